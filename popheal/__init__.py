@@ -1,0 +1,1 @@
+"""popheal heals the POP health set of Microsoft Exchange Server."""

@@ -1,0 +1,58 @@
+"""Time, passed in: nothing else in the library reads a clock or sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a driver needs of time. Seconds are floats, moments are aware UTC datetimes."""
+
+    def now(self) -> datetime: ...
+    def sleep(self, seconds: float) -> None: ...
+    async def asleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The wall clock.
+
+    Args:
+        speed: How many seconds of this clock pass in one real second; above 1 only to rehearse
+            against an organisation whose own time runs as fast.
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._started = datetime.now(UTC)
+        self._zero = time.monotonic()
+
+    def now(self) -> datetime:
+        if self.speed == 1.0:
+            return datetime.now(UTC)
+        return self._started + timedelta(seconds=(time.monotonic() - self._zero) * self.speed)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds) / self.speed)
+
+    async def asleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / self.speed)
+
+
+class VirtualClock:
+    """A clock that moves only when somebody sleeps on it: ten minutes take no time."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += timedelta(seconds=max(0.0, seconds))
+
+    async def asleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+        await asyncio.sleep(0)

@@ -1,0 +1,190 @@
+"""Every error popheal raises.
+
+Each error has fields, and its sentence is derived from them: what was tried, on which
+server, what was seen, and the operator's next step. No error ever holds a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class PophealError(Exception):
+    """Base of all errors of this library.
+
+    Attributes:
+        next_step: What the operator can do about it, one sentence.
+    """
+
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        said = self.sentence().rstrip(".")
+        return f"{said}. {self.next_step}" if self.next_step else f"{said}."
+
+    def sentence(self) -> str:
+        """Say what is wrong, without the next step."""
+        return super().__str__()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors take keyword fields; the default would call them with positional arguments.
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(
+    kind: type[PophealError], args: tuple[object, ...], fields: dict[str, object]
+) -> PophealError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+class DefinitionError(PophealError):
+    """A procedure's table breaks a law; raised while the table is built.
+
+    Attributes:
+        procedure: Name of the procedure.
+        state: The state at fault, or None where the table as a whole is.
+        law: What the law says and how it was broken.
+    """
+
+    next_step = "Correct the table; it was not accepted."
+
+    def __init__(self, *, procedure: str, law: str, state: str | None = None) -> None:
+        super().__init__(procedure, state, law)
+        self.procedure = procedure
+        self.state = state
+        self.law = law
+
+    def sentence(self) -> str:
+        where = f", state '{self.state}'" if self.state else ""
+        return f"Procedure '{self.procedure}'{where}: {self.law}"
+
+
+class IllegalOutcome(PophealError):
+    """A run was told something that cannot happen in its state. The run is unchanged.
+
+    Attributes:
+        procedure: Name of the procedure.
+        current: The state the run is in.
+        outcome: What it was told.
+        expected: The outcomes possible there; empty at an end.
+    """
+
+    next_step = "Report one of the expected outcomes; the run has not moved."
+
+    def __init__(
+        self, *, procedure: str, current: str, outcome: str, expected: Iterable[str]
+    ) -> None:
+        self.procedure = procedure
+        self.current = current
+        self.outcome = outcome
+        self.expected = tuple(expected)
+        super().__init__(procedure, current, outcome, self.expected)
+
+    def sentence(self) -> str:
+        expected = ", ".join(self.expected) or "nothing: the run has ended"
+        return (
+            f"Procedure '{self.procedure}' in state '{self.current}' can't take the outcome "
+            f"'{self.outcome}' (expected: {expected})"
+        )
+
+
+class UnknownName(PophealError):
+    """A name given by the caller means nothing here: a server, monitor, health set or the like.
+
+    Attributes:
+        kind: What was named, for example ``"server"``.
+        name: The name as given.
+        known: Names that would have been understood, where they can be listed.
+    """
+
+    def __init__(self, *, kind: str, name: str, known: Iterable[str] = ()) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(kind, name, self.known)
+        self.next_step = (
+            f"Known: {', '.join(self.known)}."
+            if self.known
+            else "Check the spelling, or give the fully qualified name."
+        )
+
+    def sentence(self) -> str:
+        return f"There is no {self.kind} '{self.name}'"
+
+
+class ConfigurationError(PophealError):
+    """A configuration or scenario file can't be used as it is. Nothing was done.
+
+    Attributes:
+        source: The file, or what else was read.
+        problem: What is wrong in it, and where.
+    """
+
+    def __init__(self, *, source: str, problem: str, next_step: str = "") -> None:
+        self.source = source
+        self.problem = problem
+        super().__init__(source, problem)
+        self.next_step = next_step or "Correct it and try again; nothing was done."
+
+    def sentence(self) -> str:
+        return f"{self.source}: {self.problem}"
+
+
+class BackendError(PophealError):
+    """A backend could not do, or could not tell, what it was asked.
+
+    The subclass says how much is known, and that alone decides what a run may do next.
+
+    Attributes:
+        server: The server the command was about (not necessarily the one connected to).
+        command: What was tried, in the product's words, for example ``Get-ServerHealth``.
+        cause: What was seen.
+        next_step: What the operator can do.
+    """
+
+    default_next_step = ""
+
+    def __init__(self, *, server: str, command: str, cause: str, next_step: str = "") -> None:
+        self.server = server
+        self.command = command
+        self.cause = cause
+        super().__init__(server, command, cause)
+        self.next_step = next_step or self.default_next_step
+
+    def sentence(self) -> str:
+        return f"{self.command} for {self.server}: {self.cause}"
+
+
+class Unreachable(BackendError):
+    """No connection could be made, so nothing was asked and nothing was changed."""
+
+    default_next_step = (
+        "Check that the server is up and that its remoting endpoint answers from here."
+    )
+
+
+class NotAuthorised(BackendError):
+    """The far side knows who is asking and said no; nothing was changed."""
+
+    default_next_step = "Check the account, its password and its rights (see docs/configuration)."
+
+
+class CommandFailed(BackendError):
+    """The far side answered, with an error. What it changed before, only a look can tell."""
+
+    default_next_step = "Read the error above; the command itself was refused by the far side."
+
+
+class OutcomeUnknown(BackendError):
+    """Sent, and no answer came: it may or may not have been carried out. Never repeat blindly."""
+
+    default_next_step = "Look at the server before anything is tried again."
+
+
+class Unreadable(BackendError):
+    """An answer came that can't be understood. Counts as "could not tell"."""
+
+    default_next_step = "Compare the answer with what your Exchange version is expected to return."
