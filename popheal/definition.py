@@ -148,6 +148,10 @@ def _by_name(states: Iterable[State]) -> Mapping[str, State]:
     return MappingProxyType({one.name: one for one in states})
 
 
+def _frozen(endings: Mapping[str, Verdict]) -> Mapping[str, Verdict]:
+    return MappingProxyType(dict(endings))
+
+
 @define(frozen=True, kw_only=True, eq=False, slots=False)
 class Procedure:
     """A recovery procedure: a table that keeps the laws (else :class:`DefinitionError`).
@@ -166,8 +170,8 @@ class Procedure:
     section: Section | None = None
     monitors: tuple[str, ...] = ()
     start: str
-    states: tuple[State, ...] = field(converter=tuple)
-    endings: Mapping[str, Verdict] = field(converter=lambda given: MappingProxyType(dict(given)))
+    states: tuple[State, ...]
+    endings: Mapping[str, Verdict] = field(converter=_frozen)
     on_cancel: tuple[Transition, ...]
 
     def __attrs_post_init__(self) -> None:

@@ -63,7 +63,11 @@ def safe_reboot(*, then: str, give_up: str) -> tuple[State, ...]:
             VERIFY_COPIES,
             _MAILBOX.step("4", 2),
             on("clear", "rebooting", _MAILBOX.step("5", 2)),
-            on("active", give_up, Ours("D15: the runbook would wait for ever; we wait half an hour")),
+            on(
+                "active",
+                give_up,
+                Ours("D15: the runbook would wait for ever; we wait half an hour"),
+            ),
             otherwise(give_up, unclear),
         ),
         state(

@@ -1,0 +1,273 @@
+"""Doing the I/O: the public functions, synchronous and asynchronous.
+
+Both drivers pump the same generators; they differ in how they call and how they wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event as Flag
+from typing import Any, Final
+
+from popheal.backend import EFFECTS, AsyncBackend, Backend
+from popheal.clock import Clock, SystemClock
+from popheal.conductor import healing, triaging
+from popheal.custody import PROCESS_CUSTODY, Custody
+from popheal.errors import BackendError, OutcomeUnknown, PophealError, UnknownName, Unreadable
+from popheal.events import Observer
+from popheal.performing import Session
+from popheal.plan import Plan, plan_from
+from popheal.policy import Policy
+from popheal.report import Alert, Report
+from popheal.steps import Call, Pause, Steps, T
+
+#: While somebody may say stop, a pause is taken in pieces of this many seconds.
+_PIECE: Final = 5.0
+
+
+def heal(
+    alert: Alert,
+    backend: Backend,
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+    stop: Flag | None = None,
+    custody: Custody | None = None,
+) -> Report:
+    """Verify an alert and carry out the runbook's procedure for what really fails.
+
+    Args:
+        alert: What to answer.
+        backend: What reaches the Exchange organisation.
+        policy: How far to go; safe by default.
+        clock: Time; by default the backend's own ``clock`` if it has one (a simulated
+            organisation does), else the wall clock.
+        observers: Called with each :class:`~popheal.events.Event` as it happens.
+        stop: Set it, from any thread, to stop: from then on only restoring actions.
+        custody: Who works on what; by default one for the process.
+
+    Returns:
+        The report, whatever happened: failures of the backend are part of it.
+
+    Raises:
+        UnknownName: If the organisation has no such server; nothing was done.
+
+    A first Ctrl-C does what ``stop`` does; a second one breaks off and leaves things as they are.
+    """
+    session = _session(backend, policy, clock, observers, stop, custody)
+    return _pump(healing(session, alert), backend, session)
+
+
+def triage(
+    alert: Alert,
+    backend: Backend,
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+) -> Report:
+    """Only verify (runbook: Verifying the issue still exists). Changes nothing.
+
+    A verified fault is reported as ``escalated``, since nothing was done about it.
+
+    Raises:
+        UnknownName: If the organisation has no such server.
+    """
+    session = _session(backend, policy, clock, observers, None, None)
+    return _pump(triaging(session, alert), backend, session)[1]
+
+
+def plan(
+    alert: Alert,
+    backend: Backend,
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+) -> Plan:
+    """Verify, and say what healing could do from here. Changes nothing.
+
+    Raises:
+        UnknownName: If the organisation has no such server.
+    """
+    session = _session(backend, policy, clock, observers, None, None)
+    found, report = _pump(triaging(session, alert), backend, session)
+    return plan_from(found, report, session.policy)
+
+
+async def aheal(
+    alert: Alert,
+    backend: AsyncBackend | Backend,
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+    stop: Flag | None = None,
+    custody: Custody | None = None,
+) -> Report:
+    """Like :func:`heal`, without blocking the event loop.
+
+    A synchronous backend's methods are called in one worker thread, one at a time. If the task
+    is cancelled, restoring actions are still carried out before the cancellation goes through;
+    a second cancellation breaks off.
+    """
+    session = _session(backend, policy, clock, observers, stop, custody)
+    return await _apump(healing(session, alert), backend, session)
+
+
+async def atriage(
+    alert: Alert,
+    backend: AsyncBackend | Backend,
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+) -> Report:
+    """Like :func:`triage`, without blocking the event loop."""
+    session = _session(backend, policy, clock, observers, None, None)
+    return (await _apump(triaging(session, alert), backend, session))[1]
+
+
+def _session(
+    backend: AsyncBackend | Backend,
+    policy: Policy | None,
+    clock: Clock | None,
+    observers: Sequence[Observer],
+    stop: Flag | None,
+    custody: Custody | None,
+) -> Session:
+    own: Clock | None = getattr(backend, "clock", None)
+    return Session(
+        policy=policy or Policy(),
+        clock=clock or own or SystemClock(),
+        custody=custody or PROCESS_CUSTODY,
+        organisation=backend.organisation,
+        observers=tuple(observers),
+        stop=stop or Flag(),
+    )
+
+
+# --- what both drivers share ---------------------------------------------------------------------
+
+
+def _as_answerable(request: Call, error: BaseException) -> PophealError:
+    """What the logic is told when a backend raises what its contract does not allow.
+
+    A defect of a backend must not break a run off half-way, with debts unpaid.
+    """
+    if isinstance(error, BackendError):
+        return error
+    if isinstance(error, UnknownName) and request.method == "server_info":
+        return error
+    kind = OutcomeUnknown if request.method in EFFECTS else Unreadable
+    return kind(
+        server=request.server,
+        command=request.method,
+        cause=f"the backend raised {type(error).__name__}: {error}",
+    )
+
+
+def _broken_off(
+    steps: Steps[T], request: Call | Pause, error: BaseException
+) -> Callable[[], Call | Pause]:
+    """How to go on after a request that ended in an exception."""
+    if isinstance(request, Pause):
+        return lambda: steps.send(None)
+    answerable = _as_answerable(request, error)
+    return lambda: steps.throw(answerable)
+
+
+# --- synchronous ---------------------------------------------------------------------------------
+
+
+def _pump(steps: Steps[T], backend: Backend, session: Session) -> T:
+    answer: Callable[[], Call | Pause] = lambda: next(steps)  # noqa: E731 - replaced below
+    while True:
+        try:
+            request = answer()
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        answer = _answer(steps, request, backend, session)
+
+
+def _answer(
+    steps: Steps[T], request: Call | Pause, backend: Backend, session: Session
+) -> Callable[[], Call | Pause]:
+    """Carry out a request; returns how to go on with the steps."""
+    try:
+        if isinstance(request, Pause):
+            _sleep(request.seconds, session)
+            return lambda: steps.send(None)
+        value = getattr(backend, request.method)(*request.args)
+    except KeyboardInterrupt as interrupt:
+        if session.stop.is_set():
+            raise
+        session.stop.set()
+        return _broken_off(steps, request, interrupt)
+    except Exception as raised:  # noqa: BLE001 - a backend may raise anything
+        return _broken_off(steps, request, raised)
+    return lambda: steps.send(value)
+
+
+def _sleep(seconds: float, session: Session) -> None:
+    while seconds > 0 and not session.stop.is_set():
+        session.clock.sleep(min(_PIECE, seconds))
+        seconds -= _PIECE
+
+
+# --- asynchronous --------------------------------------------------------------------------------
+
+
+async def _apump(steps: Steps[T], backend: Any, session: Session) -> T:
+    cancelled = False
+    with ThreadPoolExecutor(1, thread_name_prefix="popheal") as thread:
+        answer: Callable[[], Call | Pause] = lambda: next(steps)  # noqa: E731 - replaced below
+        while True:
+            try:
+                request = answer()
+            except StopIteration as end:
+                if cancelled:
+                    raise asyncio.CancelledError from None
+                result: T = end.value
+                return result
+            try:
+                answer = await _aanswer(steps, request, backend, session, thread)
+            except asyncio.CancelledError as interrupt:
+                if session.stop.is_set():
+                    raise
+                cancelled = True
+                session.stop.set()
+                answer = _broken_off(steps, request, interrupt)
+
+
+async def _aanswer(
+    steps: Steps[T],
+    request: Call | Pause,
+    backend: Any,
+    session: Session,
+    thread: ThreadPoolExecutor,
+) -> Callable[[], Call | Pause]:
+    try:
+        if isinstance(request, Pause):
+            await _asleep(request.seconds, session)
+            return lambda: steps.send(None)
+        method = getattr(backend, request.method)
+        if inspect.iscoroutinefunction(method):
+            value = await method(*request.args)
+        else:
+            loop = asyncio.get_running_loop()
+            value = await loop.run_in_executor(thread, method, *request.args)
+    except Exception as raised:  # noqa: BLE001 - a backend may raise anything
+        return _broken_off(steps, request, raised)
+    return lambda: steps.send(value)
+
+
+async def _asleep(seconds: float, session: Session) -> None:
+    while seconds > 0 and not session.stop.is_set():
+        await session.clock.asleep(min(_PIECE, seconds))
+        seconds -= _PIECE

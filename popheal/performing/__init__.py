@@ -1,0 +1,53 @@
+"""How each action is carried out: one performer an action, none of them does I/O by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from popheal.performing.backends import check_backends, find_backends, recover_backends
+from popheal.performing.context import Memory, Observed, Performer, Session, Work
+from popheal.performing.probing import check_health, probe
+from popheal.performing.reboot import await_server, reboot
+from popheal.performing.services import reload_pop3, restart_service
+from popheal.performing.settings import (
+    drain,
+    enable_protocol_logging,
+    fail_back,
+    restore_protocol_logging,
+)
+from popheal.performing.switchover import check_switchover, verify_copies
+from popheal.steps import Steps, pause
+
+
+def wait(work: Work) -> Steps[Observed]:
+    """CommandTime 2 and 4: the runbook's ten minutes."""
+    work.session.tell("pausing", work.server, work.run, seconds=work.timing.settle)
+    yield from pause(work.timing.settle)
+    return Observed("elapsed", f"waited {work.timing.settle:g} s")
+
+
+#: By the action's name.
+PERFORMERS: Final[Mapping[str, Performer]] = MappingProxyType(
+    {
+        "await_server": await_server,
+        "check_backends": check_backends,
+        "check_health": check_health,
+        "check_switchover": check_switchover,
+        "drain": drain,
+        "enable_protocol_logging": enable_protocol_logging,
+        "fail_back": fail_back,
+        "find_backends": find_backends,
+        "probe": probe,
+        "reboot": reboot,
+        "recover_backends": recover_backends,
+        "reload_pop3": reload_pop3,
+        "restart_service": restart_service,
+        "restore_protocol_logging": restore_protocol_logging,
+        "verify_copies": verify_copies,
+        "wait": wait,
+    }
+)
+
+__all__ = ["PERFORMERS", "Memory", "Observed", "Performer", "Session", "Work"]

@@ -1,0 +1,166 @@
+"""Restarting a server once, and seeing it and its services come back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from popheal.backend import Backend
+from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
+from popheal.observations import HostStatus
+from popheal.performing.context import (
+    Observed,
+    Work,
+    deadline_in,
+    persistently,
+    polling,
+    same_boot,
+)
+from popheal.performing.services import services_of
+from popheal.performing.switchover import before_disruption, still_clear
+from popheal.reading import find_service, is_running, is_switched_off, pop_rows, short_name
+from popheal.steps import Steps, attempt
+
+#: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve
+#: and to be probed.
+NEEDED_SERVICES = (
+    "MSExchangeADTopology",
+    "MSExchangeHM",
+    "MSExchangeIS",
+    "MSExchangeRepl",
+    "MSExchangeServiceHost",
+)
+
+
+def reboot(work: Work) -> Steps[Observed]:
+    """Deep/SelfTest 5: restart the server, if nothing is active on it at the very last look.
+
+    The command is conditional on the boot time read here, so that it can't work twice. If
+    somebody else has restarted the server since triage, that counts as the reboot.
+    """
+    host = yield from persistently(work.session, Backend.host_status, work.server)
+    if isinstance(host, BackendError):
+        return Observed("refused", f"not attempted: {host}")
+    if not same_boot(host.boot_time, work.memory.boot_at_start):
+        work.memory.boot_before = work.memory.boot_at_start
+        return Observed("done", f"somebody else restarted it at {host.boot_time}; not repeated")
+    refused = yield from _why_not(work, host)
+    if refused:
+        return Observed("refused", f"not attempted: {refused}")
+    running = yield from _running_now(work)
+    if isinstance(running, BackendError):
+        return Observed("refused", f"not attempted: {running}")
+    work.memory.boot_before = host.boot_time
+    work.memory.running_before = running
+    work.intend(command="Restart-Computer", booted_at=host.boot_time.isoformat())
+    # The last look comes after everything else, directly before the command.
+    if work.info.mailbox_role and (active := (yield from still_clear(work))):
+        return Observed("refused", f"not attempted: {active}")
+    error = yield from attempt(Backend.reboot, work.server, host.boot_time)
+    if isinstance(error, (Unreachable, NotAuthorised)):
+        return Observed("refused", str(error))
+    name = short_name(work.server)
+    work.session.reboots[name] = work.session.reboots.get(name, 0) + 1
+    if isinstance(error, OutcomeUnknown):
+        return Observed("could_not_tell", str(error))
+    if error:
+        return Observed("failed", str(error))
+    return Observed("done", f"restart commanded; it had booted at {host.boot_time}")
+
+
+def _why_not(work: Work, host: HostStatus) -> Steps[str | None]:
+    if host.setup_running:
+        return "Exchange Setup is running on the server"
+    why = before_disruption(work)
+    if why is None and not work.info.mailbox_role:
+        why = yield from _why_last_of_role(work)
+    return why
+
+
+def _why_last_of_role(work: Work) -> Steps[str | None]:
+    """A server without the Mailbox role has no databases to look after, but clients to serve."""
+    if work.session.policy.reboot_last_of_role:
+        return None
+    servers = yield from persistently(work.session, Backend.all_servers, work.server)
+    if isinstance(servers, BackendError):
+        return str(servers)
+    for one in servers:
+        alike = one.client_access_role and one.site == work.info.site
+        if alike and one.fqdn.casefold() != work.info.fqdn.casefold():
+            return None
+    return (
+        "it is the only client access server of its site, so its clients would be cut off "
+        "(policy: reboot_last_of_role)"
+    )
+
+
+def _running_now(work: Work) -> Steps[tuple[str, ...] | BackendError]:
+    names = (*services_of("by_role", work.info), *NEEDED_SERVICES)
+    seen = yield from persistently(work.session, Backend.services, work.server, names)
+    if isinstance(seen, BackendError):
+        return seen
+    return tuple(one.name for one in seen if is_running(one))
+
+
+def await_server(work: Work) -> Steps[Observed]:
+    """Deep/SelfTest 6: the boot time has moved, services run again, health is being evaluated.
+
+    A Manual service that ran before does not come back by itself: it is started, once.
+    """
+    deadline = deadline_in(work.session, work.timing.reboot_deadline)
+    started: set[str] = set()
+    while True:
+        observed = yield from _look_for_server(work, started)
+        if observed.outcome == "up":
+            return observed
+        if not (yield from polling(work.session, deadline, work.timing.reboot_poll)):
+            return observed
+
+
+def _look_for_server(work: Work, started: set[str]) -> Steps[Observed]:
+    host = yield from attempt(Backend.host_status, work.server)
+    if isinstance(host, BackendError):
+        return Observed("not_back", f"it does not answer: {host}")
+    before = work.memory.boot_before
+    if before is None:
+        return Observed("could_not_tell", "its boot time was not recorded before")
+    if same_boot(host.boot_time, before):
+        return Observed("not_back", f"it has not gone down: it still runs since {host.boot_time}")
+    work.memory.changed_at = host.boot_time
+    missing = yield from _services_missing(work, started)
+    if isinstance(missing, BackendError):
+        return Observed("could_not_tell", str(missing))
+    if missing:
+        return Observed("not_back", f"up, but not running: {', '.join(missing)}")
+    if not (yield from _health_is_fresh(work, host.boot_time)):
+        return Observed("could_not_tell", "up, but its monitors have not been evaluated yet")
+    return Observed("up", f"booted at {host.boot_time}")
+
+
+def _services_missing(work: Work, started: set[str]) -> Steps[list[str] | BackendError]:
+    wanted = work.memory.running_before
+    if not wanted:
+        return []
+    seen = yield from attempt(Backend.services, work.server, wanted)
+    if isinstance(seen, BackendError):
+        return seen
+    missing = []
+    for name in wanted:
+        service = find_service(name, seen)
+        if service and is_running(service):
+            continue
+        missing.append(name)
+        if service and is_switched_off(service) and name not in started:
+            started.add(name)
+            work.intend(command=f"Start-Service {name}", reason="it ran before the reboot")
+            yield from attempt(Backend.start_service, work.server, name)
+    return missing
+
+
+def _health_is_fresh(work: Work, booted: datetime) -> Steps[bool]:
+    rows = yield from attempt(Backend.server_health, work.server)
+    if isinstance(rows, BackendError):
+        return False
+    return any(
+        row.last_execution and row.last_execution > booted and not row.stale
+        for row in pop_rows(work.server, rows)
+    )

@@ -1,0 +1,156 @@
+"""Effects that set a value: database activation and protocol logging, on and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from popheal.actions import DebtKind
+from popheal.backend import Backend
+from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
+from popheal.observations import MailboxServer, PopSettings
+from popheal.performing.context import Observed, Work, persistently, same_boot
+from popheal.reading import is_active
+from popheal.steps import Steps, T, attempt, pause
+
+
+def _set_and_see(
+    work: Work,
+    change: tuple[Callable[..., None], bool],
+    look: Callable[..., T],
+    value_of: Callable[[T], bool],
+) -> Steps[Observed]:
+    """Set a value, then look whether it is set: the look decides, not the command's return.
+
+    After a command whose answer was lost, only seeing the new value proves anything: the
+    command may still arrive, so seeing the old one does not.
+    """
+    setter, wanted = change
+    error = yield from attempt(setter, work.server, wanted)
+    if isinstance(error, (Unreachable, NotAuthorised)):
+        return Observed("refused", str(error))
+    why = f" ({error})" if error else ""
+    seen: Any = None
+    for again in range(work.timing.probe_attempts):
+        if again:
+            yield from pause(work.timing.probe_pause)
+        seen = yield from attempt(look, work.server)
+        if not isinstance(seen, BackendError) and value_of(seen) is wanted:
+            return Observed("done", f"seen to be set{why}")
+    if isinstance(seen, BackendError) or isinstance(error, OutcomeUnknown):
+        return Observed("could_not_tell", f"{error or seen}")
+    return Observed("failed", f"the setting did not change{why}")
+
+
+# --- database activation -------------------------------------------------------------------------
+
+
+def _activation(seen: MailboxServer) -> bool:
+    return seen.activation_disabled
+
+
+def drain(work: Work) -> Steps[Observed]:
+    """Deep/SelfTest 3: disable activation, after noting what it was and what was active."""
+    before = yield from persistently(work.session, Backend.mailbox_server, work.server)
+    if isinstance(before, BackendError):
+        return Observed("refused", f"not attempted: {before}")
+    copies = yield from persistently(work.session, Backend.database_copies, work.server)
+    if isinstance(copies, BackendError):
+        return Observed("refused", f"not attempted: {copies}")
+    if before.activation_disabled:
+        return Observed("refused", "not attempted: somebody else has disabled activation meanwhile")
+    work.memory.active_before = tuple(one.database for one in copies if is_active(one))
+    work.run.owe(prior=before.activation_disabled)
+    work.intend(
+        command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $true",
+        prior=before.activation_disabled,
+        active=list(work.memory.active_before),
+    )
+    return (
+        yield from _set_and_see(
+            work, (Backend.set_activation_disabled, True), Backend.mailbox_server, _activation
+        )
+    )
+
+
+def fail_back(work: Work) -> Steps[Observed]:
+    """Deep/SelfTest 7: allow activation again, if a probe has succeeded on this very boot."""
+    debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
+    if debt is None:
+        return Observed("refused", "this run did not disable activation, so it does not enable it")
+    host = yield from persistently(work.session, Backend.host_status, work.server)
+    if isinstance(host, BackendError):
+        return Observed("refused", f"can't tell whether the server has restarted since: {host}")
+    passed = work.memory.passed_on_boot
+    if passed is None or not same_boot(passed, host.boot_time):
+        return Observed("refused", "the server has restarted since the probe succeeded")
+    work.intend(
+        command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $false",
+        prior=debt.prior,
+    )
+    observed = yield from _set_and_see(
+        work,
+        (Backend.set_activation_disabled, debt.prior),
+        Backend.mailbox_server,
+        _activation,
+    )
+    if observed.outcome != "done":
+        return observed
+    where = yield from _move_back(work)
+    return Observed("done", f"activation is as it was before; {where}")
+
+
+def _move_back(work: Work) -> Steps[str]:
+    """Erratum D4: allowing activation moves nothing back. Say where each database is."""
+    if work.session.policy.move_databases_back:
+        for database in work.memory.active_before:
+            work.intend(command="Move-ActiveMailboxDatabase", database=database)
+            yield from attempt(Backend.move_database, work.server, database)
+    copies = yield from attempt(Backend.database_copies, work.server)
+    if isinstance(copies, BackendError):
+        return "where the databases are could not be read"
+    moved = {name.casefold() for name in work.memory.active_before}
+    places = [
+        f"{one.database} on {one.active_server or 'an unknown server'}"
+        for one in copies
+        if one.database.casefold() in moved
+    ]
+    return f"databases now: {', '.join(places)}" if places else "no database had been active here"
+
+
+# --- protocol logging ----------------------------------------------------------------------------
+
+
+def _logging(seen: PopSettings) -> bool:
+    return seen.protocol_log_enabled
+
+
+def enable_protocol_logging(work: Work) -> Steps[Observed]:
+    """CTP 3.1: turn protocol logging on, after noting whether it was on before (D1, D12)."""
+    before = yield from persistently(work.session, Backend.pop_settings, work.server)
+    if isinstance(before, BackendError):
+        return Observed("refused", f"not attempted: {before}")
+    if before.protocol_log_enabled:
+        return Observed("done", "it was on already, and will be left on")
+    work.run.owe(prior=before.protocol_log_enabled)
+    work.intend(
+        command="Set-PopSettings -ProtocolLogEnabled $true", prior=before.protocol_log_enabled
+    )
+    return (
+        yield from _set_and_see(
+            work, (Backend.set_protocol_logging, True), Backend.pop_settings, _logging
+        )
+    )
+
+
+def restore_protocol_logging(work: Work) -> Steps[Observed]:
+    """CTP 6: set protocol logging back to what it was; what was on before stays on (D12)."""
+    debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
+    if debt is None:
+        return Observed("done", "it was on before this run, so it stays on")
+    work.intend(command="Set-PopSettings -ProtocolLogEnabled $false", prior=debt.prior)
+    return (
+        yield from _set_and_see(
+            work, (Backend.set_protocol_logging, debt.prior), Backend.pop_settings, _logging
+        )
+    )

@@ -1,0 +1,194 @@
+"""Before a reboot: can the databases leave, and have they left?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from popheal.backend import Backend
+from popheal.errors import BackendError
+from popheal.observations import Dag, Database, DatabaseCopy, MailboxServer
+from popheal.performing.context import Observed, Work, deadline_in, persistently, polling
+from popheal.reading import (
+    can_take_over,
+    is_active,
+    is_mounted,
+    same_server,
+    short_name,
+    still_active,
+)
+from popheal.steps import Steps, attempt, call
+
+
+def check_switchover(work: Work) -> Steps[Observed]:
+    """Whether draining and rebooting the server would leave every database in service.
+
+    Errata D9 and D15: the runbook moves databases without looking whether they can move.
+    """
+    refused = before_disruption(work)
+    if refused:
+        return Observed("infeasible", refused)
+    mailbox = yield from persistently(work.session, Backend.mailbox_server, work.server)
+    if isinstance(mailbox, BackendError):
+        return Observed("could_not_tell", str(mailbox))
+    if mailbox.dag is None:
+        return Observed(
+            "infeasible",
+            "the server is in no database availability group: its mailboxes have nowhere to go, "
+            "so a restart would be an outage",
+        )
+    if not work.session.custody.claim_dag(work.session.organisation, mailbox.dag, work.session):
+        return Observed("infeasible", f"another healing is acting on a member of {mailbox.dag}")
+    try:
+        why = (yield from _why_dag_forbids(work, mailbox, mailbox.dag)) or (
+            yield from _why_databases_stay(work)
+        )
+    except BackendError as error:
+        return Observed("could_not_tell", str(error))
+    return Observed("infeasible", why) if why else Observed("feasible", "all databases can move")
+
+
+def before_disruption(work: Work) -> str | None:
+    """What forbids a drain or reboot without looking any further."""
+    policy = work.session.policy
+    done = work.session.reboots.get(short_name(work.server), 0)
+    if done >= policy.reboots_per_server:
+        return (
+            f"the server has been restarted {done} times in this healing "
+            f"(policy: reboots_per_server = {policy.reboots_per_server})"
+        )
+    return None
+
+
+def _why_dag_forbids(work: Work, mailbox: MailboxServer, name: str) -> Steps[str | None]:
+    """The server itself is somebody else's, or another member is out of service already."""
+    if mailbox.activation_disabled:
+        return "somebody else has disabled database activation on the server meanwhile"
+    if mailbox.auto_activation_policy.casefold() == "blocked":
+        return "its DatabaseCopyAutoActivationPolicy is Blocked: somebody keeps it out of service"
+    dag = yield from call(Backend.dag, work.server, name)
+    for member in dag.members:
+        if same_server(member, work.server):
+            continue
+        if not _is_operational(member, dag):
+            return f"{member}, another member of {name}, is down"
+        other = yield from call(Backend.mailbox_server, member)
+        if other.activation_disabled:
+            return f"{member}, another member of {name}, is drained"
+    return None
+
+
+def _is_operational(member: str, dag: Dag) -> bool:
+    return any(same_server(member, one) for one in dag.operational)
+
+
+def _why_databases_stay(work: Work) -> Steps[str | None]:
+    """The first database that could not be switched over, and why."""
+    databases = yield from call(Backend.databases, work.server)
+    copies = yield from call(Backend.database_copies, work.server)
+    by_name = {one.name.casefold(): one for one in databases}
+    for copy in copies:
+        # A copy whose database is not listed is taken for an ordinary one.
+        database = by_name.get(copy.database.casefold()) or Database(
+            name=copy.database, replicated=True
+        )
+        if database.recovery:
+            continue
+        if not database.replicated:
+            return f"{database.name} has no other copy, so a restart would be an outage"
+        if not is_active(copy):
+            continue
+        why = yield from _why_no_target(work, database.name)
+        if why:
+            return why
+    return None
+
+
+def _why_no_target(work: Work, database: str) -> Steps[str | None]:
+    """None if a healthy copy stands on an unblocked server; else what is wrong with each."""
+    problems = []
+    copies = yield from call(Backend.copies_of, work.server, database)
+    for copy in copies:
+        if same_server(copy.server, work.server):
+            continue
+        if not can_take_over(copy):
+            problems.append(f"{copy.server}: {_why_unfit(copy)}")
+            continue
+        target = yield from call(Backend.mailbox_server, copy.server)
+        if target.auto_activation_policy.casefold() == "blocked" or target.activation_disabled:
+            problems.append(f"{copy.server}: activation is blocked there")
+            continue
+        limit = target.maximum_active_databases
+        if limit is not None and (yield from _active_on(copy.server)) >= limit:
+            problems.append(f"{copy.server}: hosts its maximum of {limit} active databases")
+            continue
+        return None
+    return f"{database} can't be switched over ({'; '.join(problems) or 'no other copy'})"
+
+
+def _why_unfit(copy: DatabaseCopy) -> str:
+    if copy.activation_suspended is not False:
+        return "activation of its copy is suspended"
+    return (
+        f"its copy is {copy.status}, copy queue {copy.copy_queue}, "
+        f"replay queue {copy.replay_queue}, index {copy.content_index or 'none'}"
+    )
+
+
+def _active_on(server: str) -> Steps[int]:
+    copies = yield from call(Backend.database_copies, server)
+    return sum(is_active(copy) for copy in copies)
+
+
+def verify_copies(work: Work) -> Steps[Observed]:
+    """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
+    deadline = deadline_in(work.session, work.timing.drain_deadline)
+    while True:
+        observed = yield from _look_at_copies(work)
+        if observed.outcome == "clear":
+            return observed
+        if not (yield from polling(work.session, deadline, work.timing.drain_poll)):
+            return observed
+
+
+def _look_at_copies(work: Work) -> Steps[Observed]:
+    try:
+        databases = yield from call(Backend.databases, work.server)
+        active = yield from active_here(work, databases)
+        if active:
+            return Observed("active", f"still on the server: {', '.join(active)}")
+        unmounted = yield from _not_mounted_elsewhere(work, databases)
+    except BackendError as error:
+        return Observed("could_not_tell", str(error))
+    if unmounted:
+        return Observed("active", f"moved, but not mounted elsewhere: {', '.join(unmounted)}")
+    return Observed("clear", "no active copy on the server")
+
+
+def active_here(work: Work, databases: Iterable[Database]) -> Steps[list[str]]:
+    """The copies on the server that forbid its reboot. Raises BackendError if unreadable."""
+    copies = yield from call(Backend.database_copies, work.server)
+    return still_active(copies, databases)
+
+
+def _not_mounted_elsewhere(work: Work, databases: Sequence[Database]) -> Steps[list[str]]:
+    recovery = {one.name.casefold() for one in databases if one.recovery}
+    missing = []
+    for database in work.memory.active_before:
+        if database.casefold() in recovery:
+            continue
+        copies = yield from call(Backend.copies_of, work.server, database)
+        if not any(is_mounted(one) and not same_server(one.server, work.server) for one in copies):
+            missing.append(database)
+    return missing
+
+
+def still_clear(work: Work) -> Steps[str | None]:
+    """The very last look before a reboot: why not, or None."""
+    databases = yield from attempt(Backend.databases, work.server)
+    if isinstance(databases, BackendError):
+        return str(databases)
+    copies = yield from attempt(Backend.database_copies, work.server)
+    if isinstance(copies, BackendError):
+        return str(copies)
+    active = still_active(copies, databases)
+    return f"copies are active on the server again: {', '.join(active)}" if active else None

@@ -1,0 +1,211 @@
+"""What the product's words mean for a decision: one place, no I/O.
+
+The strict readings are deliberate. What can't be read counts as the dangerous case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from popheal.catalogue import HEALTH_SETS, Monitor
+from popheal.observations import (
+    ComponentState,
+    Database,
+    DatabaseCopy,
+    MonitorHealth,
+    ProbeResult,
+    ServerInfo,
+    ServiceStatus,
+)
+
+_ONLY_ACTIVE_COPIES_ARE: Final = {"mounted", "mounting", "dismounted", "dismounting"}
+_A_PASSIVE_COPY_IS: Final = {
+    "healthy",
+    "failed",
+    "seeding",
+    "suspended",
+    "initializing",
+    "resynchronizing",
+    "disconnectedandhealthy",
+    "disconnectedandresynchronizing",
+    "failedandsuspended",
+    "singlepagerestore",
+}
+#: Copies that could take over: in order, or in order but for the connection to the active one.
+_CAN_BE_ACTIVATED: Final = {"healthy", "disconnectedandhealthy"}
+#: More logs than this not yet copied or replayed, and a switchover would lose or delay mail.
+LONGEST_QUEUE: Final = 40
+
+
+def short_name(server: str) -> str:
+    """The host part of a server name, without case: how the product mixes both forms."""
+    return server.casefold().split(".", 1)[0]
+
+
+def same_server(one: str, other: str) -> bool:
+    """Whether two names mean one server; a short name matches any domain."""
+    if "." in one and "." in other:
+        return one.casefold() == other.casefold()
+    return short_name(one) == short_name(other)
+
+
+def find_server(name: str, servers: Iterable[ServerInfo]) -> ServerInfo | None:
+    """The server of that name, short or full."""
+    return next((one for one in servers if same_server(name, one.fqdn)), None)
+
+
+# --- copies --------------------------------------------------------------------------------------
+
+
+def is_active(copy: DatabaseCopy) -> bool:
+    """Whether a copy must be counted as active on its server (erratum D7).
+
+    ServiceDown hides the role, SeedingSource may be either, and an unknown status may be
+    anything: all three count as active unless the row clearly says otherwise.
+    """
+    status = copy.status.casefold()
+    if copy.active_copy or status in _ONLY_ACTIVE_COPIES_ARE:
+        return True
+    if copy.active_server and same_server(copy.active_server, copy.server):
+        return True
+    if status == "seedingsource":
+        return copy.active_copy is None or not copy.active_server
+    return status not in _A_PASSIVE_COPY_IS
+
+
+def can_take_over(copy: DatabaseCopy) -> bool:
+    """Whether a passive copy could be activated without losing or delaying mail."""
+    return (
+        copy.status.casefold() in _CAN_BE_ACTIVATED
+        and not is_active(copy)
+        and copy.activation_suspended is False
+        and all(queue is not None and queue <= LONGEST_QUEUE for queue in _queues(copy))
+        and copy.content_index.casefold() in ("", "healthy", "notapplicable")
+    )
+
+
+def _queues(copy: DatabaseCopy) -> tuple[int | None, int | None]:
+    return copy.copy_queue, copy.replay_queue
+
+
+def is_mounted(copy: DatabaseCopy) -> bool:
+    """Whether a copy serves its mailboxes."""
+    return copy.status.casefold() == "mounted"
+
+
+def still_active(copies: Iterable[DatabaseCopy], databases: Iterable[Database]) -> list[str]:
+    """The copies that forbid a reboot, as ``database (status)``.
+
+    Recovery databases are left out: they serve nobody, and they never move.
+    """
+    recovery = {one.name.casefold() for one in databases if one.recovery}
+    return [
+        f"{copy.database} ({copy.status})"
+        for copy in copies
+        if is_active(copy) and copy.database.casefold() not in recovery
+    ]
+
+
+# --- health --------------------------------------------------------------------------------------
+
+
+def rows_of(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
+    """The rows that really are about that server: the cmdlet may answer with all."""
+    return [row for row in rows if same_server(row.server, server)]
+
+
+def pop_rows(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
+    """The rows of the three POP health sets of that server (erratum D5)."""
+    known = {name.casefold() for name in HEALTH_SETS}
+    return [row for row in rows_of(server, rows) if row.health_set.casefold() in known]
+
+
+def alert_value(row: MonitorHealth) -> str:
+    """AlertValue without case; ``stale`` where the row is not current."""
+    return "stale" if row.stale else row.alert_value.casefold()
+
+
+def is_unhealthy(row: MonitorHealth) -> bool:
+    """Whether the row says, and says now, that the monitor is Unhealthy."""
+    return alert_value(row) == "unhealthy"
+
+
+def is_row_of(monitor: Monitor, row: MonitorHealth) -> bool:
+    """Whether the row is of that monitor; a monitor may have a row for each of its targets."""
+    return row.monitor.casefold() == monitor.name.casefold()
+
+
+def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
+    """What a monitor's rows say, if they were evaluated after a moment of the server's clock.
+
+    ``unhealthy`` if any of them says so, ``healthy`` if all do, else ``could_not_tell``: a row
+    from before proves nothing (erratum D16), and neither does Degraded or Repairing.
+    """
+    current = [
+        alert_value(row) if since and row.last_execution and row.last_execution > since else "old"
+        for row in rows
+    ]
+    if "unhealthy" in current:
+        return "unhealthy"
+    return "healthy" if current and set(current) == {"healthy"} else "could_not_tell"
+
+
+# --- probes, services, components ----------------------------------------------------------------
+
+#: Only Succeeded is a pass and only Failed is a failure of the service. Timeout, Poisoned,
+#: Quarantined and Rejected tell of the probe's own trouble.
+_PROBE_OUTCOMES: Final = {"succeeded": "succeeded", "failed": "failed"}
+
+
+def probe_outcome(result: ProbeResult) -> str:
+    """``succeeded``, ``failed`` or ``could_not_tell`` (erratum D3: read ResultType)."""
+    return _PROBE_OUTCOMES.get(result.result.casefold(), "could_not_tell")
+
+
+def is_running(service: ServiceStatus) -> bool:
+    """Whether the service is Running, and not on its way up or down."""
+    return service.state.casefold() == "running"
+
+
+def is_switched_off(service: ServiceStatus) -> bool:
+    """Whether the service isn't meant to run here (erratum D13).
+
+    Not running, and not set to start by itself. A Manual service that runs is in use.
+    """
+    return not is_running(service) and service.start_type.casefold() != "automatic"
+
+
+def find_service(name: str, services: Iterable[ServiceStatus]) -> ServiceStatus | None:
+    """The service of that name, without case."""
+    return next((one for one in services if one.name.casefold() == name.casefold()), None)
+
+
+def inactive_requesters(component: ComponentState) -> list[str] | None:
+    """Who made a component inactive: requesters; [] if it is not known; None if it is active."""
+    if component.state.casefold() == "active":
+        return None
+    return sorted({who for who, state in component.requesters if state.casefold() != "active"})
+
+
+# --- back ends -----------------------------------------------------------------------------------
+
+#: ``Proxy=host:1995:SSL`` in a probe's error, ``Proxy:host:1995:SSL`` in the log,
+#: ``_Mbx:host`` in the texts of the IMAP twin of the runbook.
+_BACKEND_IN_TEXT: Final = re.compile(
+    r"(?:\bProxy[=:]|_Mbx:)\s*(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)", re.IGNORECASE
+)
+
+
+def backends_named_in(text: str) -> list[str]:
+    """Host names of back ends that an error text or a log's context column names, in order."""
+    return list(dict.fromkeys(m["host"] for m in _BACKEND_IN_TEXT.finditer(text)))
+
+
+def servers_named(names: Sequence[str], servers: Iterable[ServerInfo]) -> list[ServerInfo]:
+    """The servers of the organisation with these names that have the Mailbox role."""
+    known = list(servers)
+    found = (find_server(name, known) for name in names)
+    return list({one.fqdn: one for one in found if one and one.mailbox_role}.values())
