@@ -17,7 +17,6 @@ from popheal.handover import hand_over
 from popheal.machine import Run
 from popheal.performing import PERFORMERS, Memory, Observed, Session, Work
 from popheal.performing.backends import MAILBOX_SIDE
-from popheal.procedures import PROCEDURES
 from popheal.report import Alert, DebtReport, Finding, FindingKind, Report, RunReport, Step
 from popheal.steps import Steps
 from popheal.triage import Triage, triage_server
@@ -170,7 +169,7 @@ def _carry_out(ledger: _Ledger, triage: Triage, monitor: Monitor) -> Steps[Run]:
     session = ledger.session
     run = Run(
         id=uuid.uuid4().hex[:12],
-        procedure=PROCEDURES[monitor.procedure],
+        procedure=session.procedures[monitor.procedure],
         server=triage.info.fqdn,
         monitor=monitor.name,
         mailbox_role=triage.info.mailbox_role,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 from typing import Any, Final
@@ -16,11 +16,13 @@ from popheal.backend import EFFECTS, AsyncBackend, Backend
 from popheal.clock import Clock, SystemClock
 from popheal.conductor import healing, triaging
 from popheal.custody import PROCESS_CUSTODY, Custody
+from popheal.definition import Procedure
 from popheal.errors import BackendError, OutcomeUnknown, PophealError, UnknownName, Unreadable
 from popheal.events import Observer
 from popheal.performing import Session
 from popheal.plan import Plan, plan_from
 from popheal.policy import Policy
+from popheal.procedures import PROCEDURES
 from popheal.report import Alert, Report
 from popheal.steps import Call, Pause, Steps, T
 
@@ -37,6 +39,7 @@ def heal(
     observers: Sequence[Observer] = (),
     stop: Flag | None = None,
     custody: Custody | None = None,
+    procedures: Mapping[str, Procedure] = PROCEDURES,
 ) -> Report:
     """Verify an alert and carry out the runbook's procedure for what really fails.
 
@@ -49,6 +52,7 @@ def heal(
         observers: Called with each :class:`~popheal.events.Event` as it happens.
         stop: Set it, from any thread, to stop: from then on only restoring actions.
         custody: Who works on what; by default one for the process.
+        procedures: The tables to follow, by the names that the catalogue uses.
 
     Returns:
         The report, whatever happened: failures of the backend are part of it.
@@ -58,7 +62,7 @@ def heal(
 
     A first Ctrl-C does what ``stop`` does; a second one breaks off and leaves things as they are.
     """
-    session = _session(backend, policy, clock, observers, stop, custody)
+    session = _session(backend, policy, clock, observers, stop, custody, procedures)
     return _pump(healing(session, alert), backend, session)
 
 
@@ -77,7 +81,7 @@ def triage(
     Raises:
         UnknownName: If the organisation has no such server.
     """
-    session = _session(backend, policy, clock, observers, None, None)
+    session = _session(backend, policy, clock, observers)
     return _pump(triaging(session, alert), backend, session)[1]
 
 
@@ -94,9 +98,9 @@ def plan(
     Raises:
         UnknownName: If the organisation has no such server.
     """
-    session = _session(backend, policy, clock, observers, None, None)
+    session = _session(backend, policy, clock, observers)
     found, report = _pump(triaging(session, alert), backend, session)
-    return plan_from(found, report, session.policy)
+    return plan_from(found, report, session)
 
 
 async def aheal(
@@ -108,6 +112,7 @@ async def aheal(
     observers: Sequence[Observer] = (),
     stop: Flag | None = None,
     custody: Custody | None = None,
+    procedures: Mapping[str, Procedure] = PROCEDURES,
 ) -> Report:
     """Like :func:`heal`, without blocking the event loop.
 
@@ -115,7 +120,7 @@ async def aheal(
     is cancelled, restoring actions are still carried out before the cancellation goes through;
     a second cancellation breaks off.
     """
-    session = _session(backend, policy, clock, observers, stop, custody)
+    session = _session(backend, policy, clock, observers, stop, custody, procedures)
     return await _apump(healing(session, alert), backend, session)
 
 
@@ -128,7 +133,7 @@ async def atriage(
     observers: Sequence[Observer] = (),
 ) -> Report:
     """Like :func:`triage`, without blocking the event loop."""
-    session = _session(backend, policy, clock, observers, None, None)
+    session = _session(backend, policy, clock, observers)
     return (await _apump(triaging(session, alert), backend, session))[1]
 
 
@@ -137,8 +142,9 @@ def _session(
     policy: Policy | None,
     clock: Clock | None,
     observers: Sequence[Observer],
-    stop: Flag | None,
-    custody: Custody | None,
+    stop: Flag | None = None,
+    custody: Custody | None = None,
+    procedures: Mapping[str, Procedure] = PROCEDURES,
 ) -> Session:
     own: Clock | None = getattr(backend, "clock", None)
     return Session(
@@ -146,6 +152,7 @@ def _session(
         clock=clock or own or SystemClock(),
         custody=custody or PROCESS_CUSTODY,
         organisation=backend.organisation,
+        procedures=procedures,
         observers=tuple(observers),
         stop=stop or Flag(),
     )

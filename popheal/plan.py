@@ -7,10 +7,11 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
-from popheal.actions import Impact
+from popheal.actions import BY_ROLE
 from popheal.definition import Guard, Procedure, State, Verdict
 from popheal.machine import GUARD_OF_DEBT
-from popheal.policy import Policy, Timing
+from popheal.performing import Session
+from popheal.policy import Timing
 from popheal.report import Report
 from popheal.triage import Triage
 
@@ -76,10 +77,8 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Verdict) else value
 
 
-def plan_from(found: Triage, report: Report, policy: Policy) -> Plan:
+def plan_from(found: Triage, report: Report, session: Session) -> Plan:
     """The plan that follows from a triage."""
-    from popheal.procedures import PROCEDURES
-
     if found.info is None:
         return Plan(report=report)
     role = frozenset({Guard.MAILBOX_ROLE}) if found.info.mailbox_role else frozenset()
@@ -93,9 +92,9 @@ def plan_from(found: Triage, report: Report, policy: Policy) -> Plan:
                 server=found.info.fqdn,
                 monitor=tables[table.name].name,
                 paths=tuple(paths(table, role)),
-                worst_case=worst_case(table, role, policy.timing),
+                worst_case=worst_case(table, role, session.timing),
             )
-            for table in PROCEDURES.values()
+            for table in session.procedures.values()
             if table.name in tables
         ),
     )
@@ -159,24 +158,43 @@ def worst_case(table: Procedure, role: frozenset[Guard], timing: Timing) -> Wors
 
     return WorstCase(
         actions=most(lambda _: 1),
-        restarts=most(lambda one: one.action.name in ("restart_service", "reload_pop3")),
+        restarts=most(_restarts),
         reboots=most(lambda one: one.action.name == "reboot"),
         seconds=most(lambda one: _longest(one, timing)),
     )
 
 
+def _restarts(one: State) -> int:
+    """How many services a state restarts at most."""
+    if one.action.name not in ("restart_service", "reload_pop3"):
+        return 0
+    return 2 if one.action.argument == BY_ROLE else 1
+
+
+#: How many looks, each repeated with pauses, a performer may take one after another.
+_REPEATED_LOOKS = {
+    "check_switchover": 1,
+    "drain": 3,
+    "enable_protocol_logging": 2,
+    "fail_back": 2,
+    "find_backends": 3,
+    "reboot": 3,
+    "reload_pop3": 1,
+    "restart_service": 1,
+    "restore_protocol_logging": 1,
+}
+
+
 def _longest(one: State, timing: Timing) -> float:
-    """How long a state may wait, by the deadlines of the performers."""
+    """How long a state may wait in all, by the deadlines and bounds of its performer."""
     retries = (timing.probe_attempts - 1) * timing.probe_pause
-    by_action = {
-        "restart_service": retries + timing.service_deadline,
-        "reload_pop3": retries + timing.service_deadline,
+    deadlines = {
+        "restart_service": timing.service_deadline,
+        "reload_pop3": timing.service_deadline,
         "verify_copies": timing.drain_deadline,
         "await_server": timing.reboot_deadline,
         "wait": timing.settle,
     }
-    own = by_action.get(one.action.name)
-    if own is not None:
-        return own
-    # Everything else repeats at most two looks, or a change and the look that confirms it.
-    return 2 * retries if one.action.impact is not Impact.LOOK else retries
+    looks = _REPEATED_LOOKS.get(one.action.name, 0 if one.action.name in deadlines else 1)
+    each = looks * retries + deadlines.get(one.action.name, 0.0)
+    return each * max(1, _restarts(one))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any, Final
@@ -12,12 +12,13 @@ from attrs import Factory, define, field, frozen
 from popheal.catalogue import Monitor
 from popheal.clock import Clock
 from popheal.custody import Custody
-from popheal.definition import Verdict
+from popheal.definition import Procedure, Verdict
 from popheal.errors import BackendError
 from popheal.events import Event, Observer, log_event, log_observer_failure
 from popheal.machine import Run
 from popheal.observations import ProbeResult, ServerInfo
 from popheal.policy import Policy, Timing
+from popheal.procedures import PROCEDURES
 from popheal.steps import Steps, T, attempt, pause
 
 #: Boot times of one boot may be told a little apart, as Windows corrects its clock.
@@ -38,6 +39,7 @@ class Session:
 
     Attributes:
         organisation: Name of the organisation, for custody.
+        procedures: The tables to follow, by name.
         stop: Set when a person says stop.
         reboots: How often this healing has restarted each server.
     """
@@ -46,6 +48,7 @@ class Session:
     clock: Clock
     custody: Custody
     organisation: str
+    procedures: Mapping[str, Procedure] = PROCEDURES
     observers: tuple[Observer, ...] = ()
     stop: Flag = field(factory=Flag)
     reboots: dict[str, int] = Factory(dict)

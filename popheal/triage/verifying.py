@@ -14,7 +14,6 @@ from popheal.observations import HostStatus, MonitorHealth, ServerInfo, ServiceS
 from popheal.performing.context import Session, persistently
 from popheal.performing.probing import run_probe
 from popheal.performing.services import services_of
-from popheal.procedures import PROCEDURES
 from popheal.reading import find_service, is_running, is_switched_off
 from popheal.report import Finding, FindingKind
 from popheal.steps import Steps, pause
@@ -85,6 +84,8 @@ def triage_server(
     result.findings += describe(info.fqdn, rows)
     suspects = rows.are("unhealthy")
     if not suspects:
+        if healed and not rows.by_class:
+            return result.end(Verdict.NOTHING_WRONG, None, "no other POP monitor is there")
         return (yield from _nothing_unhealthy(session, result, info, rows))
     scene = yield from _set_scene(session, info, rows, suspects, result)
     if scene is None:
@@ -208,7 +209,7 @@ def _drop_switched_off(scene: Scene, result: Triage) -> bool:
     for monitor in scene.suspects:
         off = [
             service.name
-            for name in _services_restarted(monitor, scene.info)
+            for name in _services_restarted(scene, monitor)
             if (service := find_service(name, scene.services)) and is_switched_off(service)
         ]
         if not off:
@@ -230,9 +231,14 @@ def _drop_switched_off(scene: Scene, result: Triage) -> bool:
     return bool(kept)
 
 
-def _services_restarted(monitor: Monitor, info: ServerInfo) -> tuple[str, ...]:
-    table = PROCEDURES[monitor.procedure]
-    return services_of(table.by_name[table.start].action.argument, info)
+def _services_restarted(scene: Scene, monitor: Monitor) -> tuple[str, ...]:
+    """The services that the monitor's procedure would restart, and so start."""
+    which = {
+        one.action.argument
+        for one in scene.session.procedures[monitor.procedure].states
+        if one.action.name == "restart_service"
+    }
+    return tuple(name for one in sorted(which) for name in services_of(one, scene.info))
 
 
 def _verify(scene: Scene, result: Triage) -> Steps[None]:
