@@ -9,7 +9,7 @@ from typing import Final
 from popheal.performing.backends import check_backends, find_backends, recover_backends
 from popheal.performing.context import Memory, Observed, Performer, Session, Work
 from popheal.performing.probing import check_health, probe
-from popheal.performing.reboot import await_server, reboot
+from popheal.performing.rebooting import await_server, reboot
 from popheal.performing.services import reload_pop3, restart_service
 from popheal.performing.settings import (
     drain,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from popheal.actions import DebtKind
@@ -81,9 +82,12 @@ def fail_back(work: Work) -> Steps[Observed]:
     host = yield from persistently(work.session, Backend.host_status, work.server)
     if isinstance(host, BackendError):
         return Observed("refused", f"can't tell whether the server has restarted since: {host}")
-    passed = work.memory.passed_on_boot
+    passed = _passed_on(work)
     if passed is None or not same_boot(passed, host.boot_time):
         return Observed("refused", "the server has restarted since the probe succeeded")
+    now = yield from attempt(Backend.mailbox_server, work.server)
+    if not isinstance(now, BackendError) and now.activation_disabled is debt.prior:
+        return Observed("done", "somebody else has put activation back already")
     work.intend(
         command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $false",
         prior=debt.prior,
@@ -98,6 +102,11 @@ def fail_back(work: Work) -> Steps[Observed]:
         return observed
     where = yield from _move_back(work)
     return Observed("done", f"activation is as it was before; {where}")
+
+
+def _passed_on(work: Work) -> datetime | None:
+    """The boot on which a probe last succeeded."""
+    return work.memory.passed_on_boot
 
 
 def _move_back(work: Work) -> Steps[str]:
