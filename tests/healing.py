@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from popheal import Alert, Custody, heal
+from popheal.backends.simulated import SimulatedBackend
 from popheal.backends.simulated import history as h
-from tests.properties import COMMAND_TIME, Case
+from tests.properties import COMMAND_TIME, Case, SlownessShown
 
 
 def alert_of(scenario) -> Alert:
@@ -17,20 +18,27 @@ def alert_of(scenario) -> Alert:
     )
 
 
+class Watched(SimulatedBackend):
+    """Notes in the organisation's history what its answers about command times said."""
+
+    def server_health(self, server):
+        rows = super().server_health(server)
+        with self.simulation.present() as world:
+            for row in rows:
+                if row.monitor == COMMAND_TIME and row.alert_value == "Unhealthy":
+                    asked = world.find(row.server)
+                    name = asked.name if asked else row.server
+                    world.record(SlownessShown(at=world.now, actor=h.POPHEAL, server=name))
+        return rows
+
+
 def healed(scenario, **options) -> Case:
     """Heal it in process, on its virtual clock."""
     organisation = scenario.organisation
     with organisation.present() as world:
         logging = {one.name: one.protocol_log_enabled for one in world.servers}
         began = world.now
-        slow = {
-            one.name
-            for one in world.servers
-            if one.up
-            for row in organisation.monitoring.rows(one)
-            if row.monitor == COMMAND_TIME and row.alert_value == "Unhealthy"
-        }
-    report = heal(alert_of(scenario), scenario.backend, custody=Custody(), **options)
+    report = heal(alert_of(scenario), Watched(organisation), custody=Custody(), **options)
     with organisation.present() as world:
         return Case(
             report=report,
@@ -38,7 +46,6 @@ def healed(scenario, **options) -> Case:
             logging_before=logging,
             logging_after={one.name: one.protocol_log_enabled for one in world.servers},
             disabled_after={one.name: one.activation_disabled for one in world.servers},
-            slow_before=slow,
             calls=len(organisation.history.of(h.Called)),
             lasted=world.now - began,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from attrs import define
+from attrs import define, frozen
 
 from popheal import PROCEDURES, Report, Verdict
 from popheal.actions import COULD_NOT_TELL, DebtKind
@@ -28,6 +28,11 @@ EFFECTS = (
 )
 
 
+@frozen(kw_only=True)
+class SlownessShown(h.Happening):
+    """We were shown a row that says that the command-time monitor is Unhealthy."""
+
+
 @define(kw_only=True)
 class Case:
     """One healing that has ended, and what the organisation saw of it.
@@ -37,7 +42,6 @@ class Case:
         logging_before: Per server (short name), whether protocol logging was on at the start.
         logging_after: The same at the end.
         disabled_after: Per server, whether activation is disabled at the end.
-        slow_before: Servers whose command-time monitor was Unhealthy at the start.
         calls: How many calls the backend got.
         lasted: How long the healing took, by the organisation's clock.
     """
@@ -47,7 +51,6 @@ class Case:
     logging_before: dict[str, bool]
     logging_after: dict[str, bool]
     disabled_after: dict[str, bool]
-    slow_before: set[str]
     calls: int
     lasted: timedelta
 
@@ -82,22 +85,18 @@ def named(name: str) -> Callable[[Property], Property]:
 def _verified_failure(case: Case, server: str, before: int, after: int = 0) -> bool:
     """We saw POP fail on the server, between two places in the history.
 
-    A probe that we ran and that failed; or, as command times have no probe, a look at the
-    health rows while the command-time monitor was Unhealthy.
+    A probe that we ran and that failed; or, as command times have no probe, the row of the
+    command-time monitor, shown to us as Unhealthy.
     """
-    ill = server in case.slow_before
-    for place, one in enumerate(case.history[:before]):
-        if one.server != server:
-            continue
-        if isinstance(one, h.MonitorChanged) and one.monitor == COMMAND_TIME:
-            ill = one.after == "Unhealthy"
-        if place < after or one.actor != h.POPHEAL:
-            continue
-        if isinstance(one, h.ProbeRun) and one.result == "Failed":
-            return True
-        if ill and isinstance(one, h.Called) and one.method == "server_health":
-            return True
-    return False
+    return any(
+        one.server == server
+        and one.actor == h.POPHEAL
+        and (
+            isinstance(one, SlownessShown)
+            or (isinstance(one, h.ProbeRun) and one.result == "Failed")
+        )
+        for one in case.history[after:before]
+    )
 
 
 @named("P1")

@@ -1,0 +1,14 @@
+"""What every test starts from."""
+
+from __future__ import annotations
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def structlog_is_not_configured():
+    """As in a program that does not care for structlog; a test may configure it for itself."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
