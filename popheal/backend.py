@@ -20,22 +20,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from popheal.observations import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    LogFile,
-    MailboxServer,
-    MonitorHealth,
-    PopSettings,
-    ProbeResult,
-    ServerInfo,
-    ServiceStatus,
-)
+if TYPE_CHECKING:
+    from popheal.observations import (
+        ComponentState,
+        Dag,
+        Database,
+        DatabaseCopy,
+        HostStatus,
+        LogFile,
+        MailboxServer,
+        MonitorHealth,
+        PopSettings,
+        ProbeResult,
+        ServerInfo,
+        ServiceStatus,
+    )
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from popheal.reading import short_name
+from popheal.names import short_name
 
 
 class Custody:

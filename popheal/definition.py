@@ -12,8 +12,6 @@ guard and one for its opposite, so a table leaves nothing open.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cached_property
@@ -190,6 +188,9 @@ class Procedure:
 
         Citations and wording don't count, the order of states doesn't either.
         """
+        import hashlib
+        import json
+
         rows = sorted(
             [one.name, str(one.action), one.action.impact.value, *_row(transition)]
             for one in self.states

@@ -1,6 +1,8 @@
 """Doing the I/O: the public functions, synchronous and asynchronous.
 
 Both drivers pump the same generators; they differ in how they call and how they wait.
+The generators are imported where they are started: a program that only imports the library,
+to read a table or to show its help, does not wait for them.
 """
 
 from __future__ import annotations
@@ -10,21 +12,22 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from popheal.backend import EFFECTS, AsyncBackend, Backend
 from popheal.clock import Clock, SystemClock
-from popheal.conductor import healing, triaging
 from popheal.custody import PROCESS_CUSTODY, Custody
 from popheal.definition import Procedure
 from popheal.errors import BackendError, OutcomeUnknown, PophealError, UnknownName, Unreadable
 from popheal.events import Observer
-from popheal.performing import Session
 from popheal.plan import Plan, plan_from
 from popheal.policy import Policy
 from popheal.procedures import PROCEDURES
 from popheal.report import Alert, Report
 from popheal.steps import Call, Pause, Steps, T
+
+if TYPE_CHECKING:
+    from popheal.performing import Session
 
 #: While somebody may say stop, a pause is taken in pieces of this many seconds.
 _PIECE: Final = 5.0
@@ -62,6 +65,8 @@ def heal(
 
     A first Ctrl-C does what ``stop`` does; a second one breaks off and leaves things as they are.
     """
+    from popheal.conductor import healing
+
     session = _session(backend, policy, clock, observers, stop, custody, procedures)
     return _pump(healing(session, alert), backend, session)
 
@@ -81,6 +86,8 @@ def triage(
     Raises:
         UnknownName: If the organisation has no such server.
     """
+    from popheal.conductor import triaging
+
     session = _session(backend, policy, clock, observers)
     return _pump(triaging(session, alert), backend, session)[1]
 
@@ -98,6 +105,8 @@ def plan(
     Raises:
         UnknownName: If the organisation has no such server.
     """
+    from popheal.conductor import triaging
+
     session = _session(backend, policy, clock, observers)
     found, report = _pump(triaging(session, alert), backend, session)
     return plan_from(found, report, session)
@@ -120,6 +129,8 @@ async def aheal(
     is cancelled, restoring actions are still carried out before the cancellation goes through;
     a second cancellation breaks off.
     """
+    from popheal.conductor import healing
+
     session = _session(backend, policy, clock, observers, stop, custody, procedures)
     return await _apump(healing(session, alert), backend, session)
 
@@ -133,6 +144,8 @@ async def atriage(
     observers: Sequence[Observer] = (),
 ) -> Report:
     """Like :func:`triage`, without blocking the event loop."""
+    from popheal.conductor import triaging
+
     session = _session(backend, policy, clock, observers)
     return (await _apump(triaging(session, alert), backend, session))[1]
 
@@ -146,6 +159,8 @@ def _session(
     custody: Custody | None = None,
     procedures: Mapping[str, Procedure] = PROCEDURES,
 ) -> Session:
+    from popheal.performing import Session
+
     own: Clock | None = getattr(backend, "clock", None)
     return Session(
         policy=policy or Policy(),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, field, frozen
 
 from popheal.actions import BY_ROLE
 from popheal.definition import Guard, Procedure, State, Verdict
 from popheal.machine import GUARD_OF_DEBT
-from popheal.performing import Session
 from popheal.policy import Timing
 from popheal.report import Report
-from popheal.triage import Triage
+
+if TYPE_CHECKING:
+    from popheal.performing import Session
+    from popheal.triage import Triage
 
 
 @frozen(kw_only=True)

@@ -59,7 +59,10 @@ def is_back_end_file(name: str) -> bool:
 def _rows(text: str) -> Iterator[dict[str, str]]:
     """The data lines below a ``#Fields`` line, by lower-case column name."""
     fields: list[str] = []
-    for line in text.lstrip("\ufeff").splitlines():
+    lines = text.lstrip("\ufeff").split("\n")
+    # The service is still writing: what has no line end yet may be cut anywhere, within a
+    # server's name too. Of a complete file this drops only what follows the last line end.
+    for line in map(str.rstrip, lines[:-1]):
         if line.startswith("#"):
             if line.lower().startswith("#fields:"):
                 fields = [name.strip().lower() for name in line.split(":", 1)[1].split(",")]
@@ -67,7 +70,7 @@ def _rows(text: str) -> Iterator[dict[str, str]]:
         if not _NEEDED.issubset(fields):
             continue
         values = next(csv.reader([line]), [])
-        if len(values) >= len(fields):  # else: a partial last line
+        if len(values) >= len(fields):
             yield dict(zip(fields, values, strict=False))
 
 

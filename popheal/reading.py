@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from popheal.catalogue import HEALTH_SETS, Monitor
+from popheal.names import same_server
 from popheal.observations import (
     ComponentState,
     Database,
@@ -38,18 +39,6 @@ _A_PASSIVE_COPY_IS: Final = {
 _CAN_BE_ACTIVATED: Final = {"healthy", "disconnectedandhealthy"}
 #: More logs than this not yet copied or replayed, and a switchover would lose or delay mail.
 LONGEST_QUEUE: Final = 40
-
-
-def short_name(server: str) -> str:
-    """The host part of a server name, without case: how the product mixes both forms."""
-    return server.casefold().split(".", 1)[0]
-
-
-def same_server(one: str, other: str) -> bool:
-    """Whether two names mean one server; a short name matches any domain."""
-    if "." in one and "." in other:
-        return one.casefold() == other.casefold()
-    return short_name(one) == short_name(other)
 
 
 def find_server(name: str, servers: Iterable[ServerInfo]) -> ServerInfo | None:

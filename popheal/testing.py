@@ -24,6 +24,7 @@ import attrs
 from popheal.backend import EFFECTS, LOOKS, Backend
 from popheal.catalogue import POP3_BACK_END, SELF_TEST_PROBE
 from popheal.errors import BackendError, CommandFailed, UnknownName
+from popheal.names import same_server
 from popheal.observations import (
     ComponentState,
     Dag,
@@ -37,7 +38,6 @@ from popheal.observations import (
     ServerInfo,
     ServiceStatus,
 )
-from popheal.reading import same_server
 
 
 class BackendConformance:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from popheal.backend import Backend
 from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
+from popheal.names import short_name
 from popheal.observations import HostStatus
 from popheal.performing.context import (
     Observed,
@@ -17,7 +18,7 @@ from popheal.performing.context import (
 )
 from popheal.performing.services import services_of
 from popheal.performing.switchover import before_disruption, still_clear
-from popheal.reading import find_service, is_running, is_switched_off, pop_rows, short_name
+from popheal.reading import find_service, is_running, is_switched_off, pop_rows
 from popheal.steps import Steps, attempt
 
 #: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve

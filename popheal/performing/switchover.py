@@ -6,16 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from popheal.backend import Backend
 from popheal.errors import BackendError
+from popheal.names import same_server, short_name
 from popheal.observations import Dag, Database, DatabaseCopy, MailboxServer
 from popheal.performing.context import Observed, Work, deadline_in, persistently, polling
-from popheal.reading import (
-    can_take_over,
-    is_active,
-    is_mounted,
-    same_server,
-    short_name,
-    still_active,
-)
+from popheal.reading import can_take_over, is_active, is_mounted, still_active
 from popheal.steps import Steps, attempt, call
 
 

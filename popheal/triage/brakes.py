@@ -15,16 +15,10 @@ from popheal.backend import Backend
 from popheal.catalogue import POP_PROXY_COMPONENT, Monitor
 from popheal.definition import Verdict
 from popheal.errors import BackendError
+from popheal.names import same_server
 from popheal.observations import ComponentState, ServerInfo, ServiceStatus
 from popheal.performing.context import Session, persistently
-from popheal.reading import (
-    inactive_requesters,
-    is_row_of,
-    is_unhealthy,
-    pop_rows,
-    rows_of,
-    same_server,
-)
+from popheal.reading import inactive_requesters, is_row_of, is_unhealthy, pop_rows, rows_of
 from popheal.report import Finding, FindingKind
 from popheal.steps import Steps, attempt
 from popheal.triage.rows import Rows

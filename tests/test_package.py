@@ -1,0 +1,95 @@
+"""The package as a whole: what importing it brings in, and what it promises to the outside."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import popheal
+from popheal import errors
+
+ROOT = Path(__file__).parent.parent
+
+
+def modules_after(statement):
+    """The modules that a fresh interpreter has after a statement."""
+    code = f"import sys, json; {statement}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_importing_brings_no_extras():
+    """Neither the remoting client, nor a database, nor the command line's libraries."""
+    loaded = modules_after("import popheal")
+    assert not loaded & {"pypsrp", "psrpcore", "click", "sqlite3", "cattrs", "requests", "keyring"}
+    # structlog uses rich where it is installed; popheal itself must not.
+    from_structlog = modules_after("import attrs, transitions, structlog")
+    assert {name for name in loaded - from_structlog if name.split(".")[0] == "rich"} == set()
+
+
+def test_healing_brings_no_extras():
+    """A recovery in the simulated organisation needs none of them either."""
+    loaded = modules_after(
+        "import popheal; from popheal.backends.simulated import load_scenario; "
+        "s = load_scenario('mailbox-healed-by-reboot'); "
+        "popheal.heal(popheal.Alert(server=s.server), s.backend)"
+    )
+    assert not loaded & {"pypsrp", "psrpcore", "click", "sqlite3"}
+
+
+def test_the_public_names():
+    """Sorted, all there, all documented."""
+    assert popheal.__all__ == sorted(popheal.__all__, key=lambda name: (not name.isupper(), name))
+    for name in popheal.__all__:
+        thing = getattr(popheal, name)
+        assert name.isupper() or thing.__doc__
+
+
+def test_the_package_is_typed():
+    """The marker is shipped."""
+    assert (Path(popheal.__file__).parent / "py.typed").exists()
+
+
+ERRORS = [
+    errors.DefinitionError(procedure="p", state="s", law="broken"),
+    errors.IllegalOutcome(procedure="p", current="s", outcome="o", expected=["a", "b"]),
+    errors.UnknownName(kind="server", name="x", known=["y"]),
+    errors.ConfigurationError(source="file.toml", problem="[a] b: not a number"),
+    *(
+        kind(server="mbx1", command="Get-Thing", cause="it said no")
+        for kind in (
+            errors.Unreachable,
+            errors.NotAuthorised,
+            errors.CommandFailed,
+            errors.OutcomeUnknown,
+            errors.Unreadable,
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_every_error_has_a_sentence_a_next_step_and_survives_pickling(error):
+    """For operators, and for programs that send errors between processes."""
+    assert isinstance(error, errors.PophealError)
+    assert error.next_step
+    assert str(error) == f"{error.sentence().rstrip('.')}. {error.next_step}"
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_no_module_is_longer_than_a_person_reads_at_once():
+    """About 400 lines, as the project's own rule says."""
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in (ROOT / "popheal").rglob("*.py")
+        if (lines := len(path.read_text("utf-8").splitlines())) > 420
+    }
+    assert long == {}

@@ -1,0 +1,61 @@
+"""The public API as a typed program uses it; checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import Event as Flag
+
+import popheal
+from popheal import Alert, Backend, Event, Policy, Procedure, Report, Run, Timing, Verdict
+from popheal.actions import Impact
+from popheal.backends.psrp import PsrpBackend
+from popheal.backends.simulated import SimulatedBackend, load_scenario
+
+
+def watch(event: Event) -> None:
+    """An observer."""
+    name: str = event.name
+    at: datetime = event.at
+    print(name, at)
+
+
+def embed(backend: Backend) -> Verdict:
+    """Heal with everything that can be given."""
+    policy = Policy(highest_impact=Impact.CHANGE, timing=Timing(settle=300))
+    report: Report = popheal.heal(
+        Alert(server="mbx1", health_set="POP", monitor=None),
+        backend,
+        policy=policy,
+        observers=[watch],
+        stop=Flag(),
+    )
+    return report.verdict
+
+
+async def embed_async(backend: popheal.AsyncBackend) -> dict[str, object]:
+    """The asynchronous form, and JSON."""
+    report = await popheal.aheal(Alert(server="mbx1"), backend)
+    return report.to_json()
+
+
+def own_loop(procedure: Procedure) -> None:
+    """A program with a loop of its own."""
+    run = Run(id="1", procedure=procedure, server="mbx1", mailbox_role=True)
+    while (action := run.next_action()) is not None:
+        run.observe(action.outcomes[0])
+
+
+def simulated() -> Backend:
+    """The simulated backend is a backend."""
+    backend: SimulatedBackend = load_scenario("mailbox-healed-by-reboot").backend
+    return backend
+
+
+def real(backend: PsrpBackend) -> Backend:
+    """So is the real one."""
+    return backend
+
+
+popheal.heal("mbx1", simulated())  # type: ignore[arg-type]  # pyright: ignore
+popheal.heal(Alert(server=1), simulated())  # type: ignore[arg-type]  # pyright: ignore
+Alert("mbx1")  # type: ignore[call-arg]  # pyright: ignore
