@@ -69,7 +69,10 @@ def _rows(text: str) -> Iterator[dict[str, str]]:
             continue
         if not _NEEDED.issubset(fields):
             continue
-        values = next(csv.reader([line]), [])
+        try:
+            values = next(csv.reader([line]), [])
+        except csv.Error:  # not a line of this log
+            continue
         if len(values) >= len(fields):
             yield dict(zip(fields, values, strict=False))
 
