@@ -123,6 +123,9 @@ def _heal_server(
         if not ledger.works:
             ledger.server = server
         ledger.found(triage)
+        if session.stop.is_set():
+            done = f"{', '.join(healed)}: healed; " if healed else ""
+            return Verdict.CANCELLED, f"{done}stopped by a person before anything else was done"
         if triage.verdict:
             if not healed:
                 return triage.verdict, triage.summary
@@ -227,6 +230,7 @@ def _take_step(work: Work) -> Steps[Step]:
     return Step(
         state=state,
         action=str(action),
+        impact=action.impact,
         outcome=observed.outcome,
         started_at=started,
         finished_at=session.clock.now(),

@@ -186,10 +186,13 @@ def _as_answerable(request: Call, error: BaseException) -> PophealError:
     if isinstance(error, UnknownName) and request.method == "server_info":
         return error
     kind = OutcomeUnknown if request.method in EFFECTS else Unreadable
+    broken_off = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
     return kind(
         server=request.server,
         command=request.method,
-        cause=f"the backend raised {type(error).__name__}: {error}",
+        cause="broken off by a person"
+        if broken_off
+        else f"the backend raised {type(error).__name__}: {error}",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from popheal.actions import DebtKind
+from popheal.actions import DebtKind, Impact
 from popheal.definition import Verdict
 from popheal.machine import DebtStatus
 from popheal.report import DebtReport, Finding, Handover, RunReport
@@ -30,8 +30,6 @@ _LEFT: Final = {
     DebtKind.MONITOR_REPAIRING: "a monitor of {server} is left marked Repairing",
 }
 
-_LOOK_ACTIONS: Final = ("probe", "check_", "verify_", "find_", "await_", "wait")
-
 
 def hand_over(
     verdict: Verdict,
@@ -50,7 +48,7 @@ def hand_over(
         for step in run.steps:
             line = f"{run.server}: {step.state}: {step.outcome}"
             line += f" ({step.detail})" if step.detail else ""
-            (seen if step.action.startswith(_LOOK_ACTIONS) else done).append(line)
+            (seen if step.impact is Impact.LOOK else done).append(line)
     return Handover(
         summary=summary,
         seen=tuple(seen),

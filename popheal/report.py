@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from popheal.actions import DebtKind
+from popheal.actions import DebtKind, Impact
 from popheal.catalogue import health_set_named, monitor_named
 from popheal.definition import Verdict
 from popheal.machine import DebtStatus
@@ -86,6 +86,7 @@ class Step:
 
     state: str
     action: str
+    impact: Impact
     outcome: str
     started_at: datetime
     finished_at: datetime

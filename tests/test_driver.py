@@ -452,3 +452,13 @@ def test_effects_are_announced_before_they_happen():
     counts = [count for _, count in seen]
     assert counts == sorted(set(counts))
     assert len(intended) >= len(seen) > 3
+
+
+def test_stopped_during_triage():
+    """Nothing was changed, and the verdict says who ended it."""
+    scenario = load_scenario(DEFAULT)
+    backend, _ = stop_at(scenario, "server_health", raised=KeyboardInterrupt)
+    report = heal(alert_of(scenario), backend, custody=Custody())
+    assert report.verdict is Verdict.CANCELLED
+    assert report.runs == ()
+    assert report.handover.done == ("Nothing was changed.",)
