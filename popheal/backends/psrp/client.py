@@ -1,0 +1,264 @@
+"""One connection to one endpoint: a runspace pool of pypsrp, used by one thread at a time.
+
+Imported only when a connection is first needed, as it imports pypsrp.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from attrs import field, frozen
+from pypsrp.complex_objects import PSInvocationState
+from pypsrp.powershell import PowerShell, RunspacePool
+from pypsrp.serializer import Serializer
+from pypsrp.wsman import WSMan, WSManAction
+
+from popheal.backends.psrp.failures import Diagnosis, Stage, Trouble, diagnose
+from popheal.backends.psrp.records import ErrorText
+from popheal.backends.psrp.settings import PsrpSettings, Secret, Target, is_loopback
+from popheal.backends.psrp.values import read
+
+# What pypsrp logs would otherwise, where nobody set up logging, land on stderr with tracebacks.
+logging.getLogger("pypsrp").addHandler(logging.NullHandler())
+
+#: Seconds the server may hold back the answer to one long poll.
+_POLL = 20
+#: Seconds for what is only tidying up.
+_TIDY = 5
+
+
+@frozen(kw_only=True)
+class Command:
+    """What is to be run: a cmdlet, or a script of :mod:`popheal.backends.psrp.scripts`.
+
+    Attributes:
+        name: The cmdlet, or what a script does, in the words used in errors.
+        script: Text of the script; None for a cmdlet.
+        parameters: Values by parameter name; True for a switch that is set.
+        effect: Whether it changes something.
+    """
+
+    name: str
+    script: str | None = None
+    parameters: Mapping[str, object] = field(factory=dict)
+    effect: bool = False
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What came back: output as plain values, and error records."""
+
+    output: Sequence[object]
+    errors: Sequence[ErrorText]
+
+
+class ConnectionFailure(Exception):
+    """A command could not be run to its end. Never leaves this package.
+
+    Attributes:
+        stage: How far it had got.
+        diagnosis: What happened.
+    """
+
+    def __init__(self, stage: Stage, diagnosis: Diagnosis) -> None:
+        super().__init__(stage, diagnosis)
+        self.stage = stage
+        self.diagnosis = diagnosis
+
+
+class Session:
+    """A runspace on one endpoint, opened when first used."""
+
+    def __init__(self, target: Target, settings: PsrpSettings) -> None:
+        self.target = target
+        self.last_used = time.monotonic()
+        self._settings = settings
+        self._wsman: _Wsman | None = None
+        self._pool: RunspacePool | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._pool is not None
+
+    def run(self, command: Command) -> Answer:
+        """Run a command to its end. Raises ConnectionFailure; the session is closed then."""
+        deadline = time.monotonic() + self._settings.command_timeout
+        shell: PowerShell | None = None
+        stage = Stage.CONNECTING
+        try:
+            pool = self._opened()
+            shell = _prepared(pool, command)
+            stage = Stage.SENDING
+            shell.begin_invoke()
+            stage = Stage.WAITING
+            while shell.state == PSInvocationState.RUNNING:
+                shell.poll_invoke(timeout=_left(deadline))
+            answer = Answer(
+                output=list(shell.output),
+                errors=[ErrorText.of(record) for record in shell.streams.error],
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not get out
+            diagnosis = diagnose(error)
+        else:
+            if not self._tidied(shell.close):
+                self.abandon()
+            self.last_used = time.monotonic()
+            return answer
+        # Raised out here, so that the original, which may hold a password, isn't attached to it.
+        if shell is not None and diagnosis.trouble is Trouble.LATE:
+            self._tidied(shell.stop)
+        self.close()
+        raise ConnectionFailure(stage, diagnosis)
+
+    def close(self) -> None:
+        """Give the shell back. Never raises: where that fails the server will time it out."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            self._tidied(pool.close)
+        wsman, self._wsman = self._wsman, None
+        if wsman is not None:
+            self._tidied(wsman.close)
+
+    def abandon(self) -> None:
+        """Drop the connection without a word: the server is about to go down."""
+        self._pool = None
+        self.close()
+
+    def _opened(self) -> RunspacePool:
+        if self._pool is None:
+            self._wsman = _wsman(self.target, self._settings)
+            pool = RunspacePool(
+                self._wsman, configuration_name=self.target.connection.configuration
+            )
+            reader = _Deserializer()
+            pool._serializer = reader
+            pool._fragmenter.serializer = reader
+            self._pool = pool
+            pool.open()
+        return self._pool
+
+    def _tidied(self, action: Callable[[], None]) -> bool:
+        """Do what only tidies up: quickly or not at all. False if it failed."""
+        wsman = self._wsman
+        if wsman is not None:
+            wsman.hurry()
+        try:
+            action()
+        except Exception:  # noqa: BLE001 - the outcome is known already
+            return False
+        finally:
+            if wsman is not None:
+                wsman.relax()
+        return True
+
+
+class _Wsman(WSMan):  # type: ignore[misc,unused-ignore]
+    """pypsrp's transport, but a long poll that hangs isn't silently repeated five times."""
+
+    def receive(
+        self,
+        resource_uri: str,
+        resource: ET.Element,
+        option_set: Any = None,
+        selector_set: Any = None,
+        timeout: int | None = None,
+    ) -> Any:
+        answer = self.invoke(
+            WSManAction.RECEIVE, resource_uri, resource, option_set, selector_set, timeout
+        )
+        return answer.find("{http://www.w3.org/2003/05/soap-envelope}Body")
+
+    def hurry(self) -> None:
+        """From here on don't wait long: nothing depends on the answer."""
+        transport = self.transport
+        self._patience = (transport.connection_timeout, transport.read_timeout)
+        transport.connection_timeout, transport.read_timeout = (
+            min(_TIDY, seconds) for seconds in self._patience
+        )
+
+    def relax(self) -> None:
+        """Wait as long as the settings say again."""
+        self.transport.connection_timeout, self.transport.read_timeout = self._patience
+
+
+class _Deserializer(Serializer):  # type: ignore[misc,unused-ignore]
+    """Output is read by :mod:`popheal.backends.psrp.values`; the rest as pypsrp does.
+
+    pypsrp leaves a list inside an object unread, and later fails on references to type names
+    first met in there. In what is still left to it an unknown reference counts as nothing.
+    """
+
+    def deserialize(
+        self, element: ET.Element | str, metadata: Any = None, clear: bool = True
+    ) -> Any:
+        if clear and metadata is None and isinstance(element, str):
+            # Output that is nothing at all is how some servers say $null.
+            return read(element) if element else None
+        return super().deserialize(element, metadata, clear)
+
+    def _clear(self) -> None:
+        super()._clear()
+        self.obj = defaultdict(lambda: None)
+        self.tn = defaultdict(list)
+
+
+def _prepared(pool: RunspacePool, command: Command) -> PowerShell:
+    shell = PowerShell(pool)
+    if command.script is None:
+        shell.add_cmdlet(command.name)
+    else:
+        shell.add_script(command.script)
+    for name, value in command.parameters.items():
+        shell.add_parameter(name, list(value) if isinstance(value, tuple) else value)
+    return shell
+
+
+def _left(deadline: float) -> int:
+    """Whole seconds, at least one, for the next poll. Raises TimeoutError after the deadline."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return max(1, min(_POLL, int(left)))
+
+
+def _wsman(target: Target, settings: PsrpSettings) -> _Wsman:
+    how = target.connection
+    in_clear = not how.ssl and how.auth not in ("kerberos", "negotiate", "ntlm", "credssp")
+    # Typed loosely: pypsrp says "int" and "bool" where requests takes floats and paths.
+    more: dict[str, Any] = {
+        "cert_validation": how.certificate_validation,
+        "connection_timeout": settings.connect_timeout,
+        "read_timeout": settings.request_timeout,
+    }
+    if how.auth in ("kerberos", "negotiate", "ntlm"):
+        # Tickets are for the server's name, whatever address it is reached at.
+        more["negotiate_hostname_override"] = target.server
+        if how.negotiate_service:
+            more["negotiate_service"] = how.negotiate_service
+    if how.certificate_pem:
+        more["certificate_pem"] = how.certificate_pem
+        more["certificate_key_pem"] = how.certificate_key_pem
+        more["certificate_key_password"] = _revealed(how.certificate_key_password)
+    return _Wsman(
+        target.address,
+        port=how.port,
+        username=how.username,
+        password=_revealed(how.password),
+        ssl=how.ssl,
+        path=how.path,
+        auth=how.auth,
+        operation_timeout=max(1, min(_POLL, int(settings.request_timeout) - 1)),
+        encryption="never" if in_clear else "auto",
+        proxy=how.proxy,
+        no_proxy=how.no_proxy or is_loopback(target.address),
+        **more,
+    )
+
+
+def _revealed(secret: Secret | None) -> str | None:
+    return secret.reveal() if secret is not None else None

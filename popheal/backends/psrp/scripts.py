@@ -1,0 +1,201 @@
+r"""The PowerShell that popheal runs on a server's own endpoint: all of it.
+
+Short, plain constants. Nothing is ever pasted into them: values travel as parameters. Each first
+makes sure that it is on the server it was meant for, as a wrong address in the configuration must
+not restart the wrong machine. Times go both ways as ISO 8601 in UTC. They ask for PowerShell 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_ON_THE_RIGHT_SERVER = r"""
+# The wrong address must not lead to the wrong server.
+$here = [System.Net.Dns]::GetHostName()
+if ($here -ne $HostName) { throw "This server is $here, not $HostName." }
+"""
+
+#: State, start mode, process and its start of each named service; unknown names are left out.
+SERVICES = (
+    r"""
+param([string] $HostName, [string[]] $Name)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+foreach ($service in Get-CimInstance -ClassName Win32_Service) {
+    if ($Name -notcontains $service.Name) { continue }
+    $startedAt = $null
+    if ($service.ProcessId -gt 0) {
+        $process = Get-Process -Id $service.ProcessId -ErrorAction SilentlyContinue
+        if ($process -and $process.StartTime) {
+            $startedAt = $process.StartTime.ToUniversalTime().ToString('o')
+        }
+    }
+    [pscustomobject] @{
+        Name      = $service.Name
+        State     = $service.State
+        StartMode = $service.StartMode
+        ProcessId = $service.ProcessId
+        StartedAt = $startedAt
+    }
+}
+"""
+)
+
+#: Boot time, clock, whether Exchange Setup runs, whether Windows wants a restart anyway.
+HOST_STATUS = (
+    r"""
+param([string] $HostName)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+$system = Get-CimInstance -ClassName Win32_OperatingSystem
+$setup = @(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue)
+$current = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion'
+$servicing = Test-Path "$current\Component Based Servicing\RebootPending"
+$update = Test-Path "$current\WindowsUpdate\Auto Update\RebootRequired"
+[pscustomobject] @{
+    LastBootUpTime = $system.LastBootUpTime.ToUniversalTime().ToString('o')
+    LocalDateTime  = $system.LocalDateTime.ToUniversalTime().ToString('o')
+    SetupRunning   = $setup.Count -gt 0
+    RebootPending  = $servicing -or $update
+}
+"""
+)
+
+#: Restart a service and those that depend on it; a stopped one is started.
+RESTART_SERVICE = (
+    r"""
+param([string] $HostName, [string] $Service)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+Restart-Service -Name $Service -Force -ErrorAction Stop
+"""
+)
+
+#: Start a service; a running one is left alone.
+START_SERVICE = (
+    r"""
+param([string] $HostName, [string] $Service)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+Start-Service -Name $Service -ErrorAction Stop
+"""
+)
+
+#: Restart the server, if it hasn't been since the given boot time, and only once.
+RESTART_SERVER = (
+    r"""
+param([string] $HostName, [string] $BootedAt)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+$culture = [System.Globalization.CultureInfo]::InvariantCulture
+$style = [System.Globalization.DateTimeStyles]::RoundtripKind
+$expected = [datetime]::Parse($BootedAt, $culture, $style).ToUniversalTime()
+$system = Get-CimInstance -ClassName Win32_OperatingSystem
+$booted = $system.LastBootUpTime.ToUniversalTime()
+# Windows shifts the boot time a little when its clock is set; two boots are never that close.
+if ([math]::Abs(($booted - $expected).TotalSeconds) -gt 30) {
+    throw "Not restarted: the last boot was at $($booted.ToString('o')), not at $BootedAt."
+}
+
+# A volatile key is kept in memory only, so the restart clears it. While it is there, a command
+# repeated as the server goes down does nothing.
+$path = 'SOFTWARE\PophealRestart'
+$root = [Microsoft.Win32.Registry]::LocalMachine
+if ($root.OpenSubKey($path)) { return }
+$check = [Microsoft.Win32.RegistryKeyPermissionCheck]::Default
+$volatile = [Microsoft.Win32.RegistryOptions]::Volatile
+[void] $root.CreateSubKey($path, $check, $volatile)
+
+# In ten seconds, so that the answer still gets through.
+shutdown.exe /r /f /t 10 /d p:4:1 /c 'popheal: POP health set recovery'
+if ($LASTEXITCODE -ne 0) {
+    $root.DeleteSubKey($path)
+    throw "Not restarted: shutdown.exe ended with code $LASTEXITCODE."
+}
+"""
+)
+
+#: The POP3 protocol logs that may hold lines of a time span, long ones as head and tail.
+READ_LOGS = (
+    r"""
+param([string] $HostName, [string] $Location, [string] $Since, [string] $Until,
+      [int] $HeadBytes, [int] $TailBytes, [int] $Newest, [int] $Most)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+$folder = $Location
+if ($folder -match '%ExchangeInstallPath%') {
+    $install = $env:ExchangeInstallPath
+    if (-not $install) {
+        $setup = 'HKLM:\SOFTWARE\Microsoft\ExchangeServer\v15\Setup'
+        $install = (Get-ItemProperty -LiteralPath $setup -ErrorAction Stop).MsiInstallPath
+    }
+    $folder = $folder -replace '%ExchangeInstallPath%', $install.Replace('$', '$$')
+}
+
+$culture = [System.Globalization.CultureInfo]::InvariantCulture
+$style = [System.Globalization.DateTimeStyles]::RoundtripKind
+$after = [datetime]::Parse($Since, $culture, $style).ToUniversalTime()
+$before = [datetime]::Parse($Until, $culture, $style).ToUniversalTime()
+
+function Read-Part($stream, [int] $count) {
+    $bytes = New-Object byte[] $count
+    $done = 0
+    while ($done -lt $count) {
+        $read = $stream.Read($bytes, $done, $count - $done)
+        if ($read -le 0) { break }
+        $done += $read
+    }
+    [System.Text.Encoding]::UTF8.GetString($bytes, 0, $done)
+}
+
+# The time of writing of a file that is still open lags, so the newest are read whatever it says.
+$files = @(Get-ChildItem -LiteralPath $folder -Filter 'POP3*.LOG' -ErrorAction Stop |
+    Sort-Object -Property CreationTimeUtc -Descending)
+$taken = 0
+for ($i = 0; $i -lt $files.Count; $i++) {
+    $file = $files[$i]
+    if ($file.CreationTimeUtc -gt $before) { continue }
+    if ($taken -ge $Newest -and $file.LastWriteTimeUtc -lt $after) { continue }
+    if ($taken -ge $Most) { break }
+    $taken++
+    # The service keeps its file open for writing: share that.
+    $stream = [System.IO.File]::Open($file.FullName, [System.IO.FileMode]::Open,
+        [System.IO.FileAccess]::Read, [System.IO.FileShare]::ReadWrite)
+    try {
+        $length = $stream.Length
+        $tail = $null
+        $omitted = 0
+        if ($length -le $HeadBytes + $TailBytes) {
+            $head = Read-Part $stream $length
+        } else {
+            $head = Read-Part $stream $HeadBytes
+            $omitted = $length - $HeadBytes - $TailBytes
+            [void] $stream.Seek($length - $TailBytes, [System.IO.SeekOrigin]::Begin)
+            $tail = Read-Part $stream $TailBytes
+        }
+    } finally {
+        $stream.Dispose()
+    }
+    [pscustomobject] @{ Name = $file.Name; Head = $head; Tail = $tail; Omitted = $omitted }
+}
+"""
+)
+
+#: Each script by name.
+SCRIPTS: Mapping[str, str] = MappingProxyType(
+    {
+        "services": SERVICES,
+        "host_status": HOST_STATUS,
+        "restart_service": RESTART_SERVICE,
+        "start_service": START_SERVICE,
+        "restart_server": RESTART_SERVER,
+        "read_logs": READ_LOGS,
+    }
+)

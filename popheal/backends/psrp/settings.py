@@ -1,0 +1,248 @@
+"""Where the Exchange organisation is and how to log on to it. Nothing here connects."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from attrs import Attribute, evolve, field, frozen
+
+from popheal.errors import ConfigurationError
+
+AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")
+
+#: Ways to log on that send the password itself, readable without TLS.
+_IN_CLEAR = frozenset({"basic"})
+
+
+class Secret:
+    """A password that doesn't show: not in ``repr``, ``str``, ``attrs.asdict`` or a pickle.
+
+    Pickling raises TypeError. Only :meth:`reveal` gives the text.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Secret:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a secret is not pickled; read it again from its source")
+
+
+def _secret(value: Secret | str | None) -> Secret | None:
+    return Secret(value) if isinstance(value, str) else value
+
+
+def _bare_path(path: str) -> str:
+    return path.strip("/")
+
+
+def _known_auth(_instance: Connection, _attribute: Attribute[str], value: str) -> None:
+    if value not in AUTHS:
+        raise ConfigurationError(
+            source="connection settings",
+            problem=f"auth '{value}' is not one of {', '.join(AUTHS)}",
+        )
+
+
+@frozen(kw_only=True)
+class Connection:
+    """How to reach one kind of endpoint.
+
+    Attributes:
+        servers: Fully qualified names, tried in order. Empty for the plain endpoint, which is
+            each server's own.
+        auth: One of :data:`AUTHS`. ``kerberos`` without user name takes the ticket cache.
+        ssl: HTTPS instead of HTTP.
+        port: None for the usual one of the endpoint and ``ssl``.
+        path: Path of the endpoint, without leading slash.
+        configuration: PowerShell session configuration.
+        certificate_pem, certificate_key_pem: Paths of the client's certificate and key.
+        certificate_validation: False not to check the server's certificate, or the path of a
+            bundle of authorities.
+        proxy: URL of an HTTP proxy.
+        no_proxy: True to ignore the environment's proxy; always so for loopback addresses.
+        negotiate_service: Service part of the Kerberos principal, ``WSMAN`` if None.
+    """
+
+    servers: tuple[str, ...] = field(default=(), converter=tuple)
+    auth: str = field(default="kerberos", validator=_known_auth)
+    ssl: bool = False
+    port: int | None = None
+    path: str = field(default="wsman", converter=_bare_path)
+    configuration: str = "Microsoft.PowerShell"
+    username: str | None = None
+    password: Secret | None = field(default=None, converter=_secret)
+    certificate_pem: str | None = None
+    certificate_key_pem: str | None = None
+    certificate_key_password: Secret | None = field(default=None, converter=_secret)
+    certificate_validation: bool | str = True
+    proxy: str | None = None
+    no_proxy: bool = False
+    negotiate_service: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        problem = ""
+        if self.auth in ("basic", "credssp") and not (self.username and self.password):
+            problem = f"auth '{self.auth}' needs a user name and a password"
+        elif self.auth == "certificate" and not (
+            self.ssl and self.certificate_pem and self.certificate_key_pem
+        ):
+            problem = "auth 'certificate' needs ssl, certificate_pem and certificate_key_pem"
+        elif self.password and not self.username:
+            problem = "there is a password but no user name"
+        if problem:
+            raise ConfigurationError(source="connection settings", problem=problem)
+
+    def may_connect_to(self, address: str) -> bool:
+        """False where the password would cross a network readable by anyone."""
+        return self.ssl or self.auth not in _IN_CLEAR or is_loopback(address)
+
+
+def exchange_connection(servers: Sequence[str], **fields: object) -> Connection:
+    """Settings of the ``Microsoft.Exchange`` endpoint: port 80, or 443 with ssl."""
+    fields.setdefault("path", "PowerShell")
+    fields.setdefault("configuration", "Microsoft.Exchange")
+    if fields.get("port") is None:
+        fields["port"] = 443 if fields.get("ssl") else 80
+    return Connection(servers=tuple(servers), **fields)  # type: ignore[arg-type]
+
+
+def winrm_connection(**fields: object) -> Connection:
+    """Settings of each server's own ``Microsoft.PowerShell`` endpoint: port 5985, or 5986."""
+    if fields.get("port") is None:
+        fields["port"] = 5986 if fields.get("ssl") else 5985
+    return Connection(**fields)  # type: ignore[arg-type]
+
+
+def _lower_keys(addresses: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.casefold(): address for name, address in addresses.items()}
+
+
+@frozen(kw_only=True)
+class PsrpSettings:
+    """All that :class:`~popheal.backends.psrp.PsrpBackend` needs to know.
+
+    Attributes:
+        exchange: The Exchange endpoints; at least one server.
+        winrm: Each server's own endpoint.
+        addresses: Fully qualified name to ``"address"`` or ``"address:port"`` (IPv6 addresses in
+            brackets where a port follows), for both endpoints of that server.
+        command_timeout: Seconds one command may take, from sending to the end of its answer.
+        connect_timeout: Seconds to wait for a TCP connection.
+        request_timeout: Seconds to wait for the answer to one request that isn't long-polled.
+        busy_timeout: Seconds to wait, all told, for a shell while the server says there are too
+            many already.
+    """
+
+    exchange: Connection
+    winrm: Connection
+    addresses: Mapping[str, str] = field(factory=dict, converter=_lower_keys)
+    command_timeout: float = 300.0
+    connect_timeout: float = 10.0
+    request_timeout: float = 60.0
+    busy_timeout: float = 15.0
+
+    def __attrs_post_init__(self) -> None:
+        problem = ""
+        if not self.exchange.servers:
+            problem = "no Exchange server to connect to is named"
+        for name in ("command_timeout", "connect_timeout", "request_timeout"):
+            if getattr(self, name) <= 0:
+                problem = f"{name} must be more than 0 seconds"
+        if problem:
+            raise ConfigurationError(source="connection settings", problem=problem)
+        for server in (*self.addresses, *self.exchange.servers):
+            self.target(server, self.exchange)
+
+    def full_name(self, server: str) -> str:
+        """The fully qualified name of a server given by either name, if it is known here."""
+        known = (*self.exchange.servers, *self.addresses)
+        for name in known:
+            if name.casefold() == server.casefold():
+                return name
+        return next((name for name in known if same_server(name, server)), server)
+
+    def target(self, server: str, connection: Connection) -> Target:
+        """Where to connect for a server; raises ConfigurationError for a malformed address."""
+        name = self.full_name(server)
+        address, port = _split(self.addresses.get(name.casefold(), name))
+        if port is not None:
+            connection = evolve(connection, port=port)
+        return Target(server=name, address=address, connection=connection)
+
+
+@frozen(kw_only=True)
+class Target:
+    """One endpoint of one server.
+
+    Attributes:
+        server: Its name, as certificates and Kerberos know it.
+        address: What is connected to; the port is in ``connection``.
+    """
+
+    server: str
+    address: str
+    connection: Connection
+
+
+def same_server(one: str, other: str) -> bool:
+    """Whether two names may mean one server: no case, and a short name matches a full one."""
+    first, second = one.casefold().rstrip("."), other.casefold().rstrip(".")
+    if "." in first and "." in second:
+        return first == second
+    return short_name(first) == short_name(second)
+
+
+def short_name(server: str) -> str:
+    """The host part of a name: ``ex1`` of ``ex1.contoso.test``."""
+    return server.partition(".")[0]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address (or ``localhost``) never leaves this machine."""
+    if address.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(address: str) -> tuple[str, int | None]:
+    host, port = address, ""
+    if address.startswith("["):
+        host, _, rest = address[1:].partition("]")
+        port = rest.removeprefix(":")
+        host = f"[{host}]"
+    elif address.count(":") == 1:
+        host, _, port = address.partition(":")
+    elif ":" in address:
+        host = f"[{address}]"
+    if not host or (port and not (port.isdecimal() and 0 < int(port) < 65536)):  # noqa: PLR2004
+        raise ConfigurationError(
+            source="[addresses]", problem=f"'{address}' is not an address or address:port"
+        )
+    return host, int(port) if port else None

@@ -1,0 +1,342 @@
+"""Observations as the objects that Exchange and Windows would return for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from popheal.lab.clixml import Int64, LocalTime, PsEnum, PsList, PsObject, time_text
+from popheal.observations import (
+    ComponentState,
+    Dag,
+    Database,
+    DatabaseCopy,
+    HostStatus,
+    LogFile,
+    MailboxServer,
+    MonitorHealth,
+    PopSettings,
+    ProbeResult,
+    ServerInfo,
+    ServiceStatus,
+)
+
+_CONFIGURABLE = ("Microsoft.Exchange.Data.ConfigurableObject", "System.Object")
+_MONITORING = "Microsoft.Exchange.Management.Monitoring"
+_DIRECTORY = "Microsoft.Exchange.Data.Directory"
+_DAG_TASKS = "Microsoft.Exchange.Management.SystemConfigurationTasks"
+
+#: The servers of the lab tell local time in the zone of their data centre.
+_ZONE = 120
+
+_NUMBERS = {"Healthy": 6, "Mounted": 11, "Dismounted": 12, "Inactive": 0, "Active": 1, "Remote": 1}
+
+_SERVICE_STATES = {"StartPending": "Start Pending", "StopPending": "Stop Pending"}
+
+
+@frozen
+class Origin:
+    """Where a row comes from: the connected server, and the shell."""
+
+    server: str
+    shell: str
+
+
+def _enum(kind: str, name: str) -> PsEnum | None:
+    return PsEnum(kind, name, _NUMBERS.get(name, 0)) if name else None
+
+
+def _ad_object(name: str, container: str = "Servers") -> PsObject:
+    """A reference to a directory object."""
+    parent = f"CN={container},CN=Contoso,CN=Microsoft Exchange,CN=Services,CN=Configuration"
+    return PsObject(
+        types=(f"{_DIRECTORY}.ADObjectId", "Microsoft.Exchange.Data.ObjectId", "System.Object"),
+        text=name,
+        props={
+            "Rdn": f"CN={name}",
+            "DistinguishedName": f"CN={name},{parent}",
+            "Depth": 9,
+            "Name": name.rpartition("/")[2],
+        },
+    )
+
+
+def _row(origin: Origin, types: Sequence[str], text: str, props: Mapping[str, object]) -> PsObject:
+    return PsObject(
+        types=types,
+        text=text,
+        props=props,
+        notes={
+            "PSComputerName": origin.server,
+            "RunspaceId": origin.shell,
+            "PSShowComputerName": False,
+        },
+    )
+
+
+def server_info(origin: Origin, seen: ServerInfo) -> PsObject:
+    return _row(
+        origin,
+        (f"{_DIRECTORY}.Management.ExchangeServer", *_CONFIGURABLE),
+        seen.name,
+        {
+            "Name": seen.name,
+            "Fqdn": seen.fqdn,
+            "IsHubTransportServer": seen.mailbox_role,
+            "IsClientAccessServer": seen.client_access_role,
+            "IsEdgeServer": False,
+            "IsMailboxServer": seen.mailbox_role,
+            "IsE15OrLater": True,
+            # The newer versions leave out the front end here.
+            "ServerRole": "Mailbox" if seen.mailbox_role else "ClientAccess",
+            "AdminDisplayVersion": PsObject(
+                types=("Microsoft.Exchange.Data.ServerVersion", "System.Object"),
+                text=seen.version,
+            )
+            if seen.version
+            else None,
+            "Site": _ad_object(f"contoso.test/Configuration/Sites/{seen.site}", "Sites")
+            if seen.site
+            else None,
+            "Identity": _ad_object(seen.name),
+            "IsValid": True,
+            "ObjectState": "Unchanged",
+        },
+    )
+
+
+def mailbox_server(origin: Origin, seen: MailboxServer) -> PsObject:
+    name = seen.server.partition(".")[0]
+    policy = (
+        "Microsoft.Exchange.Data.Directory.SystemConfiguration.DatabaseCopyAutoActivationPolicyType"
+    )
+    return _row(
+        origin,
+        (f"{_DIRECTORY}.Management.MailboxServer", *_CONFIGURABLE),
+        name,
+        {
+            "Name": name,
+            "DatabaseAvailabilityGroup": _ad_object(seen.dag, "Database Availability Groups")
+            if seen.dag
+            else None,
+            "DatabaseCopyAutoActivationPolicy": _enum(policy, seen.auto_activation_policy),
+            "DatabaseCopyActivationDisabledAndMoveNow": seen.activation_disabled,
+            "MaximumActiveDatabases": seen.maximum_active_databases,
+            "Identity": _ad_object(name),
+        },
+    )
+
+
+def dag(origin: Origin, seen: Dag) -> PsObject:
+    def servers(names: Sequence[str]) -> PsList:
+        kind = f"Microsoft.Exchange.Data.MultiValuedProperty`1[[{_DIRECTORY}.ADObjectId]]"
+        return PsList(kind, [_ad_object(name) for name in names])
+
+    manager = seen.primary_active_manager
+    return _row(
+        origin,
+        (f"{_DIRECTORY}.SystemConfiguration.DatabaseAvailabilityGroup", *_CONFIGURABLE),
+        seen.name,
+        {
+            "Name": seen.name,
+            "Servers": servers(seen.members),
+            "StoppedMailboxServers": PsList("System.String[]", []),
+            "OperationalServers": servers(seen.operational) if seen.operational else None,
+            # Its type is first named inside the list above: clients have stumbled over that.
+            "PrimaryActiveManager": _ad_object(manager) if manager else None,
+            "WitnessShareInUse": "Primary",
+        },
+    )
+
+
+def monitor_health(origin: Origin, seen: MonitorHealth) -> PsObject:
+    target = f"\\{seen.target}" if seen.target else "\\"
+    return _row(
+        origin,
+        (f"{_MONITORING}.MonitorHealthEntry", *_CONFIGURABLE),
+        "",
+        {
+            "Server": seen.server,
+            "CurrentHealthSetState": _enum(
+                f"{_MONITORING}.MonitorServerComponentState", seen.state
+            ),
+            "Name": seen.monitor,
+            "TargetResource": seen.target,
+            "HealthSetName": seen.health_set,
+            "HealthGroupName": "Customer Touch Points",
+            "AlertValue": _enum(f"{_MONITORING}.MonitorAlertState", seen.alert_value),
+            "FirstAlertObservedTime": None,
+            "Description": "",
+            "IsHaImpacting": False,
+            "RecurranceInterval": 0,
+            "HealthSetDescription": "",
+            "ServerComponentName": "None",
+            "LastTransitionTime": None
+            if seen.last_transition is None
+            else LocalTime(seen.last_transition, _ZONE),
+            "LastExecutionTime": None
+            if seen.last_execution is None
+            else LocalTime(seen.last_execution, _ZONE),
+            "LastExecutionResult": "Succeeded",
+            "ResultId": Int64(1204012),
+            "WorkItemId": 210,
+            "IsStale": seen.stale,
+            "Error": "",
+            "Exception": "",
+            "IsNotified": False,
+            "LastFailedProbeId": -1,
+            "LastFailedProbeResultId": -1,
+            "ServicePriority": 2,
+            "Identity": f"{seen.health_set}\\{seen.monitor}{target}",
+            "IsValid": True,
+            "ObjectState": "New",
+        },
+    )
+
+
+def probe_result(origin: Origin, seen: ProbeResult) -> PsObject:
+    return _row(
+        origin,
+        (f"{_MONITORING}.MonitoringProbeResult", *_CONFIGURABLE),
+        "",
+        {
+            "MonitorIdentity": seen.probe,
+            "RequestId": "5c8b5d2e-3f0c-4a29-9d26-5f3f0f6e7a10",
+            "ExecutionStartTime": seen.started,
+            "ExecutionEndTime": seen.finished,
+            "Error": seen.error,
+            "Exception": "",
+            "PoisonedCount": 0,
+            "ResultType": _enum(f"{_MONITORING}.ResultType", seen.result),
+            "IsValid": True,
+            "ObjectState": "New",
+        },
+    )
+
+
+def database_copy(origin: Origin, seen: DatabaseCopy) -> PsObject:
+    name = f"{seen.database}\\{seen.server.partition('.')[0].upper()}"
+    props: dict[str, object] = {
+        "Identity": _ad_object(name, "Databases"),
+        "Name": name,
+        "DatabaseName": seen.database,
+        "Status": _enum(f"{_DAG_TASKS}.CopyStatus", seen.status),
+        "MailboxServer": seen.server,
+        "ActiveDatabaseCopy": seen.active_server,
+        "ActivationSuspended": seen.activation_suspended,
+        "ContentIndexState": _enum(
+            "Microsoft.Exchange.Rpc.Cluster.ContentIndexStatusType", seen.content_index
+        ),
+        "CopyQueueLength": None if seen.copy_queue is None else Int64(seen.copy_queue),
+        "ReplayQueueLength": None if seen.replay_queue is None else Int64(seen.replay_queue),
+        "OutstandingDumpsterRequests": PsList(f"{_DAG_TASKS}.DumpsterRequestEntry[]", []),
+    }
+    if seen.active_copy is not None:
+        props["ActiveCopy"] = seen.active_copy
+    kind = f"{_DAG_TASKS}.DatabaseCopyStatusEntry"
+    return _row(origin, (kind, "System.Object"), kind, props)
+
+
+def database(origin: Origin, seen: Database) -> PsObject:
+    replication = f"{_DIRECTORY}.SystemConfiguration.ReplicationType"
+    return _row(
+        origin,
+        (f"{_DIRECTORY}.SystemConfiguration.MailboxDatabase", *_CONFIGURABLE),
+        seen.name,
+        {
+            "Name": seen.name,
+            "Recovery": seen.recovery,
+            "ReplicationType": _enum(replication, "Remote" if seen.replicated else "None"),
+            "Identity": _ad_object(seen.name, "Databases"),
+        },
+    )
+
+
+def component_state(origin: Origin, server: str, seen: ComponentState) -> PsObject:
+    kind = f"{_DIRECTORY}.Management.ServerComponentStatePresentationObject"
+    details = f"{kind}+RequesterDetails"
+    states = [
+        PsObject(
+            types=(details, "System.Object"),
+            text=f"Requestor:{who}; State:{state}; Timestamp:1/5/2026 7:00:00 AM",
+            props={"Requester": who, "State": state, "Component": seen.component},
+        )
+        for who, state in seen.requesters
+    ]
+    listed = f"System.Collections.Generic.List`1[[{details}]]"
+    return _row(
+        origin,
+        (kind, *_CONFIGURABLE),
+        kind,
+        {
+            "ServerFqdn": server,
+            "Component": seen.component,
+            "State": _enum("Microsoft.Exchange.Data.ServiceState", seen.state),
+            "ServerWideOfflineIsOffline": False,
+            "RemoteStates": PsList(listed, states),
+            "LocalStates": PsList(listed, states),
+            "Identity": _ad_object(server.partition(".")[0]),
+        },
+    )
+
+
+def pop_settings(origin: Origin, seen: PopSettings) -> PsObject:
+    return _row(
+        origin,
+        (f"{_DIRECTORY}.SystemConfiguration.Pop3AdConfiguration", *_CONFIGURABLE),
+        "1",
+        {
+            "Name": "1",
+            "ProtocolName": "POP3",
+            "MaxConnectionsPerUser": 16,
+            "ProxyTargetPort": 1995,
+            "LogFileLocation": seen.log_location,
+            "LogFileRollOverSettings": _enum("Microsoft.Exchange.Data.LogFileRollOver", "Hourly"),
+            "ProtocolLogEnabled": seen.protocol_log_enabled,
+            "Server": _ad_object(seen.server.partition(".")[0]),
+        },
+    )
+
+
+_CUSTOM = ("System.Management.Automation.PSCustomObject", "System.Object")
+
+
+def service(seen: ServiceStatus) -> PsObject:
+    started = None if seen.started_at is None else time_text(seen.started_at)
+    return PsObject(
+        types=_CUSTOM,
+        notes={
+            "Name": seen.name,
+            "State": _SERVICE_STATES.get(seen.state, seen.state),
+            "StartMode": "Auto" if seen.start_type == "Automatic" else seen.start_type,
+            "ProcessId": seen.process_id or 0,
+            "StartedAt": started,
+        },
+    )
+
+
+def host_status(seen: HostStatus) -> PsObject:
+    return PsObject(
+        types=_CUSTOM,
+        notes={
+            "LastBootUpTime": time_text(seen.boot_time),
+            "LocalDateTime": time_text(seen.local_time),
+            "SetupRunning": seen.setup_running,
+            "RebootPending": seen.reboot_pending,
+        },
+    )
+
+
+def log_file(seen: LogFile, head_bytes: int, tail_bytes: int) -> PsObject:
+    """Long files are cut to head and tail, as the script does."""
+    data = seen.text.encode()
+    head, tail, omitted = seen.text, None, 0
+    if len(data) > head_bytes + tail_bytes:
+        head = data[:head_bytes].decode(errors="replace")
+        tail = data[-tail_bytes:].decode(errors="replace")
+        omitted = len(data) - head_bytes - tail_bytes
+    return PsObject(
+        types=_CUSTOM,
+        notes={"Name": seen.name, "Head": head, "Tail": tail, "Omitted": Int64(omitted)},
+    )
