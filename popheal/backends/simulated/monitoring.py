@@ -1,0 +1,319 @@
+"""Health Manager: monitors that are evaluated every minute, and the rows they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from attrs import define, field, frozen
+
+from popheal.backends.simulated.faults import POP_ASPECTS
+from popheal.backends.simulated.history import NATURE, MonitorChanged
+from popheal.backends.simulated.model import BACK_END, FRONT_END, HEALTH_MANAGER, Server
+from popheal.backends.simulated.world import World
+from popheal.observations import MonitorHealth
+
+#: Seconds between evaluations, and how long a monitor is Degraded before it is Unhealthy.
+INTERVAL = 60.0
+#: Seconds from the start of Health Manager to the first evaluation.
+WARM_UP = 120.0
+
+
+@frozen
+class MonitorKind:
+    """One monitor as the product defines it; ``aspect`` is what it watches, if we simulate it."""
+
+    name: str
+    health_set: str
+    aspect: str = ""
+    target: str = ""
+    component: str = ""
+    role: str = "any"
+
+    def on(self, server: Server) -> bool:
+        if self.role == "mailbox":
+            return server.mailbox_role
+        return server.client_access_role if self.role == "client_access" else True
+
+
+_BE = "MSExchangePop3BE"
+MONITORS = (
+    MonitorKind("PopCTPMonitor", "POP", "ctp", FRONT_END, "PopProxy", "client_access"),
+    MonitorKind("AverageCommandProcessingTimeGt60sMonitor", "POP", "command_time", FRONT_END),
+    MonitorKind(
+        "PopProxyTestMonitor", "POP.Proxy", "proxy", FRONT_END, "PopProxy", "client_access"
+    ),
+    MonitorKind("PopDeepTestMonitor", "POP.Protocol", "deep", _BE, "", "mailbox"),
+    MonitorKind("PopSelfTestMonitor", "POP.Protocol", "self", _BE, "", "mailbox"),
+    MonitorKind(
+        "PrivateWorkingSetWarningMonitor", "POP.Protocol", "working_set", _BE, "", "mailbox"
+    ),
+    MonitorKind(
+        "ProcessProcessorTimeErrorMonitor", "POP.Protocol", "processor_time", _BE, "", "mailbox"
+    ),
+    MonitorKind("CrashEventMonitor", "POP.Protocol", "crashes", _BE, "", "mailbox"),
+    MonitorKind("ActiveDirectoryConnectivityMonitor", "AD", "active_directory"),
+    MonitorKind("StoreServiceMonitor", "Store", "store", "MSExchangeIS", "", "mailbox"),
+    MonitorKind(
+        "ServiceHealthMSExchangeReplMonitor", "DataProtection", "data_protection", "", "", "mailbox"
+    ),
+    MonitorKind("ClusterGroupMonitor", "Clustering", "clustering", "", "", "mailbox"),
+    MonitorKind("NetworkAdapterMonitor", "Network", "network"),
+    MonitorKind("OwaDeepTestMonitor", "OWA.Protocol", "", "MSExchangeOWAAppPool", "", "mailbox"),
+    MonitorKind("ImapProxyTestMonitor", "IMAP.Proxy", "", "MSExchangeImap4", "ImapProxy"),
+    MonitorKind("HubAvailabilityMonitor", "HubTransport", "", "", "HubTransport", "mailbox"),
+    MonitorKind("FreeDiskSpaceMonitor", "MailboxSpace", "", "", "", "mailbox"),
+)
+
+
+@define(kw_only=True)
+class RowOverride:
+    """A row that doesn't say what it would by itself; an unknown monitor makes an extra row.
+
+    Attributes:
+        server: The server asked about.
+        of_server: What the row says its server is; another one for a row that isn't asked for.
+        frozen: The row is never evaluated again: its times stand still.
+        since: Seconds from the start of the simulation at which this begins.
+        until: And at which it ends; None for never.
+    """
+
+    server: Server
+    monitor: str
+    health_set: str = ""
+    of_server: str = ""
+    alert_value: str = ""
+    state: str = ""
+    stale: bool = False
+    frozen: bool = False
+    since: float = 0.0
+    until: float | None = None
+
+    def applies(self, seconds: float) -> bool:
+        return self.since <= seconds and (self.until is None or seconds < self.until)
+
+
+@define(kw_only=True)
+class _Row:
+    alert_value: str = "Healthy"
+    last_transition: datetime
+    last_execution: datetime | None
+    failing_since: datetime | None = None
+
+
+@define
+class Monitoring:
+    """All monitors of all servers."""
+
+    world: World
+    overrides: list[RowOverride] = field(factory=list)
+    _rows: dict[tuple[str, str], _Row] = field(factory=dict, init=False)
+    _awake_at: dict[str, datetime] = field(factory=dict, init=False)
+
+    def begin(self) -> None:
+        """Start as if the organisation had been running for long: no monitor is just noticing."""
+        now = self.world.now
+        for number, server in enumerate(self.world.servers):
+            self._awake_at[server.name] = now
+            for kind in MONITORS:
+                row = _Row(
+                    last_transition=now - timedelta(hours=20),
+                    last_execution=now - timedelta(seconds=20 + number),
+                )
+                began = self._failing_since(server, kind)
+                if began is not None:
+                    degraded = (now - began).total_seconds() < INTERVAL
+                    row.alert_value = "Degraded" if degraded else "Unhealthy"
+                    row.last_transition = row.failing_since = began
+                self._rows[server.name, kind.name] = row
+            self.world.after(30 + 7 * number, lambda s=server: self._tick(s))  # type: ignore[misc]
+
+    def health_manager_started(self, server: Server) -> None:
+        """Forget everything: results are there again after a while."""
+        self._awake_at[server.name] = self.world.now + timedelta(seconds=WARM_UP)
+        for kind in MONITORS:
+            self._rows[server.name, kind.name] = _Row(
+                alert_value="UnInitialized", last_transition=self.world.now, last_execution=None
+            )
+
+    def rows(self, server: Server) -> Sequence[MonitorHealth]:
+        """Answer ``Get-ServerHealth``."""
+        asked = self.world.servers if self.world.identity_ignored else [server]
+        return [row for one in asked if one.up for row in self._rows_of(one)]
+
+    # --- evaluation ------------------------------------------------------------------------------
+
+    def broken(self, server: Server, aspect: str, seen_by: str) -> str:
+        """Say why the aspect of POP doesn't work there, or nothing if it does.
+
+        Args:
+            server: The server in question.
+            aspect: ``ctp``, ``deep``...
+            seen_by: ``monitors`` or ``probes``: some faults are seen by one of them only.
+        """
+        fault = next(
+            (
+                f
+                for f in self.world.faults
+                if f.breaks(server, aspect) and f.seen_by in ("both", seen_by)
+            ),
+            None,
+        )
+        if fault is not None:
+            if fault.server is not server and fault.names_back_end:
+                return f"[Error=ProxyFailed Proxy={fault.server.fqdn}:1995:SSL] {fault.error}"
+            return fault.error
+        return (
+            self._service_missing(server, aspect)
+            or self._proxy_inactive(server, aspect, seen_by)
+            or self._back_end_missing(server, aspect)
+            or self._dependency_missing(server, aspect)
+        )
+
+    def _service_missing(self, server: Server, aspect: str) -> str:
+        needed = {"ctp": FRONT_END, "proxy": FRONT_END, "deep": BACK_END, "self": BACK_END}
+        name = needed.get(aspect, "")
+        if not name or server.runs(name):
+            return ""
+        port = 995 if name == FRONT_END else 1995
+        return (
+            "No connection could be made because the target machine actively refused it "
+            f"127.0.0.1:{port}"
+        )
+
+    def _proxy_inactive(self, server: Server, aspect: str, seen_by: str) -> str:
+        # The proxy test's own monitor stays Healthy, beside a state of Offline: seen in the field.
+        seen = ("ctp", "proxy") if seen_by == "probes" else ("ctp",)
+        if aspect not in seen or server.component_active("PopProxy"):
+            return ""
+        return "The connection was closed by the remote host before the banner was received."
+
+    def _back_end_missing(self, server: Server, aspect: str) -> str:
+        if aspect != "ctp":
+            return ""
+        back_end = self.world.back_end_of(server)
+        if back_end.runs(BACK_END):
+            return ""
+        return f"[Error=ProxyFailed Proxy={back_end.fqdn}:1995:SSL] The back end did not answer."
+
+    def _dependency_missing(self, server: Server, aspect: str) -> str:
+        if aspect not in ("ctp", "deep"):
+            return ""
+        needed = ("active_directory", "store", "data_protection", "clustering")
+        if any(f.breaks(server, one) for f in self.world.faults for one in needed):
+            return "The mailbox could not be opened: MapiExceptionNetworkError."
+        return ""
+
+    def _failing(self, server: Server, kind: MonitorKind) -> bool:
+        if not kind.aspect or not kind.on(server):
+            return False
+        if self._off_on_purpose(server, kind.aspect):
+            return False
+        return bool(self.broken(server, kind.aspect, "monitors"))
+
+    def _off_on_purpose(self, server: Server, aspect: str) -> bool:
+        # Where POP was never in use, Managed Availability doesn't raise alerts about it...
+        name = FRONT_END if aspect in ("ctp", "proxy") else BACK_END
+        service = server.service(name)
+        off = service is None or not (service.running or service.in_use)
+        # ...unless something more is wrong than that it doesn't run.
+        return off and not any(f.breaks(server, aspect) for f in self.world.faults)
+
+    def _failing_since(self, server: Server, kind: MonitorKind) -> datetime | None:
+        if not self._failing(server, kind):
+            return None
+        begun = [f.began for f in self.world.faults if f.breaks(server, kind.aspect)]
+        return min(begun, default=self.world.now - timedelta(minutes=10))
+
+    def _tick(self, server: Server) -> None:
+        self.world.after(INTERVAL, lambda: self._tick(server))
+        if not server.runs(HEALTH_MANAGER) or self.world.now < self._awake_at[server.name]:
+            return
+        for kind in MONITORS:
+            if kind.on(server) and not self._is_frozen(server, kind.name):
+                self._evaluate(server, kind)
+
+    def _evaluate(self, server: Server, kind: MonitorKind) -> None:
+        row, now = self._rows[server.name, kind.name], self.world.now
+        row.last_execution = now
+        if not self._failing(server, kind):
+            row.failing_since, value = None, "Healthy"
+        else:
+            row.failing_since = row.failing_since or now
+            long = (now - row.failing_since).total_seconds() >= INTERVAL
+            value = "Unhealthy" if long else "Degraded"
+        if value == row.alert_value:
+            return
+        before, row.alert_value, row.last_transition = row.alert_value, value, now
+        if kind.aspect in POP_ASPECTS:
+            self.world.record(
+                MonitorChanged(
+                    at=now,
+                    actor=NATURE,
+                    server=server.name,
+                    monitor=kind.name,
+                    before=before,
+                    after=value,
+                )
+            )
+
+    # --- rows ------------------------------------------------------------------------------------
+
+    def _applicable(self, server: Server) -> list[RowOverride]:
+        seconds = (self.world.now - self.world.started).total_seconds()
+        return [o for o in self.overrides if o.server is server and o.applies(seconds)]
+
+    def _is_frozen(self, server: Server, monitor: str) -> bool:
+        return any(o.frozen and o.monitor == monitor for o in self._applicable(server))
+
+    def _rows_of(self, server: Server) -> list[MonitorHealth]:
+        overrides = self._applicable(server)
+        rows = []
+        for kind in (k for k in MONITORS if k.on(server)):
+            own = [o for o in overrides if o.monitor == kind.name and not o.of_server]
+            rows.append(self._row(server, kind, own[-1] if own else None))
+        known = {k.name for k in MONITORS}
+        extra = [o for o in overrides if o.of_server or o.monitor not in known]
+        return rows + [self._extra(server, override) for override in extra]
+
+    def _row(
+        self, server: Server, kind: MonitorKind, override: RowOverride | None
+    ) -> MonitorHealth:
+        row = self._rows[server.name, kind.name]
+        state = "NotApplicable"
+        if kind.component:
+            state = "Online" if server.component_active(kind.component) else "Offline"
+        value = row.alert_value if server.runs(HEALTH_MANAGER) else "Unavailable"
+        executed = row.last_execution
+        if override is not None:
+            value, state = override.alert_value or value, override.state or state
+            if override.frozen and override.since == 0:
+                executed = self.world.started - timedelta(hours=1)
+        return MonitorHealth(
+            server=self.world.spelled(server),
+            monitor=kind.name,
+            health_set=kind.health_set,
+            target=kind.target,
+            alert_value=value,
+            state=state,
+            last_transition=server.told(row.last_transition),
+            last_execution=None if executed is None else server.told(executed),
+            stale=override is not None and override.stale,
+        )
+
+    def _extra(self, server: Server, override: RowOverride) -> MonitorHealth:
+        kinds = [k for k in MONITORS if k.name == override.monitor]
+        executed = self.world.now - timedelta(seconds=20)
+        if override.frozen:
+            executed = self.world.started - timedelta(hours=1)
+        return MonitorHealth(
+            server=override.of_server or self.world.spelled(server),
+            monitor=override.monitor,
+            health_set=override.health_set or (kinds[0].health_set if kinds else "POP.Protocol"),
+            target=kinds[0].target if kinds else "",
+            alert_value=override.alert_value or "Healthy",
+            state=override.state or "NotApplicable",
+            last_transition=server.told(self.world.started - timedelta(minutes=10)),
+            last_execution=server.told(executed),
+            stale=override.stale,
+        )

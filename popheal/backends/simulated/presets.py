@@ -1,0 +1,61 @@
+"""Organisations to start a scenario from, as the tables a scenario file would hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Content = Mapping[str, object]
+
+_ANY = ["mailbox", "client_access"]
+
+
+def _dag(members: int, version: str) -> Content:
+    """A DAG whose members all have a copy of every database; each prefers another member."""
+    names = [f"MBX{number}" for number in range(1, members + 1)]
+    databases: dict[str, object] = {}
+    for number in range(1, members * 2 + 1):
+        first = (number - 1) % members
+        databases[f"DB{number:02d}"] = {"copies": names[first:] + names[:first]}
+    return {
+        "version": version,
+        "servers": {name: {"roles": _ANY} for name in names},
+        "dags": {"DAG1": {"members": names}},
+        "databases": databases,
+    }
+
+
+def _split() -> Content:
+    """2013 with separate Client Access servers in front of a DAG of two Mailbox servers."""
+    servers: dict[str, object] = {
+        "CAS1": {"roles": ["client_access"]},
+        "CAS2": {"roles": ["client_access"]},
+        "MBX1": {"roles": ["mailbox"]},
+        "MBX2": {"roles": ["mailbox"]},
+    }
+    return {
+        "version": "2013",
+        "servers": servers,
+        "dags": {"DAG1": {"members": ["MBX1", "MBX2"]}},
+        "databases": {
+            "DB01": {"copies": ["MBX1", "MBX2"]},
+            "DB02": {"copies": ["MBX2", "MBX1"]},
+        },
+    }
+
+
+def _stand_alone() -> Content:
+    return {
+        "version": "2019",
+        "servers": {"MBX1": {"roles": _ANY}},
+        "databases": {"DB01": {"copies": ["MBX1"]}},
+    }
+
+
+PRESETS: dict[str, Content] = {
+    "dag2": _dag(2, "2019"),
+    "dag3": _dag(3, "2019"),
+    "dag4": _dag(4, "2016"),
+    "multirole2013": _dag(2, "2013"),
+    "split2013": _split(),
+    "standalone": _stand_alone(),
+}

@@ -1,0 +1,152 @@
+"""What the parts of the simulation share: the state, the timeline and the history.
+
+Nothing here locks or waits: :class:`~popheal.backends.simulated.organisation.Organisation`
+does that, around everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from attrs import Factory, define, field, frozen
+
+from popheal.backends.simulated.faults import Fault
+from popheal.backends.simulated.history import DagSituation, Happening, History
+from popheal.backends.simulated.model import DagGroup, Database, Server
+from popheal.backends.simulated.timeline import Timeline
+from popheal.errors import CommandFailed, UnknownName
+
+#: Rows of the product name servers in several ways, which mean the same.
+SPELLINGS: dict[str, Callable[[Server], str]] = {
+    "short": lambda server: server.name,
+    "lower": lambda server: server.name.lower(),
+    "fqdn": lambda server: server.fqdn,
+    "upper": lambda server: server.fqdn.upper(),
+}
+
+
+@frozen
+class Work:
+    """Something a caller has to wait for.
+
+    Attributes:
+        due: When it is over.
+        check: To be called then; raises if it came to nothing.
+    """
+
+    due: datetime
+    check: Callable[[], None]
+
+
+@define(kw_only=True)
+class World:
+    """The state of everything, with the few questions that all parts ask.
+
+    Attributes:
+        started: When the simulation began; scripts count from here.
+        names: How rows spell the names of servers: a key of SPELLINGS.
+        identity_ignored: ``Get-ServerHealth`` answers with the rows of all servers.
+    """
+
+    timeline: Timeline
+    history: History = Factory(History)
+    started: datetime
+    domain: str = "contoso.com"
+    servers: list[Server] = field(factory=list)
+    dags: list[DagGroup] = field(factory=list)
+    databases: list[Database] = field(factory=list)
+    faults: list[Fault] = field(factory=list)
+    names: str = "short"
+    identity_ignored: bool = False
+
+    @property
+    def now(self) -> datetime:
+        return self.timeline.now
+
+    def after(self, seconds: float, action: Callable[[], None]) -> datetime:
+        """Plan the action, and return when it is due."""
+        due = self.now + timedelta(seconds=seconds)
+        self.timeline.plan(due, action)
+        return due
+
+    def while_up(self, server: Server, seconds: float, action: Callable[[], None]) -> datetime:
+        """Plan the action for a server; void if the server goes down or boots before that."""
+        boots = server.boots
+
+        def only_then() -> None:
+            if server.boots == boots:
+                action()
+
+        return self.after(seconds, only_then)
+
+    def record(self, happening: Happening) -> None:
+        self.history.append(happening)
+
+    def spelled(self, server: Server) -> str:
+        """Return the name of a server the way rows give it."""
+        return SPELLINGS[self.names](server)
+
+    # --- questions -------------------------------------------------------------------------------
+
+    def find(self, name: str) -> Server | None:
+        return next((s for s in self.servers if s.is_named(name)), None)
+
+    def named(self, name: str) -> Server:
+        """Return the server of that name. Raises UnknownName."""
+        found = self.find(name)
+        if found is None:
+            known = [s.fqdn for s in self.servers]
+            raise UnknownName(kind="server", name=name, known=known)
+        return found
+
+    def dag_of(self, server: Server) -> DagGroup | None:
+        return next((d for d in self.dags if any(m is server for m in d.members)), None)
+
+    def database(self, name: str) -> Database | None:
+        return next((d for d in self.databases if d.name.casefold() == name.casefold()), None)
+
+    def databases_on(self, server: Server) -> Iterator[Database]:
+        """Yield the databases with a copy on the server."""
+        return (d for d in self.databases if d.copy_on(server) is not None)
+
+    def active_on(self, server: Server) -> list[Database]:
+        """Return the databases whose active copy is on the server, recovery databases apart."""
+        return [d for d in self.databases if d.active is server and not d.recovery]
+
+    def active_replicated(self, server: Server) -> tuple[str, ...]:
+        return tuple(d.name for d in self.active_on(server) if d.replicated)
+
+    def active_unreplicated(self, server: Server) -> tuple[str, ...]:
+        return tuple(d.name for d in self.active_on(server) if not d.replicated)
+
+    def situation(self, server: Server) -> DagSituation | None:
+        """Describe the other members of the server's DAG as they are now."""
+        dag = self.dag_of(server)
+        if dag is None:
+            return None
+        others = [m for m in dag.members if m is not server]
+        down = [m for m in others if not m.up or m.going_down]
+        drained = [m for m in others if m.activation_disabled]
+        return DagSituation(
+            dag=dag.name,
+            down=tuple(m.name for m in down),
+            drained=tuple(m.name for m in drained),
+            down_by=tuple((m.name, m.down_by) for m in down),
+            drained_by=tuple((m.name, m.activation_set_by) for m in drained),
+        )
+
+    def back_end_of(self, front_end: Server) -> Server:
+        """Return the server to which the front end proxies its health mailbox's logon."""
+        for fault in self.faults:
+            if fault.active and any(s is front_end for s in fault.breaks_ctp_of):
+                return fault.server
+        if front_end.mailbox_role:
+            return front_end
+        # The health mailbox of a front end alone lives in the first database.
+        homes = [d.active for d in self.databases if not d.recovery]
+        return homes[0] if homes else front_end
+
+    def failed(self, server: Server, command: str, cause: str) -> CommandFailed:
+        """Make the error of a command that the far side refused."""
+        return CommandFailed(server=server.fqdn, command=command, cause=cause)
