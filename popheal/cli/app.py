@@ -1,0 +1,139 @@
+"""The command group, and the one place where exceptions become sentences and exit statuses."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import sys
+from typing import Any, Final, NoReturn
+
+import click
+
+import popheal as library
+from popheal.cli.drawing import diagram, procedures
+from popheal.cli.logs import is_verbose, print_traceback, verbose_option
+from popheal.cli.rehearsing import rehearse
+from popheal.cli.servers import heal, plan, triage
+from popheal.cli.serving import lab
+from popheal.cli.signals import BrokenOff
+from popheal.cli.speaking import say
+from popheal.cli.statuses import BROKEN_OFF, DEFECT, INPUT_OUTPUT, USAGE
+from popheal.errors import PophealError, UnknownName
+
+#: Exceptions that say what is wrong by themselves.
+_EXPECTED: Final = (
+    PophealError,
+    click.ClickException,
+    click.exceptions.Exit,
+    click.Abort,
+    OSError,
+)
+#: More known names than these are no help in an error.
+_MOST_NAMES: Final = 10
+#: Packages of an extra, and the extra.
+_EXTRAS: Final = {"click": "cli", "rich": "cli", "psrpcore": "lab"}
+
+
+class _Group(click.Group):
+    """A group that never shows a traceback, unless asked to, and always exits by our statuses."""
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        for stream in (sys.stdout, sys.stderr):
+            # A name that the terminal's encoding lacks is no reason to fail.
+            with contextlib.suppress(AttributeError, ValueError):
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        options["standalone_mode"] = False
+        options["prog_name"] = "popheal"
+        sys.exit(self._status(*args, **options))
+
+    def _status(self, *args: Any, **options: Any) -> int:
+        try:
+            return int(super().main(*args, **options) or 0)
+        except click.UsageError as error:
+            return _wrong_usage(error)
+        except click.ClickException as error:
+            say(error.format_message())
+        except UnknownName as error:
+            say(_unknown(error))
+        except PophealError as error:
+            say(str(error))
+        except (BrokenOff, click.Abort, KeyboardInterrupt):
+            return BROKEN_OFF
+        except ModuleNotFoundError as missing:
+            if missing.name not in _EXTRAS:
+                return _defect(missing)
+            say(
+                f"This needs the package {missing.name}, which is not installed. "
+                f"Install it with: pip install 'popheal[{_EXTRAS[missing.name]}]'."
+            )
+        except OSError as error:
+            say(f"Reading or writing failed: {error.strerror or error}. Look at disks and pipes.")
+            return INPUT_OUTPUT
+        except Exception as error:  # noqa: BLE001 - the last resort
+            return _defect(error)
+        return USAGE
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _EXPECTED:
+            raise
+        except Exception:
+            if is_verbose(ctx):
+                print_traceback()
+            raise
+
+
+def _wrong_usage(error: click.UsageError) -> int:
+    if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(error.ctx.get_help() + "\n")
+        return USAGE
+    command = error.ctx.command_path if error.ctx else "popheal"
+    message = error.format_message().rstrip(".?")
+    end = "?" if error.format_message().endswith("?") else "."
+    say(f"{message}{end} See: {command} --help")
+    return USAGE
+
+
+def _unknown(error: UnknownName) -> str:
+    """The sentence, without a list that is too long to be read."""
+    if len(error.known) <= _MOST_NAMES:
+        return str(error)
+    close = difflib.get_close_matches(error.name, error.known, n=3, cutoff=0.6)
+    names = " or ".join(f"'{name}'" for name in close)
+    hint = f"Did you mean {names}?" if close else "See: popheal rehearse --list"
+    return f"{error.sentence()}. {hint}"
+
+
+def _defect(error: Exception) -> int:
+    say(
+        f"This is a defect of popheal: {type(error).__name__}: {error}. "
+        "Run it again with --verbose, and report what it prints."
+    )
+    return DEFECT
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=(
+        "Exit status: 0 healthy at the end, 1 a person is needed, 2 wrong usage or configuration, "
+        "3 held back, 4 could not tell, 130 broken off."
+    ),
+)
+@click.version_option(library.__version__, prog_name="popheal")
+@verbose_option
+def popheal() -> None:
+    """Heal the POP health set of Microsoft Exchange Server by Microsoft's own runbook.
+
+    \b
+    Begin with a rehearsal; it needs no server and touches nothing:
+      popheal rehearse
+    Then ask what it would do about a server of yours, and let it:
+      popheal plan ex1.contoso.com --config popheal.toml
+      popheal heal ex1.contoso.com --config popheal.toml
+    """
+
+
+for _command in (rehearse, triage, plan, heal, lab, diagram, procedures):
+    popheal.add_command(_command)

@@ -1,0 +1,57 @@
+"""Ctrl-C: once to stop, which still puts things back; twice to break off."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+_STOPPING: Final = (
+    "popheal: Stopping: from now on only what was changed is put back. "
+    "Press Ctrl-C again to break off at once.\n"
+)
+
+
+class BrokenOff(BaseException):
+    """A person wants out at once.
+
+    Not an Exception, so that nothing on the way takes it for a failure to be handled.
+    """
+
+
+@contextlib.contextmanager
+def obeying(stop: threading.Event | None = None) -> Iterator[None]:
+    """While this lasts, the first SIGINT or SIGTERM sets ``stop``, and the next breaks off.
+
+    Without ``stop``, which is for work that changes nothing, the first breaks off.
+    Nothing is ever raised in the middle of an action by a first signal: a remote command that
+    was cut short would leave nobody knowing whether it had worked.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def obey(_number: int, _frame: FrameType | None) -> None:
+        if stop is None or stop.is_set():
+            raise BrokenOff
+        stop.set()
+        _tell(_STOPPING)
+
+    before = {number: signal.signal(number, obey) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(text: str) -> None:
+    # Written past the stream's buffer, which the signal may have come in the middle of.
+    with contextlib.suppress(OSError, ValueError):
+        lead = "\n" if sys.stderr.isatty() else ""
+        os.write(sys.stderr.fileno(), (lead + text).encode())
