@@ -1,0 +1,108 @@
+"""A graph as a Mermaid flowchart, which forges and many editors draw from its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from popheal.actions import Impact
+from popheal.definition import Verdict
+from popheal.diagrams.graph import ANYWHERE, IMPACTS, Edge, Graph, Node, ids
+
+#: Words that Mermaid's flowcharts don't take as the name of a node.
+_RESERVED: Final = (
+    "end",
+    "graph",
+    "flowchart",
+    "subgraph",
+    "style",
+    "linkstyle",
+    "classdef",
+    "class",
+    "click",
+    "call",
+    "href",
+    "default",
+    "direction",
+    "interpolate",
+    "start",
+    "legend",
+    "anywhere",
+)
+_SHAPES: Final[Mapping[Impact, tuple[str, str]]] = MappingProxyType(
+    {
+        Impact.LOOK: ("(", ")"),
+        Impact.RESTORE: ("[[", "]]"),
+        Impact.CHANGE: ("[", "]"),
+        Impact.DISRUPT: ("{{", "}}"),
+    }
+)
+_STYLES: Final = (
+    "classDef look fill:#eef4fb,stroke:#2f5d8a,color:#111",
+    "classDef restore fill:#d9f0dd,stroke:#2c6e3f,color:#111",
+    "classDef change fill:#ffe9b0,stroke:#8a6100,color:#111",
+    "classDef disrupt fill:#f4b9a7,stroke:#9c2a10,stroke-width:3px,color:#111",
+    "classDef recovered fill:#2c6e3f,stroke:#111,stroke-width:2px,color:#fff",
+    "classDef ended fill:#fff,stroke:#111,stroke-width:2px,color:#111",
+    "classDef faint fill:#fff,stroke:#8c8c8c,stroke-dasharray:4 3,color:#5f5f5f",
+)
+
+
+def render(graph: Graph) -> str:
+    """The graph as the text of a Mermaid flowchart."""
+    known = ids((node.name for node in graph.nodes), _RESERVED)
+    edges = [*graph.edges, *graph.cancels]
+    # The edge from the start is the first one; links are numbered in the order of the text.
+    light = [str(number) for number, edge in enumerate(edges, start=1) if edge.light]
+    lines = [
+        "flowchart TD",
+        f"accTitle: {graph.title}",
+        "accDescr: States with what they do to the world, and where each outcome leads.",
+        *_STYLES,
+        "",
+        'start(("start")):::ended',
+        *(_node(known[node.name], node) for node in graph.nodes),
+        f"anywhere[/{_quoted(ANYWHERE)}/]:::faint",
+        "",
+        f"start --> {known[graph.start]}",
+        *(_edge({**known, ANYWHERE: "anywhere"}, edge) for edge in edges),
+        "",
+        *([f"linkStyle {','.join(light)} stroke:#8c8c8c,color:#5f5f5f"] if light else []),
+        "",
+        'subgraph legend["Legend: dotted lines give up, or were stopped"]',
+        *(
+            f"  legend_{impact.value}{_shaped(impact, f'{impact.value.upper()}: {means}')}"
+            for impact, means in IMPACTS.items()
+        ),
+        '  legend_ending(["an ending"]):::ended',
+        "end",
+        "style legend fill:#fff,stroke:#8c8c8c,color:#111",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _node(name: str, node: Node) -> str:
+    if node.impact is None:
+        kind = "recovered" if node.verdict is Verdict.RECOVERED else "ended"
+        text = node.name
+        if node.verdict and node.verdict.value != node.name:
+            text += f"\n{node.says}"
+        return f"{name}([{_quoted(text)}]):::{kind}"
+    text = f"<b>{node.name}</b>\n{node.says}\n<i>{node.impact.value.upper()} · {node.cites}</i>"
+    return f"{name}{_shaped(node.impact, text)}"
+
+
+def _shaped(impact: Impact, text: str) -> str:
+    left, right = _SHAPES[impact]
+    return f"{left}{_quoted(text)}{right}:::{impact.value}"
+
+
+def _edge(known: Mapping[str, str], edge: Edge) -> str:
+    arrow = "-.->" if edge.light else "==>"
+    return f"{known[edge.source]} {arrow}|{_quoted(edge.text)}| {known[edge.target]}"
+
+
+def _quoted(text: str) -> str:
+    plain = text.replace('"', "#quot;").replace("\n", "<br/>")
+    return f'"{plain}"'

@@ -1,0 +1,142 @@
+"""The documentation says what is so: names, numbers and commands in it are checked here.
+
+Its Python examples run by themselves, see ``conftest.py`` at the root.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from attrs import fields
+
+from popheal import PROCEDURES, config, diagrams
+from popheal.backends.simulated import scenario_names
+from popheal.policy import Policy, Timing
+from popheal.triaging.brakes import BRAKES
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+ERRATA = (ROOT / "docs" / "errata.md").read_text("utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+
+
+def table_under(page, heading):
+    """The first table under a heading, as key to the other cells."""
+    section = re.split(r"^## ", page, flags=re.MULTILINE)
+    (text,) = [one for one in section if one.startswith(f"{heading}\n")]
+    rows = [
+        [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+    return {row[0].strip(" `"): row[1:] for row in rows}
+
+
+# --- configuration -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["exchange", "policy", "timing"])
+def test_every_key_is_documented(table):
+    """Each key that a configuration may have is on the page, and no other."""
+    documented = set(table_under(CONFIGURATION, f"[{table}]"))
+    assert documented == set(config._TABLES[table])
+
+
+def test_every_table_is_documented():
+    """Likewise each table."""
+    assert set(re.findall(r"^## \[(\w+)\]$", CONFIGURATION, re.MULTILINE)) == set(config._TABLES)
+
+
+@pytest.mark.parametrize(("table", "record"), [("policy", Policy()), ("timing", Timing())])
+def test_defaults_are_right(table, record):
+    """The defaults of policy and timing on the page are those of the code."""
+    documented = table_under(CONFIGURATION, f"[{table}]")
+    for one in fields(type(record)):
+        if one.name in ("timing", "dependencies"):
+            continue
+        value = getattr(record, one.name)
+        value = getattr(value, "value", value)
+        shown = documented[one.name][0].strip('`"')
+        assert shown == (
+            str(value).lower() if isinstance(value, bool) else f"{value}".removesuffix(".0")
+        )
+
+
+def test_examples_of_configurations_are_accepted(tmp_path):
+    """Each TOML example that is a configuration can be read; together they are one."""
+    examples = re.findall(r"```toml\n(.*?)```", CONFIGURATION, re.DOTALL)
+    path = tmp_path / "popheal.toml"
+    path.write_text("\n".join(examples), "utf-8")
+    assert Policy() == config.load_config(path, environ={}).policy
+
+
+def test_every_cmdlet_is_documented():
+    """The cmdlets that the real backend sends are those for which rights are asked."""
+    sent = re.findall(
+        r'"((?:Get|Set|Move|Invoke)-\w+)"',
+        (ROOT / "popheal/backends/psrp/backend.py").read_text("utf-8"),
+    )
+    assert set(table_under(CONFIGURATION, "Rights in Exchange")) == set(sent)
+
+
+# --- names in the text ---------------------------------------------------------------------------
+
+
+def test_every_erratum_is_there():
+    """D1 to D23, once each, in order; and no table or module cites another."""
+    numbers = re.findall(r"^## D(\d+)$", ERRATA, re.MULTILINE)
+    assert numbers == [str(number) for number in range(1, 24)]
+    for path in (ROOT / "popheal").rglob("*.py"):
+        for number in re.findall(r"\bD(\d+)\b", path.read_text("utf-8")):
+            assert number in numbers, path
+
+
+def test_modules_and_states_of_the_errata_exist():
+    """What the errata point to is there."""
+    states = {one.name for table in PROCEDURES.values() for one in table.states}
+    for name in re.findall(r"`(popheal[.\w]+)`", ERRATA):
+        assert importlib.import_module(name)
+    named = {
+        name
+        for line in ERRATA.splitlines()
+        if line.startswith("- **popheal**")
+        for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)+)`", line)
+    }
+    assert named - states == {"mailbox_role", "move_databases_back"}
+
+
+def test_every_brake_is_documented():
+    """The page on triage names each brake, in order."""
+    page = (ROOT / "docs" / "triage.md").read_text("utf-8")
+    section = page.split("## The brakes")[1]
+    named = list(dict.fromkeys(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)))
+    assert named == [brake.__name__ for brake in BRAKES]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_scenarios_named_in_commands_exist(page):
+    """Each rehearsal that a page suggests can be played."""
+    for name in re.findall(r"popheal rehearse ([a-z][a-z0-9-]+)(?![\w.])", page.read_text("utf-8")):
+        assert name in scenario_names(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(page):
+    """Each relative link names a file, and each anchor of the errata a number there."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)<>\s]+)\)", text):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        assert (page.parent / file).exists(), target
+        if anchor:
+            assert f"\n## {anchor.upper()}\n" in ERRATA
+
+
+def test_the_picture_in_the_readme_is_up_to_date():
+    """It is the overview of the mailbox procedure as it is drawn now."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"```mermaid\n{diagrams.overview(PROCEDURES['mailbox'])}```" in readme
