@@ -11,7 +11,7 @@ from popheal.driver import aheal, atriage, heal, plan, triage
 from popheal.errors import PophealError
 from popheal.events import Event
 from popheal.machine import Run
-from popheal.plan import Plan
+from popheal.planning import Plan
 from popheal.policy import Policy, Timing
 from popheal.procedures import CLIENT_ACCESS, COMMAND_TIME, MAILBOX, PROCEDURES, PROXY
 from popheal.report import Alert, Report

@@ -19,7 +19,7 @@ from popheal.performing import PERFORMERS, Memory, Observed, Session, Work
 from popheal.performing.backends import MAILBOX_SIDE
 from popheal.report import Alert, DebtReport, Finding, FindingKind, Report, RunReport, Step
 from popheal.steps import Steps
-from popheal.triage import Triage, triage_server
+from popheal.triaging import Triage, triage_server
 
 _WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT)
 

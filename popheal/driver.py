@@ -20,7 +20,7 @@ from popheal.custody import PROCESS_CUSTODY, Custody
 from popheal.definition import Procedure
 from popheal.errors import BackendError, OutcomeUnknown, PophealError, UnknownName, Unreadable
 from popheal.events import Observer
-from popheal.plan import Plan, plan_from
+from popheal.planning import Plan, plan_from
 from popheal.policy import Policy
 from popheal.procedures import PROCEDURES
 from popheal.report import Alert, Report

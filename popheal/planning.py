@@ -15,7 +15,7 @@ from popheal.report import Report
 
 if TYPE_CHECKING:
     from popheal.performing import Session
-    from popheal.triage import Triage
+    from popheal.triaging import Triage
 
 
 @frozen(kw_only=True)

@@ -269,7 +269,7 @@ def test_unknown_server_is_for_the_caller():
 @pytest.mark.parametrize("fields", [{"monitor": "PopWhat"}, {"health_set": "IMAP"}])
 def test_unknown_names_in_an_alert(fields):
     """Refused when the alert is made, with the known names."""
-    with pytest.raises(UnknownName, match="(?i)Known: Pop"):
+    with pytest.raises(UnknownName, match=r"(?i)Known: Pop"):
         Alert(server="s", **fields)
 
 

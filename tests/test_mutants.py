@@ -154,7 +154,7 @@ def test_two_members_at_once(monkeypatch):
 
 def test_effects_without_a_verified_failure(monkeypatch):
     """P5 fails where triage takes the monitor's word for it."""
-    from popheal.triage import verifying
+    from popheal.triaging import verifying
 
     def credulous(_scene, _monitor):
         yield from ()

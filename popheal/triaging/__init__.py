@@ -5,6 +5,6 @@ Only looks. Ends in a verdict of its own, or in the failing monitors whose proce
 
 from __future__ import annotations
 
-from popheal.triage.verifying import Triage, triage_server
+from popheal.triaging.verifying import Triage, triage_server
 
 __all__ = ["Triage", "triage_server"]

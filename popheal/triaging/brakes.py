@@ -21,7 +21,7 @@ from popheal.performing.context import Session, persistently
 from popheal.reading import inactive_requesters, is_row_of, is_unhealthy, pop_rows, rows_of
 from popheal.report import Finding, FindingKind
 from popheal.steps import Steps, attempt
-from popheal.triage.rows import Rows
+from popheal.triaging.rows import Rows
 
 
 @define(kw_only=True)

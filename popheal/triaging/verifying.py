@@ -17,8 +17,8 @@ from popheal.performing.services import services_of
 from popheal.reading import find_service, is_running, is_switched_off
 from popheal.report import Finding, FindingKind
 from popheal.steps import Steps, pause
-from popheal.triage.brakes import BRAKES, Scene, component_states
-from popheal.triage.rows import Rows, describe, sort_rows
+from popheal.triaging.brakes import BRAKES, Scene, component_states
+from popheal.triaging.rows import Rows, describe, sort_rows
 
 
 @define(kw_only=True)

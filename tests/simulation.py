@@ -1,0 +1,212 @@
+"""Deterministic simulation: the real logic against random organisations, each from one seed.
+
+    python -m tests.simulation --seeds 10000
+
+Two modes. *Safety*: anything may go wrong at any time, and every property of
+:mod:`tests.properties` must hold on what the organisation saw. *Liveness*: everything stops
+going wrong after a while; then POP must end healthy, or the answer must name what only a person
+can lift. The seed of a failure is printed: with it, the failure comes back exactly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from importlib import resources
+from itertools import count
+from random import Random
+from threading import Event
+from typing import Any
+
+from attrs import define, field
+
+from popheal import PROCEDURES, Custody, Verdict, heal
+from popheal.backend import EFFECTS, LOOKS
+from popheal.backends import simulated
+from popheal.backends.simulated import history as h
+from popheal.backends.simulated import scenario_names
+from popheal.backends.simulated.randomised import random_tables
+from popheal.backends.simulated.scenario import build_scenario
+from popheal.report import FindingKind
+from tests.healing import alert_of, healed
+from tests.properties import violations
+
+#: Seconds after which nothing new goes wrong, in liveness mode.
+CALM_AFTER = 900.0
+#: And how long everything then has to settle before the second alert.
+SETTLING = 4 * 3600.0
+
+WELL = {Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED}
+#: What no recovery may lift by itself: a person's decision, or an answer that needs one.
+FOR_A_PERSON = {
+    FindingKind.COMPONENT_INACTIVE,
+    FindingKind.DRAINED,
+    FindingKind.MAINTENANCE,
+    FindingKind.NO_RECIPE,
+    FindingKind.SETUP_RUNNING,
+    FindingKind.SWITCHED_OFF,
+    FindingKind.LEFT_ALONE,
+    FindingKind.REPAIRING,
+    FindingKind.DEPENDENCY,
+}
+
+
+@define
+class Coverage:
+    """What a series of simulations has reached.
+
+    Attributes:
+        rows: Rows of the tables that were taken, as (procedure, state, outcome, target).
+    """
+
+    seeds: int = 0
+    verdicts: Counter[Verdict] = field(factory=Counter)
+    rows: Counter[tuple[str, str, str, str]] = field(factory=Counter)
+
+    def note(self, report: Any) -> None:
+        """Count one healing."""
+        self.verdicts[report.verdict] += 1
+        for run in report.runs:
+            for step, target in zip(run.steps, run.path[1:], strict=False):
+                self.rows[run.procedure, step.state, step.outcome, target] += 1
+
+    def missed(self) -> list[str]:
+        """The rows of the tables that were never taken."""
+        return [
+            f"{table.name}: {one.name} {row.label} -> {row.target}"
+            for table in PROCEDURES.values()
+            for one in table.states
+            for row in one.transitions
+            if not self.rows[table.name, one.name, row.outcome, row.target]
+        ]
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        total = sum(len(one.transitions) for table in PROCEDURES.values() for one in table.states)
+        missed = self.missed()
+        yield f"seeds: {self.seeds}"
+        yield "verdicts: " + ", ".join(f"{v.value} {n}" for v, n in self.verdicts.most_common())
+        yield f"transitions taken: {total - len(missed)} of {total}"
+        yield from (f"  never: {row}" for row in missed)
+
+
+# --- safety --------------------------------------------------------------------------------------
+
+
+def safe(seed: int, coverage: Coverage) -> list[str]:
+    """Play one seed in safety mode; returns the violations.
+
+    Every second seed is a random organisation; the others are shipped scenarios into which
+    trouble is thrown, because those lead deep into a procedure far more often.
+    """
+    chance = Random(seed)
+    tables = random_tables(seed) if seed % 2 else troubled(chance)
+    scenario = build_scenario(tables, name=f"seed {seed}", source="simulation")
+    stop = Event()
+    if chance.random() < 0.2:
+        stop_at_call(scenario.organisation, chance.randint(1, 120), stop)
+    case = healed(scenario, stop=stop)
+    coverage.note(case.report)
+    return violations(case)
+
+
+def troubled(chance: Random) -> Any:
+    """The tables of a shipped scenario, with calls that break and somebody else at work."""
+    name = chance.choice(scenario_names())
+    text = (resources.files(simulated) / "scenarios" / f"{name}.toml").read_text("utf-8")
+    tables = {key: value for key, value in tomllib.loads(text).items() if key != "expect"}
+    breaking = [broken_call(chance) for _ in range(chance.choice((0, 1, 1, 2, 3)))]
+    tables["calls"] = [*tables.get("calls", []), *breaking]
+    if chance.random() < 0.3:
+        do = chance.choice(("reboot", "drain", "undrain", "crash"))
+        happening = chance.choice(("service_restarted", "went_down", "booted", "probe_run"))
+        event = {"do": do, "server": tables["alert"]["server"], "on": happening}
+        event |= {"nth": chance.randint(1, 3), "delay": float(chance.randint(0, 60))}
+        tables["events"] = [*tables.get("events", []), event]
+    return tables
+
+
+def broken_call(chance: Random) -> dict[str, Any]:
+    """Some calls of one method that fail, once or for long."""
+    method = chance.choice((*LOOKS, *EFFECTS, *EFFECTS))
+    error = chance.choice(("Unreachable", "NotAuthorised", "CommandFailed", "OutcomeUnknown"))
+    broken = {"method": method, "error": error, "nth": chance.randint(1, 9)}
+    broken["times"] = chance.choice((1, 1, 3, 9, 200))
+    if error == "OutcomeUnknown" and method in EFFECTS:
+        broken["done"] = chance.choice(("no", "yes", "later"))
+    return broken
+
+
+def stop_at_call(organisation: Any, calls: int, stop: Event) -> None:
+    """Have a person say stop at the n-th call."""
+    counted = count(1)
+
+    def watch(happening: h.Happening) -> None:
+        if isinstance(happening, h.Called) and next(counted) == calls:
+            stop.set()
+
+    organisation.history.listen(watch)
+
+
+# --- liveness ------------------------------------------------------------------------------------
+
+
+def calm(tables: Any) -> Any:
+    """The same organisation, in which nothing new goes wrong after a while."""
+    tables["calls"] = [{**one, "until": CALM_AFTER} for one in tables["calls"]]
+    tables["events"] = [
+        one
+        for one in tables["events"]
+        if one.get("at", CALM_AFTER) < CALM_AFTER and one["do"] != "crash"
+    ]
+    tables["rows"] = []
+    tables["faults"] = [{**one, "cure": {"seconds": CALM_AFTER}} for one in tables["faults"]]
+    for server in tables["servers"].values():
+        server.pop("reboot", None)
+        for service in server.get("services", {}).values():
+            service.pop("on_restart", None)
+    return tables
+
+
+def lively(seed: int) -> list[str]:
+    """Play one seed in liveness mode; returns what is wrong with how it ends."""
+    scenario = build_scenario(calm(random_tables(seed)), name=f"seed {seed}", source="simulation")
+    heal(alert_of(scenario), scenario.backend, custody=Custody())
+    scenario.organisation.clock.sleep(CALM_AFTER + SETTLING)
+    report = heal(alert_of(scenario), scenario.backend, custody=Custody())
+    if report.verdict in WELL or FOR_A_PERSON & {one.kind for one in report.findings}:
+        return []
+    return [f"calm for hours, and still {report.verdict.value}: {report.summary}"]
+
+
+def simulate(seeds: range, coverage: Coverage) -> list[str]:
+    """Play seeds in both modes; returns every failure with its seed."""
+    failures = []
+    for seed in seeds:
+        coverage.seeds += 1
+        failures += [f"seed {seed}, safety: {said}" for said in safe(seed, coverage)]
+        failures += [f"seed {seed}, liveness: {said}" for said in lively(seed)]
+    return failures
+
+
+def main() -> int:
+    """The command line; 1 if anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=200, help="how many seeds (default 200)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    asked = parser.parse_args()
+    coverage, started = Coverage(), time.perf_counter()
+    failures = simulate(range(asked.first, asked.first + asked.seeds), coverage)
+    print(*coverage.lines(), sep="\n")
+    print(f"violations: {len(failures)}")
+    print(*failures[:20], sep="\n", end="\n" if failures else "")
+    print(f"time: {time.perf_counter() - started:.0f} s")
+    return bool(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
