@@ -119,7 +119,10 @@ CHECK_BACKENDS: Final = _look(
     sentence="Read the POP health of the Mailbox servers found",
 )
 WAIT: Final = Action(
-    name="wait", impact=Impact.LOOK, outcomes=("elapsed",), sentence="Wait ten minutes"
+    name="wait",
+    impact=Impact.LOOK,
+    outcomes=("elapsed",),
+    sentence="Wait (the runbook's ten minutes)",
 )
 
 # --- effects ------------------------------------------------------------------------------------
@@ -185,13 +188,14 @@ RESTORE_PROTOCOL_LOGGING: Final = Action(
     name="restore_protocol_logging",
     impact=Impact.RESTORE,
     outcomes=EFFECT_OUTCOMES,
-    pays=DebtKind.PROTOCOL_LOGGING,
     sentence="Set POP3 protocol logging back as it was",
 )
-#: The restart that makes a restored logging setting take effect; part of putting it back.
+#: The restart that makes a restored logging setting take effect. Only this pays the debt: until
+#: then the running service goes on logging.
 RELOAD_POP3: Final = Action(
     name="reload_pop3",
     impact=Impact.RESTORE,
     outcomes=EFFECT_OUTCOMES,
+    pays=DebtKind.PROTOCOL_LOGGING,
     sentence="Restart the POP3 service, so that the restored setting takes effect",
 )

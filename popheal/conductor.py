@@ -11,6 +11,7 @@ from datetime import datetime
 
 from attrs import define, field
 
+from popheal.actions import Action
 from popheal.catalogue import MONITORS, Monitor
 from popheal.definition import Verdict
 from popheal.handover import hand_over
@@ -204,6 +205,15 @@ def _heal_backend(ledger: _Ledger, backend: str) -> Steps[Verdict]:
     return verdict
 
 
+def _is_cut_short(work: Work, action: Action) -> bool:
+    """Whether a person's stop ended the action early, so that its outcome means nothing.
+
+    Only where it changed nothing: what an effect has come to is always heeded.
+    """
+    stopped = work.session.stop.is_set() and not work.run.cancelled
+    return stopped and action.impact.harmless and not action.incurs and not action.pays
+
+
 def _take_step(work: Work) -> Steps[Step]:
     """Perform the present action, and move the run on."""
     session, run, state = work.session, work.run, work.run.state
@@ -225,7 +235,7 @@ def _take_step(work: Work) -> Steps[Step]:
         outcome=observed.outcome,
         detail=observed.detail,
     )
-    row = run.observe(observed.outcome)
+    row = run.cancel() if _is_cut_short(work, action) else run.observe(observed.outcome)
     session.tell("transition", run.server, run, source=state, outcome=row.label, why=str(row.why))
     return Step(
         state=state,

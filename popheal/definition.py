@@ -168,9 +168,12 @@ class Procedure:
     section: Section | None = None
     monitors: tuple[str, ...] = ()
     start: str
-    states: tuple[State, ...]
-    endings: Mapping[str, Verdict] = field(converter=_frozen)
-    on_cancel: tuple[Transition, ...]
+    states: tuple[State, ...] = field(repr=False)
+    endings: Mapping[str, Verdict] = field(converter=_frozen, repr=False)
+    on_cancel: tuple[Transition, ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
 
     def __attrs_post_init__(self) -> None:
         for law in _LAWS:

@@ -63,7 +63,9 @@ def heal(
     Raises:
         UnknownName: If the organisation has no such server; nothing was done.
 
-    A first Ctrl-C does what ``stop`` does; a second one breaks off and leaves things as they are.
+    A first Ctrl-C during a call or a pause does what ``stop`` does; a second one breaks off and
+    leaves things as they are. A program that can handle signals should set ``stop`` in its
+    handler instead, which never breaks off a remote command.
     """
     from popheal.conductor import healing
 

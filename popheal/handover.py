@@ -26,7 +26,7 @@ _UNDO: Final = {
 }
 _LEFT: Final = {
     DebtKind.ACTIVATION_DISABLED: "{server} is left drained: it takes no active databases",
-    DebtKind.PROTOCOL_LOGGING: "{server} is left with POP3 protocol logging on (it fills the disk)",
+    DebtKind.PROTOCOL_LOGGING: "{server} may still write POP3 protocol logs, which fill its disk",
     DebtKind.MONITOR_REPAIRING: "a monitor of {server} is left marked Repairing",
 }
 

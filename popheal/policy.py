@@ -13,6 +13,9 @@ from popheal.catalogue import DEPENDENCY_HEALTH_SETS
 
 _positive: Any = validators.gt(0)
 
+#: What putting back is not: from the least drastic to the most.
+_DRASTIC = (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)
+
 
 def _frozen(given: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({name: tuple(sets) for name, sets in given.items()})
@@ -55,9 +58,11 @@ class Policy:
 
     Attributes:
         timing: Waits, deadlines and bounds.
-        highest_impact: The most drastic effect allowed: DISRUPT, or CHANGE for "never reboot".
+        highest_impact: The most drastic effect allowed: DISRUPT, or CHANGE for "never reboot",
+            or LOOK for "change nothing". Putting back is always allowed.
         reboots_per_server: How often one healing may restart the same server.
-        probe_failures: How many runs of a probe in a row must fail before it counts as failed.
+        probe_failures: How many runs of a probe in a row must fail before it counts as failed;
+            never more than ``timing.probe_attempts``.
         reboot_last_of_role: Allow the restart of a client access server that is the only one
             of its site. Its clients are cut off meanwhile.
         move_databases_back: Move the databases that were switched over back at the end. Else
@@ -68,7 +73,7 @@ class Policy:
     """
 
     timing: Timing = Timing()
-    highest_impact: Impact = Impact.DISRUPT
+    highest_impact: Impact = field(default=Impact.DISRUPT, validator=validators.in_(_DRASTIC))
     reboots_per_server: int = field(default=1, validator=validators.ge(0))
     probe_failures: int = field(default=2, validator=_positive)
     reboot_last_of_role: bool = False
@@ -80,4 +85,4 @@ class Policy:
 
     def allows(self, impact: Impact) -> bool:
         """Whether an action of this impact may be carried out."""
-        return impact.harmless or impact is Impact.CHANGE or self.highest_impact is Impact.DISRUPT
+        return impact.harmless or _DRASTIC.index(impact) <= _DRASTIC.index(self.highest_impact)

@@ -28,16 +28,18 @@ class Correlation:
 
     Attributes:
         readable: Whether at least one front-end file with a known head was there to read.
+        probe_seen: Whether it holds a line of a probe in that time.
         backends: Host names of the back ends that served probe sessions, in order.
     """
 
     readable: bool
+    probe_seen: bool
     backends: tuple[str, ...]
 
 
 def correlate(files: Iterable[LogFile], since: datetime, until: datetime) -> Correlation:
     """Find the back ends of the probe's sessions between two moments (aware UTC)."""
-    readable = False
+    readable = probe_seen = False
     hosts: dict[str, None] = {}
     for file in files:
         if is_back_end_file(file.name):
@@ -47,8 +49,9 @@ def correlate(files: Iterable[LogFile], since: datetime, until: datetime) -> Cor
             at = _moment(row[_TIME])
             if at is None or not since <= at <= until or not _is_probe(row):
                 continue
+            probe_seen = True
             hosts.update(dict.fromkeys(backends_named_in(row[_CONTEXT])))
-    return Correlation(readable, tuple(hosts))
+    return Correlation(readable, probe_seen, tuple(hosts))
 
 
 def is_back_end_file(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from threading import Event, Thread
 
@@ -462,3 +463,54 @@ def test_stopped_during_triage():
     assert report.verdict is Verdict.CANCELLED
     assert report.runs == ()
     assert report.handover.done == ("Nothing was changed.",)
+
+
+def test_stopped_while_waiting_for_the_server():
+    """Not escalated: the look was cut short, so what it saw last means nothing."""
+    scenario = load_scenario("server-never-comes-back")
+    stop = Event()
+    scenario.organisation.history.listen(
+        lambda one: stop.set() if isinstance(one, h.WentDown) else None
+    )
+    report = heal(alert_of(scenario), scenario.backend, stop=stop, custody=Custody())
+    assert report.verdict is Verdict.CANCELLED
+    assert report.runs[0].path[-2:] == ("awaiting_server", "cancelled")
+
+
+def test_stopped_after_logging_was_set_back():
+    """The restart that ends the logging still happens."""
+    scenario = load_scenario("client-access-not-healed")
+    stop = Event()
+    scenario.organisation.history.listen(
+        lambda one: stop.set() if isinstance(one, h.ProtocolLoggingSet) and not one.value else None
+    )
+    report = heal(alert_of(scenario), scenario.backend, stop=stop, custody=Custody())
+    assert report.verdict is Verdict.CANCELLED
+    assert report.runs[-1].path[-2] == "restarting_pop3_cancelled"
+    assert {
+        debt.status.value for debt in report.debts if debt.kind.value == "protocol_logging"
+    } == {"paid"}
+    with scenario.organisation.present() as world:
+        assert not any(any(server.log_in_effect.values()) for server in world.servers)
+
+
+def test_triage_stays_a_function():
+    """No module of the package hides a public function, whatever was imported."""
+    import popheal
+    import popheal.conductor
+    import popheal.planning
+
+    for name in popheal.__all__:
+        assert not inspect.ismodule(getattr(popheal, name))
+
+
+@pytest.mark.parametrize("allowed", [Impact.LOOK, Impact.CHANGE])
+def test_nothing_beyond_the_highest_impact(allowed):
+    """P8: with LOOK not even a service is restarted."""
+    scenario = load_scenario(DEFAULT)
+    case = healed(scenario, policy=Policy(highest_impact=allowed))
+    assert case.report.verdict is Verdict.ESCALATED
+    restarts = scenario.organisation.history.of(h.ServiceRestarted)
+    assert bool(restarts) is (allowed is Impact.CHANGE)
+    with pytest.raises(ValueError, match="highest_impact"):
+        Policy(highest_impact=Impact.RESTORE)

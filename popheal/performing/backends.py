@@ -43,7 +43,7 @@ def find_backends(work: Work) -> Steps[Observed]:
         return _found(work, logged, "the protocol log")
     if names:
         return Observed("could_not_tell", f"the log names no known Mailbox server: {names}")
-    return Observed("not_found", "neither the probe's error nor the protocol log names a back end")
+    return Observed("not_found", "the front end logged the probe, but passed it to no back end")
 
 
 def _found(work: Work, servers: list[ServerInfo], where: str) -> Observed:
@@ -52,14 +52,18 @@ def _found(work: Work, servers: list[ServerInfo], where: str) -> Observed:
 
 
 def _from_log(work: Work, probe: ProbeResult) -> Steps[tuple[str, ...] | Observed]:
-    """Host names from the front-end log; POP3 buffers its log, so it may take a moment."""
+    """Host names from the front-end log; POP3 buffers its log, so it may take a moment.
+
+    None at all means something only if the probe is in the log: then the front end did not
+    get as far as a back end. A log without the probe tells nothing.
+    """
     if probe.started is None or probe.finished is None:
         return Observed("could_not_tell", "the probe did not say when it ran")
     settings = yield from persistently(work.session, Backend.pop_settings, work.server)
     if isinstance(settings, BackendError):
         return Observed("could_not_tell", str(settings))
     since, until = probe.started - SLACK, probe.finished + SLACK
-    problem, readable = "no front-end protocol log could be read", False
+    problem, seen = "no front-end protocol log could be read", False
     for again in range(work.timing.probe_attempts):
         if again:
             yield from pause(work.timing.probe_pause)
@@ -67,13 +71,15 @@ def _from_log(work: Work, probe: ProbeResult) -> Steps[tuple[str, ...] | Observe
             Backend.pop_logs, work.server, settings.log_location, since, until
         )
         if isinstance(files, BackendError):
-            problem, readable = str(files), False
+            problem, seen = str(files), False
             continue
         found = correlate(files, since, until)
-        readable = found.readable
+        seen = found.probe_seen
         if found.backends:
             return found.backends
-    return () if readable else Observed("could_not_tell", problem)
+        if found.readable:
+            problem = "the front-end protocol log holds no line of the probe"
+    return () if seen else Observed("could_not_tell", problem)
 
 
 def check_backends(work: Work) -> Steps[Observed]:
@@ -95,10 +101,10 @@ def check_backends(work: Work) -> Steps[Observed]:
             unclear.append(f"the POP monitors of {backend} can't be told")
     if unhealthy:
         work.memory.backends = tuple(unhealthy)
-        return Observed("unhealthy", f"unhealthy: {', '.join(unhealthy)}")
+        return Observed("unhealthy", f"ill: {', '.join(unhealthy)}")
     if unclear or not work.memory.backends:
         return Observed("could_not_tell", "; ".join(unclear) or "no back end to look at")
-    return Observed("healthy", f"healthy: {', '.join(work.memory.backends)}")
+    return Observed("healthy", f"well: {', '.join(work.memory.backends)}")
 
 
 def recover_backends(work: Work) -> Steps[Observed]:

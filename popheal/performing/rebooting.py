@@ -35,15 +35,17 @@ NEEDED_SERVICES = (
 def reboot(work: Work) -> Steps[Observed]:
     """Deep/SelfTest 5: restart the server, if nothing is active on it at the very last look.
 
-    The command is conditional on the boot time read here, so that it can't work twice. If
-    somebody else has restarted the server since triage, that counts as the reboot.
+    The command is conditional on the boot time read here, so that it can't work twice. If the
+    server has restarted since triage, whoever did it, that counts as the reboot.
     """
     host = yield from persistently(work.session, Backend.host_status, work.server)
     if isinstance(host, BackendError):
         return Observed("refused", f"not attempted: {host}")
     if not same_boot(host.boot_time, work.memory.boot_at_start):
         work.memory.boot_before = work.memory.boot_at_start
-        return Observed("done", f"somebody else restarted it at {host.boot_time}; not repeated")
+        return Observed(
+            "done", f"it has been restarted meanwhile, at {host.boot_time}; not repeated"
+        )
     refused = yield from _why_not(work, host)
     if refused:
         return Observed("refused", f"not attempted: {refused}")

@@ -20,7 +20,7 @@ from popheal.actions import (
     restart_service,
 )
 from popheal.definition import CANCEL, Guard, Procedure, State, on, otherwise, state
-from popheal.procedures.fragments import ENDINGS, safe_reboot, to_safe_reboot
+from popheal.procedures.fragments import ENDINGS, RebootSteps, safe_reboot, to_safe_reboot
 from popheal.runbook import Ours, Section
 
 SECTION = Section.CLIENT_ACCESS
@@ -38,7 +38,7 @@ def restoring_logging(suffix: str, *, then: str) -> tuple[State, State]:
         state(
             f"disabling_protocol_logging_{suffix}",
             RESTORE_PROTOCOL_LOGGING,
-            PUT_BACK,
+            STEP("6"),
             on("done", f"restarting_pop3_{suffix}", STEP("7")),
             otherwise(then, Ours("D12: what could not be set back is handed over in writing")),
         ),
@@ -93,7 +93,9 @@ CLIENT_ACCESS = Procedure(
             "reprobing_with_logging",
             PROBE,
             STEP("3.3"),
-            on("succeeded", "disabling_protocol_logging", VERIFYING("2.4", 2)),
+            on(
+                "succeeded", "disabling_protocol_logging", Ours("D11: healed, so logging goes back")
+            ),
             on("failed", "finding_backends", STEP("3.4")),
             otherwise(GIVE_UP, PROBE_UNCLEAR),
         ),
@@ -102,7 +104,10 @@ CLIENT_ACCESS = Procedure(
             FIND_BACKENDS,
             STEP("3.5"),
             on("found", "checking_backends", STEP("3.5")),
-            *to_safe_reboot("not_found", STEP("4")),
+            *to_safe_reboot(
+                "not_found",
+                Ours("D8: the probe is in the log and was passed to no back end: it is the CAS"),
+            ),
             otherwise(GIVE_UP, Ours("D8: a log that can't be read does not clear a back end")),
         ),
         state(
@@ -128,7 +133,11 @@ CLIENT_ACCESS = Procedure(
             *to_safe_reboot("failed", STEP("4")),
             otherwise(GIVE_UP, PROBE_UNCLEAR),
         ),
-        *safe_reboot(then="reprobing_after_reboot", give_up=GIVE_UP),
+        *safe_reboot(
+            RebootSteps(reboot=STEP("4"), back=STEP("5")),
+            then="reprobing_after_reboot",
+            give_up=GIVE_UP,
+        ),
         state(
             "reprobing_after_reboot",
             PROBE,
@@ -140,7 +149,7 @@ CLIENT_ACCESS = Procedure(
                 given=Guard.DRAINED,
             ),
             on("succeeded", "disabling_protocol_logging", STEP("6"), unless=Guard.DRAINED),
-            on("failed", GIVE_UP, STEP("6")),
+            on("failed", GIVE_UP, STEP("8")),
             otherwise(GIVE_UP, PROBE_UNCLEAR),
         ),
         state(

@@ -15,7 +15,13 @@ from popheal.actions import (
     restart_service,
 )
 from popheal.definition import Guard, Procedure, on, otherwise, state
-from popheal.procedures.fragments import CANCELLED, ENDINGS, safe_reboot, to_safe_reboot
+from popheal.procedures.fragments import (
+    CANCELLED,
+    ENDINGS,
+    RebootSteps,
+    safe_reboot,
+    to_safe_reboot,
+)
 from popheal.runbook import Ours, Section
 
 SECTION = Section.COMMAND_TIME
@@ -46,10 +52,20 @@ COMMAND_TIME = Procedure(
             CHECK_HEALTH,
             STEP("2", 2),
             on("healthy", "recovered", STEP("2")),
-            *to_safe_reboot("unhealthy", STEP("3")),
+            *to_safe_reboot("unhealthy", STEP("3", 3), alone=STEP("3", 2)),
             otherwise("escalated", Ours("D16: a row not evaluated since then proves nothing")),
         ),
-        *safe_reboot(then="waiting_after_reboot", give_up="escalated"),
+        *safe_reboot(
+            RebootSteps(
+                drain=STEP("3.1"),
+                verify=STEP("3.2"),
+                clear=STEP("3.2", 3),
+                reboot=STEP("3.2", 3),
+                back=STEP("4"),
+            ),
+            then="waiting_after_reboot",
+            give_up="escalated",
+        ),
         state(
             "waiting_after_reboot",
             WAIT,

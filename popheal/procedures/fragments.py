@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from popheal.actions import AWAIT_SERVER, CHECK_SWITCHOVER, DRAIN, REBOOT, VERIFY_COPIES
 from popheal.definition import CANCEL, Guard, State, Transition, Verdict, on, otherwise, state
-from popheal.runbook import Citation, Ours, Section
+from popheal.runbook import Citation, Ours
 
 #: A person stopped it and there is nothing to put back.
 CANCELLED = (on(CANCEL, "cancelled", Ours("a person said stop; nothing needs to be put back")),)
@@ -15,26 +17,54 @@ ENDINGS = {
     "cancelled": Verdict.CANCELLED,
 }
 
-_MAILBOX = Section.MAILBOX
-_COMMAND_TIME = Section.COMMAND_TIME
+
+#: Steps 3, 4 and 5 of Deep/SelfTest, in sections that restart a server without them.
+_LACKED = tuple(Ours(f"D9: as Deep/SelfTest {n}, which this section lacks") for n in (3, 4, 5))
 
 
-def to_safe_reboot(outcome: str, why: Citation) -> tuple[Transition, Transition]:
+@frozen(kw_only=True)
+class RebootSteps:
+    """Which sentences of a section a safe reboot carries out.
+
+    Attributes:
+        drain: Switch the databases over.
+        verify: See that they have left.
+        clear: No active copy is left, so the restart may follow.
+        reboot: Restart the server.
+        back: It has restarted; go on.
+    """
+
+    drain: Citation = _LACKED[0]
+    verify: Citation = _LACKED[1]
+    clear: Citation = _LACKED[2]
+    reboot: Citation
+    back: Citation
+
+
+def to_safe_reboot(
+    outcome: str, why: Citation, alone: Citation | None = None
+) -> tuple[Transition, Transition]:
     """Rows that lead to a restart of the server, by its role.
 
     Wherever the runbook restarts a server ("the CAS" too), a server with the Mailbox role
     goes through the switchover of its databases first (erratum D9).
+
+    Args:
+        outcome: The outcome that asks for the restart.
+        why: The sentence that says so.
+        alone: The sentence for a server without databases, if it is another one.
     """
     return (
         on(outcome, "checking_switchover", why, given=Guard.MAILBOX_ROLE),
-        on(outcome, "rebooting", why, unless=Guard.MAILBOX_ROLE),
+        on(outcome, "rebooting", alone or why, unless=Guard.MAILBOX_ROLE),
     )
 
 
-def safe_reboot(*, then: str, give_up: str) -> tuple[State, ...]:
+def safe_reboot(steps: RebootSteps, *, then: str, give_up: str) -> tuple[State, ...]:
     """Switch over, verify, reboot, wait.
 
     Args:
+        steps: The sentences carried out.
         then: Where to go once the server is back.
         give_up: Where to go when it can't be done safely, or did not work.
     """
@@ -45,15 +75,15 @@ def safe_reboot(*, then: str, give_up: str) -> tuple[State, ...]:
             "checking_switchover",
             CHECK_SWITCHOVER,
             Ours("D15: before anything is moved, see that everything can be moved"),
-            on("feasible", "draining", _MAILBOX.step("3")),
+            on("feasible", "draining", steps.drain),
             on("infeasible", give_up, unsafe),
             otherwise(give_up, unclear),
         ),
         state(
             "draining",
             DRAIN,
-            _MAILBOX.step("3"),
-            on("done", "verifying_no_active_copies", _MAILBOX.step("4")),
+            steps.drain,
+            on("done", "verifying_no_active_copies", steps.verify),
             on("failed", give_up, unsafe),
             on("refused", give_up, unsafe),
             otherwise(give_up, unclear),
@@ -61,20 +91,18 @@ def safe_reboot(*, then: str, give_up: str) -> tuple[State, ...]:
         state(
             "verifying_no_active_copies",
             VERIFY_COPIES,
-            _MAILBOX.step("4", 2),
-            on("clear", "rebooting", _MAILBOX.step("5", 2)),
+            steps.verify,
+            on("clear", "rebooting", steps.clear),
             on(
-                "active",
-                give_up,
-                Ours("D15: the runbook would wait for ever; we wait half an hour"),
+                "active", give_up, Ours("D15: the runbook would wait for ever; this has a deadline")
             ),
             otherwise(give_up, unclear),
         ),
         state(
             "rebooting",
             REBOOT,
-            _MAILBOX.step("5", 2),
-            on("done", "awaiting_server", _MAILBOX.step("6")),
+            steps.reboot,
+            on("done", "awaiting_server", steps.back),
             on(
                 "could_not_tell",
                 "awaiting_server",
@@ -85,8 +113,8 @@ def safe_reboot(*, then: str, give_up: str) -> tuple[State, ...]:
         state(
             "awaiting_server",
             AWAIT_SERVER,
-            _MAILBOX.step("6"),
-            on("up", then, _MAILBOX.step("6")),
+            steps.back,
+            on("up", then, steps.back),
             on("not_back", give_up, Ours("a server that does not come back needs a person")),
             otherwise(give_up, unclear),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from popheal.actions import BACK_END, FAIL_BACK, PROBE, restart_service
 from popheal.definition import Procedure, on, otherwise, state
-from popheal.procedures.fragments import CANCELLED, ENDINGS, safe_reboot
+from popheal.procedures.fragments import CANCELLED, ENDINGS, RebootSteps, safe_reboot
 from popheal.runbook import Ours, Section
 
 SECTION = Section.MAILBOX
@@ -33,7 +33,17 @@ MAILBOX = Procedure(
             on("failed", "checking_switchover", STEP("3")),
             otherwise("escalated", Ours("D19: a probe that can't be run proves nothing")),
         ),
-        *safe_reboot(then="reprobing_after_reboot", give_up="escalated"),
+        *safe_reboot(
+            RebootSteps(
+                drain=STEP("3"),
+                verify=STEP("4"),
+                clear=STEP("5"),
+                reboot=STEP("5", 2),
+                back=STEP("6"),
+            ),
+            then="reprobing_after_reboot",
+            give_up="escalated",
+        ),
         state(
             "reprobing_after_reboot",
             PROBE,

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from popheal.actions import FAIL_BACK, FRONT_END, PROBE, restart_service
 from popheal.definition import Guard, Procedure, on, otherwise, state
-from popheal.procedures.fragments import CANCELLED, ENDINGS, safe_reboot, to_safe_reboot
+from popheal.procedures.fragments import (
+    CANCELLED,
+    ENDINGS,
+    RebootSteps,
+    safe_reboot,
+    to_safe_reboot,
+)
 from popheal.runbook import Ours, Section
 
 SECTION = Section.PROXY
@@ -33,7 +39,11 @@ PROXY = Procedure(
             *to_safe_reboot("failed", STEP("3")),
             otherwise("escalated", Ours("D19: a probe that can't be run proves nothing")),
         ),
-        *safe_reboot(then="reprobing_after_reboot", give_up="escalated"),
+        *safe_reboot(
+            RebootSteps(reboot=STEP("3"), back=STEP("4")),
+            then="reprobing_after_reboot",
+            give_up="escalated",
+        ),
         state(
             "reprobing_after_reboot",
             PROBE,
