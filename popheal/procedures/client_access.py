@@ -20,8 +20,8 @@ from popheal.actions import (
     restart_service,
 )
 from popheal.definition import CANCEL, Guard, Procedure, State, on, otherwise, state
-from popheal.procedures.fragments import ENDINGS, RebootSteps, safe_reboot, to_safe_reboot
-from popheal.runbook import Ours, Section
+from popheal.procedures.fragments import ENDINGS, STOPPED, RebootSteps, safe_reboot, to_safe_reboot
+from popheal.runbook import Citation, Ours, Section
 
 SECTION = Section.CLIENT_ACCESS
 STEP = SECTION.step
@@ -30,9 +30,10 @@ VERIFYING = Section.VERIFYING.step
 GIVE_UP = "disabling_protocol_logging_unhealed"
 PROBE_UNCLEAR = Ours("D19: a probe that can't be run proves nothing")
 PUT_BACK = Ours("D11: whatever ends it, logging is set back first")
+NOT_PUT_BACK = Ours("D11: logging that could not be turned off is handed over in writing")
 
 
-def restoring_logging(suffix: str, *, then: str) -> tuple[State, State]:
+def restoring_logging(suffix: str, *, then: str, why: Citation) -> tuple[State, State]:
     """Set logging back and restart POP3 on a way out that ends in ``then``."""
     return (
         state(
@@ -40,13 +41,14 @@ def restoring_logging(suffix: str, *, then: str) -> tuple[State, State]:
             RESTORE_PROTOCOL_LOGGING,
             STEP("6"),
             on("done", f"restarting_pop3_{suffix}", STEP("7")),
-            otherwise(then, Ours("D12: what could not be set back is handed over in writing")),
+            otherwise(then, NOT_PUT_BACK),
         ),
         state(
             f"restarting_pop3_{suffix}",
             RELOAD_POP3,
             STEP("7"),
-            otherwise(then, Ours("the setting is back; the handover says if the restart failed")),
+            on("done", then, why),
+            otherwise(then, Ours("the setting is back; the handover says that the restart failed")),
         ),
     )
 
@@ -164,7 +166,7 @@ CLIENT_ACCESS = Procedure(
             RESTORE_PROTOCOL_LOGGING,
             STEP("6"),
             on("done", "restarting_pop3_after_logging", STEP("7")),
-            otherwise("escalated", Ours("D12: what could not be set back is handed over")),
+            otherwise("escalated", NOT_PUT_BACK),
         ),
         state(
             "restarting_pop3_after_logging",
@@ -182,17 +184,12 @@ CLIENT_ACCESS = Procedure(
             on("failed", "escalated", STEP("8")),
             otherwise("escalated", PROBE_UNCLEAR),
         ),
-        *restoring_logging("unhealed", then="escalated"),
-        *restoring_logging("cancelled", then="cancelled"),
+        *restoring_logging("unhealed", then="escalated", why=STEP("8")),
+        *restoring_logging("cancelled", then="cancelled", why=STOPPED),
     ),
     endings=ENDINGS,
     on_cancel=(
         on(CANCEL, "disabling_protocol_logging_cancelled", PUT_BACK, given=Guard.LOGGING),
-        on(
-            CANCEL,
-            "cancelled",
-            Ours("a person said stop; logging is as it was"),
-            unless=Guard.LOGGING,
-        ),
+        on(CANCEL, "cancelled", STOPPED, unless=Guard.LOGGING),
     ),
 )

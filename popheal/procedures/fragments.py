@@ -8,8 +8,9 @@ from popheal.actions import AWAIT_SERVER, CHECK_SWITCHOVER, DRAIN, REBOOT, VERIF
 from popheal.definition import CANCEL, Guard, State, Transition, Verdict, on, otherwise, state
 from popheal.runbook import Citation, Ours
 
-#: A person stopped it and there is nothing to put back.
-CANCELLED = (on(CANCEL, "cancelled", Ours("a person said stop; nothing needs to be put back")),)
+#: Why a person's stop may end a run at once: a drained server may not be put back without a probe.
+STOPPED = Ours("D10: a person said stop; a server left drained is handed over in writing")
+CANCELLED = (on(CANCEL, "cancelled", STOPPED),)
 
 ENDINGS = {
     "recovered": Verdict.RECOVERED,
@@ -108,7 +109,7 @@ def safe_reboot(steps: RebootSteps, *, then: str, give_up: str) -> tuple[State, 
                 "awaiting_server",
                 Ours("the boot time will tell whether the command arrived; it is not repeated"),
             ),
-            otherwise(give_up, unsafe),
+            otherwise(give_up, Ours("not restarted, or the command failed: a person must look")),
         ),
         state(
             "awaiting_server",

@@ -62,7 +62,9 @@ PROXY = Procedure(
             "failing_back",
             FAIL_BACK,
             Ours("D9: as step 7 of Deep/SelfTest, which this section lacks"),
-            on("done", "recovered", VERIFYING("2.4", 2)),
+            on(
+                "done", "recovered", Ours("D9: the probe had succeeded, and the server is put back")
+            ),
             otherwise("escalated", Ours("D10: a server left drained is handed over in writing")),
         ),
     ),
