@@ -16,6 +16,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from itertools import count
 from random import Random
@@ -28,7 +29,8 @@ from popheal import PROCEDURES, Custody, Verdict, heal
 from popheal.backend import EFFECTS, LOOKS
 from popheal.backends import simulated
 from popheal.backends.simulated import history as h
-from popheal.backends.simulated import scenario_names
+from popheal.backends.simulated import load_scenario, scenario_names
+from popheal.backends.simulated.calls import BrokenCall
 from popheal.backends.simulated.randomised import random_tables
 from popheal.backends.simulated.scenario import build_scenario
 from popheal.report import FindingKind
@@ -52,6 +54,7 @@ FOR_A_PERSON = {
     FindingKind.LEFT_ALONE,
     FindingKind.REPAIRING,
     FindingKind.DEPENDENCY,
+    FindingKind.SIBLINGS,  # for example because POP is off on the others, but monitored there
 }
 
 
@@ -100,26 +103,39 @@ class Coverage:
 def safe(seed: int, coverage: Coverage) -> list[str]:
     """Play one seed in safety mode; returns the violations.
 
-    Every second seed is a random organisation; the others are shipped scenarios into which
-    trouble is thrown, because those lead deep into a procedure far more often.
+    One seed in three is a random organisation. The others are shipped scenarios into which
+    trouble is thrown, at any time or just when some state begins, because those lead deep into
+    a procedure far more often.
     """
-    chance = Random(seed)
-    tables = random_tables(seed) if seed % 2 else troubled(chance)
+    chance, stop, observers = Random(seed), Event(), []
+    name, state = chance.choice(moments())
+    if seed % 3 == 0:
+        tables = random_tables(seed)
+    elif seed % 3 == 1:
+        tables = troubled(chance.choice(scenario_names()), chance)
+    else:
+        tables = tables_of(name)
     scenario = build_scenario(tables, name=f"seed {seed}", source="simulation")
-    stop = Event()
-    if chance.random() < 0.2:
+    if seed % 3 == 2:
+        observers = [Ambush(scenario.organisation, state, chance, stop)]
+    elif chance.random() < 0.2:
         stop_at_call(scenario.organisation, chance.randint(1, 120), stop)
-    case = healed(scenario, stop=stop)
+    case = healed(scenario, stop=stop, observers=observers)
     coverage.note(case.report)
     return violations(case)
 
 
-def troubled(chance: Random) -> Any:
-    """The tables of a shipped scenario, with calls that break and somebody else at work."""
-    name = chance.choice(scenario_names())
+def tables_of(name: str) -> Any:
+    """The tables of a shipped scenario, as they are."""
     text = (resources.files(simulated) / "scenarios" / f"{name}.toml").read_text("utf-8")
-    tables = {key: value for key, value in tomllib.loads(text).items() if key != "expect"}
+    return {key: value for key, value in tomllib.loads(text).items() if key != "expect"}
+
+
+def troubled(name: str, chance: Random) -> Any:
+    """Likewise, with calls that break and somebody else at work."""
+    tables = tables_of(name)
     breaking = [broken_call(chance) for _ in range(chance.choice((0, 1, 1, 2, 3)))]
+    breaking += blinded(chance) if chance.random() < 0.2 else []
     tables["calls"] = [*tables.get("calls", []), *breaking]
     if chance.random() < 0.3:
         do = chance.choice(("reboot", "drain", "undrain", "crash"))
@@ -131,14 +147,104 @@ def troubled(chance: Random) -> Any:
 
 
 def broken_call(chance: Random) -> dict[str, Any]:
-    """Some calls of one method that fail, once or for long."""
-    method = chance.choice((*LOOKS, *EFFECTS, *EFFECTS))
+    """Calls of one method that fail, once or for long; or all calls, for a span of time."""
     error = chance.choice(("Unreachable", "NotAuthorised", "CommandFailed", "OutcomeUnknown"))
-    broken = {"method": method, "error": error, "nth": chance.randint(1, 9)}
-    broken["times"] = chance.choice((1, 1, 3, 9, 200))
-    if error == "OutcomeUnknown" and method in EFFECTS:
+    broken: dict[str, Any] = {"error": error, "times": chance.choice((1, 1, 3, 9, 200))}
+    kind = chance.random()
+    if kind < 0.2:
+        since = chance.choice((0.0, 30.0, 60.0, 90.0, 120.0, 300.0, 600.0, 700.0))
+        return broken | {"method": "*", "times": 999, "since": since, "until": since + 400.0}
+    broken["method"] = chance.choice(EFFECTS if kind < 0.7 else LOOKS)
+    broken["nth"] = chance.randint(1, 4 if kind < 0.7 else 25)
+    if error == "OutcomeUnknown" and kind < 0.7:
         broken["done"] = chance.choice(("no", "yes", "later"))
     return broken
+
+
+def blinded(chance: Random) -> list[dict[str, Any]]:
+    """An effect whose answer is lost, and then the look that would tell what became of it."""
+    effect, look = chance.choice(
+        (
+            ("restart_service", "services"),
+            ("set_activation_disabled", "mailbox_server"),
+            ("set_protocol_logging", "pop_settings"),
+            ("reboot", "host_status"),
+        )
+    )
+    done = chance.choice(("no", "yes", "later"))
+    nth, first = chance.randint(1, 4), chance.randint(1, 12)
+    return [
+        {"method": effect, "error": "OutcomeUnknown", "done": done, "nth": nth},
+        {"method": look, "error": "Unreachable", "nth": first, "times": chance.choice((3, 99))},
+    ]
+
+
+#: The calls that decide what an action comes to.
+DECIDING = {
+    "await_server": ("host_status", "services", "server_health", "*"),
+    "check_backends": ("server_health",),
+    "check_health": ("server_health",),
+    "check_switchover": ("mailbox_server", "dag", "databases", "copies_of"),
+    "drain": ("mailbox_server", "database_copies", "set_activation_disabled"),
+    "enable_protocol_logging": ("pop_settings", "set_protocol_logging"),
+    "fail_back": ("host_status", "mailbox_server", "set_activation_disabled"),
+    "find_backends": ("all_servers", "pop_settings", "pop_logs"),
+    "probe": ("invoke_probe", "host_status"),
+    "reboot": ("host_status", "services", "database_copies", "reboot"),
+    "recover_backends": ("server_info", "invoke_probe", "restart_service"),
+    "reload_pop3": ("services", "restart_service"),
+    "restart_service": ("services", "restart_service"),
+    "restore_protocol_logging": ("pop_settings", "set_protocol_logging"),
+    "verify_copies": ("databases", "database_copies", "*"),
+    "wait": ("*",),
+}
+
+
+@cache
+def moments() -> tuple[tuple[str, str], ...]:
+    """Every state that a shipped scenario goes through when nothing else happens.
+
+    Each kind of state once for each scenario and procedure, the rarely reached ones as often as
+    the common ones.
+    """
+    reached: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for name in scenario_names():
+        for run in healed(load_scenario(name)).report.runs:
+            for state in run.path[:-1]:
+                reached.setdefault((run.procedure, state), []).append((name, state))
+    return tuple(names[n % len(names)] for names in reached.values() for n in range(8))
+
+
+class Ambush:
+    """Throws trouble in just when a state begins that was chosen beforehand."""
+
+    def __init__(self, organisation: Any, state: str, chance: Random, stop: Event) -> None:
+        self._organisation, self._chance, self._stop = organisation, chance, stop
+        self._state = state
+
+    def __call__(self, event: Any) -> None:
+        """An observer."""
+        if event.name != "action_started" or event.state != self._state:
+            return
+        if self._chance.random() < 0.1:
+            self._stop.set()
+        action = event.details["action"].partition("(")[0]
+        for _ in range(self._chance.choice((1, 1, 2))):
+            self._organisation.broken_calls.script.append(self._break(action))
+        if self._chance.random() < 0.1:
+            self._organisation.crash(event.server, h.MANAGED_AVAILABILITY)
+
+    def _break(self, action: str) -> BrokenCall:
+        method = self._chance.choice(DECIDING[action])
+        error = self._chance.choice(("Unreachable", "CommandFailed", "OutcomeUnknown"))
+        lost = error == "OutcomeUnknown" and method in EFFECTS
+        return BrokenCall(
+            method=method,
+            error=error,
+            nth=self._chance.choice((1, 1, 1, 2, 3)),
+            times=self._chance.choice((1, 3, 400)),
+            done=self._chance.choice(("no", "yes", "later")) if lost else "no",
+        )
 
 
 def stop_at_call(organisation: Any, calls: int, stop: Event) -> None:
@@ -167,6 +273,7 @@ def calm(tables: Any) -> Any:
     tables["faults"] = [{**one, "cure": {"seconds": CALM_AFTER}} for one in tables["faults"]]
     for server in tables["servers"].values():
         server.pop("reboot", None)
+        server.pop("down", None)
         for service in server.get("services", {}).values():
             service.pop("on_restart", None)
     return tables
