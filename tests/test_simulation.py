@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from popheal import Verdict
-from tests.simulation import Coverage, simulate
+from popheal.backend import EFFECTS
+from popheal.backends.simulated import load_scenario
+from popheal.backends.simulated.calls import BrokenCall
+from popheal.procedures import PROCEDURES
+from tests.healing import healed
+from tests.properties import violations
+from tests.simulation import DECIDING, Coverage, moments, simulate
+
+ERRORS = ("Unreachable", "CommandFailed", "OutcomeUnknown")
 
 
 def test_two_hundred_seeds(capsys):
@@ -25,3 +35,32 @@ def test_a_seed_is_a_whole_story():
         simulate(range(40, 60), coverage)
         taken.append((coverage.rows, coverage.verdicts))
     assert taken[0] == taken[1]
+
+
+def breaking_from(scenario, state, **broken):
+    """An observer that breaks calls from the moment that a state begins."""
+
+    def watch(event):
+        if event.name == "action_started" and event.state == state:
+            scenario.organisation.broken_calls.script.append(BrokenCall(**broken))
+
+    return watch
+
+
+@pytest.mark.parametrize(("name", "state"), sorted(dict.fromkeys(moments())))
+def test_every_call_failing_in_every_state(name, state):
+    """Enumerated: each state, each call that decides its action, each way to fail, for long.
+
+    Every property holds on what the organisation saw.
+    """
+    action = next(
+        table.by_name[state].action for table in PROCEDURES.values() if state in table.by_name
+    )
+    for method in DECIDING[action.name]:
+        for error in ERRORS:
+            for done in ("no", "yes") if error == ERRORS[2] and method in EFFECTS else ("no",):
+                scenario = load_scenario(name)
+                broken = {"method": method, "error": error, "times": 400, "done": done}
+                watch = breaking_from(scenario, state, **broken)
+                case = healed(scenario, observers=[watch])
+                assert violations(case) == [], broken
