@@ -38,7 +38,7 @@ class DebtKind(Enum):
 COULD_NOT_TELL: Final = "could_not_tell"
 
 #: What an effect can come to. ``refused``: not attempted, nothing was changed.
-#: ``failed``: attempted, and seen not to have worked.
+#: ``failed``: attempted, and it did not do what it should; what it did change may remain.
 EFFECT_OUTCOMES: Final = ("done", "failed", "refused", COULD_NOT_TELL)
 
 
@@ -51,7 +51,7 @@ class Action:
         impact: What it does to the world.
         outcomes: Every outcome it can have.
         argument: What it is done to, where the action leaves a choice.
-        incurs: The debt it leaves unless its outcome says that nothing was changed.
+        incurs: The debt it leaves, unless it was refused.
         pays: The debt it settles when done.
         sentence: What it does, for people.
     """

@@ -11,11 +11,12 @@ from datetime import datetime
 
 from attrs import define, field
 
-from popheal.actions import Action
+from popheal.actions import COULD_NOT_TELL, Action
 from popheal.catalogue import MONITORS, Monitor
 from popheal.definition import Verdict
+from popheal.errors import PophealError, UnknownName
 from popheal.handover import hand_over
-from popheal.machine import Run
+from popheal.machine import DebtStatus, Run
 from popheal.performing import PERFORMERS, Memory, Observed, Session, Work
 from popheal.performing.backends import MAILBOX_SIDE
 from popheal.report import Alert, DebtReport, Finding, FindingKind, Report, RunReport, Step
@@ -52,6 +53,11 @@ class _Ledger:
             for debt in run.debts
         )
         finished = self.session.clock.now()
+        for debt in debts:
+            if debt.status is DebtStatus.HANDED_OVER:
+                self.session.tell(
+                    "debt_handed_over", debt.server, kind=debt.kind.value, prior=debt.prior
+                )
         self.session.tell("healing_ended", self.server, verdict=verdict.value, summary=summary)
         return Report(
             verdict=verdict,
@@ -103,7 +109,7 @@ def triaging(session: Session, alert: Alert) -> Steps[tuple[Triage, Report]]:
         UnknownName: If the organisation has no such server.
     """
     ledger = _Ledger(session=session, alert=alert, started_at=session.clock.now())
-    triage = yield from triage_server(session, alert.server, MONITORS)
+    triage = yield from _triage(session, alert.server, MONITORS, ())
     ledger.server = triage.server
     ledger.found(triage)
     verdict = triage.verdict or Verdict.ESCALATED
@@ -119,7 +125,7 @@ def _heal_server(
     pending: set[str] = set()
     while True:
         session.tell("triage_started", server)
-        triage = yield from triage_server(session, server, monitors, healed)
+        triage = yield from _triage(session, server, monitors, healed)
         server = triage.server
         if not ledger.works:
             ledger.server = server
@@ -143,6 +149,20 @@ def _heal_server(
         pending = {one.name for one in triage.failing} - set(healed)
 
 
+def _triage(
+    session: Session, server: str, monitors: Sequence[Monitor], healed: Sequence[str]
+) -> Steps[Triage]:
+    """Triage; an answer that breaks it is an answer that tells nothing."""
+    try:
+        return (yield from triage_server(session, server, monitors, healed))
+    except UnknownName:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in _perform
+        detail = f"an answer of the backend can't be used: {type(error).__name__}: {error}"
+        finding = Finding(kind=FindingKind.COULD_NOT_TELL, server=server, detail=detail)
+        return Triage(server=server, blind=True).end(Verdict.UNKNOWN, finding)
+
+
 def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tuple[Verdict, str]:
     """What the look after a recovery means for the whole."""
     names = ", ".join(healed)
@@ -151,7 +171,7 @@ def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tupl
     if pending:
         return Verdict.ESCALATED, f"{names}: healed, but then: {triage.summary}"
     # Everything that was verified to fail is healed; the rest can't be seen yet, or isn't ours.
-    if triage.verdict is Verdict.ESCALATED:
+    if triage.verdict is Verdict.ESCALATED or triage.blind:
         return Verdict.ESCALATED, f"{names}: healed, but {triage.summary}"
     return Verdict.RECOVERED, f"{names}: healed (other monitors: {triage.summary})"
 
@@ -214,6 +234,17 @@ def _is_cut_short(work: Work, action: Action) -> bool:
     return stopped and action.impact.harmless and not action.incurs and not action.pays
 
 
+def _perform(work: Work, action: Action) -> Steps[Observed]:
+    """Carry an action out; an answer that breaks its performer is an answer that tells nothing."""
+    try:
+        return (yield from PERFORMERS[action.name](work))
+    except PophealError as error:
+        return Observed(COULD_NOT_TELL, str(error))
+    except Exception as error:  # noqa: BLE001 - debts must be paid, whatever a backend returns
+        cause = f"{type(error).__name__}: {error}"
+        return Observed(COULD_NOT_TELL, f"an answer of the backend can't be used: {cause}")
+
+
 def _take_step(work: Work) -> Steps[Step]:
     """Perform the present action, and move the run on."""
     session, run, state = work.session, work.run, work.run.state
@@ -223,7 +254,7 @@ def _take_step(work: Work) -> Steps[Step]:
     started = session.clock.now()
     session.tell("action_started", run.server, run, action=str(action), impact=action.impact.value)
     if session.policy.allows(action.impact):
-        observed = yield from PERFORMERS[action.name](work)
+        observed = yield from _perform(work, action)
     else:
         limit = session.policy.highest_impact.value
         observed = Observed("refused", f"the policy allows nothing beyond '{limit}'")

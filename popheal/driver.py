@@ -178,17 +178,17 @@ def _session(
 # --- what both drivers share ---------------------------------------------------------------------
 
 
-def _as_answerable(request: Call, error: BaseException) -> PophealError:
+def _as_answerable(request: Call, error: BaseException, session: Session) -> PophealError:
     """What the logic is told when a backend raises what its contract does not allow.
 
     A defect of a backend must not break a run off half-way, with debts unpaid.
     """
     if isinstance(error, BackendError):
         return error
-    if isinstance(error, UnknownName) and request.method == "server_info":
+    if isinstance(error, UnknownName) and not session.server_known:
         return error
     kind = OutcomeUnknown if request.method in EFFECTS else Unreadable
-    broken_off = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
+    broken_off = not isinstance(error, Exception)
     return kind(
         server=request.server,
         command=request.method,
@@ -199,12 +199,12 @@ def _as_answerable(request: Call, error: BaseException) -> PophealError:
 
 
 def _broken_off(
-    steps: Steps[T], request: Call | Pause, error: BaseException
+    steps: Steps[T], request: Call | Pause, error: BaseException, session: Session
 ) -> Callable[[], Call | Pause]:
     """How to go on after a request that ended in an exception."""
     if isinstance(request, Pause):
         return lambda: steps.send(None)
-    answerable = _as_answerable(request, error)
+    answerable = _as_answerable(request, error, session)
     return lambda: steps.throw(answerable)
 
 
@@ -231,13 +231,13 @@ def _answer(
             _sleep(request.seconds, session)
             return lambda: steps.send(None)
         value = getattr(backend, request.method)(*request.args)
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, SystemExit) as interrupt:
         if session.stop.is_set():
             raise
         session.stop.set()
-        return _broken_off(steps, request, interrupt)
+        return _broken_off(steps, request, interrupt, session)
     except Exception as raised:  # noqa: BLE001 - a backend may raise anything
-        return _broken_off(steps, request, raised)
+        return _broken_off(steps, request, raised, session)
     return lambda: steps.send(value)
 
 
@@ -251,25 +251,35 @@ def _sleep(seconds: float, session: Session) -> None:
 
 
 async def _apump(steps: Steps[T], backend: Any, session: Session) -> T:
+    thread = ThreadPoolExecutor(1, thread_name_prefix="popheal")
+    try:
+        return await _apump_in(thread, steps, backend, session)
+    finally:
+        # A call that was broken off may still hang; the event loop must not wait for it.
+        thread.shutdown(wait=False)
+
+
+async def _apump_in(
+    thread: ThreadPoolExecutor, steps: Steps[T], backend: Any, session: Session
+) -> T:
     cancelled = False
-    with ThreadPoolExecutor(1, thread_name_prefix="popheal") as thread:
-        answer: Callable[[], Call | Pause] = lambda: next(steps)  # noqa: E731 - replaced below
-        while True:
-            try:
-                request = answer()
-            except StopIteration as end:
-                if cancelled:
-                    raise asyncio.CancelledError from None
-                result: T = end.value
-                return result
-            try:
-                answer = await _aanswer(steps, request, backend, session, thread)
-            except asyncio.CancelledError as interrupt:
-                if session.stop.is_set():
-                    raise
-                cancelled = True
-                session.stop.set()
-                answer = _broken_off(steps, request, interrupt)
+    answer: Callable[[], Call | Pause] = lambda: next(steps)  # noqa: E731 - replaced below
+    while True:
+        try:
+            request = answer()
+        except StopIteration as end:
+            if cancelled:
+                raise asyncio.CancelledError from None
+            result: T = end.value
+            return result
+        try:
+            answer = await _aanswer(steps, request, backend, session, thread)
+        except asyncio.CancelledError as interrupt:
+            if session.stop.is_set():
+                raise
+            cancelled = True
+            session.stop.set()
+            answer = _broken_off(steps, request, interrupt, session)
 
 
 async def _aanswer(
@@ -289,8 +299,10 @@ async def _aanswer(
         else:
             loop = asyncio.get_running_loop()
             value = await loop.run_in_executor(thread, method, *request.args)
+            if inspect.isawaitable(value):
+                value = await value
     except Exception as raised:  # noqa: BLE001 - a backend may raise anything
-        return _broken_off(steps, request, raised)
+        return _broken_off(steps, request, raised, session)
     return lambda: steps.send(value)
 
 

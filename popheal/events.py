@@ -18,7 +18,7 @@ class Event:
     Attributes:
         name: ``triage_started``, ``finding``, ``run_started``, ``action_started``,
             ``effect_intended``, ``action_finished``, ``transition``, ``run_ended``,
-            ``pausing`` or ``healing_ended``.
+            ``pausing``, ``debt_handed_over`` or ``healing_ended``.
         at: When, aware UTC, by the driver's clock.
         server: The server it is about.
         run_id: The run; empty outside one.

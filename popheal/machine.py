@@ -150,8 +150,9 @@ class Run:
     def observe(self, outcome: str) -> Transition:
         """Take what came of the present action, and move on.
 
-        Debts follow from the outcome alone: an effect that was refused or failed has changed
-        nothing, one that is done has paid; at an ending, what is still owed is handed over.
+        Debts follow from the outcome alone: an effect that was refused has changed nothing, one
+        that failed may have; one that is done has paid; at an ending, what is still owed is
+        handed over.
 
         Raises:
             IllegalOutcome: If the action can't have this outcome. The run is unchanged.
@@ -160,7 +161,7 @@ class Run:
         if action is None or outcome not in action.outcomes:
             raise self._illegal(outcome)
         row = self._move(outcome)
-        if action.incurs and outcome in ("refused", "failed"):
+        if action.incurs and outcome == "refused":
             self.debts = [d for d in self.debts if not _is_owed(d, action.incurs)]
         if action.pays and outcome == "done":
             self._settle(action.pays, DebtStatus.PAID)

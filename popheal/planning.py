@@ -131,7 +131,7 @@ def _next(one: State, facts: frozenset[Guard]) -> set[tuple[str, frozenset[Guard
     found = set()
     for outcome in one.action.outcomes:
         after = facts
-        if one.action.incurs and outcome in ("done", "could_not_tell"):
+        if one.action.incurs and outcome != "refused":
             after |= {GUARD_OF_DEBT[one.action.incurs]}
         row = one.next(outcome, after)
         if one.action.pays and outcome == "done":
@@ -176,14 +176,13 @@ def _restarts(one: State) -> int:
 #: How many looks, each repeated with pauses, a performer may take one after another.
 _REPEATED_LOOKS = {
     "check_switchover": 1,
-    "drain": 3,
-    "enable_protocol_logging": 2,
-    "fail_back": 2,
+    "drain": 1,
+    "enable_protocol_logging": 1,
+    "fail_back": 1,
     "find_backends": 3,
     "reboot": 3,
     "reload_pop3": 1,
     "restart_service": 1,
-    "restore_protocol_logging": 1,
 }
 
 
@@ -196,6 +195,10 @@ def _longest(one: State, timing: Timing) -> float:
         "verify_copies": timing.drain_deadline,
         "await_server": timing.reboot_deadline,
         "wait": timing.settle,
+        "drain": timing.service_deadline,
+        "enable_protocol_logging": timing.service_deadline,
+        "fail_back": timing.service_deadline,
+        "restore_protocol_logging": timing.service_deadline,
     }
     looks = _REPEATED_LOOKS.get(one.action.name, 0 if one.action.name in deadlines else 1)
     each = looks * retries + deadlines.get(one.action.name, 0.0)

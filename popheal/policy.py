@@ -11,7 +11,10 @@ from attrs import field, frozen, validators
 from popheal.actions import Impact
 from popheal.catalogue import DEPENDENCY_HEALTH_SETS
 
-_positive: Any = validators.gt(0)
+_positive: Any = validators.and_(validators.gt(0), validators.lt(float("inf")))
+_count: Any = validators.and_(
+    validators.instance_of(int), validators.not_(validators.instance_of(bool))
+)
 
 #: What putting back is not: from the least drastic to the most.
 _DRASTIC = (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)
@@ -41,7 +44,7 @@ class Timing:
 
     settle: float = field(default=600.0, validator=_positive)
     degraded_pause: float = field(default=60.0, validator=_positive)
-    probe_attempts: int = field(default=3, validator=_positive)
+    probe_attempts: int = field(default=3, validator=[_count, _positive])
     probe_pause: float = field(default=30.0, validator=_positive)
     service_deadline: float = field(default=300.0, validator=_positive)
     service_poll: float = field(default=5.0, validator=_positive)
@@ -74,8 +77,8 @@ class Policy:
 
     timing: Timing = Timing()
     highest_impact: Impact = field(default=Impact.DISRUPT, validator=validators.in_(_DRASTIC))
-    reboots_per_server: int = field(default=1, validator=validators.ge(0))
-    probe_failures: int = field(default=2, validator=_positive)
+    reboots_per_server: int = field(default=1, validator=[_count, validators.ge(0)])
+    probe_failures: int = field(default=2, validator=[_count, _positive])
     reboot_last_of_role: bool = False
     move_databases_back: bool = False
     sibling_share: float = field(default=0.5, validator=[_positive, validators.le(1.0)])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from popheal.catalogue import HEALTH_SETS, Monitor
+from popheal.catalogue import HEALTH_SETS, POP_PROXY_COMPONENT, Monitor, find_monitor
 from popheal.names import same_server
 from popheal.observations import (
     ComponentState,
@@ -41,9 +41,14 @@ _CAN_BE_ACTIVATED: Final = {"healthy", "disconnectedandhealthy"}
 LONGEST_QUEUE: Final = 40
 
 
-def find_server(name: str, servers: Iterable[ServerInfo]) -> ServerInfo | None:
-    """The server of that name, short or full."""
-    return next((one for one in servers if same_server(name, one.fqdn)), None)
+#: How much of what the far side says is worth repeating.
+_LONGEST_TEXT: Final = 500
+
+
+def printable(text: str) -> str:
+    """A text of the far side in one line, without control characters, and not without end."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _LONGEST_TEXT else f"{line[:_LONGEST_TEXT]}..."
 
 
 # --- copies --------------------------------------------------------------------------------------
@@ -85,16 +90,15 @@ def is_mounted(copy: DatabaseCopy) -> bool:
     return copy.status.casefold() == "mounted"
 
 
-def still_active(copies: Iterable[DatabaseCopy], databases: Iterable[Database]) -> list[str]:
+def still_active(copies: Iterable[tuple[DatabaseCopy, Database]]) -> list[str]:
     """The copies that forbid a reboot, as ``database (status)``.
 
     Recovery databases are left out: they serve nobody, and they never move.
     """
-    recovery = {one.name.casefold() for one in databases if one.recovery}
     return [
         f"{copy.database} ({copy.status})"
-        for copy in copies
-        if is_active(copy) and copy.database.casefold() not in recovery
+        for copy, database in copies
+        if is_active(copy) and not database.recovery
     ]
 
 
@@ -142,6 +146,12 @@ def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
     return "healthy" if current and set(current) == {"healthy"} else "could_not_tell"
 
 
+def serves_pop(server: str, rows: Sequence[MonitorHealth]) -> bool:
+    """Whether a server's POP monitors are there, and none says anything but Healthy."""
+    values = {alert_value(row) for row in pop_rows(server, rows) if find_monitor(row.monitor)}
+    return values == {"healthy"}
+
+
 # --- probes, services, components ----------------------------------------------------------------
 
 #: Only Succeeded is a pass and only Failed is a failure of the service. Timeout, Poisoned,
@@ -162,9 +172,11 @@ def is_running(service: ServiceStatus) -> bool:
 def is_switched_off(service: ServiceStatus) -> bool:
     """Whether the service isn't meant to run here (erratum D13).
 
-    Not running, and not set to start by itself. A Manual service that runs is in use.
+    Disabled, or neither running nor set to start by itself. A Manual service that runs is in
+    use; a Disabled one that still runs could be stopped, but not started again.
     """
-    return not is_running(service) and service.start_type.casefold() != "automatic"
+    start_type = service.start_type.casefold()
+    return start_type == "disabled" or (not is_running(service) and start_type != "automatic")
 
 
 def find_service(name: str, services: Iterable[ServiceStatus]) -> ServiceStatus | None:
@@ -179,22 +191,58 @@ def inactive_requesters(component: ComponentState) -> list[str] | None:
     return sorted({who for who, state in component.requesters if state.casefold() != "active"})
 
 
+#: Inactive by default, so being inactive means nothing.
+_INACTIVE_BY_DEFAULT: Final = {"forwardsyncdaemon", "provisioningrps"}
+#: Inactive here: the owner has told Managed Availability not to act, and means us too.
+_HANDS_OFF: Final = {"monitoring", "recoveryactionsenabled"}
+
+
+def inactive_components(
+    components: Iterable[ComponentState],
+) -> list[tuple[ComponentState, list[str]]]:
+    """The components that are inactive and should not be, each with its requesters."""
+    return [
+        (one, who)
+        for one in components
+        if (who := inactive_requesters(one)) is not None
+        and one.component.casefold() not in _INACTIVE_BY_DEFAULT
+    ]
+
+
+def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
+    """Whether an inactive component says that somebody is working on the server."""
+    name = component.component.casefold()
+    if name in _HANDS_OFF:
+        return True
+    if not requesters:  # Nobody can be named: somebody's work, except where POP itself is off.
+        return name != POP_PROXY_COMPONENT.casefold()
+    return any(who.casefold() != "healthapi" for who in requesters)
+
+
 # --- back ends -----------------------------------------------------------------------------------
 
 #: ``Proxy=host:1995:SSL`` in a probe's error, ``Proxy:host:1995:SSL`` in the log,
 #: ``_Mbx:host`` in the texts of the IMAP twin of the runbook.
 _BACKEND_IN_TEXT: Final = re.compile(
-    r"(?:\bProxy[=:]|_Mbx:)\s*(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)", re.IGNORECASE
+    r"\bProxy[=:](?P<proxy>[\w.-]+):\d+|_Mbx:(?P<mailbox>[\w.-]*\w)", re.IGNORECASE
 )
 
 
 def backends_named_in(text: str) -> list[str]:
     """Host names of back ends that an error text or a log's context column names, in order."""
-    return list(dict.fromkeys(m["host"] for m in _BACKEND_IN_TEXT.finditer(text)))
+    found = (m["proxy"] or m["mailbox"] for m in _BACKEND_IN_TEXT.finditer(text))
+    return list(dict.fromkeys(found))
 
 
-def servers_named(names: Sequence[str], servers: Iterable[ServerInfo]) -> list[ServerInfo]:
-    """The servers of the organisation with these names that have the Mailbox role."""
-    known = list(servers)
-    found = (find_server(name, known) for name in names)
-    return list({one.fqdn: one for one in found if one and one.mailbox_role}.values())
+def servers_named(names: Sequence[str], servers: Sequence[ServerInfo]) -> list[ServerInfo] | None:
+    """The servers of the organisation with these names that have the Mailbox role.
+
+    None if a short name could be either of two: which one is meant can't be told.
+    """
+    found: dict[str, ServerInfo] = {}
+    for name in names:
+        meant = [one for one in servers if same_server(name, one.fqdn) and one.mailbox_role]
+        if len(meant) > 1:
+            return None
+        found.update({one.fqdn: one for one in meant})
+    return list(found.values())

@@ -14,6 +14,7 @@ from popheal.actions import DebtKind, Impact
 from popheal.catalogue import health_set_named, monitor_named
 from popheal.definition import Verdict
 from popheal.machine import DebtStatus
+from popheal.reading import printable
 
 
 def _monitor(name: str | None) -> str | None:
@@ -75,7 +76,7 @@ class Finding:
 
     kind: FindingKind
     server: str
-    detail: str
+    detail: str = field(converter=printable)
     monitor: str | None = None
     next_step: str = ""
 

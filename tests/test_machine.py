@@ -124,8 +124,8 @@ def draining():
 
 
 def test_debts_follow_outcomes():
-    """Refused or failed: no debt. Done or unknown: owed, until paid or handed over."""
-    for outcome, owed in [("done", 1), (COULD_NOT_TELL, 1), ("refused", 0), ("failed", 0)]:
+    """Refused: no debt. Done, failed or unknown: owed, until paid or handed over."""
+    for outcome, owed in [("done", 1), (COULD_NOT_TELL, 1), ("refused", 0), ("failed", 1)]:
         run = draining()
         run.owe(prior=False)
         run.observe(outcome)

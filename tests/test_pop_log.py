@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popheal.observations import LogFile
-from popheal.pop_log import correlate, is_back_end_file
+from popheal.pop_log import Correlation, correlate, is_back_end_file
 
 FIELDS = (
     "dateTime,sessionId,seqNumber,sIp,cIp,user,duration,rqsize,rpsize,command,parameters,context"
@@ -25,11 +25,24 @@ def head(fields=FIELDS):
     )
 
 
-def line(host="mbx2.contoso.com", at=AT, user="HealthMailboxab28d88", client="127.0.0.1:5511", **_):
+def line(
+    host="mbx2.contoso.com",
+    at=AT,
+    user="HealthMailboxab28d88",
+    client="127.0.0.1:5511",
+    session="00000000000000E5",
+    command="pass",
+    context=None,
+):
+    """One line: by default the failed logon of a probe, passed to that host."""
     stamp = at.strftime("%Y-%m-%dT%H:%M:%S.123Z")
-    context = f'"R=""-ERR [Error=ProxyFailed Proxy={host}:1995:SSL] no"";Msg=Proxy:{host}:1995:SSL"'
-    columns = f"{stamp},00000000000000E5,2,127.0.0.1:995,{client},{user},107,76,99,pass,*****"
-    return f"{columns},{context}\r\n"
+    failed = f'"R=""-ERR [Error=ProxyFailed Proxy={host}:1995:SSL] no"";Msg=Proxy:{host}:1995:SSL"'
+    columns = f"{stamp},{session},2,127.0.0.1:995,{client},{user},107,76,99,{command},*****"
+    return f"{columns},{failed if context is None else context}\r\n"
+
+
+CLOSED = line(command="CloseSession", context="")
+ALONE = line(context='"R=""-ERR no mailbox"""')
 
 
 def found(*texts, name="POP32026010508-1.LOG"):
@@ -43,7 +56,7 @@ def test_the_probe_session_names_its_back_end():
 
 def test_several_back_ends_in_order():
     """Each once."""
-    text = head() + line("b.x") + line("a.x") + line("b.x")
+    text = head() + line("b.x") + line("a.x", session="E6") + line("b.x", session="E7")
     assert found(text).backends == ("b.x", "a.x")
 
 
@@ -59,10 +72,10 @@ def test_several_back_ends_in_order():
     ],
 )
 def test_other_lines_are_passed_over(other):
-    """Another time, a real user, a half-written line, an unreadable time: but it was readable."""
-    seen = found(head() + line(user="joe", client="10.0.0.8:1") + other)
+    """Another time, a real user, a half-written line, an unreadable time."""
+    seen = found(head() + line(user="joe", client="10.0.0.8:1", session="E9") + other)
     assert seen.backends == ()
-    assert seen.readable
+    assert not seen.conclusive
 
 
 def test_a_file_may_have_several_heads_with_other_fields():
@@ -70,23 +83,22 @@ def test_a_file_may_have_several_heads_with_other_fields():
     newer = FIELDS + ",puid"
     text = head() + line("a.x") + head(newer) + line("b.x").rstrip() + ",PUID\r\n"
     assert found(text).backends == ("a.x", "b.x")
-    shuffled = "context,dateTime,cIp"
-    odd = f"{head(shuffled)}Msg=Proxy:c.x:1995:SSL,{AT:%Y-%m-%dT%H:%M:%SZ},127.0.0.1:1\r\n"
+    shuffled = "context,dateTime,cIp,command"
+    odd = f"{head(shuffled)}Msg=Proxy:c.x:1995:SSL,{AT:%Y-%m-%dT%H:%M:%SZ},127.0.0.1:1,pass\r\n"
     assert found(odd).backends == ("c.x",)
 
 
 def test_lines_before_a_head_prove_nothing():
     """Without a #Fields line nobody knows what a column is."""
-    assert not found(line()).readable
-    assert not found("").readable
-    assert not correlate([], SINCE, UNTIL).readable
+    for text in (line(), ""):
+        assert found(text) == correlate([], SINCE, UNTIL) == Correlation(False, ())
 
 
 def test_back_end_files_lie_in_the_same_folder():
     """They are another log: the front end is the client there."""
     assert is_back_end_file("C:\\Logs\\POP3BE2026010508-1.LOG")
     assert not is_back_end_file("pop32026010508-1.log")
-    assert not found(head() + line(), name="POP3BE2026010508-1.LOG").readable
+    assert not found(head() + line(), name="POP3BE2026010508-1.LOG").backends
 
 
 def test_a_byte_order_mark_is_no_field():
@@ -106,3 +118,20 @@ def test_a_name_that_is_cut_off_is_not_a_name():
     """The line is still being written: mbx1 may become mbx10."""
     text = head() + line("mbx10.contoso.com")
     assert found(text[: text.rindex("mbx10") + 4]).backends == ()
+
+
+def test_none_means_none_only_for_a_whole_failed_session():
+    """From the logon to the end, and with nothing left out of the file."""
+    assert found(head() + ALONE + CLOSED).conclusive
+    assert not found(head() + ALONE).conclusive
+    assert not found(head() + CLOSED).conclusive
+    assert not found(head() + ALONE + CLOSED + "#Omitted: 50000000 bytes\r\n").conclusive
+
+
+def test_sessions_that_logged_on_prove_nothing():
+    """Another probe that succeeded through a healthy back end is not the failed one."""
+    success = '"R=ok;Msg=""Proxy:mbx1.x:1995:SSL;ProxySuccess"""'
+    fine = line("mbx1.x", session="E1", context=success)
+    closed = line(session="E1", command="CloseSession", context="")
+    assert found(head() + fine + closed) == Correlation(False, ())
+    assert found(head() + fine + closed + line("mbx2.x")).backends == ("mbx2.x",)

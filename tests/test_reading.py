@@ -88,11 +88,12 @@ def test_a_copy_that_can_take_over(changes, fit):
 
 def test_recovery_databases_do_not_count():
     """They are active and never move; everything else that is active counts."""
-    copies = [copy("Dismounted"), copy("Mounted")]
-    assert (
-        reading.still_active(copies, [Database(name="db1", replicated=False, recovery=True)]) == []
-    )
-    assert len(reading.still_active(copies, [])) == 2
+    recovery = Database(name="DB1", replicated=False, recovery=True)
+    ordinary = Database(name="DB1", replicated=True)
+    assert reading.still_active([(copy("Dismounted"), recovery)]) == []
+    assert reading.still_active([(copy("Healthy"), ordinary), (copy("Mounted"), ordinary)]) == [
+        "DB1 (Mounted)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,7 @@ def test_recovery_databases_do_not_count():
         ("mbx1.contoso.com", "MBX1.CONTOSO.COM", True),
         ("mbx1.contoso.com", "mbx1.fabrikam.com", False),
         ("mbx1", "mbx10", False),
+        ("mbx1.contoso.com.", "MBX1.contoso.com", True),
     ],
 )
 def test_server_names(one, other, same):
@@ -169,6 +171,7 @@ def test_probe_results(result, outcome):
         ("Stopped", "Manual", True),
         ("Stopped", "Disabled", True),
         ("Running", "Manual", False),
+        ("Running", "Disabled", True),
     ],
 )
 def test_a_service_that_is_meant_to_be_off(state, start_type, off):
@@ -197,6 +200,8 @@ def test_who_made_a_component_inactive():
         ("Msg=Proxy:mbx2:1995:SSL;ErrMsg=x", ["mbx2"]),
         ("logon failed _Mbx:MBX3.contoso.com)", ["MBX3.contoso.com"]),
         ("Proxy=a:1 Proxy=b:1 Proxy=a:1", ["a", "b"]),
+        ("Proxy=EX_2.contoso.test:1995:SSL", ["EX_2.contoso.test"]),
+        ("No Proxy: none configured", []),
         ("ProxySuccess; NoProxy at all", []),
     ],
 )
@@ -217,6 +222,24 @@ def test_only_mailbox_servers_of_the_organisation_are_back_ends():
     ]
     found = reading.servers_named(["MBX2", "cas1", "evil.example.org", "mbx2"], servers)
     assert [one.name for one in found] == ["MBX2"]
+
+
+def test_a_short_name_of_two_servers_is_nobody():
+    """Which one is meant can't be told."""
+    servers = [
+        ServerInfo(fqdn=f"mbx2.{domain}", name="MBX2", mailbox_role=True, client_access_role=True)
+        for domain in ("contoso.com", "other.example")
+    ]
+    assert reading.servers_named(["MBX2"], servers) is None
+    assert reading.servers_named(["mbx2.other.example"], servers) == servers[1:]
+
+
+def test_what_the_far_side_says_is_cut_short_and_printable():
+    """No control characters, one line, not without end."""
+    said = reading.printable("a\x1b[31m\nVerdict    recovered" + "x" * 100_000)
+    assert said.startswith("a [31m Verdict recovered")
+    assert said.isprintable()
+    assert len(said) < 600
 
 
 def test_monitors_are_found_without_case():

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from popheal.backend import Backend
-from popheal.catalogue import MONITORS
+from popheal.catalogue import MONITORS, find_monitor
 from popheal.definition import Verdict
 from popheal.errors import BackendError
-from popheal.observations import ProbeResult, ServerInfo
+from popheal.observations import MonitorHealth, ProbeResult, ServerInfo
 from popheal.performing.context import Observed, Work, persistently
 from popheal.pop_log import correlate
-from popheal.reading import backends_named_in, is_row_of, is_unhealthy, pop_rows, servers_named
+from popheal.reading import (
+    alert_value,
+    backends_named_in,
+    is_row_of,
+    is_unhealthy,
+    pop_rows,
+    servers_named,
+)
 from popheal.steps import Steps, attempt, pause
 
 #: Log lines are written a little before and after the times that the probe reports.
@@ -19,6 +27,8 @@ SLACK = timedelta(seconds=2)
 
 #: The monitors whose recovery step 3.6 refers to.
 MAILBOX_SIDE = tuple(one for one in MONITORS if one.procedure == "mailbox")
+
+_MAILBOX_SET = "pop.protocol"
 
 #: Verdicts after which a back end may be taken for well.
 WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
@@ -32,30 +42,26 @@ def find_backends(work: Work) -> Steps[Observed]:
     servers = yield from persistently(work.session, Backend.all_servers, work.server)
     if isinstance(servers, BackendError):
         return Observed("could_not_tell", str(servers))
-    named = servers_named(backends_named_in(probe.error), servers)
+    named = backends_named_in(probe.error)
     if named:
-        return _found(work, named, "the probe's error")
-    names = yield from _from_log(work, probe)
-    if isinstance(names, Observed):
-        return names
-    logged = servers_named(names, servers)
-    if logged:
-        return _found(work, logged, "the protocol log")
-    if names:
-        return Observed("could_not_tell", f"the log names no known Mailbox server: {names}")
-    return Observed("not_found", "the front end logged the probe, but passed it to no back end")
+        return _found(work, named, servers, "the probe's error")
+    return (yield from _find_in_log(work, probe, servers))
 
 
-def _found(work: Work, servers: list[ServerInfo], where: str) -> Observed:
-    work.memory.backends = tuple(one.fqdn for one in servers)
+def _found(work: Work, names: Sequence[str], servers: Sequence[ServerInfo], where: str) -> Observed:
+    meant = servers_named(names, servers)
+    if not meant:
+        why = "no Mailbox server of the organisation" if meant == [] else "more than one server"
+        return Observed("could_not_tell", f"{where} names {', '.join(names)}: {why}")
+    work.memory.backends = tuple(one.fqdn for one in meant)
     return Observed("found", f"{where} names {', '.join(work.memory.backends)}")
 
 
-def _from_log(work: Work, probe: ProbeResult) -> Steps[tuple[str, ...] | Observed]:
-    """Host names from the front-end log; POP3 buffers its log, so it may take a moment.
+def _find_in_log(work: Work, probe: ProbeResult, servers: Sequence[ServerInfo]) -> Steps[Observed]:
+    """Back ends in the front-end log; POP3 buffers its log, so it may take a moment.
 
-    None at all means something only if the probe is in the log: then the front end did not
-    get as far as a back end. A log without the probe tells nothing.
+    None at all means something only if the whole failed session of the probe is there: then
+    the front end did not get as far as a back end. A log without it tells nothing.
     """
     if probe.started is None or probe.finished is None:
         return Observed("could_not_tell", "the probe did not say when it ran")
@@ -63,7 +69,7 @@ def _from_log(work: Work, probe: ProbeResult) -> Steps[tuple[str, ...] | Observe
     if isinstance(settings, BackendError):
         return Observed("could_not_tell", str(settings))
     since, until = probe.started - SLACK, probe.finished + SLACK
-    problem, seen = "no front-end protocol log could be read", False
+    last = Observed("could_not_tell", "the protocol log was not read")
     for again in range(work.timing.probe_attempts):
         if again:
             yield from pause(work.timing.probe_pause)
@@ -71,40 +77,63 @@ def _from_log(work: Work, probe: ProbeResult) -> Steps[tuple[str, ...] | Observe
             Backend.pop_logs, work.server, settings.log_location, since, until
         )
         if isinstance(files, BackendError):
-            problem, seen = str(files), False
+            last = Observed("could_not_tell", str(files))
             continue
         found = correlate(files, since, until)
-        seen = found.probe_seen
         if found.backends:
-            return found.backends
-        if found.readable:
-            problem = "the front-end protocol log holds no line of the probe"
-    return () if seen else Observed("could_not_tell", problem)
+            return _found(work, found.backends, servers, "the protocol log")
+        last = (
+            Observed("not_found", "the front end logged the failed probe, and passed it on to none")
+            if found.conclusive
+            else Observed("could_not_tell", "the log does not hold the whole session of the probe")
+        )
+    return last
 
 
 def check_backends(work: Work) -> Steps[Observed]:
     """CTP 3.5 and 3.6: keep those whose deep or self test monitor is Unhealthy."""
-    unhealthy, unclear = [], []
+    ill, unclear = [], []
     for backend in work.memory.backends:
         rows = yield from persistently(work.session, Backend.server_health, backend)
         if isinstance(rows, BackendError):
             unclear.append(str(rows))
             continue
-        mine = [
-            row
-            for row in pop_rows(backend, rows)
-            if any(is_row_of(monitor, row) for monitor in MAILBOX_SIDE)
-        ]
-        if any(is_unhealthy(row) for row in mine):
-            unhealthy.append(backend)
-        elif not mine or not all(row.alert_value.casefold() == "healthy" for row in mine):
-            unclear.append(f"the POP monitors of {backend} can't be told")
-    if unhealthy:
-        work.memory.backends = tuple(unhealthy)
-        return Observed("unhealthy", f"ill: {', '.join(unhealthy)}")
+        health = mailbox_side_of(backend, rows)
+        if health == "unhealthy":
+            ill.append(backend)
+        elif health != "healthy":
+            unclear.append(f"{backend}: {health}")
+    if ill:
+        work.memory.backends = tuple(ill)
+        return Observed("unhealthy", f"ill: {', '.join(ill)}")
     if unclear or not work.memory.backends:
         return Observed("could_not_tell", "; ".join(unclear) or "no back end to look at")
     return Observed("healthy", f"well: {', '.join(work.memory.backends)}")
+
+
+def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:
+    """``unhealthy`` or ``healthy``; else why neither can be said.
+
+    Healthy needs both monitors, current and with their component online, and nothing else
+    unhealthy in their health set.
+    """
+    mine = [row for row in pop_rows(server, rows) if row.health_set.casefold() == _MAILBOX_SET]
+    known = {
+        monitor.name: [row for row in mine if is_row_of(monitor, row)] for monitor in MAILBOX_SIDE
+    }
+    if any(is_unhealthy(row) for found in known.values() for row in found):
+        return "unhealthy"
+    missing = [name for name, found in known.items() if not found]
+    if missing:
+        return f"there is no row of {', '.join(missing)}"
+    odd = [
+        row.monitor
+        for row in mine
+        if is_unhealthy(row)
+        or (find_monitor(row.monitor) and alert_value(row) != "healthy")
+        or row.state.casefold() == "offline"
+    ]
+    return f"{', '.join(odd)} can't be called well" if odd else "healthy"
 
 
 def recover_backends(work: Work) -> Steps[Observed]:

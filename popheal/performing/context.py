@@ -13,12 +13,13 @@ from popheal.catalogue import Monitor
 from popheal.clock import Clock
 from popheal.custody import Custody
 from popheal.definition import Procedure, Verdict
-from popheal.errors import BackendError
+from popheal.errors import BackendError, NotAuthorised
 from popheal.events import Event, Observer, log_event, log_observer_failure
 from popheal.machine import Run
 from popheal.observations import ProbeResult, ServerInfo
 from popheal.policy import Policy, Timing
 from popheal.procedures import PROCEDURES
+from popheal.reading import printable
 from popheal.steps import Steps, T, attempt, pause
 
 #: Boot times of one boot may be told a little apart, as Windows corrects its clock.
@@ -27,10 +28,13 @@ SAME_BOOT: Final = timedelta(seconds=30)
 
 @frozen
 class Observed:
-    """What came of an action: its outcome, and a sentence about it for people."""
+    """What came of an action: its outcome, and a sentence about it for people.
+
+    What the far side said may be part of the sentence, so it is cut short and made printable.
+    """
 
     outcome: str
-    detail: str = ""
+    detail: str = field(default="", converter=printable)
 
 
 @define(kw_only=True)
@@ -41,6 +45,7 @@ class Session:
         organisation: Name of the organisation, for custody.
         procedures: The tables to follow, by name.
         stop: Set when a person says stop.
+        server_known: The alert's server has been found in the organisation.
         reboots: How often this healing has restarted each server.
     """
 
@@ -51,6 +56,7 @@ class Session:
     procedures: Mapping[str, Procedure] = PROCEDURES
     observers: tuple[Observer, ...] = ()
     stop: Flag = field(factory=Flag)
+    server_known: bool = False
     reboots: dict[str, int] = Factory(dict)
 
     @property
@@ -139,11 +145,19 @@ def same_boot(one: datetime, other: datetime) -> bool:
     return abs(one - other) <= SAME_BOOT
 
 
+def booted_since(before: datetime, now: datetime) -> bool:
+    """Whether a server has booted again; a boot time moved back is only a corrected clock."""
+    return now - before > SAME_BOOT
+
+
 def persistently(session: Session, method: Callable[..., T], *args: Any) -> Steps[T | BackendError]:
     """Look, and look again after a pause if that failed, a bounded number of times."""
     answer = yield from attempt(method, *args)
     for _ in range(session.timing.probe_attempts - 1):
-        if not isinstance(answer, BackendError) or session.stop.is_set():
+        # Who was turned away once is not let in the next time, and might be locked out.
+        if not isinstance(answer, BackendError) or isinstance(answer, NotAuthorised):
+            break
+        if session.stop.is_set():
             break
         yield from pause(session.timing.probe_pause)
         answer = yield from attempt(method, *args)

@@ -5,20 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 
 from popheal.backend import Backend
-from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
-from popheal.names import short_name
-from popheal.observations import HostStatus
+from popheal.errors import BackendError, NotAuthorised, Unreachable
+from popheal.names import same_server, short_name
+from popheal.observations import HostStatus, ServiceStatus
 from popheal.performing.context import (
     Observed,
     Work,
+    booted_since,
     deadline_in,
     persistently,
     polling,
-    same_boot,
 )
 from popheal.performing.services import services_of
-from popheal.performing.switchover import before_disruption, still_clear
-from popheal.reading import find_service, is_running, is_switched_off, pop_rows
+from popheal.performing.switchover import before_disruption, still_clear, why_not_now
+from popheal.reading import (
+    find_service,
+    inactive_components,
+    is_maintenance,
+    is_running,
+    pop_rows,
+    serves_pop,
+)
 from popheal.steps import Steps, attempt
 
 #: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve
@@ -41,7 +48,7 @@ def reboot(work: Work) -> Steps[Observed]:
     host = yield from persistently(work.session, Backend.host_status, work.server)
     if isinstance(host, BackendError):
         return Observed("refused", f"not attempted: {host}")
-    if not same_boot(host.boot_time, work.memory.boot_at_start):
+    if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
         return Observed(
             "done", f"it has been restarted meanwhile, at {host.boot_time}; not repeated"
@@ -63,36 +70,56 @@ def reboot(work: Work) -> Steps[Observed]:
         return Observed("refused", str(error))
     name = short_name(work.server)
     work.session.reboots[name] = work.session.reboots.get(name, 0) + 1
-    if isinstance(error, OutcomeUnknown):
-        return Observed("could_not_tell", str(error))
     if error:
-        return Observed("failed", str(error))
+        # Even an error may have come after the command had begun to work: the boot time tells.
+        return Observed("could_not_tell", str(error))
     return Observed("done", f"restart commanded; it had booted at {host.boot_time}")
 
 
 def _why_not(work: Work, host: HostStatus) -> Steps[str | None]:
     if host.setup_running:
         return "Exchange Setup is running on the server"
-    why = before_disruption(work)
-    if why is None and not work.info.mailbox_role:
-        why = yield from _why_last_of_role(work)
-    return why
+    why = before_disruption(work) or (yield from _why_maintained(work))
+    if why:
+        return why
+    if work.info.mailbox_role:
+        return (yield from why_not_now(work))
+    return (yield from _why_last_of_role(work))
+
+
+def _why_maintained(work: Work) -> Steps[str | None]:
+    """Somebody may have begun to work on the server since triage."""
+    seen = yield from persistently(work.session, Backend.component_states, work.server)
+    if isinstance(seen, BackendError):
+        return str(seen)
+    for component, who in inactive_components(seen):
+        if is_maintenance(component, who):
+            return f"{component.component} is {component.state}: somebody works on the server"
+    return None
 
 
 def _why_last_of_role(work: Work) -> Steps[str | None]:
     """A server without the Mailbox role has no databases to look after, but clients to serve."""
     if work.session.policy.reboot_last_of_role:
         return None
+    site = work.info.site
+    if not work.session.custody.claim_dag(
+        work.session.organisation, f"client access, site {site}", work.session
+    ):
+        return f"another healing is acting on a client access server of site {site}"
     servers = yield from persistently(work.session, Backend.all_servers, work.server)
     if isinstance(servers, BackendError):
         return str(servers)
     for one in servers:
-        alike = one.client_access_role and one.site == work.info.site
-        if alike and one.fqdn.casefold() != work.info.fqdn.casefold():
+        alike = one.client_access_role and site is not None and one.site == site
+        if not alike or same_server(one.fqdn, work.server):
+            continue
+        rows = yield from attempt(Backend.server_health, one.fqdn)
+        if not isinstance(rows, BackendError) and serves_pop(one.fqdn, rows):
             return None
     return (
-        "it is the only client access server of its site, so its clients would be cut off "
-        "(policy: reboot_last_of_role)"
+        "no other client access server of its site is seen to serve POP, so clients would be "
+        "cut off (policy: reboot_last_of_role)"
     )
 
 
@@ -126,7 +153,7 @@ def _look_for_server(work: Work, started: set[str]) -> Steps[Observed]:
     before = work.memory.boot_before
     if before is None:
         return Observed("could_not_tell", "its boot time was not recorded before")
-    if same_boot(host.boot_time, before):
+    if not booted_since(before, host.boot_time):
         return Observed("not_back", f"it has not gone down: it still runs since {host.boot_time}")
     work.memory.changed_at = host.boot_time
     missing = yield from _services_missing(work, started)
@@ -152,11 +179,15 @@ def _services_missing(work: Work, started: set[str]) -> Steps[list[str] | Backen
         if service and is_running(service):
             continue
         missing.append(name)
-        if service and is_switched_off(service) and name not in started:
+        if service and _waits_to_be_started(service) and name not in started:
             started.add(name)
             work.intend(command=f"Start-Service {name}", reason="it ran before the reboot")
             yield from attempt(Backend.start_service, work.server, name)
     return missing
+
+
+def _waits_to_be_started(service: ServiceStatus) -> bool:
+    return service.state.casefold() == "stopped" and service.start_type.casefold() == "manual"
 
 
 def _health_is_fresh(work: Work, booted: datetime) -> Steps[bool]:

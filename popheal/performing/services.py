@@ -50,6 +50,8 @@ def _restart(work: Work, service: str) -> Steps[Observed]:
     old = find_service(service, before)
     if old is None:
         return Observed("refused", f"not attempted: there is no service {service} on the server")
+    if old.start_type.casefold() == "disabled":
+        return Observed("refused", f"not attempted: {old.name} is Disabled, so it would not start")
     work.intend(command=f"Restart-Service {service}", process_id=old.process_id)
     error = yield from attempt(Backend.restart_service, work.server, service)
     if isinstance(error, (Unreachable, NotAuthorised)):
@@ -77,4 +79,11 @@ def _see_restarted(work: Work, old: ServiceStatus, error: BackendError | None) -
 
 
 def _same_process(old: ServiceStatus, new: ServiceStatus) -> bool:
-    return is_running(old) and (old.process_id, old.started_at) == (new.process_id, new.started_at)
+    """Unless it is seen that it is another one: another process, or another start."""
+    if not is_running(old):
+        return False
+    if old.process_id != new.process_id:
+        return old.process_id is None or new.process_id is None
+    if old.started_at is None or new.started_at is None:
+        return True
+    return old.started_at == new.started_at

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from popheal.actions import DebtKind
 from popheal.backend import Backend
-from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
+from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
 from popheal.observations import MailboxServer, PopSettings
-from popheal.performing.context import Observed, Work, persistently, same_boot
+from popheal.performing.context import (
+    Observed,
+    Work,
+    deadline_in,
+    persistently,
+    polling,
+    same_boot,
+)
+from popheal.performing.copies import copies_on
 from popheal.reading import is_active
-from popheal.steps import Steps, T, attempt, pause
+from popheal.steps import Steps, T, attempt
 
 
 def _set_and_see(
@@ -21,26 +28,26 @@ def _set_and_see(
     look: Callable[..., T],
     value_of: Callable[[T], bool],
 ) -> Steps[Observed]:
-    """Set a value, then look whether it is set: the look decides, not the command's return.
+    """Set a value, then look until it is set: the look decides, not the command's return.
 
-    After a command whose answer was lost, only seeing the new value proves anything: the
-    command may still arrive, so seeing the old one does not.
+    A value written to Active Directory may take minutes to be seen. So once the command may
+    have been sent, not seeing the value proves nothing, and the debt stays.
     """
     setter, wanted = change
     error = yield from attempt(setter, work.server, wanted)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return Observed("refused", str(error))
-    why = f" ({error})" if error else ""
-    seen: Any = None
-    for again in range(work.timing.probe_attempts):
-        if again:
-            yield from pause(work.timing.probe_pause)
+    deadline = deadline_in(work.session, work.timing.service_deadline)
+    while True:
         seen = yield from attempt(look, work.server)
         if not isinstance(seen, BackendError) and value_of(seen) is wanted:
-            return Observed("done", f"seen to be set{why}")
-    if isinstance(seen, BackendError) or isinstance(error, OutcomeUnknown):
-        return Observed("could_not_tell", f"{error or seen}")
-    return Observed("failed", f"the setting did not change{why}")
+            return Observed("done", f"seen to be set ({error})" if error else "seen to be set")
+        if not (yield from polling(work.session, deadline, work.timing.probe_pause)):
+            break
+    if isinstance(error, CommandFailed):
+        return Observed("failed", str(error))
+    unseen = seen if isinstance(seen, BackendError) else "the new value was not seen"
+    return Observed("could_not_tell", str(error or unseen))
 
 
 # --- database activation -------------------------------------------------------------------------
@@ -55,12 +62,14 @@ def drain(work: Work) -> Steps[Observed]:
     before = yield from persistently(work.session, Backend.mailbox_server, work.server)
     if isinstance(before, BackendError):
         return Observed("refused", f"not attempted: {before}")
-    copies = yield from persistently(work.session, Backend.database_copies, work.server)
+    copies = yield from copies_on(work.server)
     if isinstance(copies, BackendError):
         return Observed("refused", f"not attempted: {copies}")
     if before.activation_disabled:
         return Observed("refused", "not attempted: somebody else has disabled activation meanwhile")
-    work.memory.active_before = tuple(one.database for one in copies if is_active(one))
+    work.memory.active_before = tuple(
+        copy.database for copy, database in copies if is_active(copy) and not database.recovery
+    )
     work.run.owe(prior=before.activation_disabled)
     work.intend(
         command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $true",
@@ -115,13 +124,13 @@ def _move_back(work: Work) -> Steps[str]:
         for database in work.memory.active_before:
             work.intend(command="Move-ActiveMailboxDatabase", database=database)
             yield from attempt(Backend.move_database, work.server, database)
-    copies = yield from attempt(Backend.database_copies, work.server)
+    copies = yield from copies_on(work.server)
     if isinstance(copies, BackendError):
         return "where the databases are could not be read"
     moved = {name.casefold() for name in work.memory.active_before}
     places = [
         f"{one.database} on {one.active_server or 'an unknown server'}"
-        for one in copies
+        for one, _ in copies
         if one.database.casefold() in moved
     ]
     return f"databases now: {', '.join(places)}" if places else "no database had been active here"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from popheal.backend import Backend
-from popheal.errors import BackendError
+from popheal.errors import BackendError, Unreadable
 from popheal.names import same_server, short_name
-from popheal.observations import Dag, Database, DatabaseCopy, MailboxServer
+from popheal.observations import DatabaseCopy, MailboxServer
 from popheal.performing.context import Observed, Work, deadline_in, persistently, polling
+from popheal.performing.copies import read_copies_of, read_copies_on
 from popheal.reading import can_take_over, is_active, is_mounted, still_active
-from popheal.steps import Steps, attempt, call
+from popheal.steps import Steps, call
 
 
 def check_switchover(work: Work) -> Steps[Observed]:
@@ -59,11 +60,22 @@ def _why_dag_forbids(work: Work, mailbox: MailboxServer, name: str) -> Steps[str
         return "somebody else has disabled database activation on the server meanwhile"
     if mailbox.auto_activation_policy.casefold() == "blocked":
         return "its DatabaseCopyAutoActivationPolicy is Blocked: somebody keeps it out of service"
+    return (yield from _why_members_forbid(work, name))
+
+
+def _why_members_forbid(work: Work, name: str) -> Steps[str | None]:
+    """Another member of the DAG is down or drained. Raises BackendError if that can't be told."""
     dag = yield from call(Backend.dag, work.server, name)
+    if dag.name.casefold() != name.casefold() or not _is_among(work.server, dag.members):
+        raise Unreadable(
+            server=work.server,
+            command="Get-DatabaseAvailabilityGroup",
+            cause=f"the answer is not about {name}, or does not list the server as a member",
+        )
     for member in dag.members:
         if same_server(member, work.server):
             continue
-        if not _is_operational(member, dag):
+        if not _is_among(member, dag.operational):
             return f"{member}, another member of {name}, is down"
         other = yield from call(Backend.mailbox_server, member)
         if other.activation_disabled:
@@ -71,28 +83,19 @@ def _why_dag_forbids(work: Work, mailbox: MailboxServer, name: str) -> Steps[str
     return None
 
 
-def _is_operational(member: str, dag: Dag) -> bool:
-    return any(same_server(member, one) for one in dag.operational)
+def _is_among(server: str, servers: Iterable[str]) -> bool:
+    return any(same_server(server, one) for one in servers)
 
 
 def _why_databases_stay(work: Work) -> Steps[str | None]:
     """The first database that could not be switched over, and why."""
-    databases = yield from call(Backend.databases, work.server)
-    copies = yield from call(Backend.database_copies, work.server)
-    by_name = {one.name.casefold(): one for one in databases}
-    for copy in copies:
-        # A copy whose database is not listed is taken for an ordinary one.
-        database = by_name.get(copy.database.casefold()) or Database(
-            name=copy.database, replicated=True
-        )
+    copies = yield from read_copies_on(work.server)
+    for copy, database in copies:
         if database.recovery:
             continue
         if not database.replicated:
             return f"{database.name} has no other copy, so a restart would be an outage"
-        if not is_active(copy):
-            continue
-        why = yield from _why_no_target(work, database.name)
-        if why:
+        if is_active(copy) and (why := (yield from _why_no_target(work, database.name))):
             return why
     return None
 
@@ -100,7 +103,7 @@ def _why_databases_stay(work: Work) -> Steps[str | None]:
 def _why_no_target(work: Work, database: str) -> Steps[str | None]:
     """None if a healthy copy stands on an unblocked server; else what is wrong with each."""
     problems = []
-    copies = yield from call(Backend.copies_of, work.server, database)
+    copies = yield from read_copies_of(work.server, database)
     for copy in copies:
         if same_server(copy.server, work.server):
             continue
@@ -146,11 +149,10 @@ def verify_copies(work: Work) -> Steps[Observed]:
 
 def _look_at_copies(work: Work) -> Steps[Observed]:
     try:
-        databases = yield from call(Backend.databases, work.server)
-        active = yield from active_here(work, databases)
+        active = yield from active_here(work)
         if active:
             return Observed("active", f"still on the server: {', '.join(active)}")
-        unmounted = yield from _not_mounted_elsewhere(work, databases)
+        unmounted = yield from _not_mounted_elsewhere(work)
     except BackendError as error:
         return Observed("could_not_tell", str(error))
     if unmounted:
@@ -158,31 +160,48 @@ def _look_at_copies(work: Work) -> Steps[Observed]:
     return Observed("clear", "no active copy on the server")
 
 
-def active_here(work: Work, databases: Iterable[Database]) -> Steps[list[str]]:
-    """The copies on the server that forbid its reboot. Raises BackendError if unreadable."""
-    copies = yield from call(Backend.database_copies, work.server)
-    return still_active(copies, databases)
+def active_here(work: Work) -> Steps[list[str]]:
+    """The copies on the server that forbid its reboot. Raises BackendError if unreadable.
+
+    What was active before the drain must still be listed here, as a copy that is not active.
+    """
+    copies = yield from read_copies_on(work.server)
+    missing = {name.casefold() for name in work.memory.active_before} - {
+        copy.database.casefold() for copy, _ in copies
+    }
+    if missing:
+        raise Unreadable(
+            server=work.server,
+            command="Get-MailboxDatabaseCopyStatus",
+            cause=f"the copies of {', '.join(sorted(missing))} are missing in the answer",
+        )
+    return still_active(copies)
 
 
-def _not_mounted_elsewhere(work: Work, databases: Sequence[Database]) -> Steps[list[str]]:
-    recovery = {one.name.casefold() for one in databases if one.recovery}
+def _not_mounted_elsewhere(work: Work) -> Steps[list[str]]:
     missing = []
     for database in work.memory.active_before:
-        if database.casefold() in recovery:
-            continue
-        copies = yield from call(Backend.copies_of, work.server, database)
+        copies = yield from read_copies_of(work.server, database)
         if not any(is_mounted(one) and not same_server(one.server, work.server) for one in copies):
             missing.append(database)
     return missing
 
 
+def why_not_now(work: Work) -> Steps[str | None]:
+    """The gates again, right before a reboot: a drain may have taken half an hour."""
+    try:
+        mailbox = yield from call(Backend.mailbox_server, work.server)
+        if mailbox.dag is None or not mailbox.activation_disabled:
+            return "somebody else has allowed database activation on the server again"
+        return (yield from _why_members_forbid(work, mailbox.dag))
+    except BackendError as error:
+        return str(error)
+
+
 def still_clear(work: Work) -> Steps[str | None]:
     """The very last look before a reboot: why not, or None."""
-    databases = yield from attempt(Backend.databases, work.server)
-    if isinstance(databases, BackendError):
-        return str(databases)
-    copies = yield from attempt(Backend.database_copies, work.server)
-    if isinstance(copies, BackendError):
-        return str(copies)
-    active = still_active(copies, databases)
+    try:
+        active = yield from active_here(work)
+    except BackendError as error:
+        return str(error)
     return f"copies are active on the server again: {', '.join(active)}" if active else None

@@ -80,8 +80,8 @@ CLIENT_ACCESS = Procedure(
             ENABLE_PROTOCOL_LOGGING,
             STEP("3.1"),
             on("done", "restarting_pop3_for_logging", STEP("3.2")),
-            on("could_not_tell", GIVE_UP, PUT_BACK),
-            otherwise("escalated", Ours("the setting was not changed; without it no next step")),
+            on("refused", "escalated", Ours("nothing was changed; without logging no next step")),
+            otherwise(GIVE_UP, PUT_BACK),
         ),
         state(
             "restarting_pop3_for_logging",

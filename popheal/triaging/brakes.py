@@ -7,6 +7,7 @@ of the table at the end; the first that holds decides.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from attrs import define, field
@@ -16,12 +17,21 @@ from popheal.catalogue import POP_PROXY_COMPONENT, Monitor
 from popheal.definition import Verdict
 from popheal.errors import BackendError
 from popheal.names import same_server
-from popheal.observations import ComponentState, ServerInfo, ServiceStatus
+from popheal.observations import ServerInfo, ServiceStatus
 from popheal.performing.context import Session, persistently
-from popheal.reading import inactive_requesters, is_row_of, is_unhealthy, pop_rows, rows_of
+from popheal.reading import (
+    inactive_components,
+    is_maintenance,
+    is_row_of,
+    is_unhealthy,
+    pop_rows,
+    rows_of,
+)
 from popheal.report import Finding, FindingKind
 from popheal.steps import Steps, attempt
 from popheal.triaging.rows import Rows
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @define(kw_only=True)
@@ -34,6 +44,7 @@ class Scene:
     suspects: list[Monitor]
     findings: list[Finding]
     setup_running: bool = False
+    server_time: datetime = _LONG_AGO
     services: list[ServiceStatus] = field(factory=list)
 
     def note(self, kind: FindingKind, detail: str, next_step: str = "") -> Finding:
@@ -43,11 +54,6 @@ class Scene:
 
 Stop = tuple[Finding, Verdict]
 Brake = Callable[[Scene], Steps[Stop | None]]
-
-#: Inactive by default, so being inactive means nothing.
-_INACTIVE_BY_DEFAULT: Final = {"forwardsyncdaemon", "provisioningrps"}
-#: Inactive here: the owner has told Managed Availability not to act, and means us too.
-_HANDS_OFF: Final = {"monitoring", "recoveryactionsenabled"}
 
 
 def setup_running(scene: Scene) -> Steps[Stop | None]:
@@ -70,15 +76,10 @@ def component_states(scene: Scene) -> Steps[Stop | None]:
     seen = yield from persistently(scene.session, Backend.component_states, scene.info.fqdn)
     if isinstance(seen, BackendError):
         return _unreadable(scene, seen)
-    inactive = [
-        (one, who)
-        for one in seen
-        if (who := inactive_requesters(one)) is not None
-        and one.component.casefold() not in _INACTIVE_BY_DEFAULT
-    ]
+    inactive = inactive_components(seen)
     # Maintenance explains an inactive PopProxy, so it is looked for first.
     for component, who in inactive:
-        if _is_maintenance(component, who):
+        if is_maintenance(component, who):
             return (
                 scene.note(
                     FindingKind.MAINTENANCE,
@@ -109,15 +110,6 @@ def component_states(scene: Scene) -> Steps[Stop | None]:
             )
         )
     return None
-
-
-def _is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
-    name = component.component.casefold()
-    if name in _HANDS_OFF:
-        return True
-    if not requesters:  # Nobody can be named: somebody's work, except where POP itself is off.
-        return name != POP_PROXY_COMPONENT.casefold()
-    return any(who.casefold() != "healthapi" for who in requesters)
 
 
 def drained(scene: Scene) -> Steps[Stop | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from attrs import define, field
 
@@ -14,7 +15,14 @@ from popheal.observations import HostStatus, MonitorHealth, ServerInfo, ServiceS
 from popheal.performing.context import Session, persistently
 from popheal.performing.probing import run_probe
 from popheal.performing.services import services_of
-from popheal.reading import find_service, is_running, is_switched_off
+from popheal.reading import (
+    find_service,
+    is_row_of,
+    is_running,
+    is_switched_off,
+    pop_rows,
+    value_since,
+)
 from popheal.report import Finding, FindingKind
 from popheal.steps import Steps, pause
 from popheal.triaging.brakes import BRAKES, Scene, component_states
@@ -28,12 +36,14 @@ class Triage:
     Attributes:
         server: Fully qualified name, or as given if the server could not be asked.
         verdict: How it ends here; None if there is a verified fault to heal.
+        blind: The server's health could not be read at all.
         summary: One sentence for people.
         failing: The monitors whose failure was verified, in the order of healing.
     """
 
     server: str
     verdict: Verdict | None = None
+    blind: bool = False
     summary: str = ""
     findings: list[Finding] = field(factory=list)
     failing: list[Monitor] = field(factory=list)
@@ -75,11 +85,14 @@ def triage_server(
     result = Triage(server=server)
     info = yield from persistently(session, Backend.server_info, server)
     if isinstance(info, BackendError):
+        result.blind = True
         return result.end(Verdict.UNKNOWN, _could_not_tell(server, info))
+    session.server_known = True
     result.info, result.server = info, info.fqdn
     wanted = [one for one in monitors if one.name not in healed]
     rows = yield from _read_rows(session, info.fqdn, wanted)
     if isinstance(rows, BackendError):
+        result.blind = True
         return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, rows))
     result.findings += describe(info.fqdn, rows)
     suspects = rows.are("unhealthy")
@@ -198,6 +211,7 @@ def _set_scene(
         rows=rows,
         suspects=suspects,
         setup_running=host.setup_running,
+        server_time=host.local_time,
         services=list(services),
         findings=result.findings,
     )
@@ -275,9 +289,8 @@ def _verify_one(scene: Scene, monitor: Monitor) -> Steps[tuple[str, str]]:
     rows = yield from persistently(scene.session, Backend.server_health, scene.info.fqdn)
     if isinstance(rows, BackendError):
         return "could_not_tell", str(rows)
-    again = sort_rows(scene.info.fqdn, [monitor], rows)
-    if again.are("unhealthy"):
-        return "failed", f"{monitor.name} is still Unhealthy"
-    if again.are("healthy"):
-        return "succeeded", f"{monitor.name} is Healthy again"
-    return "could_not_tell", f"{monitor.name} is neither Healthy nor Unhealthy"
+    mine = [row for row in pop_rows(scene.info.fqdn, rows) if is_row_of(monitor, row)]
+    value = value_since(mine, scene.server_time - timedelta(seconds=scene.session.timing.settle))
+    outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")
+    said = ", ".join(f"{row.alert_value}, evaluated {row.last_execution}" for row in mine)
+    return outcome, f"{monitor.name} is {said or 'not there'}"
