@@ -114,10 +114,14 @@ def _are_texts(value: Any) -> bool:
 
 
 def _holds_no_password(url: Any) -> bool:
+    # With or without a scheme, user name and password are what is in front of an @.
+    if not _is_text(url) or "@" in url:
+        return False
     try:
-        return _is_text(url) and urlsplit(url).password is None
+        urlsplit(url)
     except ValueError:  # malformed beyond being split
         return False
+    return True
 
 
 _TEXT = Kind("a text in quotes", _is_text)
@@ -145,7 +149,7 @@ _KEYRING = Kind(
     quoted=False,
     read=lambda value: KEYRING_SERVICE if value is True else value,
 )
-_PROXY = Kind("the address of a proxy, without a password in it", _holds_no_password, quoted=False)
+_PROXY = Kind("the address of a proxy, with no @ in it", _holds_no_password, quoted=False)
 _VALIDATION = Kind(
     "true, false, or the path of a bundle of certificate authorities",
     lambda value: _is_flag(value) or _is_text(value),

@@ -175,7 +175,7 @@ class NotAuthorised(BackendError):
 class CommandFailed(BackendError):
     """The far side answered, with an error. What it changed before, only a look can tell."""
 
-    default_next_step = "Read the error above; the command itself was refused by the far side."
+    default_next_step = "The far side answered with this error; look there for its cause."
 
 
 class OutcomeUnknown(BackendError):

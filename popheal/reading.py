@@ -51,6 +51,11 @@ def printable(text: str) -> str:
     return line if len(line) <= _LONGEST_TEXT else f"{line[:_LONGEST_TEXT]}..."
 
 
+def moment(at: datetime | None) -> str:
+    """A time for people: UTC, to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "an unknown time"
+
+
 # --- copies --------------------------------------------------------------------------------------
 
 

@@ -132,7 +132,9 @@ class Handover:
         seen: What was observed.
         done: What was done, and with which result.
         left_as: What state things were left in.
-        next_steps: What to do next.
+        next_steps: What to do next, in words.
+        commands: What puts back what was left, each ready to be pasted into the Exchange
+            Management Shell once the server is well again.
     """
 
     summary: str
@@ -140,6 +142,7 @@ class Handover:
     done: tuple[str, ...] = ()
     left_as: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -56,7 +56,7 @@ class BackendConformance:
     def test_has_every_method(self, backend: Any) -> None:
         """It has each look and each effect of the protocol, and a name for its organisation."""
         missing = [name for name in (*LOOKS, *EFFECTS) if not callable(getattr(backend, name, 0))]
-        assert missing == []
+        assert missing == [], f"missing methods: {missing}"
         assert isinstance(backend.organisation, str)
         assert backend.organisation
 
@@ -66,7 +66,7 @@ class BackendConformance:
         assert isinstance(info, ServerInfo)
         assert info.mailbox_role
         for name in (self.server.upper(), self.server.split(".", 1)[0]):
-            assert info == backend.server_info(name)
+            assert info == backend.server_info(name), f"asked for {name!r}"
 
     def test_unknown_server(self, backend: Backend) -> None:
         """A server that does not exist is UnknownName, not an empty answer."""
@@ -75,7 +75,7 @@ class BackendConformance:
     def test_all_servers(self, backend: Backend) -> None:
         """Every server is listed, the one asked about among them."""
         servers = backend.all_servers(self.server)
-        assert any(same_server(one.fqdn, self.server) for one in servers)
+        assert any(same_server(one.fqdn, self.server) for one in servers), servers
 
     def test_looks_return_what_they_promise(self, backend: Backend) -> None:
         """Each look returns its own class, about the right server, with aware times."""
@@ -86,7 +86,8 @@ class BackendConformance:
             dag = backend.dag(self.server, mailbox.dag)
             assert isinstance(dag, Dag)
             assert any(same_server(member, self.server) for member in dag.members)
-        _each(MonitorHealth, backend.server_health(self.server))
+        rows = _each(MonitorHealth, backend.server_health(self.server))
+        assert rows, "server_health: no row at all means 'could not look', which is an error"
         copies = _each(DatabaseCopy, backend.database_copies(self.server))
         assert all(same_server(copy.server, self.server) for copy in copies)
         for database in _each(Database, backend.databases(self.server)):
@@ -94,7 +95,8 @@ class BackendConformance:
             assert any(same_server(copy.server, self.server) for copy in named)
         _each(ComponentState, backend.component_states(self.server))
         _each(PopSettings, [backend.pop_settings(self.server)])
-        _each(HostStatus, [backend.host_status(self.server)])
+        for name in (self.server, self.server.upper(), self.server.split(".", 1)[0]):
+            _each(HostStatus, [backend.host_status(name)])
 
     def test_probe(self, backend: Backend) -> None:
         """A probe that can be run has a result; one that can't is CommandFailed."""

@@ -271,6 +271,9 @@ def test_a_password_in_the_file_is_refused_and_the_reason_said(load, key):
         f'password_env = ["{PASSWORD}"]',
         f'keyring = ["{PASSWORD}"]',
         f'proxy = "http://me:{PASSWORD}@proxy.contoso.com"',
+        f'proxy = "me:{PASSWORD}@proxy.contoso.com"',
+        f'proxy = "//{PASSWORD}@proxy.contoso.com:3128"',
+        f'proxy = "http://{PASSWORD}@proxy.contoso.com"',
         f'pasword_env = "{PASSWORD}"',
     ],
 )

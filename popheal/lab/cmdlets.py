@@ -18,7 +18,7 @@ from popheal.errors import (
 from popheal.lab import objects
 from popheal.lab.clixml import PsObject
 from popheal.lab.objects import Origin
-from popheal.lab.records import Ended, LostTrack, Problem
+from popheal.lab.records import NOT_RECOGNIZED, Ended, LostTrack, NobodyThere, Problem
 
 Given = Mapping[str, object]
 Run = Callable[[Backend, Origin, Given], list[PsObject]]
@@ -155,7 +155,8 @@ CMDLETS = {
 def run_cmdlet(backend: Backend, origin: Origin, name: str, given: Given) -> Ended:
     """Run one cmdlet with its parameters (names in any case).
 
-    Raises LostTrack where the backend doesn't know the outcome itself.
+    Raises NobodyThere where the backend can't reach the server for an effect (no error record
+    proves that nothing was begun), LostTrack where it doesn't know the outcome itself.
     """
     cmdlet = CMDLETS.get(name.lower())
     if cmdlet is None:
@@ -189,6 +190,8 @@ def refused_script() -> Ended:
 def _failed(origin: Origin, cmdlet: Cmdlet, error: PophealError) -> Ended:
     if isinstance(error, OutcomeUnknown) or (cmdlet.effect and isinstance(error, Unreadable)):
         raise LostTrack
+    if cmdlet.effect and isinstance(error, Unreachable):
+        raise NobodyThere
     if isinstance(error, Unreadable):
         # An object with nothing in it that anybody could read.
         return Ended(output=[PsObject(types=("System.Object",), text="?")])
@@ -212,11 +215,7 @@ def _problem(origin: Origin, name: str, error: PophealError) -> Problem:
 
 def _not_recognized(origin: Origin, name: str) -> Problem:
     return Problem(
-        text=(
-            f"The term '{name}' is not recognized as the name of a cmdlet, function, script "
-            "file, or operable program. Check the spelling of the name, or if a path was "
-            "included, verify that the path is correct and try again."
-        ),
+        text=NOT_RECOGNIZED.format(name),
         reason="CommandNotFoundException",
         command=name,
         category=13,

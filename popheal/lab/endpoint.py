@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from attrs import frozen
 
 from popheal.lab import wire
-from popheal.lab.faults import DONE_ANYWAY, FaultPlan, Wire, WireFault
+from popheal.lab.faults import BROKEN_OFF, DONE_ANYWAY, FaultPlan, Wire, WireFault
 from popheal.lab.records import Ended, LostTrack, NobodyThere
 from popheal.lab.shells import Asked, Running, Shell, Shells
 from popheal.lab.wire import Request
@@ -88,12 +88,26 @@ class Endpoint:
         fault = self._plan.next(self.server, self.kind, action)
         if fault is None:
             return self._act(request)
+        if fault.kind in BROKEN_OFF:
+            return self._break_off(fault.kind, request)
         if fault.kind in DONE_ANYWAY:
             reply = self._act(request)
             if request.action == "Command":
                 self._finish(request)
             return _spoilt(fault, reply)
         return self._refuse(fault, request)
+
+    def _break_off(self, kind: Wire, request: Request) -> Reply:
+        """Carry it out, but the command it is about ends before its end."""
+        reply = self._act(request) if request.action == "Command" else None
+        shell = self._shell(request)
+        if shell is not None and request.action in ("Command", "Receive"):
+            shell.break_off(
+                request.command_id,
+                failed=kind in (Wire.FAILED_EMPTY, Wire.FAILED_PARTLY),
+                partly=kind in (Wire.STOPPED_PARTLY, Wire.FAILED_PARTLY),
+            )
+        return reply or self._act(request)
 
     def _act(self, request: Request) -> Reply:
         actions = {

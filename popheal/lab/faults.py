@@ -26,10 +26,20 @@ class Wire(Enum):
     STALL = "done, and no answer within the client's patience"
     NOT_XML = "done, and answered with something that isn't XML"
     FOREIGN_XML = "done, and answered with XML that isn't WS-Management"
+    STOPPED_EMPTY = "done, and the pipeline ends as stopped, without output"
+    STOPPED_PARTLY = "done, and the pipeline ends as stopped, with a part of the output"
+    FAILED_EMPTY = "done, and the pipeline ends as failed, without output or error"
+    FAILED_PARTLY = "done, and the pipeline ends as failed, with a part of the output, no error"
 
 
 #: Those before which the request is carried out all the same.
 DONE_ANYWAY = frozenset({Wire.DROP_DONE, Wire.CUT, Wire.STALL, Wire.NOT_XML, Wire.FOREIGN_XML})
+
+#: Those in which the command's pipeline doesn't end as completed. They are planned for Command or
+#: Receive; before there is a command nothing of the kind can happen, and nothing does.
+BROKEN_OFF = frozenset(
+    {Wire.STOPPED_EMPTY, Wire.STOPPED_PARTLY, Wire.FAILED_EMPTY, Wire.FAILED_PARTLY}
+)
 
 
 @frozen(kw_only=True)

@@ -9,6 +9,13 @@ from attrs import field, frozen
 
 from popheal.lab.clixml import PsObject
 
+#: What PowerShell says of a command that isn't there, or that the account isn't shown.
+NOT_RECOGNIZED = (
+    "The term '{}' is not recognized as the name of a cmdlet, function, script file, or operable "
+    "program. Check the spelling of the name, or if a path was included, verify that the path is "
+    "correct and try again."
+)
+
 
 @frozen(kw_only=True)
 class Problem:

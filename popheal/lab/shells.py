@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import define, field
+from attrs import define, field, frozen
 from psrpcore import (
     CreatePipelineEvent,
     PSRPPayload,
@@ -39,6 +39,14 @@ class Asked:
     parameters: Mapping[str, object]
 
 
+@frozen
+class BrokenOff:
+    """How a pipeline ends before its end: as failed or as stopped, with a part of its output."""
+
+    failed: bool
+    partly: bool
+
+
 @define
 class Running:
     """One command, from when it was taken until its answer was fetched.
@@ -46,6 +54,7 @@ class Running:
     Attributes:
         ended: What it ended in; None while it runs, or where ``trouble`` says why not.
         trouble: The exception that tells what the connection is to do.
+        broken_off: How it is to end, if not in what it ended in.
     """
 
     number: uuid.UUID
@@ -53,6 +62,7 @@ class Running:
     finished: bool = False
     ended: Ended | None = None
     trouble: NobodyThere | LostTrack | None = None
+    broken_off: BrokenOff | None = None
 
 
 class Shell:
@@ -118,6 +128,17 @@ class Shell:
                 size += len(taken[-1])
             return taken, running
 
+    def break_off(self, command_id: str, *, failed: bool, partly: bool) -> None:
+        """Let a command end before its end, without an error; unknown ones don't matter."""
+        with self._changed:
+            running = self._commands.get(command_id)
+            if running is None or running.broken_off is not None:
+                return
+            running.broken_off = BrokenOff(failed, partly)
+            if running.finished and running.ended is not None:
+                remains = self._remains(running.number, running.ended, running.broken_off)
+                running.chunks = deque(remains)
+
     def end(self, command_id: str) -> None:
         """Forget a command; unknown ones don't matter."""
         with self._changed:
@@ -150,6 +171,8 @@ class Shell:
             running.ended = Ended(problem=problem, terminating=True)
             chunks = list(self._messages(running.number, running.ended))
         with self._changed:
+            if running.broken_off is not None and running.ended is not None:
+                chunks = list(self._remains(running.number, running.ended, running.broken_off))
             running.chunks.extend(chunks)
             running.finished = True
             self._changed.notify_all()
@@ -166,6 +189,15 @@ class Shell:
             else:
                 yield from self._message(number, PSRPMessageType.ErrorRecord, record)
         yield from self._message(number, PSRPMessageType.PipelineState, PsObject(notes=state))
+
+    def _remains(self, number: uuid.UUID, ended: Ended, how: BrokenOff) -> Iterator[bytes]:
+        """What is left of a command that was broken off: at best the first half of its output."""
+        half = (len(ended.output) + 1) // 2
+        for item in ended.output[: half if how.partly else 0]:
+            yield from self._message(number, PSRPMessageType.PipelineOutput, item)
+        state = PSInvocationState.Failed if how.failed else PSInvocationState.Stopped
+        last = PsObject(notes={"PipelineState": state.value})
+        yield from self._message(number, PSRPMessageType.PipelineState, last)
 
     def _message(self, number: uuid.UUID, kind: PSRPMessageType, value: object) -> Iterator[bytes]:
         """One message, in fragments as they go over the wire."""

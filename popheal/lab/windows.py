@@ -14,7 +14,7 @@ from popheal.backends.psrp import scripts
 from popheal.errors import NotAuthorised, OutcomeUnknown, PophealError, Unreachable, Unreadable
 from popheal.lab import objects
 from popheal.lab.clixml import PsObject
-from popheal.lab.records import Ended, LostTrack, NobodyThere, Problem
+from popheal.lab.records import NOT_RECOGNIZED, Ended, LostTrack, NobodyThere, Problem
 
 Given = Mapping[str, object]
 Run = Callable[[Backend, str, Given], list[PsObject]]
@@ -97,6 +97,9 @@ def _failed(error: PophealError, *, effect: bool) -> Ended:
     if isinstance(error, Unreadable):
         return Ended(output=[PsObject(types=("System.Object",), text="?")])
     if isinstance(error, NotAuthorised):
+        if effect:
+            # Only that proves that nothing ran; it is what an endpoint says that hides cmdlets.
+            return _stopped(NOT_RECOGNIZED.format("Get-CimInstance"), "CommandNotFoundException")
         return _stopped("Access is denied.", "UnauthorizedAccessException")
     return _stopped(str(getattr(error, "cause", error)), "ServiceCommandException")
 

@@ -10,7 +10,7 @@ from popheal.catalogue import SELF_TEST_PROBE
 from popheal.errors import BackendError
 from popheal.observations import ProbeResult
 from popheal.performing.context import Observed, Session, Work, same_boot
-from popheal.reading import is_row_of, pop_rows, probe_outcome, value_since
+from popheal.reading import is_row_of, moment, pop_rows, probe_outcome, value_since
 from popheal.steps import Steps, attempt, pause
 
 
@@ -82,7 +82,8 @@ def check_health(work: Work) -> Steps[Observed]:
         mine = [row for row in pop_rows(work.server, rows) if is_row_of(work.monitor, row)]
         value = value_since(mine, work.memory.changed_at)
         why = "; ".join(
-            f"{row.monitor} is {row.alert_value}, evaluated {row.last_execution}" for row in mine
+            f"{row.monitor} is {row.alert_value}, evaluated {moment(row.last_execution)}"
+            for row in mine
         )
         if value in ("healthy", "unhealthy"):
             return Observed(value, why)

@@ -23,6 +23,7 @@ from popheal.reading import (
     inactive_components,
     is_maintenance,
     is_running,
+    moment,
     pop_rows,
     serves_pop,
 )
@@ -51,7 +52,7 @@ def reboot(work: Work) -> Steps[Observed]:
     if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
         return Observed(
-            "done", f"it has been restarted meanwhile, at {host.boot_time}; not repeated"
+            "done", f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
         )
     refused = yield from _why_not(work, host)
     if refused:
@@ -73,7 +74,7 @@ def reboot(work: Work) -> Steps[Observed]:
     if error:
         # Even an error may have come after the command had begun to work: the boot time tells.
         return Observed("could_not_tell", str(error))
-    return Observed("done", f"restart commanded; it had booted at {host.boot_time}")
+    return Observed("done", f"restart commanded; it had booted at {moment(host.boot_time)}")
 
 
 def _why_not(work: Work, host: HostStatus) -> Steps[str | None]:
@@ -154,7 +155,9 @@ def _look_for_server(work: Work, started: set[str]) -> Steps[Observed]:
     if before is None:
         return Observed("could_not_tell", "its boot time was not recorded before")
     if not booted_since(before, host.boot_time):
-        return Observed("not_back", f"it has not gone down: it still runs since {host.boot_time}")
+        return Observed(
+            "not_back", f"it has not gone down: it still runs since {moment(host.boot_time)}"
+        )
     work.memory.changed_at = host.boot_time
     missing = yield from _services_missing(work, started)
     if isinstance(missing, BackendError):
@@ -163,7 +166,7 @@ def _look_for_server(work: Work, started: set[str]) -> Steps[Observed]:
         return Observed("not_back", f"up, but not running: {', '.join(missing)}")
     if not (yield from _health_is_fresh(work, host.boot_time)):
         return Observed("could_not_tell", "up, but its monitors have not been evaluated yet")
-    return Observed("up", f"booted at {host.boot_time}")
+    return Observed("up", f"booted at {moment(host.boot_time)}")
 
 
 def _services_missing(work: Work, started: set[str]) -> Steps[list[str] | BackendError]:

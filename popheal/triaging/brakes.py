@@ -77,7 +77,9 @@ def component_states(scene: Scene) -> Steps[Stop | None]:
     if isinstance(seen, BackendError):
         return _unreadable(scene, seen)
     inactive = inactive_components(seen)
-    # Maintenance explains an inactive PopProxy, so it is looked for first.
+    # Maintenance explains an inactive PopProxy, so it is looked for first; and who is named
+    # explains those whose requester can't be read.
+    inactive.sort(key=lambda one: not one[1])
     for component, who in inactive:
         if is_maintenance(component, who):
             return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Final
 
 from attrs import define, field
 
@@ -20,11 +21,12 @@ from popheal.reading import (
     is_row_of,
     is_running,
     is_switched_off,
+    moment,
     pop_rows,
     value_since,
 )
 from popheal.report import Finding, FindingKind
-from popheal.steps import Steps, pause
+from popheal.steps import Steps, attempt, pause
 from popheal.triaging.brakes import BRAKES, Scene, component_states
 from popheal.triaging.rows import Rows, describe, sort_rows
 
@@ -169,6 +171,7 @@ def _nothing_unhealthy(
         names = ", ".join(one.name for one in unclear)
         return result.end(Verdict.UNKNOWN, None, f"could not tell whether {names} is healthy")
     if rows.are("healthy"):
+        yield from _note_drain(info, result)
         return result.end(Verdict.NOTHING_WRONG, None, "no POP monitor is Unhealthy")
     if rows.are("disabled"):
         return result.end(Verdict.HELD, None, "every POP monitor is disabled by an administrator")
@@ -181,6 +184,23 @@ def _nothing_unhealthy(
             next_step="Check that the Health Manager service (MSExchangeHM) runs there.",
         ),
     )
+
+
+def _note_drain(info: ServerInfo, result: Triage) -> Steps[None]:
+    """All is well, but the server may still be kept out of service from an earlier time."""
+    if not info.mailbox_role:
+        return
+    seen = yield from attempt(Backend.mailbox_server, info.fqdn)
+    if not isinstance(seen, BackendError) and seen.activation_disabled:
+        result.findings.append(
+            Finding(
+                kind=FindingKind.NOTE,
+                server=info.fqdn,
+                detail="database activation is disabled: the server takes no active databases",
+                next_step="If nobody means it: Set-MailboxServer -Identity "
+                f"{info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false",
+            )
+        )
 
 
 def _offline_note(server: str, row: MonitorHealth) -> Finding:
@@ -255,6 +275,15 @@ def _services_restarted(scene: Scene, monitor: Monitor) -> tuple[str, ...]:
     return tuple(name for one in sorted(which) for name in services_of(one, scene.info))
 
 
+#: Monitors are evaluated every few minutes; an older row tells of an older time. By the server's
+#: own clock, so it is no matter of the policy's waits.
+EVALUATED_WITHIN: Final = timedelta(minutes=30)
+
+_BY_HAND = (
+    "Look by hand whether POP works there. Get-MonitoringItemIdentity lists the probes that exist."
+)
+
+
 def _verify(scene: Scene, result: Triage) -> Steps[None]:
     """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor."""
     unclear: list[Finding] = []
@@ -265,7 +294,11 @@ def _verify(scene: Scene, result: Triage) -> Steps[None]:
             "succeeded": FindingKind.TRANSIENT,
         }.get(outcome, FindingKind.COULD_NOT_TELL)
         finding = Finding(
-            kind=kind, server=scene.info.fqdn, monitor=monitor.name, detail=detail or outcome
+            kind=kind,
+            server=scene.info.fqdn,
+            monitor=monitor.name,
+            detail=detail or outcome,
+            next_step=_BY_HAND if kind is FindingKind.COULD_NOT_TELL else "",
         )
         result.findings.append(finding)
         if kind is FindingKind.VERIFIED:
@@ -290,7 +323,7 @@ def _verify_one(scene: Scene, monitor: Monitor) -> Steps[tuple[str, str]]:
     if isinstance(rows, BackendError):
         return "could_not_tell", str(rows)
     mine = [row for row in pop_rows(scene.info.fqdn, rows) if is_row_of(monitor, row)]
-    value = value_since(mine, scene.server_time - timedelta(seconds=scene.session.timing.settle))
+    value = value_since(mine, scene.server_time - EVALUATED_WITHIN)
     outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")
-    said = ", ".join(f"{row.alert_value}, evaluated {row.last_execution}" for row in mine)
+    said = ", ".join(f"{row.alert_value}, evaluated {moment(row.last_execution)}" for row in mine)
     return outcome, f"{monitor.name} is {said or 'not there'}"

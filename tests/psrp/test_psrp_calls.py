@@ -9,11 +9,13 @@ import sys
 import time
 from datetime import timedelta
 
+import attrs
 import pytest
 
 from popheal.backend import EFFECTS, LOOKS, Backend
-from popheal.backends.psrp import PsrpBackend
-from popheal.backends.psrp.scripts import SCRIPTS
+from popheal.backends.psrp import PsrpBackend, exchange_connection
+from popheal.backends.psrp.scripts import RESTART_SERVER, RESTART_SERVICE, SCRIPTS
+from popheal.custody import Custody
 from popheal.errors import CommandFailed, Unreachable, Unreadable
 from popheal.lab import Lab
 from popheal.observations import MailboxServer, ServerInfo
@@ -53,8 +55,17 @@ def test_says_the_same_as_the_served_backend(
 def test_is_a_backend(backend: PsrpBackend) -> None:
     """It keeps the protocol and names its organisation."""
     assert isinstance(backend, Backend)
-    assert backend.organisation == "contoso.test"
     assert "contoso.test" in repr(backend)
+
+
+def test_all_real_connections_are_one_organisation(lab: Lab) -> None:
+    """Two configurations of one forest, by servers of two of its domains, share custody."""
+    one = PsrpBackend(lab.settings([EX1]))
+    other = PsrpBackend(attrs.evolve(lab.settings(), exchange=exchange_connection(["ex9.sub.b"])))
+    assert one.organisation == other.organisation == "exchange"
+    custody = Custody()
+    assert custody.claim_server(one.organisation, EX1, one)
+    assert not custody.claim_server(other.organisation, EX1, other)
 
 
 def test_importing_does_not_import_the_client_library() -> None:
@@ -147,7 +158,8 @@ def test_long_logs_come_as_head_and_tail(backend: PsrpBackend, fake: FakeBackend
     (file,) = backend.pop_logs(EX1, "", NOW, NOW)
     lines = file.text.split("\r\n")
     assert lines[0] == "#Fields: dateTime"
-    assert any(text.startswith("#Omitted: ") for text in lines)
+    (marker,) = [text for text in lines if text.startswith("#Omitted")]
+    assert re.fullmatch(r"#Omitted: [1-9]\d* bytes", marker)
     assert "00019999" in lines[-2]
     whole = [text for text in lines if text and not text.startswith("#")]
     assert {len(text) for text in whole} == {len(line.format(0)) - 2}
@@ -177,8 +189,6 @@ def test_a_wrong_address_reaches_no_wrong_server(lab: Lab, fake: FakeBackend) ->
     """Scripts check the name of the server they run on before they do anything."""
     settings = lab.settings()
     addresses = {EX1: settings.addresses[EX2], EX2: settings.addresses[EX2]}
-    import attrs
-
     wrong = PsrpBackend(attrs.evolve(settings, addresses=addresses))
     with wrong, pytest.raises(CommandFailed, match="This server is ex2, not ex1"):
         wrong.reboot(EX1, BOOT)
@@ -228,3 +238,36 @@ def test_scripts_are_plain() -> None:
     for script in SCRIPTS.values():
         assert script.isascii()
         assert script.index("$here -ne $HostName") < 400
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_end_at_the_first_error(name: str) -> None:
+    """It is the first thing they say; only looks for processes that may be gone go on."""
+    script = SCRIPTS[name]
+    assert re.match(r"\nparam\([^)]*\)\n\$ErrorActionPreference = 'Stop'\n", script)
+    assert script.count("$ErrorActionPreference") == 1
+    for line in script.splitlines():
+        assert ("SilentlyContinue" in line) == ("Get-Process" in line)
+    assert "ErrorAction Continue" not in script
+
+
+def test_a_restart_fails_closed() -> None:
+    """Each thing that must be known is checked before shutdown.exe, and each refusal throws."""
+    before, _, after = RESTART_SERVER.partition("Start-Process")
+    assert "if ($null -eq $system) { throw" in before
+    assert "if ($null -eq $system.LastBootUpTime) { throw" in before
+    assert before.index("LastBootUpTime) { throw") < before.index("$system.LastBootUpTime.To")
+    assert re.search(r"if \(\$null -ne \$root\.OpenSubKey\(\$path\)\) \{\s+throw", before)
+    assert "already under way" in before
+    assert "shutdown.exe" not in before
+    assert "return" not in RESTART_SERVER
+    assert re.search(r"if \(0, 1115, 1190 -notcontains \$shutdown\.ExitCode\) \{\s+throw", after)
+    # Not left behind where there was no restart.
+    assert re.search(r"catch \{\s+\$root\.DeleteSubKey\(\$path\)\s+throw\s+\}\s*\Z", after)
+
+
+def test_a_disabled_service_is_not_stopped() -> None:
+    """It could not be started again."""
+    before, _, after = RESTART_SERVICE.partition("Restart-Service")
+    assert re.search(r"StartMode -eq 'Disabled'\) \{ throw", before)
+    assert "Stop-Service" not in before + after

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
 import attrs
 import pytest
+from psrpcore.types import PSInvocationState, PSRPMessageType
 
 from popheal.backends.psrp import PsrpBackend, exchange_connection
 from popheal.errors import (
@@ -22,11 +26,21 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.lab import Lab, Wire, WireFault
+from popheal.lab.clixml import PsObject
+from popheal.lab.faults import BROKEN_OFF
+from popheal.lab.records import Ended
+from popheal.lab.shells import Shell
 
 from .conftest import PASSWORD
 from .lab_backend import BOOT, EX1, EX2, FakeBackend
 
 STEPS = ("Create", "Negotiate", "Command", "Receive")
+EACH = [
+    pytest.param(kind, step, id=f"{kind.name}-{step}")
+    for kind in Wire
+    for step in STEPS
+    if kind not in BROKEN_OFF or step in ("Command", "Receive")
+]
 #: In answer to Command these prove that the command wasn't taken.
 REFUSALS = {
     Wire.UNAUTHORISED: NotAuthorised,
@@ -69,8 +83,7 @@ def check_told_well(error: PophealError) -> None:
     assert PASSWORD not in "".join(traceback.format_exception(error))
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("kind", Wire, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(("kind", "step"), EACH)
 @pytest.mark.parametrize("method", ["host_status", "restart_service"])
 def test_each_fault_at_each_step(
     method: str, kind: Wire, step: str, lab: Lab, fake: FakeBackend, capfd: pytest.CaptureFixture
@@ -96,6 +109,67 @@ def test_each_fault_at_each_step(
     if effect and type(caught.value) in (Unreachable, NotAuthorised):
         assert fake.count(method) == 0
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", sorted(BROKEN_OFF, key=lambda kind: kind.name))
+@pytest.mark.parametrize("step", ["Command", "Receive"])
+def test_a_part_of_an_answer_is_no_answer(
+    step: str, kind: Wire, lab: Lab, backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """A command that was broken off without an error has not told all, and may not be done."""
+    lab.faults.add(WireFault(kind=kind, action=step, times=9))
+    with pytest.raises(OutcomeUnknown, match="broken off") as caught:
+        backend.server_health(EX1)
+    check_told_well(caught.value)
+    with pytest.raises(OutcomeUnknown, match="broken off"):
+        backend.move_database(EX1, "DB1")
+    assert fake.count("move_database") == 1
+    lab.faults.clear()
+    assert len(backend.server_health(EX1)) == 5
+
+
+@pytest.mark.parametrize("kind", sorted(BROKEN_OFF, key=lambda kind: kind.name))
+def test_a_command_that_is_broken_off_late(
+    kind: Wire, lab: Lab, backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """The same where it is still running when it is broken off."""
+    fake.restart_service = lambda *_: time.sleep(0.8)  # type: ignore[method-assign]
+    lab.faults.add(WireFault(kind=kind, action="Command"))
+    with pytest.raises(OutcomeUnknown, match="broken off"):
+        backend.restart_service(EX1, "MSExchangePop3")
+
+
+@pytest.mark.parametrize("state", ["NotStarted", "Stopping", "Stopped", "Failed", "Disconnected"])
+def test_only_completed_is_an_end(
+    state: str, backend: PsrpBackend, fake: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else a pipeline's last state is, nothing is known."""
+    number = PSInvocationState[state].value
+
+    def ending(shell: Shell, pipeline: UUID, _ended: Ended) -> Iterator[bytes]:
+        last = PsObject(notes={"PipelineState": number})
+        return shell._message(pipeline, PSRPMessageType.PipelineState, last)
+
+    monkeypatch.setattr(Shell, "_messages", ending)
+    for call in (backend.server_health, partial(backend.move_database, database="DB1")):
+        with pytest.raises(OutcomeUnknown, match="broken off"):
+            call(EX1)
+    assert fake.count("move_database") == 1
+
+
+@pytest.mark.parametrize("action", ["Create", "Negotiate"])
+def test_nothing_is_broken_off_before_there_is_a_command(
+    action: str, lab: Lab, backend: PsrpBackend
+) -> None:
+    """A fault planned for where it can't happen doesn't."""
+    lab.faults.add(WireFault(kind=Wire.STOPPED_EMPTY, action=action))
+    assert backend.host_status(EX1).boot_time == BOOT
+
+
+def test_a_look_that_was_broken_off_is_tried_again(lab: Lab, backend: PsrpBackend) -> None:
+    """Once, in a new shell."""
+    lab.faults.add(WireFault(kind=Wire.STOPPED_PARTLY, action="Receive"))
+    assert len(backend.server_health(EX1)) == 5
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
+from functools import partial
 
 import attrs
 import pytest
@@ -11,17 +13,23 @@ from pypsrp.exceptions import WSManFaultError
 from requests.exceptions import SSLError
 from spnego.exceptions import SpnegoError
 
+from popheal import names
 from popheal.backends.psrp import (
     Connection,
     PsrpSettings,
     Secret,
+    backend,
     exchange_connection,
+    reading,
+    records,
+    routes,
     winrm_connection,
 )
+from popheal.backends.psrp import settings as settings_module
 from popheal.backends.psrp.client import _wsman
 from popheal.backends.psrp.failures import MEANING, Stage, Trouble, diagnose, meaning
-from popheal.backends.psrp.records import ErrorText, failure, without_noise
-from popheal.backends.psrp.settings import is_loopback, same_server
+from popheal.backends.psrp.records import RULES, ErrorText, Rule, failure, without_noise
+from popheal.backends.psrp.settings import is_loopback
 from popheal.backends.psrp.values import shortened
 from popheal.errors import (
     CommandFailed,
@@ -31,6 +39,7 @@ from popheal.errors import (
     UnknownName,
     Unreachable,
 )
+from popheal.names import same_server
 
 
 def test_a_secret_shows_itself_to_nobody() -> None:
@@ -114,6 +123,29 @@ def test_connections_that_can_not_work(fields: dict[str, str]) -> None:
     assert "p'" not in str(caught.value)
 
 
+@pytest.mark.parametrize("make", [exchange_connection, lambda names: Connection(servers=names)])
+def test_one_text_is_no_list_of_servers(make: Callable[[str], Connection]) -> None:
+    """Not taken for the names of its letters."""
+    with pytest.raises(ConfigurationError, match=r"'ex1\.contoso\.test'.*list of names"):
+        make("ex1.contoso.test")
+
+
+@pytest.mark.parametrize("make", [winrm_connection, partial(exchange_connection, ["ex1.a.b"])])
+@pytest.mark.parametrize("user", ["me:hunter2@", "http://me:hunter2@", "//hunter2@", "HTTP://@"])
+def test_no_password_in_a_proxy(user: str, make: Callable[..., Connection]) -> None:
+    """With or without a scheme; and it isn't repeated."""
+    with pytest.raises(ConfigurationError, match="proxy has an @") as caught:
+        make(proxy=f"{user}proxy.a.b:3128")
+    assert "hunter2" not in f"{caught.value} {caught.value!r}"
+
+
+def test_a_proxy_is_not_shown() -> None:
+    """Nor does it need to be."""
+    connection = winrm_connection(proxy="http://proxy.a.b:3128")
+    assert connection.proxy == "http://proxy.a.b:3128"
+    assert "proxy.a.b" not in repr(connection)
+
+
 def test_settings_that_can_not_work() -> None:
     """No server, or no time."""
     with pytest.raises(ConfigurationError, match="no Exchange server"):
@@ -130,6 +162,14 @@ def test_names_of_one_server() -> None:
     assert same_server("ex1.A.b.", "ex1.a.B")
     assert not same_server("ex1.a.b", "ex1.a.c")
     assert not same_server("ex1", "ex11")
+    settings = PsrpSettings(
+        exchange=exchange_connection(["EX1.a.b"]), winrm=winrm_connection(), addresses={}
+    )
+    assert settings.full_name("ex1.A.b.") == settings.full_name("Ex1") == "EX1.a.b"
+    modules = (settings_module, routes, backend, reading, records)
+    for module in modules:
+        for name in ("same_server", "short_name"):
+            assert getattr(module, name, getattr(names, name)) is getattr(names, name)
     assert is_loopback("localhost")
     assert not is_loopback("ex1.a.b")
 
@@ -211,6 +251,9 @@ NOISY = (
 )
 
 
+UNKNOWN_TERM = "The agent said: the term 'X' is not recognized as the name of a cmdlet"
+
+
 def record(reason: str, text: str) -> list[ErrorText]:
     return [ErrorText(text=text, reason=reason)]
 
@@ -224,15 +267,26 @@ def test_error_records() -> None:
         (missing, "ex9.a.b", False, UnknownName),
         (missing, "ex9.a.b", True, CommandFailed),
         (missing, "ex1.a.b", False, CommandFailed),
-        (record("RpcException", "Error 0x6ba (no RPC server)"), "s", True, Unreachable),
+        (record("RpcException", "Error 0x6ba (no RPC server)"), "s", False, Unreachable),
+        (record("RpcException", "Error 0x6ba (no RPC server)"), "s", True, CommandFailed),
         (record("AmDbActionException", "Error 0x6ba (no RPC)"), "s", True, CommandFailed),
-        (record("UnauthorizedAccessException", "Access is denied."), "s", True, NotAuthorised),
+        (record("UnauthorizedAccessException", "Access is denied."), "s", False, NotAuthorised),
+        (record("UnauthorizedAccessException", "Access is denied."), "s", True, CommandFailed),
         (record("CommandNotFoundException", "'X' is"), "s", False, NotAuthorised),
+        (record("CommandNotFoundException", "'X' is"), "s", True, NotAuthorised),
+        (record("ProvisioningException", UNKNOWN_TERM), "s", False, NotAuthorised),
+        (record("ProvisioningException", UNKNOWN_TERM), "s", True, CommandFailed),
         (record("", ""), "s", False, CommandFailed),
     ]
     for errors, server, effect, kind in kinds:
         made = failure(errors, server=server, command="c", effect=effect)
         assert type(made) is kind
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pattern.pattern)
+def test_no_error_record_of_an_effect_promises_too_much(rule: Rule) -> None:
+    """Only a command that isn't there proves that nothing ran."""
+    assert rule.effects is CommandFailed or rule.pattern.match("CommandNotFoundException\n\n")
 
 
 def test_error_text_of_anything() -> None:

@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from popheal.backends.psrp import reading, scripts
-from popheal.backends.psrp.settings import PsrpSettings, same_server, short_name
+from popheal.backends.psrp.settings import PsrpSettings
 from popheal.errors import CommandFailed, Unreadable
+from popheal.names import same_server, short_name
 from popheal.observations import (
     ComponentState,
     Dag,
@@ -66,7 +67,7 @@ class PsrpBackend:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<PsrpBackend {self.organisation}>"
+        return f"<PsrpBackend {', '.join(self.settings.exchange.servers)}>"
 
     def close(self) -> None:
         """Give back every remote shell. The backend may be used again afterwards."""
@@ -76,9 +77,14 @@ class PsrpBackend:
 
     @property
     def organisation(self) -> str:
-        """The DNS domain of the first configured server."""
-        first = self.settings.exchange.servers[0].casefold()
-        return first.partition(".")[2] or first
+        """The same for every real organisation.
+
+        Nothing in the settings tells for certain which forest they lead to, and two settings for
+        one forest must not have one server, or two members of one DAG, at a time. Where two
+        forests have a server or a DAG of the same name, the second one has to wait: that is the
+        safe direction.
+        """
+        return "exchange"
 
     # --- looks -------------------------------------------------------------------------------
 

@@ -105,10 +105,16 @@ class Session:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not get out
             diagnosis = diagnose(error)
         else:
-            if not self._tidied(shell.close):
-                self.abandon()
-            self.last_used = time.monotonic()
-            return answer
+            if shell.state == PSInvocationState.COMPLETED or answer.errors:
+                if not self._tidied(shell.close):
+                    self.abandon()
+                self.last_used = time.monotonic()
+                return answer
+            # Whatever it put out by then may be a part only.
+            diagnosis = Diagnosis(
+                trouble=Trouble.UNFINISHED,
+                cause="the command was broken off on the server, and no error was given",
+            )
         # Raised out here, so that the original, which may hold a password, isn't attached to it.
         if shell is not None and diagnosis.trouble is Trouble.LATE:
             self._tidied(shell.stop)

@@ -64,6 +64,7 @@ class Trouble(Enum):
     DROPPED = "dropped"  #: the connection ended in the middle
     LATE = "late"  #: no answer in time
     GARBLED = "garbled"  #: an answer that isn't what it should be
+    UNFINISHED = "unfinished"  #: the command ended before its end, without an error record
 
 
 _T, _S = Trouble, Stage

@@ -13,7 +13,6 @@ from datetime import datetime
 
 from attrs import frozen
 
-from popheal.backends.psrp.settings import same_server
 from popheal.backends.psrp.values import (
     Record,
     count_of,
@@ -23,6 +22,7 @@ from popheal.backends.psrp.values import (
     text_of,
 )
 from popheal.errors import Unreadable
+from popheal.names import same_server
 from popheal.observations import (
     ComponentState,
     Dag,

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from popheal.backends.psrp.settings import short_name
 from popheal.backends.psrp.values import shortened
 from popheal.errors import (
     BackendError,
@@ -21,6 +20,7 @@ from popheal.errors import (
     UnknownName,
     Unreachable,
 )
+from popheal.names import short_name
 
 #: Exchange puts what varies from call to call in brackets in front of error ids and texts.
 _NOISE = re.compile(r"^(?:\s*\[[A-Za-z]+=[^\]]*\])+\s*")
@@ -62,7 +62,8 @@ class Rule:
 
     Attributes:
         pattern: Searched for in reason, error id and text together.
-        looks, effects: The error for each; an effect's must be true of it.
+        looks, effects: The error for each. An effect's must be true of it: what did not prove
+            that nothing was begun is *CommandFailed*, and the caller looks afterwards.
         next_step: What the operator can do; empty for the class's own.
     """
 
@@ -86,21 +87,32 @@ def _rule(
     )
 
 
+_MISSING = "Give the account a management role that includes this cmdlet."
+
 RULES = (
+    # Where this is the error itself, the command is missing and nothing ran. Where another error
+    # tells of it (of an extension that is called at a cmdlet's end, say) an effect may have run.
+    _rule(r"\ACommandNotFoundException\n", NotAuthorised, next_step=_MISSING),
     _rule(
         r"CommandNotFoundException|is not recognized as (?:the|a) name of a cmdlet",
         NotAuthorised,
-        next_step="Give the account a management role that includes this cmdlet.",
+        effects=CommandFailed,
+        next_step=_MISSING,
     ),
     _rule(
         r"not supported by this runspace|no-language mode",
         CommandFailed,
         next_step="This endpoint takes cmdlets only: check which endpoint is configured.",
     ),
-    _rule(r"\bUnauthorizedAccessException\b|^Access is denied", NotAuthorised),
-    # The connected server could not open a connection to the target. Only where that is the
-    # whole error is it certain that nothing was begun.
-    _rule(r"\ARpcException\n.*\n.*\b0x6ba\b", Unreachable),
+    # An effect may have got some way before it met with the refusal.
+    _rule(
+        r"\bUnauthorizedAccessException\b|^Access is denied",
+        NotAuthorised,
+        effects=CommandFailed,
+    ),
+    # The connected server could not open a connection to the target. An effect may have written
+    # to the directory before.
+    _rule(r"\ARpcException\n.*\n.*\b0x6ba\b", Unreachable, effects=CommandFailed),
 )
 
 _NOT_FOUND = re.compile(r"ManagementObjectNotFoundException|couldn.t be found on|wasn.t found")

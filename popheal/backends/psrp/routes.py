@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, Session
 from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
 from popheal.backends.psrp.records import failure
-from popheal.backends.psrp.settings import Connection, PsrpSettings, Target, same_server
+from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
 from popheal.errors import OutcomeUnknown, PophealError, Unreachable
+from popheal.names import same_server
 
 #: Seconds after which an unused shell is given back and a new one made: proxies, servers and
 #: Kerberos contexts forget connections, and a forgotten one fails just when a command is sent.
@@ -155,7 +156,8 @@ def _worth_repeating(failed: ConnectionFailure, *, reused: bool, effect: bool) -
         return reused or trouble is Trouble.GONE
     if failed.stage is Stage.CONNECTING:
         return False
-    return not effect and trouble in (Trouble.DROPPED, Trouble.HTTP, Trouble.GONE)
+    again = (Trouble.DROPPED, Trouble.HTTP, Trouble.GONE, Trouble.UNFINISHED)
+    return not effect and trouble in again
 
 
 def _told(failed: ConnectionFailure, *, server: str, way: str, command: Command) -> PophealError:

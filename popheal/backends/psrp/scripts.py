@@ -2,7 +2,8 @@ r"""The PowerShell that popheal runs on a server's own endpoint: all of it.
 
 Short, plain constants. Nothing is ever pasted into them: values travel as parameters. Each first
 makes sure that it is on the server it was meant for, as a wrong address in the configuration must
-not restart the wrong machine. Times go both ways as ISO 8601 in UTC. They ask for PowerShell 3.
+not restart the wrong machine. Any error ends them at once, so that nothing is done on the strength
+of what could not be found out. Times go both ways as ISO 8601 in UTC. They ask for PowerShell 3.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_ON_THE_RIGHT_SERVER = r"""
+_ON_THE_RIGHT_SERVER = r"""$ErrorActionPreference = 'Stop'
 # The wrong address must not lead to the wrong server.
 $here = [System.Net.Dns]::GetHostName()
 if ($here -ne $HostName) { throw "This server is $here, not $HostName." }
@@ -64,14 +65,18 @@ $update = Test-Path "$current\WindowsUpdate\Auto Update\RebootRequired"
 """
 )
 
-#: Restart a service and those that depend on it; a stopped one is started.
+#: Restart a service and those that depend on it; a stopped one is started. A disabled one is left
+#: as it is: once stopped, it could not be started again.
 RESTART_SERVICE = (
     r"""
 param([string] $HostName, [string] $Service)
 """
     + _ON_THE_RIGHT_SERVER
     + r"""
-Restart-Service -Name $Service -Force -ErrorAction Stop
+$found = @(Get-CimInstance -ClassName Win32_Service | Where-Object { $_.Name -eq $Service })
+if ($found.Count -ne 1) { throw "Not restarted: there is no service $Service." }
+if ($found[0].StartMode -eq 'Disabled') { throw "Not restarted: $Service is disabled." }
+Restart-Service -Name $Service -Force
 """
 )
 
@@ -82,7 +87,7 @@ param([string] $HostName, [string] $Service)
 """
     + _ON_THE_RIGHT_SERVER
     + r"""
-Start-Service -Name $Service -ErrorAction Stop
+Start-Service -Name $Service
 """
 )
 
@@ -97,26 +102,38 @@ $culture = [System.Globalization.CultureInfo]::InvariantCulture
 $style = [System.Globalization.DateTimeStyles]::RoundtripKind
 $expected = [datetime]::Parse($BootedAt, $culture, $style).ToUniversalTime()
 $system = Get-CimInstance -ClassName Win32_OperatingSystem
+if ($null -eq $system) { throw 'Not restarted: Windows does not tell about itself.' }
+if ($null -eq $system.LastBootUpTime) { throw 'Not restarted: the boot time is not known.' }
 $booted = $system.LastBootUpTime.ToUniversalTime()
 # Windows shifts the boot time a little when its clock is set; two boots are never that close.
 if ([math]::Abs(($booted - $expected).TotalSeconds) -gt 30) {
     throw "Not restarted: the last boot was at $($booted.ToString('o')), not at $BootedAt."
 }
 
-# A volatile key is kept in memory only, so the restart clears it. While it is there, a command
-# repeated as the server goes down does nothing.
+# A volatile key is kept in memory only, so the restart clears it. While it is there, no second
+# restart is begun.
 $path = 'SOFTWARE\PophealRestart'
 $root = [Microsoft.Win32.Registry]::LocalMachine
-if ($root.OpenSubKey($path)) { return }
+if ($null -ne $root.OpenSubKey($path)) {
+    throw "Not restarted: a restart is already under way, or was aborted (see HKLM:\$path)."
+}
 $check = [Microsoft.Win32.RegistryKeyPermissionCheck]::Default
 $volatile = [Microsoft.Win32.RegistryOptions]::Volatile
 [void] $root.CreateSubKey($path, $check, $volatile)
 
-# In ten seconds, so that the answer still gets through.
-shutdown.exe /r /f /t 10 /d p:4:1 /c 'popheal: POP health set recovery'
-if ($LASTEXITCODE -ne 0) {
+try {
+    # In ten seconds, so that the answer still gets through. As a process of its own, as what it
+    # writes to its error output would else be an error here.
+    $arguments = '/r /f /t 10 /d p:4:1 /c "popheal: POP health set recovery"'
+    $shutdown = Start-Process -FilePath "$env:SystemRoot\System32\shutdown.exe" `
+        -ArgumentList $arguments -NoNewWindow -Wait -PassThru
+    # 1115 and 1190: the server is going down already.
+    if (0, 1115, 1190 -notcontains $shutdown.ExitCode) {
+        throw "Not restarted: shutdown.exe ended with code $($shutdown.ExitCode)."
+    }
+} catch {
     $root.DeleteSubKey($path)
-    throw "Not restarted: shutdown.exe ended with code $LASTEXITCODE."
+    throw
 }
 """
 )

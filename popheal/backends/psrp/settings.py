@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from attrs import Attribute, evolve, field, frozen
 
 from popheal.errors import ConfigurationError
+from popheal.names import same_server
 
 AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")
 
@@ -59,6 +60,29 @@ def _bare_path(path: str) -> str:
     return path.strip("/")
 
 
+def _names(servers: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(servers, str):
+        # A text is a sequence too, of its letters.
+        raise ConfigurationError(
+            source="connection settings",
+            problem=f"servers is one text, '{servers}', where a list of names is wanted",
+            next_step=f"Put it into a list: ['{servers}'].",
+        )
+    return tuple(servers)
+
+
+def _without_password(
+    _instance: Connection, _attribute: Attribute[str | None], value: str | None
+) -> None:
+    # Not repeated: there may be a password in it.
+    if value is not None and "@" in value:
+        raise ConfigurationError(
+            source="connection settings",
+            problem="proxy has an @ in it, as if there were a user name or a password",
+            next_step="Give the proxy's address only, like http://proxy.contoso.com:3128.",
+        )
+
+
 def _known_auth(_instance: Connection, _attribute: Attribute[str], value: str) -> None:
     if value not in AUTHS:
         raise ConfigurationError(
@@ -82,12 +106,12 @@ class Connection:
         certificate_pem, certificate_key_pem: Paths of the client's certificate and key.
         certificate_validation: False not to check the server's certificate, or the path of a
             bundle of authorities.
-        proxy: URL of an HTTP proxy.
+        proxy: URL of an HTTP proxy, without user name or password. Not shown.
         no_proxy: True to ignore the environment's proxy; always so for loopback addresses.
         negotiate_service: Service part of the Kerberos principal, ``WSMAN`` if None.
     """
 
-    servers: tuple[str, ...] = field(default=(), converter=tuple)
+    servers: tuple[str, ...] = field(default=(), converter=_names)
     auth: str = field(default="kerberos", validator=_known_auth)
     ssl: bool = False
     port: int | None = None
@@ -99,7 +123,7 @@ class Connection:
     certificate_key_pem: str | None = None
     certificate_key_password: Secret | None = field(default=None, converter=_secret)
     certificate_validation: bool | str = True
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False, validator=_without_password)
     no_proxy: bool = False
     negotiate_service: str | None = None
 
@@ -127,7 +151,7 @@ def exchange_connection(servers: Sequence[str], **fields: object) -> Connection:
     fields.setdefault("configuration", "Microsoft.Exchange")
     if fields.get("port") is None:
         fields["port"] = 443 if fields.get("ssl") else 80
-    return Connection(servers=tuple(servers), **fields)  # type: ignore[arg-type]
+    return Connection(servers=servers, **fields)  # type: ignore[arg-type]
 
 
 def winrm_connection(**fields: object) -> Connection:
@@ -206,19 +230,6 @@ class Target:
     server: str
     address: str
     connection: Connection
-
-
-def same_server(one: str, other: str) -> bool:
-    """Whether two names may mean one server: no case, and a short name matches a full one."""
-    first, second = one.casefold().rstrip("."), other.casefold().rstrip(".")
-    if "." in first and "." in second:
-        return first == second
-    return short_name(first) == short_name(second)
-
-
-def short_name(server: str) -> str:
-    """The host part of a name: ``ex1`` of ``ex1.contoso.test``."""
-    return server.partition(".")[0]
 
 
 def is_loopback(address: str) -> bool:

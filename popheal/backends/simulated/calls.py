@@ -95,7 +95,32 @@ class BrokenCalls:
         return struck[0] if struck else None
 
 
-def error_of(broken: BrokenCall, server: str, command: str) -> BackendError:
+#: What the product calls the methods of a backend.
+COMMANDS = {
+    "server_info": "Get-ExchangeServer",
+    "all_servers": "Get-ExchangeServer",
+    "mailbox_server": "Get-MailboxServer",
+    "dag": "Get-DatabaseAvailabilityGroup",
+    "server_health": "Get-ServerHealth",
+    "invoke_probe": "Invoke-MonitoringProbe",
+    "database_copies": "Get-MailboxDatabaseCopyStatus",
+    "copies_of": "Get-MailboxDatabaseCopyStatus",
+    "databases": "Get-MailboxDatabase",
+    "component_states": "Get-ServerComponentState",
+    "pop_settings": "Get-PopSettings",
+    "services": "Get-Service",
+    "host_status": "Win32_OperatingSystem",
+    "pop_logs": "Get-ChildItem",
+    "restart_service": "Restart-Service",
+    "start_service": "Start-Service",
+    "set_activation_disabled": "Set-MailboxServer",
+    "move_database": "Move-ActiveMailboxDatabase",
+    "set_protocol_logging": "Set-PopSettings",
+    "reboot": "Restart-Computer",
+}
+
+
+def error_of(broken: BrokenCall, server: str, method: str) -> BackendError:
     """Make the exception a broken call raises."""
     cause = broken.cause or CAUSES[broken.error]
-    return ERRORS[broken.error](server=server, command=command, cause=cause)
+    return ERRORS[broken.error](server=server, command=COMMANDS[method], cause=cause)
