@@ -33,12 +33,18 @@ class DebtStatus(Enum):
 
 @frozen(kw_only=True)
 class Debt:
-    """A change to be undone: what, where, and the value from before."""
+    """A change to be undone: what, where, and the value from before.
+
+    Attributes:
+        unclear: Whether the change was made is not known, or it may be carried out late. Then
+            undoing it settles nothing for certain, and it is handed over all the same.
+    """
 
     kind: DebtKind
     server: str
     prior: bool
     status: DebtStatus = DebtStatus.OWED
+    unclear: bool = False
 
 
 #: Which owed debt makes which guard true.
@@ -151,8 +157,8 @@ class Run:
         """Take what came of the present action, and move on.
 
         Debts follow from the outcome alone: an effect that was refused has changed nothing, one
-        that failed may have; one that is done has paid; at an ending, what is still owed is
-        handed over.
+        that failed or could not tell may have, even later; one that is done has paid; at an
+        ending, what is still owed is handed over.
 
         Raises:
             IllegalOutcome: If the action can't have this outcome. The run is unchanged.
@@ -163,6 +169,10 @@ class Run:
         row = self._move(outcome)
         if action.incurs and outcome == "refused":
             self.debts = [d for d in self.debts if not _is_owed(d, action.incurs)]
+        elif action.incurs and outcome != "done":
+            self.debts = [
+                evolve(d, unclear=True) if _is_owed(d, action.incurs) else d for d in self.debts
+            ]
         if action.pays and outcome == "done":
             self._settle(action.pays, DebtStatus.PAID)
         if self.verdict:
@@ -199,7 +209,12 @@ class Run:
         return row
 
     def _settle(self, kind: DebtKind, status: DebtStatus) -> None:
-        self.debts = [evolve(d, status=status) if _is_owed(d, kind) else d for d in self.debts]
+        self.debts = [
+            evolve(d, status=status)
+            if _is_owed(d, kind) and not (d.unclear and status is DebtStatus.PAID)
+            else d
+            for d in self.debts
+        ]
 
     def _illegal(self, outcome: str) -> IllegalOutcome:
         return IllegalOutcome(
@@ -228,6 +243,7 @@ class Run:
                     "server": d.server,
                     "prior": d.prior,
                     "status": d.status.value,
+                    "unclear": d.unclear,
                 }
                 for d in self.debts
             ],
@@ -263,6 +279,7 @@ class Run:
                     server=one["server"],
                     prior=one["prior"],
                     status=DebtStatus(one["status"]),
+                    unclear=one["unclear"],
                 )
                 for one in data["debts"]
             ],

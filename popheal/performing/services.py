@@ -5,7 +5,7 @@ from __future__ import annotations
 from popheal.actions import BACK_END, BY_ROLE, FRONT_END, DebtKind
 from popheal.backend import Backend
 from popheal.catalogue import POP3_BACK_END, POP3_FRONT_END
-from popheal.errors import BackendError, NotAuthorised, Unreachable
+from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
 from popheal.observations import ServerInfo, ServiceStatus
 from popheal.performing.context import Observed, Work, deadline_in, persistently, polling
 from popheal.reading import find_service, is_running
@@ -74,7 +74,9 @@ def _see_restarted(work: Work, old: ServiceStatus, error: BackendError | None) -
     if now is None:
         return Observed("could_not_tell", f"{old.name} could not be looked at{why}")
     if is_running(now):
-        return Observed("refused", f"{old.name} is still the same process, not restarted{why}")
+        # A restart whose answer was lost may still arrive.
+        outcome = "could_not_tell" if isinstance(error, OutcomeUnknown) else "refused"
+        return Observed(outcome, f"{old.name} is still the same process, not restarted{why}")
     return Observed("failed", f"{old.name} is {now.state} after the restart{why}")
 
 

@@ -173,7 +173,7 @@ CLIENT_ACCESS = Procedure(
             RELOAD_POP3,
             STEP("7"),
             on("done", "reprobing_finally", Ours("the restart of step 7 may itself do harm: look")),
-            on("failed", "reprobing_finally", Ours("the probe decides")),
+            on("failed", GIVE_UP, Ours("D11: it may still log, so it is not well: once more")),
             otherwise("escalated", Ours("POP3 was left in an unknown state: a person must look")),
         ),
         state(

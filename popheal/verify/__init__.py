@@ -1,1 +1,45 @@
-"""What is known about the tables before they run."""
+"""What is known about the tables before they run.
+
+:func:`verify` explores everything that can happen to a procedure, in a world in which
+everything happens that Exchange, other people and lost answers can do to it, and says for each
+property whether it holds, with the shortest way to break it if it doesn't. The table is read,
+never run: nothing that runs has a part in the proof.
+
+What is assumed is data: the variables and events of the world, and a contract for each action
+(:func:`assumption_rows`). What is not proved is a list: :data:`NOT_PROVED`.
+
+The runbook's text as it stands is in :mod:`popheal.verify.literal`, tables with a mistake each
+in :mod:`popheal.verify.mutants`, the second opinion in :mod:`popheal.verify.promela`.
+"""
+
+from popheal.verify.ending import Bounds
+from popheal.verify.properties import PROPERTIES, Property
+from popheal.verify.proving import Proof, Proofs, Result, verify, verify_all, witness
+from popheal.verify.showing import (
+    NOT_PROVED,
+    assumption_rows,
+    counterexample,
+    open_rows,
+    rows,
+    size_rows,
+)
+from popheal.verify.traces import Trace
+
+__all__ = [
+    "NOT_PROVED",
+    "PROPERTIES",
+    "Bounds",
+    "Proof",
+    "Proofs",
+    "Property",
+    "Result",
+    "Trace",
+    "assumption_rows",
+    "counterexample",
+    "open_rows",
+    "rows",
+    "size_rows",
+    "verify",
+    "verify_all",
+    "witness",
+]

@@ -404,13 +404,13 @@ def test_few_shells_at_a_time(
 
 def test_a_large_command(backend: PsrpBackend, fake: FakeBackend) -> None:
     """What doesn't fit into one request is sent in several, and arrives whole."""
-    names = tuple(f"NoSuchService{number:06d}" for number in range(20000))
+    names = tuple(f"NoSuchService{number:06d}" for number in range(8000))
     backend.services(EX1, names)
     assert fake.calls[-1] == ("services", (EX1, names))
 
 
 def test_a_large_command_whose_shell_goes(lab: Lab, backend: PsrpBackend) -> None:
     """A part of a command is no command; a look is asked again in a new shell."""
-    names = tuple(f"NoSuchService{number:06d}" for number in range(20000))
+    names = tuple(f"NoSuchService{number:06d}" for number in range(8000))
     lab.faults.add(WireFault(kind=Wire.SHELL_GONE, action="Send"))
     assert len(backend.services(EX1, names)) == 2

@@ -217,6 +217,8 @@ def _fixed(trouble: Trouble, cause: str) -> Callable[[Exception], tuple[Trouble,
     return lambda _error: (trouble, cause)
 
 
+_NO_LIBRARY = "the library for this way to log on is missing: pip install 'popheal[kerberos]'"
+
 #: Exception types, the more special first, and how each is read.
 _READERS: tuple[tuple[type[Exception], Callable[[Exception], tuple[Trouble, str]]], ...] = (
     (AuthenticationError, _login),
@@ -233,7 +235,7 @@ _READERS: tuple[tuple[type[Exception], Callable[[Exception], tuple[Trouble, str]
     (ContentDecodingError, _foreign),
     (RequestsConnectionError, _connection),
     (TimeoutError, _fixed(Trouble.LATE, "no answer came in time")),
-    (ImportError, _fixed(Trouble.DENIED, "a library for this way to log on is not installed")),
+    (ImportError, _fixed(Trouble.DENIED, _NO_LIBRARY)),
     (OSError, _connection),
 )
 

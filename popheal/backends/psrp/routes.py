@@ -91,7 +91,7 @@ class Routes:
         try:
             answer = self._run(session, command)
         except ConnectionFailure as failed:
-            return _told(failed, server=server, way=way, command=command)
+            return _told(failed, server=server, way=target.where, command=command)
         if answer.errors:
             return failure(
                 answer.errors, server=server, command=command.name, effect=command.effect

@@ -231,6 +231,13 @@ class Target:
     address: str
     connection: Connection
 
+    @property
+    def where(self) -> str:
+        """Its name for people, with what was configured about the way to it."""
+        port = f":{self.connection.port}" if self.connection.port else ""
+        plain = self.address.casefold() == self.server.casefold()
+        return f"{self.server}{port}" if plain else f"{self.server} (at {self.address}{port})"
+
 
 def is_loopback(address: str) -> bool:
     """Whether an address (or ``localhost``) never leaves this machine."""

@@ -1,0 +1,158 @@
+"""What breaks each property: situations before a step, or after the last one of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from popheal.actions import COULD_NOT_TELL, Impact
+from popheal.definition import Verdict
+from popheal.verify.terms import Cond, Outlook, Step, Tabular
+from popheal.verify.world import NO, YES
+
+_HARMFUL: Final = (Impact.CHANGE, Impact.DISRUPT)
+_OUT_BY_US: Final[tuple[Cond, ...]] = (
+    {"activation": ("sent", "ours")},
+    {"boots": "commanded"},
+)
+
+
+def _sends(step: Step, *effects: str) -> bool:
+    return step.answer is not None and step.answer.sends in effects
+
+
+def _harms(step: Step) -> bool:
+    """Whether a command goes out that changes or disrupts something."""
+    if step.contract is None or step.answer is None:
+        return False
+    return bool(step.answer.sends) and step.contract.impact in _HARMFUL
+
+
+def over_active_copies(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "reboot"):
+        yield {"role": "mailbox", "copies": "active"}
+        yield {"role": "mailbox", "verified": (NO, "drained")}
+
+
+def two_members(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "drain", "reboot"):
+        yield {"role": "mailbox", "backend": "out"}
+        yield {"role": "mailbox", "feasible": NO}
+    if _sends(step, "recover"):
+        yield from _OUT_BY_US
+
+
+def beyond_the_budget(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "reboot"):
+        yield {"policy": ("look_only", "change_only", "no_reboot")}
+        yield {"boots": ("others", "commanded", "back")}
+
+
+def without_a_failure(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _harms(step):
+        yield {"seen": ("unseen", "well", "stale")}
+    if _sends(step, "recover"):
+        yield {"found": ("unasked", "untold", "none", "unknown", "well")}
+    if _sends(step, "restart_elsewhere"):
+        yield {}
+
+
+def reboot_too_early(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "reboot"):
+        yield {"tried": ("nothing", "restarted")}
+        yield {"found": ("untold", "unknown", "ill")}
+        yield {"found": "unasked", "logging": "ours"}
+
+
+def failback_too_early(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "allow_activation"):
+        yield {"boot": ("unseen", "seen")}
+        yield {"boots": "commanded"}
+
+
+def beyond_the_policy(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _harms(step) and step.contract:
+        disrupts = step.contract.impact is Impact.DISRUPT
+        yield {"policy": ("look_only", "change_only") if disrupts else "look_only"}
+
+
+def logging_left_on(verdict: Verdict) -> Sequence[Cond]:
+    owed: Cond = {"owes_logging": (YES, "unclear")}
+    return (
+        {"owes_logging": NO, "logging": ("sent", "ours")},
+        {**owed, "restored": NO},
+        {"restored": "due"},
+        *([owed] if verdict is Verdict.RECOVERED else []),
+    )
+
+
+def left_drained(verdict: Verdict) -> Sequence[Cond]:
+    owed: Cond = {"owes_activation": (YES, "unclear")}
+    return (
+        {"owes_activation": NO, "activation": ("sent", "ours")},
+        *([owed] if verdict is Verdict.RECOVERED else []),
+    )
+
+
+def unhandled(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if step.row is None:
+        yield {}
+
+
+def acts_on_not_knowing(outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if step.outcome == COULD_NOT_TELL and step.target in outlook.harmful:
+        yield {}
+
+
+def acts_after_cancel(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _harms(step):
+        yield {"stop": "heeded"}
+
+
+def undoes_others(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "allow_activation"):
+        yield {"activation": "others"}
+    if _sends(step, "logging_off"):
+        yield {"logging": "others"}
+
+
+def false_verdict(verdict: Verdict) -> Sequence[Cond]:
+    if verdict is Verdict.CANCELLED:
+        return ({"stop": (NO, "asked")},)
+    if verdict is Verdict.RECOVERED:
+        return (
+            {"stop": "heeded"},
+            {"seen": ("ill", "unseen", "stale", "relapsed")},
+            {"boots": "commanded"},
+        )
+    return ({"stop": "heeded"},)
+
+
+def outlook_of(table: Tabular) -> Outlook:
+    """What the table alone says of its states."""
+    behind: dict[str, set[str]] = {}
+    for one in table.states:
+        for row in one.transitions:
+            behind.setdefault(row.target, set()).add(one.name)
+    todo = [name for name, verdict in table.endings.items() if verdict is Verdict.RECOVERED]
+    hopeful = set(todo)
+    while todo:
+        for name in behind.get(todo.pop(), set()) - hopeful:
+            hopeful.add(name)
+            todo.append(name)
+    return Outlook(
+        harmful=frozenset(one.name for one in table.states if not one.action.impact.harmless),
+        hopeless=frozenset({*(one.name for one in table.states), *table.endings} - hopeful),
+    )
+
+
+def gives_up_for_nothing(outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if step.contract is None or step.row is None:
+        return
+    lost = outlook.hopeless
+    if step.target not in lost or step.state in lost:
+        return
+    if step.outcome in step.contract.last_resort:
+        yield {"seen": ("ill", "unseen"), "boots": "none"}
+    elif step.outcome not in step.contract.reasons:
+        yield {}
