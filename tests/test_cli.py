@@ -67,7 +67,7 @@ def test_a_rehearsal_needs_nothing_and_tells_the_whole_story():
         "restore failing_back                done",
         "Verdict    recovered, after 9 min",
         "Debts      paid: activation disabled on mbx1.contoso.com (off before)",
-        "Databases  on MBX2: DB01 (was on MBX1)",
+        "Databases  on mbx2.contoso.com: DB01 (was on mbx1.contoso.com)",
     ]
     places = [story.find(part) for part in in_order]
     assert -1 not in places, in_order[places.index(-1)]
@@ -110,6 +110,43 @@ def test_a_handover_says_what_is_left_and_what_to_do():
         assert part in result.stdout
 
 
+@pytest.mark.parametrize("columns", [20, 60, 80, 120])
+def test_a_command_that_puts_things_back_can_be_pasted_at_any_width(columns):
+    shown = run("rehearse", "server-never-comes-back", COLUMNS=str(columns)).stdout
+    report = json.loads(run("rehearse", "server-never-comes-back", "--json").stdout)
+    lines = shown.splitlines()
+    below = lines[lines.index("To put it back:") + 1 :]
+    commands = report["handover"]["commands"]
+    assert commands
+    assert [f"  {command}" for command in commands] == below[: len(commands)]
+
+
+def test_nothing_to_put_back_has_no_heading():
+    assert "To put it back" not in run("rehearse", "another-member-is-down").stdout
+
+
+@pytest.mark.parametrize(
+    ("scenario", "seen", "ended"),
+    [
+        ("fault-survives-the-reboot", "failed: POP.Protocol", "at reprobing_after_reboot (failed)"),
+        ("another-member-is-down", "another member of DAG1, is down", "(infeasible)"),
+        ("drained-by-somebody-else", "not by this healing", "0 s"),
+        ("command-time-row-frozen", "evaluated 2026-01-05 07:00:00", "could not be verified"),
+    ],
+)
+def test_the_summary_does_not_repeat_what_stands_above_it(scenario, seen, ended):
+    story, _, ending = run("rehearse", scenario).stdout.partition("\nVerdict")
+    assert seen in story
+    assert seen not in ending
+    assert f"{ended}\n" in ending
+
+
+def test_the_summary_is_whole_where_it_says_more():
+    # The step that failed is not the last one told: protocol logging was put back after it.
+    ending = run("rehearse", "client-access-not-healed").stdout.partition("\nVerdict")[2]
+    assert "at reprobing_after_reboot (failed): POP\\PopCTPProbe: Failed" in ending
+
+
 def test_a_back_end_healed_on_the_way_is_told_in_its_place():
     story = run("rehearse", "client-access-back-end-rebooted").stdout
     parts = [
@@ -136,6 +173,26 @@ def test_the_list_has_every_scenario_with_its_title():
     assert f"{load_scenario(DEFAULT_SCENARIO).title} (the default)" in listed
     data = json.loads(run("rehearse", "--list", "--json").stdout)
     assert list(scenario_names()) == [one["name"] for one in data["scenarios"]]
+
+
+def test_words_and_durations_are_not_broken_on_a_narrow_terminal():
+    listed = run("rehearse", "--list", COLUMNS="60").stdout
+    assert max(map(len, listed.splitlines())) <= 60
+    words = set(listed.split())
+    for name in scenario_names():
+        assert {name, *load_scenario(name).title.split()} <= words
+    for columns in range(40, 100):
+        story = run("rehearse", COLUMNS=str(columns)).stdout
+        assert "(7 min 45 s)" in story
+        assert story.count("(40 s)") == 1
+
+
+def test_times_are_told_without_microseconds():
+    from popheal.cli.story import labelled
+
+    out = speaking.console(sys.stdout)
+    (line,) = labelled(out, "Seen", "booted at 2026-01-05 08:05:05.123456+00:00")
+    assert line.plain == "Seen       booted at 2026-01-05 08:05:05+00:00"
 
 
 def test_a_scenario_of_ones_own(tmp_path):
@@ -267,7 +324,7 @@ def test_a_plan_says_the_worst_and_the_ways_there(configured):
     told = run("plan", "mbx1", "--config", config).stdout
     assert "mailbox on mbx1.contoso.com, for PopDeepTestMonitor (first)" in told
     assert "client_access on mbx1.contoso.com, for PopCTPMonitor (then, if that recovered)" in told
-    assert "At most    1 reboot, 1 service restart, 9 actions, 1 h 32 min of waiting" in told
+    assert "At most    1 reboot, 1 service restart, 9 actions, 1 h 39 min of waiting" in told
     assert "other ways end as escalated (see --all-paths)" in told
     everything = run("plan", "mbx1", "--all-paths", "--config", config).stdout
     assert "> escalated" in everything
@@ -296,9 +353,12 @@ USAGE = {
     "no such scenario": (["rehearse", "mailbox-heald"], "'mailbox-healed-by-reboot'"),
     "nothing like it": (["rehearse", "zzz"], "popheal rehearse --list"),
     "scenario and seed": (["rehearse", "x", "--seed", "1"], "can't be given together"),
+    "negative seed": (["rehearse", "--seed", "-1"], "--seed"),
+    "empty scenario": (["rehearse", ""], "popheal rehearse --list"),
+    "empty lab": (["lab", ""], "popheal rehearse --list"),
     "speed": (["rehearse", "--speed", "0"], "--speed"),
     "no server": (["heal"], "SERVER"),
-    "no configuration": (["heal", "ex1"], "--config"),
+    "no configuration": (["heal", "ex1"], "'--config'; give it, or set POPHEAL_CONFIG. See:"),
     "configuration not there": (["heal", "ex1", "--config", "none.toml"], "none.toml"),
     "monitor": (["triage", "ex1", "-c", "{config}", "--monitor", "PopNone"], "PopDeepTestMonitor"),
     "health set": (["plan", "ex1", "-c", "{config}", "--health-set", "IMAP"], "POP.Protocol"),
@@ -310,6 +370,7 @@ USAGE = {
     "no such procedure": (["procedures", "x"], "proxy"),
     "no lab": (["lab", "nowhere-at-all"], "rehearse --list"),
     "port": (["lab", "--port", "70000"], "--port"),
+    "too few ports": (["lab", "--port", "65534"], "needs 3 ports in a row"),
 }
 
 
@@ -341,6 +402,22 @@ def test_every_command_has_help_with_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0
     assert f"    popheal {name}" in result.stdout
+    narrow = CliRunner().invoke(command, [name, "--help"], terminal_width=60).stdout
+    assert max(map(len, narrow.splitlines())) <= 60
+
+
+@pytest.mark.parametrize("name", ["rehearse", "heal"])
+def test_help_says_what_ctrl_c_puts_back(name):
+    shown = " ".join(run(name, "--help").stdout.split())
+    assert "protocol logging is put back; a server that was drained stays drained" in shown
+    assert "handed over in writing" in shown
+
+
+def test_the_help_lists_every_exit_status():
+    shown = CliRunner().invoke(command, ["--help"], terminal_width=60).stdout
+    assert max(map(len, shown.splitlines())) <= 60
+    epilogue = " ".join(shown.split()).partition("Exit status: ")[2]
+    assert re.findall(r"\d+", epilogue) == ["0", "1", "2", "3", "4", "70", "74", "130"]
 
 
 def test_the_version():
@@ -415,7 +492,9 @@ def test_a_first_signal_stops_and_a_second_breaks_off(capfd):
     with obeying(stop):
         signal.raise_signal(signal.SIGINT)
         assert stop.is_set()
-        assert "popheal: Stopping" in capfd.readouterr().err
+        told = capfd.readouterr().err
+        assert told.startswith("popheal: Stopping: protocol logging is put back; ")
+        assert "stays drained" in told
         with pytest.raises(BrokenOff):
             signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -472,8 +551,11 @@ def test_a_reader_that_goes_away_changes_nothing_about_the_end():
         assert complaints == b""
 
 
-def at_a_terminal(*args: str, **env: str) -> tuple[int, str]:
-    """Status and everything shown by a process that has a terminal for all its streams."""
+def at_a_terminal(*args: str, stop_at: str = "", **env: str) -> tuple[int, str]:
+    """Status and everything shown by a process that has a terminal for all its streams.
+
+    With ``stop_at`` it gets a SIGINT as soon as that was shown.
+    """
     pty = pytest.importorskip("pty")
     ours, its = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
@@ -490,6 +572,9 @@ def at_a_terminal(*args: str, **env: str) -> tuple[int, str]:
     with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as stream:  # noqa: PTH123
         while piece := stream.read(4096):
             shown += piece
+            if stop_at and stop_at.encode() in shown:
+                process.send_signal(signal.SIGINT)
+                stop_at = ""
     return process.wait(timeout=30), shown.decode()
 
 
@@ -499,6 +584,21 @@ def test_a_person_watching_sees_what_is_going_on_right_now():
     assert "awaiting_server on mbx1.contoso.com, 0 s" in shown
     assert "\x1b[2K" in shown, "and it is wiped out again"
     assert "Verdict" in shown
+
+
+def test_ctrl_c_wipes_out_what_is_going_on_right_now():
+    status, shown = at_a_terminal("rehearse", "--speed", "60", stop_at="awaiting_server on")
+    assert status == 1
+    assert "\r\x1b[2Kpopheal: Stopping" in shown
+
+
+def test_ctrl_c_writes_no_escape_sequences_for_a_person_who_wants_none():
+    status, shown = at_a_terminal(
+        "rehearse", "--speed", "60", stop_at="restart commanded", NO_COLOR="1"
+    )
+    assert status == 1
+    assert "\npopheal: Stopping" in shown
+    assert "\x1b" not in shown
 
 
 def test_a_person_watching_json_go_to_a_file_sees_the_story():

@@ -12,8 +12,9 @@ import click
 import popheal as library
 from popheal.cli.drawing import diagram, procedures
 from popheal.cli.logs import is_verbose, print_traceback, verbose_option
+from popheal.cli.proving import verify
 from popheal.cli.rehearsing import rehearse
-from popheal.cli.servers import heal, plan, triage
+from popheal.cli.servers import CONFIG_VARIABLE, heal, plan, triage
 from popheal.cli.serving import lab
 from popheal.cli.signals import BrokenOff
 from popheal.cli.speaking import say
@@ -91,8 +92,14 @@ def _wrong_usage(error: click.UsageError) -> int:
     command = error.ctx.command_path if error.ctx else "popheal"
     message = error.format_message().rstrip(".?")
     end = "?" if error.format_message().endswith("?") else "."
+    if isinstance(error, click.MissingParameter) and _is_the_configuration(error.param):
+        end = f"; give it, or set {CONFIG_VARIABLE}."
     say(f"{message}{end} See: {command} --help")
     return USAGE
+
+
+def _is_the_configuration(param: click.Parameter | None) -> bool:
+    return param is not None and param.envvar == CONFIG_VARIABLE
 
 
 def _unknown(error: UnknownName) -> str:
@@ -118,7 +125,8 @@ def _defect(error: Exception) -> int:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "Exit status: 0 healthy at the end, 1 a person is needed, 2 wrong usage or configuration, "
-        "3 held back, 4 could not tell, 130 broken off."
+        "3 held back, 4 could not tell, 70 a defect of popheal, 74 reading or writing failed, "
+        "130 broken off."
     ),
 )
 @click.version_option(library.__version__, prog_name="popheal")
@@ -127,13 +135,13 @@ def popheal() -> None:
     """Heal the POP health set of Microsoft Exchange Server by Microsoft's own runbook.
 
     \b
-    Begin with a rehearsal; it needs no server and touches nothing:
+    Begin with a rehearsal; it needs no server:
       popheal rehearse
-    Then ask what it would do about a server of yours, and let it:
+    Then ask what it would do about a server, and let it:
       popheal plan ex1.contoso.com --config popheal.toml
       popheal heal ex1.contoso.com --config popheal.toml
     """
 
 
-for _command in (rehearse, triage, plan, heal, lab, diagram, procedures):
+for _command in (rehearse, triage, plan, heal, lab, diagram, procedures, verify):
     popheal.add_command(_command)

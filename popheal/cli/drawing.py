@@ -54,7 +54,8 @@ def diagram(name: str | None, form: str, everything: bool, output: Path | None) 
 
     \b
       popheal diagram mailbox
-      popheal diagram client_access --format svg --output client_access.svg
+      popheal diagram client_access --format svg \\
+        --output client_access.svg
       popheal diagram --all --output diagrams
     """
     from popheal.diagrams import render, write_all

@@ -33,7 +33,12 @@ _SPEED_OVER_PSRP: Final = 120.0
 @click.command(short_help="Heal a simulated organisation; begin here.")
 @click.argument("scenario", required=False)
 @click.option("--list", "listed", is_flag=True, help="List the scenarios that come with popheal.")
-@click.option("--seed", type=int, metavar="N", help="A random organisation: the N-th of them.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="A random organisation: the N-th of them.",
+)
 @click.option(
     "--over-psrp",
     is_flag=True,
@@ -74,9 +79,13 @@ def rehearse(
       popheal rehearse --list
       popheal rehearse server-never-comes-back
       popheal rehearse --over-psrp
-      popheal rehearse my-site.toml --config popheal.toml --json
+      popheal rehearse my-site.toml \\
+        --config popheal.toml --json
 
     The exit status is the verdict's, as with popheal heal.
+
+    Ctrl-C stops it: protocol logging is put back; a server that was drained stays drained, as
+    no probe has succeeded on it, and is handed over in writing. A second Ctrl-C breaks off.
     """
     if scenario is not None and seed is not None:
         raise click.UsageError("A scenario and --seed can't be given together.")
@@ -125,7 +134,7 @@ def _load(name: str | None, seed: int | None, clock: Clock) -> Scenario:
         from popheal.backends.simulated.randomised import random_organisation
 
         return random_organisation(seed, clock)
-    return load_scenario(name or DEFAULT_SCENARIO, clock)
+    return load_scenario(DEFAULT_SCENARIO if name is None else name, clock)
 
 
 @contextmanager
@@ -154,6 +163,11 @@ def _databases(played: Scenario) -> dict[str, str]:
     """Each database, and the server with its active copy."""
     with played.organisation.present() as world:
         return {one.name: one.active.name for one in world.databases if not one.recovery}
+
+
+def _full_names(played: Scenario) -> dict[str, str]:
+    with played.organisation.present() as world:
+        return {server.name: server.fqdn for server in world.servers}
 
 
 # --- showing it ----------------------------------------------------------------------------------
@@ -187,7 +201,15 @@ def _show(played: Scenario, report: Report, before: dict[str, str], *, as_json: 
 
     show_report(report, as_json=False)
     out = speaking.console(sys.stdout)
-    lines = list(database_lines(out, before, after))
+    # Spelt like everywhere else in the answer.
+    full = _full_names(played)
+    lines = list(
+        database_lines(
+            out,
+            {name: full.get(server, server) for name, server in before.items()},
+            {name: full.get(server, server) for name, server in after.items()},
+        )
+    )
     expected = played.expected.verdict
     if expected and expected != report.verdict.value:
         lines += labelled(out, "Expected", f"{expected}, by the scenario under the default policy")
@@ -206,8 +228,15 @@ def _list(*, as_json: bool) -> int:
         ]
         speaking.answer_json({"default": DEFAULT_SCENARIO, "scenarios": rows})
         return 0
+    from rich.text import Text
+
+    from popheal.cli.story import hanging
+
+    out = speaking.console(sys.stdout)
     width = max(len(one.name) for one in found)
     for one in found:
         default = " (the default)" if one.name == DEFAULT_SCENARIO else ""
-        speaking.answer_text(f"{one.name:<{width}}  {one.title}{default}")
+        lead = Text(f"{one.name:<{width}}  ")
+        for line in hanging(out, lead, f"{one.title}{default}"):
+            out.print(line, soft_wrap=True)
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+#: Names the configuration where ``--config`` does not.
+CONFIG_VARIABLE: Final = "POPHEAL_CONFIG"
+
 
 def json_option(command: Command) -> Command:
     """Add ``--json`` to a command."""
@@ -42,11 +45,11 @@ def _about_a_server(command: Command) -> Command:
             "-c",
             "--config",
             type=click.Path(path_type=Path),
-            envvar="POPHEAL_CONFIG",
+            envvar=CONFIG_VARIABLE,
             required=True,
             metavar="FILE",
             help="The configuration (TOML): where the organisation is, policy, timing. "
-            "Or set POPHEAL_CONFIG.",
+            f"Or set {CONFIG_VARIABLE}.",
         ),
         click.option("--monitor", metavar="M", help="The monitor that alerted, if known."),
         click.option(
@@ -88,7 +91,8 @@ def triage(
 
     \b
       popheal triage ex1.contoso.com --config popheal.toml
-      popheal triage ex1 --monitor PopCTPMonitor --config popheal.toml --json
+      popheal triage ex1 --monitor PopCTPMonitor \\
+        --config popheal.toml --json
     """
     alert = alert_of(server, health_set, monitor)
 
@@ -116,7 +120,8 @@ def plan(
 
     \b
       popheal plan ex1.contoso.com --config popheal.toml
-      popheal plan ex1.contoso.com --config popheal.toml --json | jq '.plan[].worst_case'
+      popheal plan ex1.contoso.com --config popheal.toml \\
+        --json | jq '.plan[].worst_case'
     """
     alert = alert_of(server, health_set, monitor)
     policies = []
@@ -151,9 +156,11 @@ def heal(
 
     \b
       popheal heal ex1.contoso.com --config popheal.toml
-      popheal heal ex1 --monitor PopProxyTestMonitor --config popheal.toml --json
+      popheal heal ex1 --monitor PopProxyTestMonitor \\
+        --config popheal.toml --json
 
-    Ctrl-C stops it: what was changed is put back before it ends. A second Ctrl-C breaks off.
+    Ctrl-C stops it: protocol logging is put back; a server that was drained stays drained, as
+    no probe has succeeded on it, and is handed over in writing. A second Ctrl-C breaks off.
     """
     alert = alert_of(server, health_set, monitor)
     stop = Flag()

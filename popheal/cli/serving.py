@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from popheal.backends.simulated import Scenario
 
 _USERNAME: Final = "lab"
+_LAST_PORT: Final = 65535
 #: Where the password comes from, and what it is otherwise. It guards a toy on loopback.
 PASSWORD_VARIABLE: Final = "POPHEAL_LAB_PASSWORD"  # noqa: S105 - the name of a variable
 DEFAULT_PASSWORD: Final = "rehearsal"  # noqa: S105 - said in the help text, on purpose
@@ -41,7 +42,7 @@ _SHORTEST_PAUSE: Final = 0.05
 @click.argument("scenario", required=False)
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=click.IntRange(0, _LAST_PORT),
     default=0,
     show_default="any free ones",
     metavar="N",
@@ -70,7 +71,8 @@ def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) 
 
     \b
       export POPHEAL_LAB_PASSWORD=rehearsal
-      popheal lab mailbox-healed-by-reboot --port 8400 --config-out lab.toml
+      popheal lab mailbox-healed-by-reboot --port 8400 \\
+        --config-out lab.toml
     and then, elsewhere:
       popheal heal mbx1.contoso.com --config lab.toml
 
@@ -80,9 +82,12 @@ def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) 
     from popheal.lab import Lab
 
     with obeying():
-        played = load_scenario(scenario or DEFAULT_SCENARIO, SystemClock(speed))
+        played = load_scenario(
+            DEFAULT_SCENARIO if scenario is None else scenario, SystemClock(speed)
+        )
         password = os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD
         names = server_names(played)
+        _check_room(port, len(names))
         try:
             with Lab(
                 played.backend,
@@ -100,6 +105,16 @@ def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) 
         except BrokenOff:
             say("The lab is closed.")
     return 0
+
+
+def _check_room(port: int, needed: int) -> None:
+    """Raises UsageError if the ports from this one on are too few."""
+    highest = _LAST_PORT + 1 - needed
+    if port > highest:
+        raise click.UsageError(
+            f"--port {port} is too high: this scenario needs {needed} ports in a row, one for "
+            f"each server, so the first is {highest} at most."
+        )
 
 
 def _configuration(addresses: Mapping[str, str], played: Scenario, speed: float) -> Iterator[str]:

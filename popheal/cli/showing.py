@@ -31,6 +31,8 @@ _MEANS: Final = {
     Verdict.UNKNOWN: "could not tell",
     Verdict.CANCELLED: "stopped by a person",
 }
+#: What a summary may be cut behind, and still be a sentence.
+_BEFORE_A_DETAIL: Final = ("): ", "could not be verified: ")
 
 
 def alert_lines(out: Console, alert: Alert) -> list[Text]:
@@ -62,7 +64,8 @@ def ending_lines(out: Console, report: Report, *, next_step: str = "") -> Iterab
     lead.append(f" ({means})" if means else "").append(f", after {took}")
     yield Text("")
     yield lead
-    yield from labelled(out, "", report.summary)
+    if summary := _not_told_yet(report):
+        yield from labelled(out, "", summary)
     for number, debt in enumerate(report.debts):
         style = "green" if debt.status is DebtStatus.PAID else "bold red"
         yield from labelled(out, "" if number else "Debts", _debt(debt), style)
@@ -70,6 +73,20 @@ def ending_lines(out: Console, report: Report, *, next_step: str = "") -> Iterab
         yield from labelled(out, "Next", next_step)
     elif report.handover:
         yield from _handover_lines(out, report.handover)
+
+
+def _not_told_yet(report: Report) -> str:
+    """The summary, without what stands right above it: what the last step or finding saw."""
+    steps = sorted(
+        (step for run in report.runs for step in run.steps), key=lambda step: step.finished_at
+    )
+    details = [one.detail for one in steps or report.findings]
+    summary = report.summary.rstrip(".")
+    told = details[-1].rstrip(".") if details else ""
+    kept = summary.removesuffix(told)
+    if told and kept != summary and (not kept or kept.endswith(_BEFORE_A_DETAIL)):
+        return kept.removesuffix(": ")
+    return report.summary
 
 
 def _is_ours(report: Report) -> bool:
@@ -86,9 +103,17 @@ def _debt(debt: DebtReport) -> str:
 
 def _handover_lines(out: Console, handover: Handover) -> Iterable[Text]:
     """What was seen and done stands in the story; here is how things are left, and what next."""
+    from rich.text import Text
+
     for label, entries in (("Left as", handover.left_as), ("Next", handover.next_steps)):
         for number, entry in enumerate(entries):
             yield from labelled(out, "" if number else label, entry)
+    if handover.commands:
+        yield Text("To put it back:", "bold")
+    for command in handover.commands:
+        # On one line whatever the width, to be pasted; printed without wrapping.
+        shown = "".join(char if char.isprintable() else " " for char in command)
+        yield Text(f"  {shown}", no_wrap=True, overflow="ignore")
 
 
 def database_lines(

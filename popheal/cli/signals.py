@@ -11,10 +11,15 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
+from popheal.cli.speaking import plain_wanted
+
 _STOPPING: Final = (
-    "popheal: Stopping: from now on only what was changed is put back. "
-    "Press Ctrl-C again to break off at once.\n"
+    "popheal: Stopping: protocol logging is put back; a server that was drained stays drained, "
+    "and is handed over in writing. Press Ctrl-C again to break off at once.\n"
 )
+#: Back to the beginning of the terminal's line, and wipe it: what is going on right now may
+#: be shown there, with the terminal's own echo of Ctrl-C behind it.
+_WIPE: Final = "\r\x1b[2K"
 
 
 class BrokenOff(BaseException):
@@ -53,5 +58,7 @@ def obeying(stop: threading.Event | None = None) -> Iterator[None]:
 def _tell(text: str) -> None:
     # Written past the stream's buffer, which the signal may have come in the middle of.
     with contextlib.suppress(OSError, ValueError):
-        lead = "\n" if sys.stderr.isatty() else ""
+        lead = ""
+        if sys.stderr.isatty():
+            lead = "\n" if plain_wanted() else _WIPE
         os.write(sys.stderr.fileno(), (lead + text).encode())

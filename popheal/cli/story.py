@@ -7,6 +7,7 @@ when it is over.
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -38,6 +39,11 @@ _TIME: Final = 8
 _IMPACT: Final = 8
 #: Fewer columns than this left for the outcome, and it goes on a line of its own.
 _NARROW: Final = 24
+#: Stands for a space where no line may end; not to be seen in what is shown.
+_GLUE: Final = "\N{NO-BREAK SPACE}"
+_DURATION: Final = re.compile(r"\b\d+ (?:h|min|s)\b(?: \d+ (?:min|s)\b)*")
+#: A moment written to more digits than a person reads.
+_MICROSECONDS: Final = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.\d+")
 
 
 @define(kw_only=True)
@@ -183,7 +189,8 @@ def hanging(out: Console, lead: Text, tail: str, style: str = "") -> list[Text]:
 
     indent = lead.cell_len
     width = out.width - indent
-    if width < _NARROW:
+    longest = max(map(len, _words(tail)), default=0)
+    if width < _NARROW or width < longest <= out.width - _TIME - 2:
         indent = _TIME + 2
         below = _wrapped(tail, max(_NARROW, out.width - indent))
         lead.rstrip()
@@ -195,8 +202,18 @@ def hanging(out: Console, lead: Text, tail: str, style: str = "") -> list[Text]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    # Not at hyphens: names of servers, files and parameters are to be copied.
-    return textwrap.wrap(clean(text), width, break_on_hyphens=False)
+    # Not at hyphens, nor inside words: names of servers, files and parameters are to be copied.
+    lines = textwrap.wrap(
+        " ".join(_words(text)), width, break_on_hyphens=False, break_long_words=False
+    )
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def _words(text: str) -> list[str]:
+    """What must not be broken; a duration is one word, with glue for spaces."""
+    whole_seconds = _MICROSECONDS.sub(r"\1", clean(text))
+    glued = _DURATION.sub(lambda found: found[0].replace(" ", _GLUE), whole_seconds)
+    return glued.split(" ")
 
 
 def labelled(out: Console, label: str, text: str, style: str = "") -> list[Text]:
@@ -252,4 +269,7 @@ class _Elapsed:
         now = out.get_time()
         self._began = now if self._began is None else self._began
         self._spinner.update(text=f"{self._text}, {span(now - self._began)}")
-        yield self._spinner
+        line = self._spinner.render(now)
+        # One line and no more: a signal's handler wipes out just one.
+        line.no_wrap, line.overflow = True, "ellipsis"
+        yield line
