@@ -5,6 +5,10 @@ Nothing is fetched from the network, when building or when reading.
 
 from __future__ import annotations
 
+import re
+import sys
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import popheal
@@ -14,8 +18,10 @@ author = "the popheal maintainers"
 project_copyright = "the popheal maintainers"
 version = release = popheal.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "proofs"]
+exclude_patterns = ["_build", "_ext"]
 default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -29,11 +35,11 @@ html_copy_source = False
 html_show_sourcelink = False
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_class_signature = "separated"
-autodoc_default_options = {"members": True, "exclude-members": "__init__,__new__"}
+autodoc_default_options = {"members": True, "undoc-members": True}
+python_maximum_signature_line_length = 79
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
@@ -45,8 +51,64 @@ nitpick_ignore_regex = [
     ("py:.*", r"(transitions|attrs|attr|structlog|logging)(\..*)?"),
     # Names in docstrings that are public elsewhere, or not at all.
     ("py:class", r"popheal\.backends\.simulated\.(history\.H|faults\.Fault|randomised\.Chooser)"),
+    ("py:class", r"datetime|Session|Triage|popheal\.definition\._Otherwise"),
+    ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:.*", r"(AUTHS|DefinitionError|RebootCommanded|certificate_pem|reveal)"),
 ]
+
+
+def _described(app: Any, what: str, name: str, obj: Any, _options: Any, lines: list[str]) -> None:
+    """Give each attribute of a class the words that the class's docstring has for it.
+
+    So that an attribute is shown once, with its type and with what it is.
+    """
+    described: dict[str, list[str]] = app.described
+    if what == "attribute" and name in described:
+        lines[:] = [*described[name], ""]
+    elif what == "attribute" and type(obj).__name__ == "member_descriptor":
+        lines[:] = []  # a slot has no words of its own
+    elif what in ("class", "exception") and "Attributes:" in lines:
+        start = end = lines.index("Attributes:")
+        latest: list[str] = []
+        for line in [*lines[start + 1 :], "the end"]:
+            end += 1
+            entry = re.match(r" {4}(\w+(?:, \w+)*): +(.*)", line)
+            if entry:
+                latest = [entry[2]]
+                described.update({f"{name}.{one}": latest for one in entry[1].split(", ")})
+            elif line.startswith("     "):
+                latest.append(line.strip())
+            elif line.strip():
+                break
+        del lines[start:end]
+
+
+def _with_defaults(
+    _app: Any, what: str, _name: str, obj: Any, _options: Any, signature: Any, returns: Any
+) -> tuple[Any, Any] | None:
+    """Put the defaults of an attrs class into its signature, where attrs has only names."""
+    if what != "class" or not signature or not hasattr(obj, "__attrs_attrs__"):
+        return None
+    defaults = {one.name: one.default for one in obj.__attrs_attrs__}
+
+    def shown(match: re.Match[str]) -> str:
+        value = defaults[match[1]]
+        if isinstance(value, Enum):
+            return f"{type(value).__name__}.{value.name}"
+        plain = value is None or isinstance(value, (bool, int, float, str, tuple))
+        return repr(value) if plain else "..."
+
+    signature = re.sub(r"attr_dict\['(\w+)'\]\.default", shown, signature)
+    return signature.replace("= NOTHING", "= ..."), returns
+
+
+def _slugs_of_errata(app: Any, _doctree: Any) -> None:
+    """An erratum is linked to by its number, whatever its title says."""
+    slugs = app.env.metadata[app.env.docname].get("myst_slugs", {})
+    for slug, place in list(slugs.items()):
+        erratum = re.match(r"d\d+(?=-)", slug)
+        if erratum:
+            slugs[erratum[0]] = place
 
 
 def setup(app: Any) -> None:
@@ -61,5 +123,9 @@ def setup(app: Any) -> None:
         if name in kept:
             lines[:] = kept.pop(name)
 
+    app.described = {}
+    app.connect("autodoc-process-docstring", _described, priority=0)
+    app.connect("autodoc-process-signature", _with_defaults)
+    app.connect("doctree-read", _slugs_of_errata)
     app.connect("autodoc-process-docstring", keep, priority=1)
     app.connect("autodoc-process-docstring", give_back, priority=999)
