@@ -23,6 +23,8 @@ from popheal.report import Alert, DebtReport, Finding, FindingKind, Report, RunR
 from popheal.steps import Steps
 from popheal.triaging import Triage, triage_server
 
+#: Outcomes that end nothing.
+_GOOD = ("done", "elapsed", "succeeded", "feasible", "clear", "up", "healthy", "found")
 _WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT)
 
 
@@ -179,7 +181,10 @@ def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tupl
 def _why(ledger: _Ledger, run: Run) -> str:
     """The step that ended it, in words."""
     steps = next((steps for one, steps in ledger.works if one is run), [])
-    decisive = next((one for one in reversed(steps) if one.outcome not in ("done", "paid")), None)
+    if run.verdict is Verdict.CANCELLED:
+        state = steps[-1].state if steps else run.procedure.start
+        return f"{run.procedure.name} was stopped by a person, at {state}"
+    decisive = next((one for one in reversed(steps) if one.outcome not in _GOOD), None)
     if decisive is None:
         return f"procedure '{run.procedure.name}' ended as {run.state}"
     said = f": {decisive.detail}" if decisive.detail else ""
@@ -211,6 +216,7 @@ def _carry_out(ledger: _Ledger, triage: Triage, monitor: Monitor) -> Steps[Run]:
     session.tell("run_started", run.server, run, monitor=monitor.name, hash=run.procedure.hash)
     while not run.verdict:
         if session.stop.is_set() and not run.cancelled:
+            session.restoring = True
             row = run.cancel()
             session.tell("transition", run.server, run, outcome=row.outcome, why=str(row.why))
             continue
@@ -266,7 +272,9 @@ def _take_step(work: Work) -> Steps[Step]:
         outcome=observed.outcome,
         detail=observed.detail,
     )
-    row = run.cancel() if _is_cut_short(work, action) else run.observe(observed.outcome)
+    cut_short = _is_cut_short(work, action)
+    session.restoring = session.restoring or cut_short
+    row = run.cancel() if cut_short else run.observe(observed.outcome)
     session.tell("transition", run.server, run, source=state, outcome=row.label, why=str(row.why))
     return Step(
         state=state,

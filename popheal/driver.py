@@ -217,6 +217,8 @@ def _pump(steps: Steps[T], backend: Backend, session: Session) -> T:
         try:
             request = answer()
         except StopIteration as end:
+            if session.exiting:
+                raise session.exiting from None
             result: T = end.value
             return result
         answer = _answer(steps, request, backend, session)
@@ -231,18 +233,24 @@ def _answer(
             _sleep(request.seconds, session)
             return lambda: steps.send(None)
         value = getattr(backend, request.method)(*request.args)
-    except (KeyboardInterrupt, SystemExit) as interrupt:
-        if session.stop.is_set():
-            raise
-        session.stop.set()
-        return _broken_off(steps, request, interrupt, session)
-    except Exception as raised:  # noqa: BLE001 - a backend may raise anything
+    except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        if isinstance(raised, (KeyboardInterrupt, SystemExit)):
+            _heed(raised, session)
         return _broken_off(steps, request, raised, session)
     return lambda: steps.send(value)
 
 
+def _heed(interrupt: BaseException, session: Session) -> None:
+    """Take Ctrl-C, or the program's wish to exit, for a stop; the second time, break off."""
+    if session.stop.is_set():
+        raise interrupt
+    session.stop.set()
+    if isinstance(interrupt, SystemExit):
+        session.exiting = interrupt
+
+
 def _sleep(seconds: float, session: Session) -> None:
-    while seconds > 0 and not session.stop.is_set():
+    while seconds > 0 and not session.hurried:
         session.clock.sleep(min(_PIECE, seconds))
         seconds -= _PIECE
 
@@ -270,15 +278,20 @@ async def _apump_in(
         except StopIteration as end:
             if cancelled:
                 raise asyncio.CancelledError from None
+            if session.exiting:
+                raise session.exiting from None
             result: T = end.value
             return result
         try:
             answer = await _aanswer(steps, request, backend, session, thread)
         except asyncio.CancelledError as interrupt:
-            if session.stop.is_set():
-                raise
-            cancelled = True
-            session.stop.set()
+            task = asyncio.current_task()
+            # Else it is not this task that was cancelled, but something in the backend.
+            if task and task.cancelling():
+                if session.stop.is_set():
+                    raise
+                cancelled = True
+                session.stop.set()
             answer = _broken_off(steps, request, interrupt, session)
 
 
@@ -301,12 +314,16 @@ async def _aanswer(
             value = await loop.run_in_executor(thread, method, *request.args)
             if inspect.isawaitable(value):
                 value = await value
-    except Exception as raised:  # noqa: BLE001 - a backend may raise anything
+    except asyncio.CancelledError:
+        raise
+    except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        if isinstance(raised, (KeyboardInterrupt, SystemExit)):
+            _heed(raised, session)
         return _broken_off(steps, request, raised, session)
     return lambda: steps.send(value)
 
 
 async def _asleep(seconds: float, session: Session) -> None:
-    while seconds > 0 and not session.stop.is_set():
+    while seconds > 0 and not session.hurried:
         await session.clock.asleep(min(_PIECE, seconds))
         seconds -= _PIECE

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from popheal.catalogue import HEALTH_SETS, POP_PROXY_COMPONENT, Monitor, find_monitor
@@ -151,10 +151,22 @@ def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
     return "healthy" if current and set(current) == {"healthy"} else "could_not_tell"
 
 
-def serves_pop(server: str, rows: Sequence[MonitorHealth]) -> bool:
-    """Whether a server's POP monitors are there, and none says anything but Healthy."""
-    values = {alert_value(row) for row in pop_rows(server, rows) if find_monitor(row.monitor)}
-    return values == {"healthy"}
+#: Monitors are evaluated every few minutes; an older row tells of an older time. By the server's
+#: own clock, so it is no matter of a policy's waits.
+EVALUATED_WITHIN: Final = timedelta(minutes=30)
+
+
+def serves_pop(server: str, rows: Sequence[MonitorHealth], now: datetime) -> bool:
+    """Whether a server's POP monitors all say Healthy, lately, with their component online.
+
+    Args:
+        server: Name of the server.
+        rows: Its rows, as they came.
+        now: The time by the server's own clock.
+    """
+    mine = [row for row in pop_rows(server, rows) if find_monitor(row.monitor)]
+    offline = any(row.state.casefold() == "offline" for row in mine)
+    return not offline and value_since(mine, now - EVALUATED_WITHIN) == "healthy"
 
 
 # --- probes, services, components ----------------------------------------------------------------

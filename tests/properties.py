@@ -220,8 +220,13 @@ def not_knowing_does_no_harm(case: Case) -> Iterator[str]:
 @named("P21")
 def what_others_set_stays(case: Case) -> Iterator[str]:
     """What somebody else set (drained, logging on) is never undone by us."""
+    # What was ours, and was lifted and set again by somebody else behind our back, reads the same
+    # as before: that nobody can see, and docs/limits.md says so.
+    ours: set[str] = set()
     for _, one in case.ours(h.ActivationDisabledSet):
-        if not one.value and one.previous and one.set_by != h.POPHEAL:
+        if one.value and not one.previous:
+            ours.add(one.server)
+        elif not one.value and one.previous and one.server not in ours:
             yield f"undid the drain of {one.server} that {one.set_by} had set"
     logging_by: dict[str, str] = {}
     for one in case.history:

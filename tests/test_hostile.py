@@ -427,3 +427,128 @@ def test_an_alert_about_nothing():
     scenario = load_scenario(DEFAULT)
     with pytest.raises(UnknownName):
         heal(Alert(server="nobody.contoso.com"), scenario.backend, custody=Custody())
+
+
+# --- once more: what a second look found ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: evolve(row, state="Offline"),
+        lambda row: evolve(row, last_execution=row.last_execution - timedelta(days=2)),
+    ],
+    ids=["offline", "long ago"],
+)
+def test_a_peer_that_only_seems_to_serve(change):
+    """Healthy, but offline, or two days old: it does not count as the other server."""
+    name = "proxy-split-role-healed-by-reboot"
+    own = load_scenario(name).server
+
+    def health(real, server):
+        rows = real.server_health(server)
+        return rows if same_server(server, own) else [change(row) for row in rows]
+
+    scenario, report = hostile(name, server_health=health)
+    assert report.verdict is Verdict.ESCALATED
+    assert not rebooted(scenario)
+
+
+def test_a_reboot_by_somebody_else_counts():
+    """Two ill monitors, and Managed Availability reboots in between: that was the one reboot."""
+    from popheal.backends.simulated.scenario import build_scenario
+
+    tables = {
+        "title": "two",
+        "alert": {"server": "MBX1", "health_set": "POP.Protocol"},
+        "organisation": {"preset": "dag3"},
+        "faults": [
+            {"server": "MBX1", "fails": ["deep"], "cure": "reboot"},
+            {"server": "MBX1", "fails": ["proxy"], "cure": "never"},
+        ],
+        "events": [
+            {
+                "do": "reboot",
+                "server": "MBX1",
+                "actor": "managed_availability",
+                "on": "activation_disabled_set",
+                "delay": 5,
+            }
+        ],
+    }
+    scenario = build_scenario(tables, name="two", source="test")
+    heal(alert_of(scenario), scenario.backend, custody=Custody())
+    assert len(scenario.organisation.history.of(h.WentDown)) == 1
+    assert not rebooted(scenario)
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_whatever_a_backend_raises_after_a_drain(raised, asynchronous):
+    """The debt is handed over, and told; a wish to exit is granted after that."""
+    scenario, told = load_scenario(DEFAULT), []
+
+    class Raising(SimulatedBackend):
+        def set_activation_disabled(self, server, disabled):
+            super().set_activation_disabled(server, disabled)
+            raise raised
+
+    backend = Raising(scenario.organisation)
+    options = {"observers": [told.append], "custody": Custody()}
+
+    def run():
+        if asynchronous:
+            return asyncio.run(aheal(alert_of(scenario), backend, **options))
+        return heal(alert_of(scenario), backend, **options)
+
+    if raised is SystemExit:
+        with pytest.raises(SystemExit):
+            run()
+    else:
+        report = run()
+        assert [debt.status.value for debt in report.debts] in (["handed_over"], ["paid"])
+    with scenario.organisation.present() as world:
+        drained = world.find("MBX1").activation_disabled
+    assert not drained or "debt_handed_over" in [event.name for event in told]
+
+
+@pytest.mark.parametrize("method", ["dag", "database_copies", "host_status", "mailbox_server"])
+def test_one_look_that_fails_once_after_the_drain(method):
+    """It is repeated: a healed server is not left drained for it."""
+    failed = []
+
+    def look(real, *args):
+        with real.simulation.present() as world:
+            drained = world.find("MBX1").activation_disabled
+        if drained and not failed:
+            failed.append(method)
+            raise Unreachable(server=str(args[0]), command=method, cause="once")
+        return getattr(real, method)(*args)
+
+    _, report = hostile(DEFAULT, **{method: look})
+    assert failed == [method]
+    assert report.verdict is Verdict.RECOVERED
+
+
+def test_after_a_stop_there_is_still_time_to_restore():
+    """A setting that is seen a minute late is waited for, and POP3 restarted."""
+    from threading import Event
+
+    set_it, look = late_reader("pop_settings", "protocol_log_enabled", 1)
+    scenario, stop = load_scenario("client-access-healed-by-reboot"), Event()
+
+    class Lagging(SimulatedBackend):
+        def set_protocol_logging(self, server, enabled):
+            set_it(SimulatedBackend(self.simulation), server, enabled)
+
+        def pop_settings(self, server):
+            return look(SimulatedBackend(self.simulation), server)
+
+        def copies_of(self, server, database):
+            stop.set()
+            return super().copies_of(server, database)
+
+    report = heal(alert_of(scenario), Lagging(scenario.organisation), stop=stop, custody=Custody())
+    assert report.verdict is Verdict.CANCELLED
+    assert "stopped by a person" in report.summary
+    assert report.debts[0].status.value == "paid"

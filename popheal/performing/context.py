@@ -46,6 +46,8 @@ class Session:
         procedures: The tables to follow, by name.
         stop: Set when a person says stop.
         server_known: The alert's server has been found in the organisation.
+        exiting: The program wanted to exit: it may once everything is put back.
+        restoring: The stop has been heeded: what goes on only puts things back.
         reboots: How often this healing has restarted each server.
     """
 
@@ -57,12 +59,19 @@ class Session:
     observers: tuple[Observer, ...] = ()
     stop: Flag = field(factory=Flag)
     server_known: bool = False
+    restoring: bool = False
+    exiting: SystemExit | None = None
     reboots: dict[str, int] = Factory(dict)
 
     @property
     def timing(self) -> Timing:
         """The policy's waits and deadlines."""
         return self.policy.timing
+
+    @property
+    def hurried(self) -> bool:
+        """Whether waits are cut short: a person said stop, and that has not been heeded yet."""
+        return self.stop.is_set() and not self.restoring
 
     def tell(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
         """Tell the log and every observer what happens."""
@@ -157,11 +166,25 @@ def persistently(session: Session, method: Callable[..., T], *args: Any) -> Step
         # Who was turned away once is not let in the next time, and might be locked out.
         if not isinstance(answer, BackendError) or isinstance(answer, NotAuthorised):
             break
-        if session.stop.is_set():
+        if session.hurried:
             break
         yield from pause(session.timing.probe_pause)
         answer = yield from attempt(method, *args)
     return answer
+
+
+def insistently(session: Session, look: Callable[[], Steps[T]]) -> Steps[T | BackendError]:
+    """Like :func:`persistently`, for a look that takes several calls: all of it is repeated."""
+    for again in range(session.timing.probe_attempts):
+        if again:
+            yield from pause(session.timing.probe_pause)
+        try:
+            return (yield from look())
+        except BackendError as error:
+            last = error
+        if session.hurried:
+            break
+    return last
 
 
 def polling(session: Session, deadline: float, every: float) -> Steps[bool]:
@@ -173,7 +196,7 @@ def polling(session: Session, deadline: float, every: float) -> Steps[bool]:
         every: Seconds between polls.
     """
     left = deadline - session.clock.now().timestamp()
-    if left <= 0 or session.stop.is_set():
+    if left <= 0 or session.hurried:
         return False
     yield from pause(min(every, left))
     return True

@@ -9,7 +9,7 @@ from popheal.backend import Backend
 from popheal.catalogue import SELF_TEST_PROBE
 from popheal.errors import BackendError
 from popheal.observations import ProbeResult
-from popheal.performing.context import Observed, Session, Work, same_boot
+from popheal.performing.context import Observed, Session, Work, persistently, same_boot
 from popheal.reading import is_row_of, moment, pop_rows, probe_outcome, value_since
 from popheal.steps import Steps, attempt, pause
 
@@ -38,7 +38,7 @@ def probe(work: Work) -> Steps[Observed]:
 
 
 def _boot_time(work: Work) -> Steps[datetime | None]:
-    host = yield from attempt(Backend.host_status, work.server)
+    host = yield from persistently(work.session, Backend.host_status, work.server)
     return None if isinstance(host, BackendError) else host.boot_time
 
 
@@ -64,7 +64,7 @@ def run_probe(
             last, why = result, f"{identity}: {result.result} {result.error}".rstrip()
         if failures >= needed:
             return Observed("failed", why), last
-        if session.stop.is_set():
+        if session.hurried:
             break
     return Observed("could_not_tell", why), last
 

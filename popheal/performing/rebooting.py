@@ -27,7 +27,7 @@ from popheal.reading import (
     pop_rows,
     serves_pop,
 )
-from popheal.steps import Steps, attempt
+from popheal.steps import Steps, attempt, call
 
 #: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve
 #: and to be probed.
@@ -51,6 +51,7 @@ def reboot(work: Work) -> Steps[Observed]:
         return Observed("refused", f"not attempted: {host}")
     if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
+        _count_reboot(work)
         return Observed(
             "done", f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
         )
@@ -69,12 +70,17 @@ def reboot(work: Work) -> Steps[Observed]:
     error = yield from attempt(Backend.reboot, work.server, host.boot_time)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return Observed("refused", str(error))
-    name = short_name(work.server)
-    work.session.reboots[name] = work.session.reboots.get(name, 0) + 1
+    _count_reboot(work)
     if error:
         # Even an error may have come after the command had begun to work: the boot time tells.
         return Observed("could_not_tell", str(error))
     return Observed("done", f"restart commanded; it had booted at {moment(host.boot_time)}")
+
+
+def _count_reboot(work: Work) -> None:
+    """Every reboot counts against the budget, whoever caused it."""
+    name = short_name(work.server)
+    work.session.reboots[name] = work.session.reboots.get(name, 0) + 1
 
 
 def _why_not(work: Work, host: HostStatus) -> Steps[str | None]:
@@ -115,13 +121,23 @@ def _why_last_of_role(work: Work) -> Steps[str | None]:
         alike = one.client_access_role and site is not None and one.site == site
         if not alike or same_server(one.fqdn, work.server):
             continue
-        rows = yield from attempt(Backend.server_health, one.fqdn)
-        if not isinstance(rows, BackendError) and serves_pop(one.fqdn, rows):
+        if (yield from _is_serving(one.fqdn)):
             return None
     return (
         "no other client access server of its site is seen to serve POP, so clients would be "
         "cut off (policy: reboot_last_of_role)"
     )
+
+
+def _is_serving(server: str) -> Steps[bool]:
+    """Whether a client access server is seen to serve POP now; if it can't be told, it is not."""
+    try:
+        host = yield from call(Backend.host_status, server)
+        rows = yield from call(Backend.server_health, server)
+        components = yield from call(Backend.component_states, server)
+    except BackendError:
+        return False
+    return serves_pop(server, rows, host.local_time) and not inactive_components(components)
 
 
 def _running_now(work: Work) -> Steps[tuple[str, ...] | BackendError]:

@@ -8,7 +8,14 @@ from popheal.backend import Backend
 from popheal.errors import BackendError, Unreadable
 from popheal.names import same_server, short_name
 from popheal.observations import DatabaseCopy, MailboxServer
-from popheal.performing.context import Observed, Work, deadline_in, persistently, polling
+from popheal.performing.context import (
+    Observed,
+    Work,
+    deadline_in,
+    insistently,
+    persistently,
+    polling,
+)
 from popheal.performing.copies import read_copies_of, read_copies_on
 from popheal.reading import can_take_over, is_active, is_mounted, still_active
 from popheal.steps import Steps, call
@@ -33,13 +40,17 @@ def check_switchover(work: Work) -> Steps[Observed]:
         )
     if not work.session.custody.claim_dag(work.session.organisation, mailbox.dag, work.session):
         return Observed("infeasible", f"another healing is acting on a member of {mailbox.dag}")
-    try:
-        why = (yield from _why_dag_forbids(work, mailbox, mailbox.dag)) or (
-            yield from _why_databases_stay(work)
-        )
-    except BackendError as error:
-        return Observed("could_not_tell", str(error))
+    dag = mailbox.dag
+    why = yield from insistently(work.session, lambda: _why_infeasible(work, mailbox, dag))
+    if isinstance(why, BackendError):
+        return Observed("could_not_tell", str(why))
     return Observed("infeasible", why) if why else Observed("feasible", "all databases can move")
+
+
+def _why_infeasible(work: Work, mailbox: MailboxServer, dag: str) -> Steps[str | None]:
+    return (yield from _why_dag_forbids(work, mailbox, dag)) or (
+        yield from _why_databases_stay(work)
+    )
 
 
 def before_disruption(work: Work) -> str | None:
@@ -189,19 +200,20 @@ def _not_mounted_elsewhere(work: Work) -> Steps[list[str]]:
 
 def why_not_now(work: Work) -> Steps[str | None]:
     """The gates again, right before a reboot: a drain may have taken half an hour."""
-    try:
+
+    def look() -> Steps[str | None]:
         mailbox = yield from call(Backend.mailbox_server, work.server)
         if mailbox.dag is None or not mailbox.activation_disabled:
             return "somebody else has allowed database activation on the server again"
         return (yield from _why_members_forbid(work, mailbox.dag))
-    except BackendError as error:
-        return str(error)
+
+    why = yield from insistently(work.session, look)
+    return str(why) if isinstance(why, BackendError) else why
 
 
 def still_clear(work: Work) -> Steps[str | None]:
     """The very last look before a reboot: why not, or None."""
-    try:
-        active = yield from active_here(work)
-    except BackendError as error:
-        return str(error)
+    active = yield from insistently(work.session, lambda: active_here(work))
+    if isinstance(active, BackendError):
+        return str(active)
     return f"copies are active on the server again: {', '.join(active)}" if active else None

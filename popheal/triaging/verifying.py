@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
-from typing import Final
 
 from attrs import define, field
 
@@ -17,6 +15,7 @@ from popheal.performing.context import Session, persistently
 from popheal.performing.probing import run_probe
 from popheal.performing.services import services_of
 from popheal.reading import (
+    EVALUATED_WITHIN,
     find_service,
     is_row_of,
     is_running,
@@ -274,10 +273,6 @@ def _services_restarted(scene: Scene, monitor: Monitor) -> tuple[str, ...]:
     }
     return tuple(name for one in sorted(which) for name in services_of(one, scene.info))
 
-
-#: Monitors are evaluated every few minutes; an older row tells of an older time. By the server's
-#: own clock, so it is no matter of the policy's waits.
-EVALUATED_WITHIN: Final = timedelta(minutes=30)
 
 _BY_HAND = (
     "Look by hand whether POP works there. Get-MonitoringItemIdentity lists the probes that exist."

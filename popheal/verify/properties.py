@@ -78,7 +78,7 @@ PROPERTIES: Final = (
     Property(
         id="P5",
         sentence="Nothing is changed on a server unless the last look at POP there, made after "
-        "the last restart, saw it fail.",
+        "our last restart, saw it fail.",
         formula="AG (change | disrupt -> seen in (ill, relapsed))",
         form="precedence",
         on_step=checks.without_a_failure,
@@ -200,7 +200,7 @@ PROPERTIES: Final = (
     ),
     Property(
         id="P22",
-        sentence="A verdict is true: recovered only if the last look at POP, made after the last "
+        sentence="A verdict is true: recovered only if the last look at POP, made after our last "
         "restart, saw it well (a monitor: after the wait); cancelled if, and only if, a person "
         "said stop.",
         formula="AG (recovered -> seen = well) & AG (verdict = cancelled <-> stop = heeded)",

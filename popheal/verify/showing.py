@@ -17,6 +17,11 @@ NOT_PROVED: Final = (
         "against a simulated organisation, which shares nothing with this model, look for "
         "differences."
     ),
+    (
+        "What the guards of the actions themselves keep: that the reboot looks at the copies once "
+        "more, counts reboots and compares boot times, and that nothing exceeds the policy's "
+        "limit. Those parts of P1, P3 and P8 are assumed here and tested there."
+    ),
     "That Exchange and Windows do what their documentation says.",
     (
         "That a run is started only on a verified failure: triage sees to that before a table "
