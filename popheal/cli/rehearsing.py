@@ -85,7 +85,7 @@ def rehearse(
     The exit status is the verdict's, as with popheal heal.
 
     Ctrl-C stops it: protocol logging is put back; a server that was drained stays drained, as
-    no probe has succeeded on it, and is handed over in writing. A second Ctrl-C breaks off.
+    it was not failed back yet, and is handed over in writing. A second Ctrl-C breaks off.
     """
     if scenario is not None and seed is not None:
         raise click.UsageError("A scenario and --seed can't be given together.")

@@ -160,7 +160,7 @@ def heal(
         --config popheal.toml --json
 
     Ctrl-C stops it: protocol logging is put back; a server that was drained stays drained, as
-    no probe has succeeded on it, and is handed over in writing. A second Ctrl-C breaks off.
+    it was not failed back yet, and is handed over in writing. A second Ctrl-C breaks off.
     """
     alert = alert_of(server, health_set, monitor)
     stop = Flag()
