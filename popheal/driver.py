@@ -188,7 +188,7 @@ def _as_answerable(request: Call, error: BaseException, session: Session) -> Pop
     if isinstance(error, UnknownName) and not session.server_known:
         return error
     kind = OutcomeUnknown if request.method in EFFECTS else Unreadable
-    broken_off = not isinstance(error, Exception)
+    broken_off = session.stop.is_set() and not isinstance(error, Exception)
     return kind(
         server=request.server,
         command=request.method,

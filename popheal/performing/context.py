@@ -20,7 +20,7 @@ from popheal.observations import ProbeResult, ServerInfo
 from popheal.policy import Policy, Timing
 from popheal.procedures import PROCEDURES
 from popheal.reading import printable
-from popheal.steps import Steps, T, attempt, pause
+from popheal.steps import Steps, T, call, pause
 
 #: Boot times of one boot may be told a little apart, as Windows corrects its clock.
 SAME_BOOT: Final = timedelta(seconds=30)
@@ -161,20 +161,11 @@ def booted_since(before: datetime, now: datetime) -> bool:
 
 def persistently(session: Session, method: Callable[..., T], *args: Any) -> Steps[T | BackendError]:
     """Look, and look again after a pause if that failed, a bounded number of times."""
-    answer = yield from attempt(method, *args)
-    for _ in range(session.timing.probe_attempts - 1):
-        # Who was turned away once is not let in the next time, and might be locked out.
-        if not isinstance(answer, BackendError) or isinstance(answer, NotAuthorised):
-            break
-        if session.hurried:
-            break
-        yield from pause(session.timing.probe_pause)
-        answer = yield from attempt(method, *args)
-    return answer
+    return (yield from insistently(session, lambda: call(method, *args)))
 
 
 def insistently(session: Session, look: Callable[[], Steps[T]]) -> Steps[T | BackendError]:
-    """Like :func:`persistently`, for a look that takes several calls: all of it is repeated."""
+    """Likewise, for a look that takes several calls: all of it is repeated."""
     for again in range(session.timing.probe_attempts):
         if again:
             yield from pause(session.timing.probe_pause)
@@ -182,7 +173,8 @@ def insistently(session: Session, look: Callable[[], Steps[T]]) -> Steps[T | Bac
             return (yield from look())
         except BackendError as error:
             last = error
-        if session.hurried:
+        # Who was turned away once is not let in the next time, and might be locked out.
+        if isinstance(last, NotAuthorised) or session.hurried:
             break
     return last
 

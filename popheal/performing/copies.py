@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from popheal.backend import Backend
-from popheal.errors import BackendError, Unreadable
+from popheal.errors import Unreadable
 from popheal.names import same_server
 from popheal.observations import Database, DatabaseCopy
 from popheal.steps import Steps, call
@@ -20,16 +20,12 @@ _COMMAND = "Get-MailboxDatabaseCopyStatus"
 Copies = list[tuple[DatabaseCopy, Database]]
 
 
-def copies_on(server: str) -> Steps[Copies | BackendError]:
-    """The copies on a server; an error if they can't be read, or don't fit the databases."""
-    try:
-        return (yield from read_copies_on(server))
-    except BackendError as error:
-        return error
-
-
 def read_copies_on(server: str) -> Steps[Copies]:
-    """Likewise, but raises BackendError."""
+    """The copies on a server.
+
+    Raises:
+        BackendError: If they can't be read, or don't fit the databases.
+    """
     databases = yield from call(Backend.databases, server)
     copies = yield from call(Backend.database_copies, server)
     strangers = [copy.server for copy in copies if not same_server(copy.server, server)]

@@ -13,11 +13,12 @@ from popheal.performing.context import (
     Observed,
     Work,
     deadline_in,
+    insistently,
     persistently,
     polling,
     same_boot,
 )
-from popheal.performing.copies import copies_on
+from popheal.performing.copies import read_copies_on
 from popheal.reading import is_active
 from popheal.steps import Steps, T, attempt
 
@@ -62,7 +63,7 @@ def drain(work: Work) -> Steps[Observed]:
     before = yield from persistently(work.session, Backend.mailbox_server, work.server)
     if isinstance(before, BackendError):
         return Observed("refused", f"not attempted: {before}")
-    copies = yield from copies_on(work.server)
+    copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
     if isinstance(copies, BackendError):
         return Observed("refused", f"not attempted: {copies}")
     if before.activation_disabled:
@@ -124,7 +125,7 @@ def _move_back(work: Work) -> Steps[str]:
         for database in work.memory.active_before:
             work.intend(command="Move-ActiveMailboxDatabase", database=database)
             yield from attempt(Backend.move_database, work.server, database)
-    copies = yield from copies_on(work.server)
+    copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
     if isinstance(copies, BackendError):
         return "where the databases are could not be read"
     moved = {name.casefold() for name in work.memory.active_before}

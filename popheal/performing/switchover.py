@@ -143,8 +143,8 @@ def _why_unfit(copy: DatabaseCopy) -> str:
 
 
 def _active_on(server: str) -> Steps[int]:
-    copies = yield from call(Backend.database_copies, server)
-    return sum(is_active(copy) for copy in copies)
+    copies = yield from read_copies_on(server)
+    return sum(is_active(copy) for copy, _ in copies)
 
 
 def verify_copies(work: Work) -> Steps[Observed]:
