@@ -175,12 +175,13 @@ def _restarts(one: State) -> int:
 
 #: How many looks, each repeated with pauses, a performer may take one after another.
 _REPEATED_LOOKS = {
-    "check_switchover": 1,
-    "drain": 1,
+    "check_switchover": 2,
+    "drain": 2,
     "enable_protocol_logging": 1,
-    "fail_back": 1,
+    "fail_back": 2,
     "find_backends": 3,
-    "reboot": 3,
+    "probe": 3,
+    "reboot": 5,
     "reload_pop3": 1,
     "restart_service": 1,
 }
