@@ -234,19 +234,23 @@ def _answer(
             return lambda: steps.send(None)
         value = getattr(backend, request.method)(*request.args)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
-        if isinstance(raised, (KeyboardInterrupt, SystemExit)):
-            _heed(raised, session)
+        _heed(raised, session)
         return _broken_off(steps, request, raised, session)
     return lambda: steps.send(value)
 
 
-def _heed(interrupt: BaseException, session: Session) -> None:
-    """Take Ctrl-C, or the program's wish to exit, for a stop; the second time, break off."""
-    if session.stop.is_set():
-        raise interrupt
+def _heed(raised: BaseException, session: Session) -> None:
+    """Take Ctrl-C, or the program's wish to exit, for a stop; the second time, break off.
+
+    What is neither that nor a failure was raised to break off at once.
+    """
+    if isinstance(raised, (Exception, asyncio.CancelledError)):
+        return
+    if session.stop.is_set() or not isinstance(raised, (KeyboardInterrupt, SystemExit)):
+        raise raised
     session.stop.set()
-    if isinstance(interrupt, SystemExit):
-        session.exiting = interrupt
+    if isinstance(raised, SystemExit):
+        session.exiting = raised
 
 
 def _sleep(seconds: float, session: Session) -> None:
@@ -317,8 +321,7 @@ async def _aanswer(
     except asyncio.CancelledError:
         raise
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
-        if isinstance(raised, (KeyboardInterrupt, SystemExit)):
-            _heed(raised, session)
+        _heed(raised, session)
         return _broken_off(steps, request, raised, session)
     return lambda: steps.send(value)
 

@@ -18,6 +18,7 @@ from popheal import (
     Report,
     Timing,
     Verdict,
+    VirtualClock,
     aheal,
     atriage,
     heal,
@@ -212,6 +213,30 @@ def test_a_second_interrupt_breaks_off():
     assert backend
     with pytest.raises(KeyboardInterrupt):
         heal(alert_of(scenario), Impatient(scenario), stop=stop, custody=Custody())
+
+
+@pytest.mark.parametrize("when", ["call", "pause"])
+def test_a_wish_to_be_out_at_once_is_granted(when):
+    """What is neither a failure nor Ctrl-C, as a host program's own interrupt, breaks off."""
+    scenario = load_scenario(DEFAULT)
+
+    class Out(BaseException):
+        pass
+
+    def out(*_):
+        raise Out
+
+    class Leaving(Delegating):
+        database_copies = out
+
+    clock = VirtualClock()
+    backend = scenario.backend
+    if when == "call":
+        backend = Leaving(scenario)
+    else:
+        clock.sleep = out
+    with pytest.raises(Out):
+        heal(alert_of(scenario), backend, clock=clock, custody=Custody())
 
 
 def test_cancelling_a_task_restores_first():
