@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         MonitorHealth,
         PopSettings,
         ProbeResult,
+        RecoveryAction,
         ServerInfo,
         ServiceStatus,
     )
@@ -120,6 +121,19 @@ class Backend(Protocol):
         """
         ...
 
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
+        """What Managed Availability has begun, ended or refused to itself since then.
+
+        From ``Microsoft-Exchange-ManagedAvailability/RecoveryActionResults`` (and, for what was
+        throttled, ``RecoveryActionLogs``), asked of the server itself, ``since`` by its own clock;
+        in the order of their first events. What began earlier and has no end is not among them:
+        ask far enough back.
+
+        Empty only where both logs were read and hold nothing of that time. Raises CommandFailed
+        if one of them isn't there or is turned off.
+        """
+        ...
+
     # --- effects -----------------------------------------------------------------------------
 
     def restart_service(self, server: str, service: str) -> None:
@@ -167,6 +181,7 @@ LOOKS = (
     "services",
     "host_status",
     "pop_logs",
+    "recovery_actions",
 )
 EFFECTS = (
     "restart_service",
@@ -201,6 +216,9 @@ class AsyncBackend(Protocol):
     def pop_logs(
         self, server: str, location: str, since: datetime, until: datetime
     ) -> Awaitable[Sequence[LogFile]]: ...
+    def recovery_actions(
+        self, server: str, since: datetime
+    ) -> Awaitable[Sequence[RecoveryAction]]: ...
     def restart_service(self, server: str, service: str) -> Awaitable[None]: ...
     def start_service(self, server: str, service: str) -> Awaitable[None]: ...
     def set_activation_disabled(self, server: str, disabled: bool) -> Awaitable[None]: ...

@@ -200,3 +200,31 @@ class LogFile:
 
     name: str
     text: str
+
+
+@frozen(kw_only=True)
+class RecoveryAction:
+    """One recovery action of Managed Availability, from the event logs of the server it ran on.
+
+    Attributes:
+        action: Its id: ``ForceReboot``, ``RestartService``, ``ServerFailover``...
+        resource: What it was done to: a service, the server, a database.
+        requester: The responder that asked for it.
+        instance: ``InstanceId``, the same in all events of one action; empty where throttled.
+        started: When it began; where throttled, when it was asked for.
+        expected_finish: When it should be over, as said at its start; None if that wasn't seen.
+        finished: When it ended.
+        result: ``Succeeded``, ``Failed``..., as the product says it; empty while there is none.
+        throttled: It was refused for the product's own limits, and not begun.
+    """
+
+    server: str
+    action: str
+    resource: str = ""
+    requester: str = ""
+    instance: str = ""
+    started: datetime | None = None
+    expected_finish: datetime | None = None
+    finished: datetime | None = None
+    result: str = ""
+    throttled: bool = False

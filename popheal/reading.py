@@ -18,6 +18,7 @@ from popheal.observations import (
     DatabaseCopy,
     MonitorHealth,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -234,6 +235,56 @@ def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
     if not requesters:  # Nobody can be named: somebody's work, except where POP itself is off.
         return name != POP_PROXY_COMPONENT.casefold()
     return any(who.casefold() != "healthapi" for who in requesters)
+
+
+# --- what Managed Availability does --------------------------------------------------------------
+
+_REBOOT: Final = "forcereboot"
+_RESTART: Final = "restartservice"
+#: A recovery action without a result may be this much later than it was expected to be.
+OVERDUE_AFTER: Final = timedelta(minutes=5)
+
+
+def is_reboot(action: RecoveryAction) -> bool:
+    """Whether it restarts the server, with or without success; a throttled one was never begun.
+
+    An action id that isn't known is no reboot, and no restart of a service either.
+    """
+    return action.action.casefold() == _REBOOT and not action.throttled
+
+
+def is_service_restart(action: RecoveryAction, services: Iterable[str]) -> bool:
+    """Whether it restarts one of these services, with or without success.
+
+    Args:
+        action: What was seen; a throttled one was never begun.
+        services: Names of services, in any case.
+    """
+    if action.action.casefold() != _RESTART or action.throttled:
+        return False
+    return action.resource.casefold() in {name.casefold() for name in services}
+
+
+def is_under_way(action: RecoveryAction, now: datetime, *, booted: datetime | None = None) -> bool:
+    """Whether it must be counted as still being carried out: begun, and without a result.
+
+    It no longer is once its expected finish has passed by :data:`OVERDUE_AFTER`. Where that or
+    its start can't be told, or makes no sense, it counts as under way.
+
+    Args:
+        action: What was seen, whatever kind of action it is.
+        now: The time by the server's own clock.
+        booted: When the server booted, by its own clock; nothing outlives a boot. None if that
+            isn't known.
+    """
+    if action.throttled or action.result or action.finished:
+        return False
+    started, expected = action.started, action.expected_finish
+    if booted and started and started < booted:
+        return False
+    if expected is None or started is None or expected < started:
+        return True
+    return now - expected <= OVERDUE_AFTER
 
 
 # --- back ends -----------------------------------------------------------------------------------

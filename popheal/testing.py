@@ -35,6 +35,7 @@ from popheal.observations import (
     MonitorHealth,
     PopSettings,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -118,6 +119,15 @@ class BackendConformance:
             BackendError,
             lambda: backend.pop_logs(self.server, "Z:\\no\\such\\folder", until, until),
         )
+
+    def test_recovery_actions(self, backend: Backend) -> None:
+        """Managed Availability's actions on that server; none of a time that is still to come."""
+        now = backend.host_status(self.server).local_time
+        seen = backend.recovery_actions(self.server, now - timedelta(hours=1))
+        for action in _each(RecoveryAction, seen):
+            assert same_server(action.server, self.server)
+            assert action.action
+        assert list(backend.recovery_actions(self.server, now + timedelta(days=1))) == []
 
     def test_restart_service(self, backend: Backend) -> None:
         """After a restart another process runs."""

@@ -17,6 +17,7 @@ from popheal.observations import (
     DatabaseCopy,
     MonitorHealth,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -246,3 +247,71 @@ def test_monitors_are_found_without_case():
     """And an unknown one has no recipe."""
     assert find_monitor("POPDEEPTESTMONITOR").procedure == "mailbox"
     assert find_monitor("PrivateWorkingSetWarningThresholdExceeded.pop") is None
+
+
+# --- what Managed Availability does --------------------------------------------------------------
+
+EXPECTED = NOW + timedelta(minutes=2)
+
+
+def recovery(action="ForceReboot", **fields):
+    given = {"resource": "MBX1", "started": NOW, "expected_finish": EXPECTED}
+    return RecoveryAction(server="MBX1", action=action, **{**given, **fields})
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_reboot", "is_restart"),
+    [
+        (recovery(), True, False),
+        (recovery("forcereboot", result="Failed"), True, False),
+        (recovery(throttled=True), False, False),
+        (recovery("RestartService", resource="MSExchangePop3BE"), False, True),
+        (recovery("restartservice", resource="MSEXCHANGEPOP3BE", result="Failed"), False, True),
+        (recovery("RestartService", resource="MSExchangeImap4"), False, False),
+        (recovery("RestartService", resource="MSExchangePop3BE", throttled=True), False, False),
+        (recovery("ServerFailover"), False, False),
+        (recovery("ForceRebootOfSomethingNew"), False, False),
+        (recovery("", resource="MSExchangePop3BE"), False, False),
+    ],
+)
+def test_kinds_of_recovery_actions(seen, is_reboot, is_restart):
+    """What a new version calls otherwise is neither; what was throttled was not done."""
+    assert reading.is_reboot(seen) is is_reboot
+    assert reading.is_service_restart(seen, ("MSExchangePOP3", "MSExchangePOP3BE")) is is_restart
+
+
+LATEST = EXPECTED + reading.OVERDUE_AFTER
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "under_way"),
+    [
+        (recovery(), NOW, True),
+        (recovery("SomethingNew"), NOW, True),
+        (recovery(), LATEST, True),
+        (recovery(), LATEST + timedelta(seconds=1), False),
+        (recovery(result="Succeeded"), NOW, False),
+        (recovery(result="SomethingNew"), NOW, False),
+        (recovery(finished=NOW), NOW, False),
+        (recovery(throttled=True, expected_finish=None), NOW, False),
+        # What can't be told, or makes no sense, is the dangerous case.
+        (recovery(expected_finish=None), NOW + timedelta(days=9), True),
+        (recovery(started=None), LATEST + timedelta(days=9), True),
+        (recovery(expected_finish=datetime.min.replace(tzinfo=UTC)), NOW, True),
+        (recovery(expected_finish=datetime.max.replace(tzinfo=UTC)), NOW, True),
+        # Begun in the future: a clock that was set back.
+        (recovery(), NOW - timedelta(hours=1), True),
+    ],
+)
+def test_recovery_actions_under_way(seen, now, under_way):
+    """Begun, without a result, and not long overdue."""
+    assert reading.is_under_way(seen, now) is under_way
+
+
+def test_nothing_outlives_a_boot():
+    """An action begun before the latest boot is over; a boot before it says nothing."""
+    later, earlier = NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)
+    assert not reading.is_under_way(recovery(), later, booted=later)
+    assert reading.is_under_way(recovery(), later, booted=earlier)
+    assert reading.is_under_way(recovery(), later, booted=NOW)
+    assert reading.is_under_way(recovery(started=None), later, booted=later)

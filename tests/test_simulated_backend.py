@@ -32,7 +32,7 @@ class TestSimulatedBackend(BackendConformance):
 
     @pytest.fixture
     def backend(self) -> Backend:
-        return organised().backend
+        return organised(recovery_actions=[{"server": "MBX1", "action": "ServerFailover"}]).backend
 
 
 def arguments(scenario, method):
@@ -43,6 +43,7 @@ def arguments(scenario, method):
         "copies_of": ("DB01",),
         "services": ([BE],),
         "pop_logs": (scenario.backend.pop_settings("MBX1").log_location, now, now),
+        "recovery_actions": (now,),
         "restart_service": (BE,),
         "start_service": (BE,),
         "set_activation_disabled": (True,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from attrs import frozen
 
@@ -18,6 +19,7 @@ from popheal.observations import (
     MonitorHealth,
     PopSettings,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -340,3 +342,56 @@ def log_file(seen: LogFile, head_bytes: int, tail_bytes: int) -> PsObject:
         types=_CUSTOM,
         notes={"Name": seen.name, "Head": head, "Tail": tail, "Omitted": Int64(omitted)},
     )
+
+
+#: Events are stamped when they are written; this one is for what has no time to be told.
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def recovery_events(seen: RecoveryAction) -> list[PsObject]:
+    """The events that tell of an action: that it began, that it ended, or that it may not begin."""
+    if seen.throttled:
+        # This log spells two of the names in its own way.
+        told: dict[str, object] = {"ActionId": seen.action, "RequesterName": seen.requester}
+        return [_recovery_event(2051, seen.started, {**told, "ResourceName": seen.resource})]
+    about = {
+        "Id": seen.action,
+        "RequestorName": seen.requester,
+        "ResourceName": seen.resource,
+        "InstanceId": seen.instance,
+        "StartTime": _stamp(seen.started),
+    }
+    events = []
+    if seen.expected_finish is not None or not seen.result:
+        began = {**about, "EndTime": _stamp(seen.expected_finish), "Result": "Unknown"}
+        events.append(_recovery_event(500, seen.started, began))
+    if seen.result:
+        ended = {**about, "EndTime": _stamp(seen.finished), "Result": seen.result}
+        kind = 502 if seen.result.casefold() == "failed" else 501
+        events.append(_recovery_event(kind, seen.finished, ended))
+    return events
+
+
+def _recovery_event(kind: int, at: datetime | None, told: Mapping[str, object]) -> PsObject:
+    stamped = {"EventId": kind, "TimeCreated": _stamp(at or _SOME_TIME)}
+    return PsObject(types=_CUSTOM, notes={**dict.fromkeys(_RECOVERY_FIELDS), **stamped, **told})
+
+
+_RECOVERY_FIELDS = (
+    "EventId",
+    "TimeCreated",
+    "Id",
+    "ActionId",
+    "ResourceName",
+    "RequestorName",
+    "RequesterName",
+    "InstanceId",
+    "StartTime",
+    "EndTime",
+    "ExpectedToFinishAt",
+    "Result",
+)
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else time_text(at)

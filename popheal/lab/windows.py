@@ -56,10 +56,16 @@ def _read_logs(backend: Backend, server: str, given: Given) -> list[PsObject]:
     return [objects.log_file(row, head, tail) for row in found]
 
 
+def _recovery_actions(backend: Backend, server: str, given: Given) -> list[PsObject]:
+    found = backend.recovery_actions(server, _moment(given.get("since")))
+    return [event for row in found for event in objects.recovery_events(row)]
+
+
 _LOOKS: Mapping[str, Run] = {
     scripts.SERVICES: _services,
     scripts.HOST_STATUS: _host_status,
     scripts.READ_LOGS: _read_logs,
+    scripts.RECOVERY_ACTIONS: _recovery_actions,
 }
 _EFFECTS: Mapping[str, Run] = {
     scripts.RESTART_SERVICE: _restart_service,

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from attrs import evolve
+
 from popheal.errors import CommandFailed, UnknownName
 from popheal.observations import (
     ComponentState,
@@ -18,6 +20,7 @@ from popheal.observations import (
     MonitorHealth,
     PopSettings,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -212,6 +215,44 @@ class FakeBackend:
     ) -> Sequence[LogFile]:
         self._note("pop_logs", server, location, since, until)
         return [LogFile(name="POP32026010508-1.LOG", text=self.log_text)]
+
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
+        self._note("recovery_actions", server, since)
+        restart = RecoveryAction(
+            server=self._full(server),
+            action="RestartService",
+            resource="MSExchangePOP3BE",
+            requester="PopRestart <&> \U0001f4a9",
+        )
+        return [
+            # Its start is older than what was asked for.
+            evolve(
+                restart,
+                instance="260105.070000.00000.001",
+                started=NOW - timedelta(hours=2),
+                finished=NOW - timedelta(minutes=50),
+                result="Succeeded",
+            ),
+            evolve(
+                restart,
+                instance="260105.071000.00000.002",
+                started=NOW - timedelta(minutes=40),
+                expected_finish=NOW - timedelta(minutes=38),
+                finished=NOW - timedelta(minutes=20),
+                result="Failed",
+            ),
+            # It goes on while the one before comes to its end.
+            evolve(
+                restart,
+                action="ForceReboot",
+                resource="EX1",
+                instance="260105.072000.00000.003",
+                started=NOW - timedelta(minutes=30),
+                expected_finish=NOW + timedelta(minutes=2),
+            ),
+            evolve(restart, started=NOW - timedelta(minutes=10), throttled=True),
+            evolve(restart, started=NOW - timedelta(minutes=5), throttled=True),
+        ]
 
     def restart_service(self, server: str, service: str) -> None:
         self._note("restart_service", server, service)

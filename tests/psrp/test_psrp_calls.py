@@ -7,16 +7,21 @@ import re
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
 
 from popheal.backend import EFFECTS, LOOKS, Backend
 from popheal.backends.psrp import PsrpBackend, exchange_connection
-from popheal.backends.psrp.scripts import RESTART_SERVER, RESTART_SERVICE, SCRIPTS
-from popheal.custody import Custody
-from popheal.errors import CommandFailed, Unreachable, Unreadable
+from popheal.backends.psrp.scripts import (
+    RECOVERY_ACTIONS,
+    RESTART_SERVER,
+    RESTART_SERVICE,
+    SCRIPTS,
+)
+from popheal.errors import CommandFailed, NotAuthorised, Unreachable, Unreadable
+from popheal.journal import Journal
 from popheal.lab import Lab
 from popheal.observations import MailboxServer, ServerInfo
 
@@ -28,6 +33,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "copies_of": (EX1, "DB1"),
     "services": (EX1, ("MSExchangePop3", "MSExchangePOP3BE")),
     "pop_logs": (EX1, "D:\\Logs\\$(bad) 'quoted'", NOW - timedelta(minutes=1), NOW),
+    "recovery_actions": (EX1, NOW - timedelta(hours=1)),
     "restart_service": (EX1, "MSExchangePop3"),
     "start_service": (EX1, "MSExchangePop3"),
     "set_activation_disabled": (EX1, True),
@@ -59,13 +65,25 @@ def test_is_a_backend(backend: PsrpBackend) -> None:
 
 
 def test_all_real_connections_are_one_organisation(lab: Lab) -> None:
-    """Two configurations of one forest, by servers of two of its domains, share custody."""
+    """Two configurations of one forest, by servers of two of its domains, share claims."""
     one = PsrpBackend(lab.settings([EX1]))
     other = PsrpBackend(attrs.evolve(lab.settings(), exchange=exchange_connection(["ex9.sub.b"])))
     assert one.organisation == other.organisation == "exchange"
-    custody = Custody()
-    assert custody.claim_server(one.organisation, EX1, one)
-    assert not custody.claim_server(other.organisation, EX1, other)
+    journal = Journal()
+    first, second = (
+        journal.begin(
+            name,
+            at=datetime(2026, 1, 5, tzinfo=UTC),
+            organisation=one.organisation,
+            server=EX1,
+            version="",
+            alert={},
+            policy={},
+        )
+        for name, one in (("first", one), ("second", other))
+    )
+    assert first.claim("server", EX1) is None
+    assert second.claim("server", EX1) == "first"
 
 
 def test_importing_does_not_import_the_client_library() -> None:
@@ -212,7 +230,9 @@ def test_a_call_is_quick(backend: PsrpBackend) -> None:
     assert time.perf_counter() - started < 0.5
 
 
-@pytest.mark.parametrize("method", ["services", "host_status", "pop_logs", *EFFECTS])
+@pytest.mark.parametrize(
+    "method", ["services", "host_status", "pop_logs", "recovery_actions", *EFFECTS]
+)
 def test_scripts_declare_what_they_are_given(
     method: str, backend: PsrpBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +284,39 @@ def test_a_restart_fails_closed() -> None:
     assert re.search(r"if \(0, 1115, 1190 -notcontains \$shutdown\.ExitCode\) \{\s+throw", after)
     # Not left behind where there was no restart.
     assert re.search(r"catch \{\s+\$root\.DeleteSubKey\(\$path\)\s+throw\s+\}\s*\Z", after)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        ("There is not an event log on the localhost computer that matches it.", CommandFailed),
+        ("Attempted to perform an unauthorized operation.", NotAuthorised),
+    ],
+)
+def test_recovery_actions_that_cannot_be_read(
+    backend: PsrpBackend, fake: FakeBackend, error: str, raised: type[Exception]
+) -> None:
+    """A log that isn't there, or is closed to the account, is an error; no events are none."""
+    fake.fail("recovery_actions", CommandFailed(server=EX1, command="Get-WinEvent", cause=error))
+    with pytest.raises(raised, match=r"event log|unauthorized"):
+        backend.recovery_actions(EX1, NOW)
+    fake.fail("recovery_actions", Unreadable(server=EX1, command="Get-WinEvent", cause="?"))
+    with pytest.raises(Unreadable, match="TimeCreated"):
+        backend.recovery_actions(EX1, NOW)
+    fake.recovery_actions = lambda server, since: []  # type: ignore[method-assign]
+    assert backend.recovery_actions(EX1, NOW) == []
+
+
+def test_no_events_is_the_only_error_that_is_no_error() -> None:
+    """Each log is asked for first, as a query finds nothing in one that it may not read."""
+    before, _, after = RECOVERY_ACTIONS.partition("-FilterHashtable")
+    assert "Get-WinEvent -ListLog $name" in before
+    for check in ("$null -eq $log)", "-not $log.IsEnabled)", "$null -eq $log.RecordCount)"):
+        assert f"if ({check} {{ throw" in before
+    assert RECOVERY_ACTIONS.count("catch") == 1
+    assert re.search(r"-notlike 'NoMatchingEventsFound,\*'\) \{ throw \}", after)
+    # Neither may what was cut off pass for all of it.
+    assert re.search(r"\$found\.Count -ge \$Most\) \{\s+throw", after)
 
 
 def test_a_disabled_service_is_not_stopped() -> None:

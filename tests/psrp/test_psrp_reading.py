@@ -9,12 +9,14 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from attrs import evolve
 
 from popheal.backends.psrp import reading, values
 from popheal.backends.psrp.client import _Deserializer
 from popheal.backends.psrp.reading import Row
 from popheal.backends.psrp.values import Record
 from popheal.errors import Unreadable
+from popheal.observations import RecoveryAction
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 UTC_2021 = datetime(2021, 9, 29, 18, 59, 7, 20592, tzinfo=UTC)
@@ -312,3 +314,124 @@ def test_how_many_rows() -> None:
         with pytest.raises(Unreadable):
             reading.only(answer, server="s", command="c")
     assert reading.rows([None, "", []], server="s", command="c") == []
+
+
+# --- recovery actions ----------------------------------------------------------------------------
+
+EVENT = {
+    "EventId": 500,
+    "TimeCreated": "2026-01-05T08:00:00.1234567Z",
+    "Id": "ForceReboot",
+    "ResourceName": "EX1",
+    "RequestorName": "PopReboot",
+    "InstanceId": "260105.080000.12345.001",
+    "StartTime": "2026-01-05T08:00:00Z",
+    "EndTime": "2026-01-05T08:05:00Z",
+    "Result": "Unknown",
+}
+END = {
+    **EVENT,
+    "EventId": 501,
+    "TimeCreated": "2026-01-05T08:04:00Z",
+    "EndTime": "2026-01-05T08:04:00Z",
+    "Result": "Succeeded",
+}
+THROTTLED = {
+    "EventId": 2051,
+    "TimeCreated": "2026-01-05T08:02:00Z",
+    "ActionId": "RestartService",
+    "ResourceName": "MSExchangePop3",
+    "RequesterName": "PopRestart",
+}
+
+
+def at(minute: int) -> datetime:
+    return datetime(2026, 1, 5, 8, minute, tzinfo=UTC)
+
+
+def actions(*events: dict[str, object]) -> list[RecoveryAction]:
+    return reading.recovery_actions([row(record(**event), "ex1") for event in events])
+
+
+def test_a_start_and_an_end_are_one_action() -> None:
+    """In whatever order they come; the expected finish is that of the start."""
+    began = RecoveryAction(
+        server="ex1",
+        action="ForceReboot",
+        resource="EX1",
+        requester="PopReboot",
+        instance="260105.080000.12345.001",
+        started=at(0),
+        expected_finish=at(5),
+    )
+    ended = evolve(began, finished=at(4), result="Succeeded")
+    assert actions(EVENT) == [began]
+    assert actions(EVENT, EVENT) == [began]
+    assert actions(EVENT, END) == actions(END, EVENT) == [ended]
+    assert actions(END) == [evolve(ended, expected_finish=None)]
+    # Written in the same instant, the newest first.
+    assert actions(END, {**EVENT, "TimeCreated": END["TimeCreated"]}) == [ended]
+
+
+def test_the_end_of_another_action_ends_nothing() -> None:
+    """Another instance, another kind of action, another resource."""
+    for change in ({"InstanceId": "2"}, {"Id": "RestartService"}, {"ResourceName": "EX2"}):
+        first, second = actions(EVENT, {**END, **change})
+        assert (first.result, second.result) == ("", "Succeeded")
+
+
+def test_throttled_actions() -> None:
+    """Each attempt by itself, without start or end; the other log has names of its own."""
+    seen = actions(THROTTLED, {**THROTTLED, "TimeCreated": "2026-01-05T08:03:00Z"}, EVENT)
+    assert [one.throttled for one in seen] == [False, True, True]
+    assert (seen[1].action, seen[1].requester) == ("RestartService", "PopRestart")
+    assert [(one.started, one.expected_finish, one.result) for one in seen[1:]] == [
+        (at(2), None, ""),
+        (at(3), None, ""),
+    ]
+
+
+def test_an_expected_finish_under_its_own_name() -> None:
+    """Preferred, where there is one."""
+    (seen,) = actions({**EVENT, "ExpectedToFinishAt": "2026-01-05T08:07:00Z"})
+    assert seen.expected_finish == at(7)
+
+
+def test_times_of_actions_that_cannot_be_read() -> None:
+    """Are None: nothing is made of them."""
+    (seen,) = actions({**EVENT, "StartTime": "1/5/2026 8:00:00 AM", "EndTime": None})
+    assert (seen.started, seen.expected_finish) == (None, None)
+    (seen,) = actions({**EVENT, "StartTime": ""}, END)
+    assert seen.started == at(0)
+
+
+@pytest.mark.parametrize(
+    ("event", "change", "said"),
+    [
+        (EVENT, {"EventId": 499}, "EventId is '499'"),
+        (EVENT, {"EventId": None}, "EventId is None"),
+        (EVENT, {"EventId": "5oo"}, "EventId is '5oo'"),
+        (EVENT, {"TimeCreated": "yesterday"}, "TimeCreated"),
+        (EVENT, {"TimeCreated": None}, "TimeCreated"),
+        (EVENT, {"Id": None}, "Id"),
+        (EVENT, {"Id": " "}, "Id"),
+        (EVENT, {"InstanceId": None}, "InstanceId"),
+        (END, {"InstanceId": ""}, "InstanceId"),
+        (END, {"Result": None}, "Result"),
+        ({**END, "EventId": 502}, {"Result": ""}, "Result"),
+        (THROTTLED, {"ActionId": None}, "Id"),
+        (THROTTLED, {"TimeCreated": ""}, "TimeCreated"),
+    ],
+)
+def test_garbled_events(event: dict[str, object], change: dict[str, object], said: str) -> None:
+    """One of them spoils the answer: what it tells of could be what matters."""
+    with pytest.raises(Unreadable, match=said):
+        actions(END, {**event, **change})
+
+
+def test_events_that_are_no_objects() -> None:
+    """Or objects with nothing in them."""
+    with pytest.raises(Unreadable, match="no object"):
+        reading.recovery_actions(reading.rows(["500"], server="s", command="c"))
+    with pytest.raises(Unreadable, match="TimeCreated"):
+        actions({})

@@ -254,6 +254,12 @@ NOISY = (
 UNKNOWN_TERM = "The agent said: the term 'X' is not recognized as the name of a cmdlet"
 
 
+NO_RIGHT_TO_LOG = (
+    "Could not retrieve information about the Security log. Error: Attempted to perform an "
+    "unauthorized operation.."
+)
+
+
 def record(reason: str, text: str) -> list[ErrorText]:
     return [ErrorText(text=text, reason=reason)]
 
@@ -272,6 +278,8 @@ def test_error_records() -> None:
         (record("AmDbActionException", "Error 0x6ba (no RPC)"), "s", True, CommandFailed),
         (record("UnauthorizedAccessException", "Access is denied."), "s", False, NotAuthorised),
         (record("UnauthorizedAccessException", "Access is denied."), "s", True, CommandFailed),
+        (record("Exception", NO_RIGHT_TO_LOG), "s", False, NotAuthorised),
+        (record("Exception", NO_RIGHT_TO_LOG), "s", True, CommandFailed),
         (record("CommandNotFoundException", "'X' is"), "s", False, NotAuthorised),
         (record("CommandNotFoundException", "'X' is"), "s", True, NotAuthorised),
         (record("ProvisioningException", UNKNOWN_TERM), "s", False, NotAuthorised),

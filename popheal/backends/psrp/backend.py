@@ -1,7 +1,8 @@
 """The backend over PowerShell remoting.
 
 Exchange's cmdlets run on an Exchange endpoint, which takes cmdlets with parameters and nothing
-else; services, boot time, restart and log files are asked of each server's own plain endpoint.
+else; services, boot time, restart, log files and event logs are asked of each server's own plain
+endpoint.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from popheal.observations import (
     MonitorHealth,
     PopSettings,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _DEFAULT_LOGS = r"%ExchangeInstallPath%Logging\Pop3"
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,256}", re.ASCII)
 _LOG_LIMITS = {"HeadBytes": 16 * 1024, "TailBytes": 1024 * 1024, "Newest": 4, "Most": 12}
+_MOST_EVENTS = 1000
 
 
 class PsrpBackend:
@@ -167,6 +170,15 @@ class PsrpBackend:
             },
         )
         return [reading.log_file(row) for row in _rows(answer, server, command)]
+
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
+        answer, command = self._plain(
+            server,
+            "read recovery actions",
+            scripts.RECOVERY_ACTIONS,
+            {"Since": _stamp(since), "Most": _MOST_EVENTS},
+        )
+        return reading.recovery_actions(_rows(answer, server, command))
 
     # --- effects -----------------------------------------------------------------------------
 

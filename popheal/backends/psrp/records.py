@@ -110,6 +110,13 @@ RULES = (
         NotAuthorised,
         effects=CommandFailed,
     ),
+    # In these words Get-WinEvent says that a log is closed to the account.
+    _rule(
+        r"\bAttempted to perform an unauthorized operation\b",
+        NotAuthorised,
+        effects=CommandFailed,
+        next_step="Make the account a local administrator there, or one of Event Log Readers.",
+    ),
     # The connected server could not open a connection to the target. An effect may have written
     # to the directory before.
     _rule(r"\ARpcException\n.*\n.*\b0x6ba\b", Unreachable, effects=CommandFailed),

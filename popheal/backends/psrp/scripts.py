@@ -205,6 +205,59 @@ for ($i = 0; $i -lt $files.Count; $i++) {
 """
 )
 
+#: Recovery actions of Managed Availability since a moment: 500 when one began, 501 and 502 when it
+#: ended, 2051 when one was throttled.
+RECOVERY_ACTIONS = (
+    r"""
+param([string] $HostName, [string] $Since, [int] $Most)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+$culture = [System.Globalization.CultureInfo]::InvariantCulture
+$style = [System.Globalization.DateTimeStyles]::RoundtripKind
+$after = [datetime]::Parse($Since, $culture, $style).ToUniversalTime()
+$channels = @{ RecoveryActionResults = 500, 501, 502; RecoveryActionLogs = 2051 }
+
+foreach ($channel in 'RecoveryActionResults', 'RecoveryActionLogs') {
+    $name = "Microsoft-Exchange-ManagedAvailability/$channel"
+    # A query for events finds none in a log that it may not read: make sure first.
+    $log = Get-WinEvent -ListLog $name -ErrorAction Stop
+    if ($null -eq $log) { throw "There is no event log $name." }
+    if (-not $log.IsEnabled) { throw "The event log $name is turned off." }
+    if ($null -eq $log.RecordCount) { throw "The event log $name does not tell what it holds." }
+    $filter = @{ LogName = $name; Id = $channels[$channel]; StartTime = $after }
+    try {
+        $found = @(Get-WinEvent -FilterHashtable $filter -MaxEvents $Most -ErrorAction Stop)
+    } catch {
+        # This error says that there are none. Every other one says that they weren't read.
+        if ($_.FullyQualifiedErrorId -notlike 'NoMatchingEventsFound,*') { throw }
+        $found = @()
+    }
+    # The newest come first. What is left out could be the start of something under way.
+    if ($channel -eq 'RecoveryActionResults' -and $found.Count -ge $Most) {
+        throw "The event log $name has $Most or more events since $Since."
+    }
+    foreach ($entry in $found) {
+        $told = ([xml] $entry.ToXml()).Event.UserData.EventXML
+        [pscustomobject] @{
+            EventId            = $entry.Id
+            TimeCreated        = $entry.TimeCreated.ToUniversalTime().ToString('o')
+            Id                 = $told.Id
+            ActionId           = $told.ActionId
+            ResourceName       = $told.ResourceName
+            RequestorName      = $told.RequestorName
+            RequesterName      = $told.RequesterName
+            InstanceId         = $told.InstanceId
+            StartTime          = $told.StartTime
+            EndTime            = $told.EndTime
+            ExpectedToFinishAt = $told.ExpectedToFinishAt
+            Result             = $told.Result
+        }
+    }
+}
+"""
+)
+
 #: Each script by name.
 SCRIPTS: Mapping[str, str] = MappingProxyType(
     {
@@ -214,5 +267,6 @@ SCRIPTS: Mapping[str, str] = MappingProxyType(
         "start_service": START_SERVICE,
         "restart_server": RESTART_SERVER,
         "read_logs": READ_LOGS,
+        "recovery_actions": RECOVERY_ACTIONS,
     }
 )

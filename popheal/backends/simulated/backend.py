@@ -23,6 +23,7 @@ from popheal.observations import (
     MonitorHealth,
     PopSettings,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -98,6 +99,9 @@ class SimulatedBackend:
         self, server: str, location: str, since: datetime, until: datetime
     ) -> Sequence[LogFile]:
         return self._look("pop_logs", server, lambda o: o.pop_logs(server, location, since, until))
+
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
+        return self._look("recovery_actions", server, lambda o: o.recovery_actions(server, since))
 
     # --- effects ---------------------------------------------------------------------------------
 

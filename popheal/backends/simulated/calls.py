@@ -111,6 +111,7 @@ COMMANDS = {
     "services": "Get-Service",
     "host_status": "Win32_OperatingSystem",
     "pop_logs": "Get-ChildItem",
+    "recovery_actions": "Get-WinEvent",
     "restart_service": "Restart-Service",
     "start_service": "Start-Service",
     "set_activation_disabled": "Set-MailboxServer",

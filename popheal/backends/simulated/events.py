@@ -7,8 +7,14 @@ from collections.abc import Callable, Mapping
 
 from attrs import define, field
 
-from popheal.backends.simulated.history import ADMINISTRATOR, CopyChanged, Happening
+from popheal.backends.simulated.history import (
+    ADMINISTRATOR,
+    MANAGED_AVAILABILITY,
+    CopyChanged,
+    Happening,
+)
 from popheal.backends.simulated.organisation import Organisation
+from popheal.backends.simulated.recovering import REBOOT, RESTART, Deed
 from popheal.errors import BackendError
 
 
@@ -129,14 +135,47 @@ DOINGS: dict[str, tuple[tuple[str, ...], Callable[[Organisation, Event], None]]]
 }
 
 
+#: What Managed Availability calls what it does: its action, and the detail that names the resource
+#: (the server, if none does). The rest of the doings aren't recoveries.
+_ACTIONS = {
+    "reboot": (REBOOT, ""),
+    "crash": (REBOOT, ""),
+    "restart_service": (RESTART, "service"),
+    "start_service": (RESTART, "service"),
+    "drain": ("ServerFailover", ""),
+    "move": ("DatabaseFailover", "database"),
+    "set_component": ("TakeComponentOffline", "component"),
+}
+#: Of these the end is heard of when it comes.
+_TAKE_TIME = {REBOOT, RESTART}
+
+
+def _noted(organisation: Organisation, event: Event) -> Deed | None:
+    """Note down what Managed Availability is about to do, if it counts it as a recovery."""
+    action, key = _ACTIONS.get(event.do, ("", ""))
+    if not action or event.actor != MANAGED_AVAILABILITY:
+        return None
+    server = organisation.world.named(event.server)
+    if not server.up or (event.do == "start_service" and server.runs(_text(event, key))):
+        return None  # Nobody is there to do it, or it need not be done.
+    if action == "TakeComponentOffline" and _text(event, "state") == "Active":
+        action = "BringComponentOnline"
+    return organisation.recovering.begin(server, action, _text(event, key) if key else "")
+
+
 def schedule(organisation: Organisation, event: Event) -> None:
     """Have the event happen in its time. What then can't be done, isn't."""
     world = organisation.world
 
     def act() -> None:
+        deed = _noted(organisation, event)
+        result = "Failed"
         # The others meet the same refusals as anybody; nobody is there to be told of them.
         with contextlib.suppress(BackendError):
             DOINGS[event.do][1](organisation, event)
+            result = "Succeeded"
+        if deed is not None and (result == "Failed" or deed.action not in _TAKE_TIME):
+            organisation.recovering.end(deed, result)
 
     if event.at is not None:
         world.after(event.at, act)

@@ -125,6 +125,7 @@ class Server:
         boots: Number of boots and downs so far: what was planned under another number is void.
         down_by: Who took it down, while it is down or about to go down.
         going_down: A reboot has been accepted and has not begun yet.
+        restart_marked: A conditional restart has been commanded since the boot, which clears it.
         ready_at: When its database copies are usable again after a boot.
         log_in_effect: For each POP3 service, whether the running process writes protocol logs.
         succeeded: POP probes that succeeded since the latest boot.
@@ -142,6 +143,7 @@ class Server:
     boot_time: datetime
     boots: int = 0
     going_down: bool = False
+    restart_marked: bool = False
     down_by: str = ""
     ready_at: datetime
     manners: RebootManners = Factory(RebootManners)

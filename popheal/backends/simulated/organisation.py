@@ -34,6 +34,7 @@ from popheal.backends.simulated.monitoring import Monitoring
 from popheal.backends.simulated.poplog import LogBook
 from popheal.backends.simulated.power import Power
 from popheal.backends.simulated.probing import Probing
+from popheal.backends.simulated.recovering import Recovering
 from popheal.backends.simulated.services import Services
 from popheal.backends.simulated.timeline import Timeline
 from popheal.backends.simulated.world import Work, World
@@ -50,6 +51,7 @@ from popheal.observations import (
     MonitorHealth,
     PopSettings,
     ProbeResult,
+    RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
@@ -78,6 +80,7 @@ class Organisation:
         self.availability = Availability(self.world)
         self.power = Power(self.world, self.services_, self.availability)
         self.probing = Probing(self.world, self.monitoring, self.log_book)
+        self.recovering = Recovering(self.world)
         self.broken_calls = BrokenCalls(self.world)
         self._lock = RLock()
         self.world.history.read_by(self._catch_up)
@@ -218,6 +221,10 @@ class Organisation:
             if not views.same_folder(location, found.log_location):
                 raise world.failed(found, "Get-ChildItem", f"Cannot find path '{location}'.")
             return self.log_book.read(found, since, until)
+
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
+        with self.present():
+            return self.recovering.seen(self._host(server, "Get-WinEvent"), since)
 
     # --- effects ---------------------------------------------------------------------------------
 

@@ -63,6 +63,8 @@ class Power:
         )
         if refusal:
             raise self.world.failed(server, "Restart-Computer", refusal)
+        # As the real command does, which a crash may have somebody send a second time.
+        server.restart_marked = server.restart_marked or booted_at is not None
         if server.manners.goes_down:
             server.going_down, server.down_by = True, actor
             self._go_down_after(server, SHUTDOWN, actor, server.manners.times)
@@ -80,6 +82,8 @@ class Power:
     def _refusal(self, server: Server, booted_at: datetime | None) -> str:
         if server.going_down:
             return "A system shutdown is in progress."
+        if server.restart_marked and booted_at is not None:
+            return "A restart is already under way, or was aborted."
         told = server.told(server.boot_time)
         if booted_at is not None and abs((told - booted_at).total_seconds()) > TOLERANCE:
             return f"The server booted at {told.isoformat()}, not at {booted_at.isoformat()}."
@@ -98,6 +102,7 @@ class Power:
             )
         )
         server.up, server.going_down, server.down_by = False, False, actor
+        server.restart_marked = False
         server.boots += 1
         self.services.power_lost(server)
         self.availability.server_went_down(server)

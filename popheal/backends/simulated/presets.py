@@ -55,6 +55,7 @@ PRESETS: dict[str, Content] = {
     "dag2": _dag(2, "2019"),
     "dag3": _dag(3, "2019"),
     "dag4": _dag(4, "2016"),
+    "dag5": _dag(5, "2019"),
     "multirole2013": _dag(2, "2013"),
     "split2013": _split(),
     "standalone": _stand_alone(),

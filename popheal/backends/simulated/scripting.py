@@ -18,6 +18,7 @@ from popheal.backends.simulated.model import (
 from popheal.backends.simulated.monitoring import RowOverride
 from popheal.backends.simulated.organisation import Organisation
 from popheal.backends.simulated.probing import PROBES, RESULT_TYPES, ProbeScript, Scripted
+from popheal.backends.simulated.recovering import EXPECTED
 from popheal.backends.simulated.tables import Table
 from popheal.backends.simulated.world import World
 
@@ -37,6 +38,8 @@ def read_scripts(root: Table, organisation: Organisation) -> None:
         organisation.probing.scripts.append(_probe(world, table))
     for table in root.tables("calls"):
         organisation.broken_calls.script.append(_call(world, table))
+    for table in root.tables("recovery_actions"):
+        _recovery_action(organisation, table)
     events = [_event(world, table) for table in root.tables("events")]
     for seconds, fault in begins:
         organisation.add_fault(fault, after=seconds)
@@ -166,6 +169,49 @@ def _call(world: World, table: Table) -> BrokenCall:
     table.text("server", "")  # Read above, if it is there.
     table.done()
     return call
+
+
+def _recovery_action(organisation: Organisation, table: Table) -> None:
+    world, recovering = organisation.world, organisation.recovering
+    server = _server(world, table)
+    action, resource = table.text("action"), table.text("resource", "")
+    requester = table.text("requester", "")
+    begins = table.number("begins")
+    ago = table.number("there_for", 0 if begins else 60)
+    expected = table.number("expected", EXPECTED)
+    ends = table.optional_number("ends")
+    result = table.text("result", "Succeeded")
+    throttled = table.flag("throttled")
+    if begins and ago:
+        table.wrong("there_for", "and 'begins' don't fit", "Give at most one of them.")
+    if throttled and ends is not None:
+        table.wrong("ends", "is the end of what never begins", "Leave it out if it is throttled.")
+    if not result:
+        table.wrong("result", "is empty", 'Give one, like "Failed"; it counts if there is an end.')
+    table.done()
+
+    def begin() -> None:
+        if not server.up and begins:
+            return  # Nobody is there to do it.
+        deed = recovering.begin(
+            server,
+            action,
+            resource,
+            requester,
+            expected=expected,
+            ago=ago,
+            throttled=throttled,
+            scripted=True,
+        )
+        if ends is not None and ends > ago:
+            world.after(ends - ago, lambda: recovering.end(deed, result))
+        elif ends is not None:
+            recovering.end(deed, result, at=deed.started + timedelta(seconds=ends))
+
+    if begins:
+        world.after(begins, begin)
+    else:
+        begin()
 
 
 def _event(world: World, table: Table) -> Event:
