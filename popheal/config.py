@@ -1,4 +1,4 @@
-"""Configuration: one TOML file with connections, policy and timing.
+"""Configuration: one TOML file with connections, policy, timing, and what else is wanted.
 
 What each table may hold is written down once, in the data tables below. A mistake is a
 :class:`~popheal.errors.ConfigurationError` that says where it is, what was seen and what would
@@ -7,16 +7,13 @@ be right. Passwords are never in the file, and never in an error.
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from attrs import evolve, fields, frozen
+from attrs import evolve, field, fields, frozen, validators
 
 from popheal.actions import Impact
 from popheal.backends.psrp.settings import (
@@ -28,12 +25,64 @@ from popheal.backends.psrp.settings import (
     winrm_connection,
 )
 from popheal.catalogue import DEPENDENCY_HEALTH_SETS
+from popheal.definition import Verdict
 from popheal.errors import ConfigurationError
 from popheal.policy import Policy, Timing
-from popheal.tomlfile import Keys, Kind, TomlFile, one_of
+from popheal.tomlfile import (
+    BUDGET,
+    FLAG,
+    HOURS,
+    NUMBER,
+    PORT,
+    SECONDS,
+    SERVERS,
+    SHARE,
+    TABLE,
+    TEXT,
+    TEXTS,
+    Keys,
+    Kind,
+    TomlFile,
+    Wallet,
+    is_flag,
+    is_text,
+    one_of,
+    some_of,
+    tables_called,
+    variable,
+)
+from popheal.windows import DAYS, InvalidWindow, Window
 
 #: The keyring service that ``keyring = true`` means.
 KEYRING_SERVICE: Final = "popheal"
+
+
+@frozen(kw_only=True)
+class WatchSettings:
+    """What ``[watch]`` says.
+
+    Attributes:
+        servers: Whose health is looked at, by their full names.
+        every: Seconds from one look at a server to the next.
+        retry: Seconds from the end of a healing to the next one of the same server, at least.
+    """
+
+    servers: tuple[str, ...] = field(converter=tuple, validator=validators.min_len(1))
+    every: float = field(default=60.0, validator=validators.gt(0))
+    retry: float = field(default=900.0, validator=validators.gt(0))
+
+
+@frozen(kw_only=True)
+class NotifySettings:
+    """What ``[notify]`` says.
+
+    Attributes:
+        urls: Where to, each an address for apprise: those hold passwords and tokens.
+        verdicts: How a healing must have ended to be told.
+    """
+
+    urls: tuple[Secret, ...]
+    verdicts: tuple[Verdict, ...] = (Verdict.ESCALATED, Verdict.UNKNOWN, Verdict.CANCELLED)
 
 
 @frozen(kw_only=True)
@@ -44,11 +93,17 @@ class Config:
         source: The file.
         settings: Where the organisation is and how to log on to it.
         policy: How far to go, and how long to wait.
+        journal: The file in which healings are written down, if one is wanted.
+        watch: Which servers to look at without being asked, if any.
+        notify: Whom to tell how healings ended, if anybody.
     """
 
     source: str
     settings: PsrpSettings
     policy: Policy
+    journal: Path | None = None
+    watch: WatchSettings | None = None
+    notify: NotifySettings | None = None
 
     @property
     def timing(self) -> Timing:
@@ -69,11 +124,18 @@ def load_config(path: str | Path, environ: Mapping[str, str] | None = None) -> C
     file = TomlFile.read(path)
     tables = _checked(file)
     policy = _policy(tables)
-    wallet = _Wallet(file, os.environ if environ is None else environ)
+    wallet = Wallet(file, os.environ if environ is None else environ)
     settings = evolve(
         _settings(file, tables, wallet), command_timeout=policy.timing.command_timeout
     )
-    return Config(source=file.name, settings=settings, policy=policy)
+    return Config(
+        source=file.name,
+        settings=settings,
+        policy=policy,
+        journal=_journal(file, tables),
+        watch=_watch(file, tables),
+        notify=_notify(file, tables, wallet),
+    )
 
 
 def load_policy(path: str | Path) -> Policy:
@@ -87,35 +149,24 @@ def load_policy(path: str | Path) -> Policy:
     return _policy(_checked(TomlFile.read(path)))
 
 
+def load_journal_path(path: str | Path) -> Path | None:
+    """Read only ``[journal]`` of a configuration file: where the journal is, if there is one.
+
+    The other tables may be missing; their keys are checked, but no password is looked up.
+
+    Raises:
+        ConfigurationError: As for :func:`load_config`.
+    """
+    file = TomlFile.read(path)
+    return _journal(file, _checked(file))
+
+
 # --- what a value may be -------------------------------------------------------------------------
-
-_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_HIGHEST_PORT: Final = 65535
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(_is_text(one) for one in value)
 
 
 def _holds_no_password(url: Any) -> bool:
     # With or without a scheme, user name and password are what is in front of an @.
-    if not _is_text(url) or "@" in url:
+    if not is_text(url) or "@" in url:
         return False
     try:
         urlsplit(url)
@@ -124,72 +175,70 @@ def _holds_no_password(url: Any) -> bool:
     return True
 
 
-_TEXT = Kind("a text in quotes", _is_text)
-_TEXTS = Kind('a list of texts, like ["one", "two"]', _are_texts, read=tuple)
-_FLAG = Kind("true or false", _is_flag)
-_TABLE = Kind("a table", lambda value: isinstance(value, dict))
-_SECONDS = Kind("a number of seconds above 0", lambda v: _is_number(v) and v > 0, read=float)
-_ATTEMPTS = Kind("a whole number above 0", lambda v: _is_whole(v) and v > 0)
-_BUDGET = Kind("a whole number, 0 or more", lambda v: _is_whole(v) and v >= 0)
-_SHARE = Kind("a number above 0 and at most 1", lambda v: _is_number(v) and 0 < v <= 1, read=float)
-_PORT = Kind("a whole number from 1 to 65535", lambda v: _is_whole(v) and 0 < v <= _HIGHEST_PORT)
-_SERVERS = Kind(
-    'a list of at least one full name, like ["ex1.contoso.com", "ex2.contoso.com"]',
-    lambda value: _are_texts(value) and bool(value),
-    read=tuple,
-)
-_VARIABLE = Kind(
-    "the name of an environment variable, like POPHEAL_PASSWORD",
-    lambda value: _is_text(value) and bool(_VARIABLE_NAME.fullmatch(value)),
-    quoted=False,
-)
+_VARIABLE = variable("POPHEAL_PASSWORD")
 _KEYRING = Kind(
     "true, or the name of a keyring service",
-    lambda value: value is True or _is_text(value),
+    lambda value: value is True or is_text(value),
     quoted=False,
     read=lambda value: KEYRING_SERVICE if value is True else value,
 )
 _PROXY = Kind("the address of a proxy, with no @ in it", _holds_no_password, quoted=False)
 _VALIDATION = Kind(
     "true, false, or the path of a bundle of certificate authorities",
-    lambda value: _is_flag(value) or _is_text(value),
+    lambda value: is_flag(value) or is_text(value),
 )
+
+_EFFECT = one_of(Impact.DISRUPT.value, Impact.CHANGE.value, read=Impact)
 
 # --- what a table may hold -----------------------------------------------------------------------
 
 _CONNECTION: Final[Mapping[str, Kind]] = {
     "auth": one_of(*AUTHS),
-    "ssl": _FLAG,
-    "port": _PORT,
-    "path": _TEXT,
-    "configuration": _TEXT,
-    "username": _TEXT,
+    "ssl": FLAG,
+    "port": PORT,
+    "path": TEXT,
+    "configuration": TEXT,
+    "username": TEXT,
     "password_env": _VARIABLE,
     "keyring": _KEYRING,
-    "certificate_pem": _TEXT,
-    "certificate_key_pem": _TEXT,
+    "certificate_pem": TEXT,
+    "certificate_key_pem": TEXT,
     "certificate_key_password_env": _VARIABLE,
     "certificate_validation": _VALIDATION,
     "proxy": _PROXY,
-    "no_proxy": _FLAG,
-    "negotiate_service": _TEXT,
+    "no_proxy": FLAG,
+    "negotiate_service": TEXT,
 }
 _TABLES: Final[Mapping[str, Keys]] = {
-    "exchange": {"servers": _SERVERS, **_CONNECTION},
+    "exchange": {"servers": SERVERS, **_CONNECTION},
     "winrm": _CONNECTION,
-    "addresses": Kind('an "address" or "address:port"', _is_text),
+    "addresses": Kind('an "address" or "address:port"', is_text),
     "policy": {
-        "highest_impact": one_of(Impact.DISRUPT.value, Impact.CHANGE.value, read=Impact),
-        "reboots_per_server": _BUDGET,
-        "probe_failures": _ATTEMPTS,
-        "reboot_last_of_role": _FLAG,
-        "move_databases_back": _FLAG,
-        "sibling_share": _SHARE,
-        "dependencies": _TABLE,
+        "highest_impact": _EFFECT,
+        "reboots_per_server": BUDGET,
+        "hours_between_reboots": HOURS,
+        "restarts_per_hour": BUDGET,
+        "windows": tables_called("policy.windows"),
+        "window_from": _EFFECT,
+        "healthy_members": NUMBER,
+        "approval_from": _EFFECT,
+        "heed_managed_availability": FLAG,
+        "probe_failures": NUMBER,
+        "reboot_last_of_role": FLAG,
+        "move_databases_back": FLAG,
+        "sibling_share": SHARE,
+        "dependencies": TABLE,
     },
-    "timing": {one.name: _SECONDS for one in fields(Timing)} | {"probe_attempts": _ATTEMPTS},
+    "timing": {one.name: SECONDS for one in fields(Timing)} | {"probe_attempts": NUMBER},
+    "journal": {"path": TEXT},
+    "watch": {"servers": SERVERS, "every": SECONDS, "retry": SECONDS},
+    "notify": {
+        "urls_env": variable("POPHEAL_NOTIFY"),
+        "verdicts": some_of(*(verdict.value for verdict in Verdict), read=Verdict),
+    },
 }
-_DEPENDENCIES: Final[Keys] = dict.fromkeys(DEPENDENCY_HEALTH_SETS, _TEXTS)
+_WINDOW: Final[Keys] = {"days": TEXTS, "start": TEXT, "end": TEXT, "zone": TEXT}
+_DEPENDENCIES: Final[Keys] = dict.fromkeys(DEPENDENCY_HEALTH_SETS, TEXTS)
 
 #: Who logs on. ``[winrm]`` takes these from ``[exchange]`` where it doesn't say.
 _IDENTITY: Final = ("auth", "username", "certificate_pem", "certificate_key_pem")
@@ -206,7 +255,22 @@ def _checked(file: TomlFile) -> _Tables:
     read = {name: file.values(name, given[name], keys) for name, keys in _TABLES.items()}
     dependencies = read["policy"].pop("dependencies", {})
     read["dependencies"] = file.values("policy.dependencies", dependencies, _DEPENDENCIES)
+    read["policy"]["windows"] = tuple(
+        _window(file, number, window)
+        for number, window in enumerate(read["policy"].get("windows", ()))
+    )
     return read
+
+
+def _window(file: TomlFile, number: int, given: Mapping[str, Any]) -> Window:
+    values = {"days": DAYS, **file.values("policy.windows", given, _WINDOW, number)}
+    for key in ("start", "end"):
+        if key not in values:
+            file.wrong("policy.windows", key, "is missing", f'Say when: {key} = "22:00".', number)
+    try:
+        return Window(**values)
+    except InvalidWindow as error:
+        file.wrong("policy.windows", error.key, error.problem, error.next_step, number)
 
 
 def _policy(tables: _Tables) -> Policy:
@@ -217,10 +281,65 @@ def _policy(tables: _Tables) -> Policy:
     )
 
 
+# --- journal, watch, notify ----------------------------------------------------------------------
+
+
+def _required(file: TomlFile, tables: _Tables, table: str, key: str, example: str) -> bool:
+    """Whether a table is there, with the key that it can't do without."""
+    if table in file.content and key not in tables[table]:
+        file.wrong(table, key, "is missing", f"Add it: {key} = {example}.")
+    return table in file.content
+
+
+def _journal(file: TomlFile, tables: _Tables) -> Path | None:
+    if not _required(file, tables, "journal", "path", '"/var/lib/popheal/journal.db"'):
+        return None
+    given = tables["journal"]["path"]
+    problem = ""
+    try:
+        # Not by the working directory: all who use the file must find the same journal.
+        path = (Path(file.name).parent / Path(given).expanduser()).absolute()
+        if path.is_dir():
+            problem = "which is a folder"
+        elif not path.parent.is_dir():
+            problem = f"but there is no folder {path.parent}"
+    except OSError as error:
+        problem = f"where nobody may look ({error.strerror})"
+    except RuntimeError:
+        problem = "but there is no such home"
+    if problem:
+        right = "Give the path of a file, in a folder that exists."
+        file.wrong("journal", "path", f"is '{given}', {problem}", right)
+    return path
+
+
+def _watch(file: TomlFile, tables: _Tables) -> WatchSettings | None:
+    if not _required(file, tables, "watch", "servers", '["ex1.contoso.com"]'):
+        return None
+    return WatchSettings(**tables["watch"])
+
+
+def _notify(file: TomlFile, tables: _Tables, wallet: Wallet) -> NotifySettings | None:
+    if not _required(file, tables, "notify", "urls_env", '"POPHEAL_NOTIFY"'):
+        return None
+    given = dict(tables["notify"])
+    urls = wallet.variable("notify", "urls_env", given, "addresses").reveal().split()
+    if not urls or not all("://" in url for url in urls):
+        # Not repeated: there are passwords in it.
+        file.wrong(
+            "notify",
+            "urls_env",
+            "names a variable with something in it that is no address",
+            "Put addresses like mailto://... into it, with spaces between them.",
+        )
+    del given["urls_env"]
+    return NotifySettings(urls=tuple(Secret(url) for url in urls), **given)
+
+
 # --- connections ---------------------------------------------------------------------------------
 
 
-def _settings(file: TomlFile, tables: _Tables, wallet: _Wallet) -> PsrpSettings:
+def _settings(file: TomlFile, tables: _Tables, wallet: Wallet) -> PsrpSettings:
     exchange = tables["exchange"]
     if "servers" not in exchange:
         file.wrong(
@@ -283,74 +402,3 @@ def _refuse_clear_text(file: TomlFile, settings: PsrpSettings) -> None:
                     "in clear text",
                     "Set ssl = true, or another auth.",
                 )
-
-
-# --- passwords -----------------------------------------------------------------------------------
-
-
-@frozen
-class _Wallet:
-    """Gets passwords from where the file says they are."""
-
-    file: TomlFile
-    environ: Mapping[str, str]
-
-    def passwords(self, table: str, given: Mapping[str, Any]) -> dict[str, Secret]:
-        """The password settings of a connection."""
-        if "password_env" in given and "keyring" in given:
-            self.file.wrong(
-                table, "keyring", "and password_env are both given", "Keep one of the two."
-            )
-        found = {}
-        if "password_env" in given:
-            found["password"] = self._variable(table, "password_env", given)
-        if "keyring" in given:
-            found["password"] = self._keyring(table, given)
-        if _SOURCES[2] in given:
-            found["certificate_key_password"] = self._variable(table, _SOURCES[2], given)
-        return found
-
-    def _variable(self, table: str, key: str, given: Mapping[str, Any]) -> Secret:
-        name = given[key]
-        password = self.environ.get(name)
-        if not password:
-            # A name in lower case may be a password put there by mistake: don't repeat it.
-            called = f"{name}, which" if name.isupper() else "a variable that"
-            self.file.wrong(
-                table,
-                key,
-                f"names {called} is not set in the environment",
-                "Set the variable to the password before starting popheal.",
-            )
-        return Secret(password)
-
-    def _keyring(self, table: str, given: Mapping[str, Any]) -> Secret:
-        service, username = given["keyring"], given.get("username")
-        if not username:
-            self.file.wrong(
-                table, "keyring", "needs a username", 'Add username = "...", as in the keyring.'
-            )
-        try:
-            password: str | None = import_module("keyring").get_password(service, username)
-        except ImportError:
-            self.file.wrong(
-                table,
-                "keyring",
-                "needs the package keyring, which is not installed",
-                "Install it with: pip install 'popheal[keyring]'.",
-            )
-        except Exception as error:  # noqa: BLE001 - a keyring's own backends raise anything
-            self.file.wrong(
-                table,
-                "keyring",
-                f"can't be used ({type(error).__name__})",
-                "Unlock the keyring, or use password_env.",
-            )
-        if not password:
-            self.file.wrong(
-                table,
-                "keyring",
-                f"has no password for '{username}' under that service",
-                "Store it with: keyring set SERVICE USERNAME.",
-            )
-        return Secret(password)

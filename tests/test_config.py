@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
+import zoneinfo
+from pathlib import Path
 from types import SimpleNamespace
 
 import attrs
 import pytest
 
-from popheal import Policy, Timing
+from popheal import Policy, Timing, Verdict
 from popheal.actions import Impact
 from popheal.backends.psrp.settings import Secret
 from popheal.catalogue import DEPENDENCY_HEALTH_SETS
-from popheal.config import load_config, load_policy
+from popheal.config import (
+    NotifySettings,
+    WatchSettings,
+    load_config,
+    load_journal_path,
+    load_policy,
+)
 from popheal.errors import ConfigurationError
+from popheal.windows import DAYS, Window
 
 PASSWORD = "Tr0ub4dor&3"
 ENVIRON = {"EXCHANGE_PASSWORD": PASSWORD, "OTHER_PASSWORD": "other"}
 SERVERS = '[exchange]\nservers = ["ex1.contoso.com", "ex2.contoso.com"]\n'
+WINDOW = "[[policy.windows]]\nstart = '22:00'\nend = '04:00'\n"
 
 
 @pytest.fixture
@@ -74,10 +86,24 @@ def test_everything_can_be_said(load):
         [policy]
         highest_impact = "change"
         reboots_per_server = 0
+        hours_between_reboots = 0
+        restarts_per_hour = 2
+        window_from = "disrupt"
+        healthy_members = 2
+        approval_from = "change"
+        heed_managed_availability = false
         probe_failures = 3
         reboot_last_of_role = true
         move_databases_back = true
         sibling_share = 1
+        [[policy.windows]]
+        start = "12:00"
+        end = "13:00"
+        [[policy.windows]]
+        days = ["sun", "sat"]
+        start = "22:00"
+        end = "04:00"
+        zone = "Europe/Berlin"
         [policy.dependencies]
         "Information Store" = ["Store", "MailboxSpace"]
         [timing]
@@ -106,6 +132,18 @@ def test_everything_can_be_said(load):
         policy.move_databases_back,
         policy.sibling_share,
     ) == (0, 3, True, True, 1.0)
+    assert (
+        policy.hours_between_reboots,
+        policy.restarts_per_hour,
+        policy.window_from,
+        policy.healthy_members,
+        policy.approval_from,
+        policy.heed_managed_availability,
+    ) == (0.0, 2, Impact.DISRUPT, 2, Impact.CHANGE, False)
+    assert policy.windows == (
+        Window(DAYS, "12:00", "13:00"),
+        Window(("sat", "sun"), "22:00", "04:00", "Europe/Berlin"),
+    )
     assert policy.dependencies["Information Store"] == ("Store", "MailboxSpace")
     assert policy.dependencies["Active Directory"] == ("AD",), "the others stay"
     assert (
@@ -164,11 +202,115 @@ def test_the_environment_of_the_process_is_the_default(tmp_path, monkeypatch):
     assert Secret(PASSWORD) == load_config(path).settings.exchange.password
 
 
+# --- journal, watch, notify ----------------------------------------------------------------------
+
+URLS = "mailto://x:Tr0ub4dor@contoso.com\n json://y.contoso.com/?token=Tr0ub4dor  \n"
+
+
+def test_there_is_no_journal_watch_or_notice_unless_asked_for(load):
+    config = load(SERVERS)
+    assert config.journal is config.watch is config.notify is None
+    assert load_journal_path(config.source) is None
+
+
+@pytest.mark.parametrize("given", ["journal.db", "{folder}/journal.db", "~/journal.db"])
+def test_the_journal_is_where_the_file_says(load, tmp_path, monkeypatch, given):
+    """A path is relative to the file, not to the working directory."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir("/")
+    given = given.replace("{folder}", tmp_path.as_posix())
+    config = load(f'{SERVERS}[journal]\npath = "{given}"\n')
+    assert tmp_path / "journal.db" == config.journal == load_journal_path(config.source)
+
+
+def test_the_journal_of_a_relative_file_is_found_after_a_change_of_directory(load, tmp_path):
+    load(f'{SERVERS}[journal]\npath = "journal.db"\n')
+    with contextlib.chdir(tmp_path):
+        assert tmp_path / "journal.db" == load_journal_path("popheal.toml")
+
+
+def test_a_folder_that_nobody_may_enter_is_said(load, monkeypatch):
+    def is_dir(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.is_dir", is_dir)
+    error = error_of(load, f"{SERVERS}[journal]\npath = 'x'\n")
+    assert "is 'x', where nobody may look (Permission denied)" in str(error)
+
+
+def test_servers_are_watched(load):
+    table = f'{SERVERS}[watch]\nservers = ["ex1.contoso.com"]\n'
+    assert load(table).watch == WatchSettings(servers=("ex1.contoso.com",))
+    assert load(f"{table}every = 5\nretry = 7").watch == WatchSettings(
+        servers=["ex1.contoso.com"], every=5, retry=7
+    )
+    with pytest.raises(ValueError, match="every"):
+        WatchSettings(servers=["ex1.contoso.com"], every=0)
+
+
+def test_notices_go_to_the_addresses_of_a_variable(load):
+    table = f'{SERVERS}[notify]\nurls_env = "URLS"\n'
+    config = load(table, {"URLS": URLS})
+    assert config.notify == NotifySettings(urls=tuple(Secret(one) for one in URLS.split()))
+    assert [one.value for one in config.notify.verdicts] == ["escalated", "unknown", "cancelled"]
+    assert "Tr0ub4dor" not in repr(config)
+    chosen = load(f'{table}verdicts = ["held", "recovered", "held"]', {"URLS": URLS})
+    assert chosen.notify.verdicts == (Verdict.HELD, Verdict.RECOVERED)
+
+
+@pytest.mark.parametrize("content", ["Tr0ub4dor", "mailto://x Tr0ub4dor", "Tr0ub4dor ,", "  "])
+def test_addresses_that_are_none_are_not_repeated(load, content):
+    error = error_of(load, f'{SERVERS}[notify]\nurls_env = "URLS"\n', {"URLS": content})
+    assert "Tr0ub4dor" not in str(error)
+    assert "line 4" in error.source
+
+
+def test_policy_and_journal_are_read_without_secrets_or_the_rest(tmp_path):
+    """Where only they are wanted, no variable is looked up, and no folder of the other."""
+    path = tmp_path / "popheal.toml"
+    path.write_text(
+        '[exchange]\nauth = "basic"\nusername = "x"\npassword_env = "NOT_SET"\n'
+        f'{WINDOW}[journal]\npath = "none/journal.db"\n'
+        '[watch]\nservers = ["ex1"]\n[notify]\nurls_env = "NOT_SET"\n'
+    )
+    assert load_policy(path).windows == (Window(DAYS, "22:00", "04:00"),)
+    with pytest.raises(ConfigurationError, match="no folder"):
+        load_journal_path(path)
+    (tmp_path / "none").mkdir()
+    assert load_journal_path(path) == tmp_path / "none" / "journal.db"
+
+
+def test_a_machine_without_time_zones_has_only_utc(load, monkeypatch):
+    def missing(name):
+        raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr("zoneinfo.ZoneInfo", missing)
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    assert load(f"{SERVERS}{WINDOW}").policy.windows
+    error = error_of(load, f"{SERVERS}{WINDOW}zone = 'Europe/Berlin'\n")
+    assert "no database of time zones" in str(error)
+    assert "pip install tzdata" in str(error)
+
+
+def test_the_example_of_a_whole_configuration_is_one(load, monkeypatch):
+    """The page's worked example is accepted, and says what its comments say."""
+    page = Path(__file__).parent.parent / "docs" / "configuration.md"
+    (text,) = re.findall(r"```{code-block} toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    monkeypatch.setattr("pathlib.Path.is_dir", lambda path: path == Path("/var/lib/popheal"))
+    config = load(text, {"POPHEAL_PASSWORD": PASSWORD, "POPHEAL_NOTIFY": URLS})
+    assert config.journal == Path("/var/lib/popheal/journal.db")
+    assert len(config.watch.servers) == 2
+    assert len(config.notify.urls) == 2
+    assert [str(one) for one in config.policy.windows] == [
+        "sat, sun 22:00 to 04:00 Europe/Berlin",
+        "daily 12:00 to 12:30 Europe/Berlin",
+    ]
+
+
 # --- what is wrong -------------------------------------------------------------------------------
 
 WRONG = {
     "unknown table": ("[exchnage]\n", ["line 1", "exchnage", "Did you mean 'exchange'?"]),
-    "journal comes later": (f"{SERVERS}[journal]\npath = 'x'\n", ["line 3", "not a known table"]),
     "a key outside": ("settle = 4\n", ["line 1", "settle", "not a known table"]),
     "not a table": ("exchange = 4\n", ["exchange is not a table", "[exchange]"]),
     "no servers": ('[exchange]\nauth = "kerberos"\n', ["line 1", "[exchange] servers is missing"]),
@@ -190,6 +332,81 @@ WRONG = {
     "impact": (f"{SERVERS}[policy]\nhighest_impact = 'disrupts'\n", ["mean 'disrupt'", "change"]),
     "budget": (f"{SERVERS}[policy]\nreboots_per_server = -1\n", ["0 or more"]),
     "share": (f"{SERVERS}[policy]\nsibling_share = 2\n", ["is 2", "at most 1"]),
+    "hours": (f"{SERVERS}[policy]\nhours_between_reboots = -1\n", ["number of hours, 0 or"]),
+    "window impact": (f"{SERVERS}[policy]\nwindow_from = 'look'\n", ["disrupt, change"]),
+    "nobody approves": (f"{SERVERS}[policy]\napproval_from = false\n", ["is false"]),
+    "members": (f"{SERVERS}[policy]\nhealthy_members = 0\n", ["is 0", "above 0"]),
+    "one window": (
+        f"{SERVERS}[policy.windows]\nstart = '22:00'\nend = '04:00'\n",
+        ["line 3", "[policy] windows is a table", "under a line [[policy.windows]]"],
+    ),
+    "window key": (
+        f"{SERVERS}{WINDOW}{WINDOW}day = ['sat']\n{WINDOW}",
+        ["line 9", "[policy.windows] day", "Did you mean 'days'?"],
+    ),
+    "window type": (f"{SERVERS}{WINDOW}days = 'sat'\n", ["line 6", "Give a list of texts"]),
+    "window time": (
+        f"{SERVERS}{WINDOW}[[policy.windows]]\nstart = '24:00'\nend = '01:00'\n",
+        ["line 7", "start is '24:00'", '"23:59"'],
+    ),
+    "window time of TOML": (
+        f"{SERVERS}[[policy.windows]]\nstart = 22:00:00\nend = '01:00'\n",
+        ["line 4", "start is datetime.time(22, 0)", "a text in quotes"],
+    ),
+    "window without an end": (
+        f"{SERVERS}[[policy.windows]]\nstart = '22:00'\n{WINDOW}",
+        ["line 3", "[policy.windows] end is missing"],
+    ),
+    "window in a line": (
+        f"{SERVERS}[policy]\nprobe_failures = 2\nwindows = [{{start = '22:00', end = '4:00'}}]\n",
+        ["line 5", "[policy.windows] end is '4:00'"],
+    ),
+    "window on no day": (f"{SERVERS}{WINDOW}days = []\n", ["line 6", "days is empty", "mon, tue"]),
+    "window on a strange day": (
+        f"{SERVERS}{WINDOW}days = ['sat', 'Sunday']\n",
+        ["line 6", "'Sunday', which is no day", "Did you mean 'sun'?"],
+    ),
+    "window in a strange zone": (
+        f"{SERVERS}{WINDOW}zone = 'europe/berln'\n",
+        ["line 6", "'europe/berln', which is no time zone", "Did you mean 'Europe/Berlin'?"],
+    ),
+    "journal nowhere": (f"{SERVERS}[journal]\n", ["line 3", "[journal] path is missing"]),
+    "journal key": (f"{SERVERS}[journal]\npaht = 'x'\n", ["line 4", "Did you mean 'path'?"]),
+    "journal type": (f"{SERVERS}[journal]\npath = ''\n", ["line 4", "path is ''"]),
+    "journal in no folder": (
+        f"{SERVERS}[journal]\npath = 'none/journal.db'\n",
+        ["line 4", "'none/journal.db', but there is no folder ", "in a folder that exists"],
+    ),
+    "journal is a folder": (f"{SERVERS}[journal]\npath = '.'\n", ["which is a folder"]),
+    "journal at nobody's": (
+        f"{SERVERS}[journal]\npath = '~nobody-of-that-name/journal.db'\n",
+        ["line 4", "there is no such home"],
+    ),
+    "watch nothing": (f"{SERVERS}[watch]\nevery = 5\n", ["line 3", "[watch] servers is missing"]),
+    "watch nobody": (f"{SERVERS}[watch]\nservers = []\n", ["line 4", "servers is an empty list"]),
+    "watch time": (f"{SERVERS}[watch]\nservers = ['a']\nretry = 0\n", ["line 5", "retry is 0"]),
+    "notify nobody": (f"{SERVERS}[notify]\n", ["line 3", "urls_env is missing"]),
+    "notify where": (
+        f"{SERVERS}[notify]\nurls_env = 'NOT_SET'\n",
+        ["line 4", "names NOT_SET, which is not set", "to the addresses"],
+    ),
+    "notify of what": (
+        f"{SERVERS}[notify]\nurls_env = 'EXCHANGE_PASSWORD'\nverdicts = ['escalatd']\n",
+        ["line 5", "verdicts is a list that can't be used", "escalated"],
+    ),
+    "notify of nothing": (f"{SERVERS}[notify]\nverdicts = []\n", ["verdicts is an empty list"]),
+    "no addresses": (
+        f"{SERVERS}[notify]\nurls_env = 'EXCHANGE_PASSWORD'\n",
+        ["line 4", "something in it that is no address", "mailto://"],
+    ),
+    "addresses in the file": (
+        f"{SERVERS}[notify]\nurls = ['mailto://x:{PASSWORD}@y']\n",
+        ["line 4", "copied, backed up", "name that with urls_env"],
+    ),
+    "an address in the file": (
+        f"{SERVERS}[notify]\nurls_env = 'mailto://x:{PASSWORD}@y'\n",
+        ["line 4", "is something else", "like POPHEAL_NOTIFY"],
+    ),
     "dependency": (
         f"{SERVERS}[policy.dependencies]\nNetwrok = ['Network']\n",
         ["line 4", "[policy.dependencies] Netwrok", "Did you mean 'Network'?"],
