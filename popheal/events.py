@@ -10,6 +10,8 @@ from typing import Any
 import structlog
 from attrs import field, frozen
 
+from popheal.report import Report
+
 
 @frozen(kw_only=True)
 class Event:
@@ -18,13 +20,14 @@ class Event:
     Attributes:
         name: ``triage_started``, ``finding``, ``run_started``, ``action_started``,
             ``effect_intended``, ``action_finished``, ``transition``, ``run_ended``,
-            ``pausing``, ``debt_handed_over`` or ``healing_ended``.
+            ``pausing``, ``approval_asked``, ``approval_answered``, ``debt_handed_over``, ``handed_over`` or ``healing_ended``.
         at: When, aware UTC, by the driver's clock.
         server: The server it is about.
         run_id: The run; empty outside one.
         procedure: Name of the procedure, likewise.
         state: The state the run is in, likewise.
-        details: What else there is to say, by name: plain values.
+        details: What else there is to say, by name: plain values. Only ``handed_over`` has
+            a ``report`` among them, the :class:`~popheal.report.Report` itself.
     """
 
     name: str
@@ -41,6 +44,11 @@ class Event:
 Observer = Callable[[Event], None]
 
 
+def is_logged() -> bool:
+    """Whether the host program wants to know: else nothing is made ready for its log."""
+    return structlog.is_configured() or _STANDARD.isEnabledFor(logging.INFO)
+
+
 def log_event(event: Event) -> None:
     """The observer that is always there: structlog.
 
@@ -53,9 +61,18 @@ def log_event(event: Event) -> None:
         "run_id": event.run_id,
         "procedure": event.procedure,
         "state": event.state,
-        **event.details,
+        **_without_report(event.details),
     }
     _logger().info(event.name, **{name: value for name, value in fields.items() if value != ""})
+
+
+def _without_report(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The details, and of a whole report only the two things that belong into a log."""
+    report = details.get("report")
+    if not isinstance(report, Report):
+        return details
+    rest = {name: value for name, value in details.items() if name != "report"}
+    return {"verdict": report.verdict.value, "summary": report.summary, **rest}
 
 
 def log_observer_failure(event: Event, error: Exception) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from functools import cache
 from typing import Any
 
 from attrs import field, frozen
@@ -14,6 +13,7 @@ from popheal.actions import DebtKind, Impact
 from popheal.catalogue import health_set_named, monitor_named
 from popheal.definition import Verdict
 from popheal.machine import DebtStatus
+from popheal.plain import from_plain, to_plain
 from popheal.reading import printable
 
 
@@ -62,6 +62,11 @@ class FindingKind(Enum):
     DEPENDENCY = "dependency"
     SIBLINGS = "siblings"
     BUSY = "busy"
+    POLICY = "policy"
+    WINDOW = "window"
+    BUDGET = "budget"
+    APPROVAL = "approval"
+    MANAGED_AVAILABILITY = "managed_availability"
     NOT_HEALED = "not_healed"
     NOTE = "note"
 
@@ -135,6 +140,11 @@ class Handover:
         next_steps: What to do next, in words.
         commands: What puts back what was left, each ready to be pasted into the Exchange
             Management Shell once the server is well again.
+        evidence: What speaks for a fault, in the words of whatever told of it, and when it was
+            seen; what was seen several times, once.
+        support: Where to get help, and which step of the runbook says so.
+        retry_at: When popheal may be asked again, where something was refused until then. Aware
+            UTC.
     """
 
     summary: str
@@ -143,6 +153,9 @@ class Handover:
     left_as: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    support: str = ""
+    retry_at: datetime | None = None
 
 
 @frozen(kw_only=True)
@@ -150,9 +163,12 @@ class Report:
     """The answer to an alert.
 
     Attributes:
+        id: Tells this answer from all others, in the journal too; its runs are named after it.
+            Empty for a mere look.
         verdict: How it ended.
         server: Fully qualified name of the alert's server, or as given if it was not found out.
         summary: One sentence for people.
+        retry_at: When another try may go further, where a limit of the policy stopped this one.
         findings: What triage saw.
         runs: The procedures carried out, in order of their start.
         debts: Every change that had to be undone, paid or handed over.
@@ -165,26 +181,29 @@ class Report:
     summary: str
     started_at: datetime
     finished_at: datetime
+    id: str = ""
+    retry_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     runs: tuple[RunReport, ...] = ()
     debts: tuple[DebtReport, ...] = ()
     handover: Handover | None = None
 
+    def to_markdown(self) -> str:
+        """The report as a page for a person: what to do first, then everything else.
+
+        Safe to be sent on: what came from far away can't be more than text on it.
+        """
+        # Imported here: only one report in many is made a page of.
+        from popheal.markdown import page
+
+        return page(self)
+
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values; times as ISO 8601 strings."""
-        data: dict[str, Any] = _converter().unstructure(self)
+        data: dict[str, Any] = to_plain(self)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
         """The report that :meth:`to_json` described."""
-        report: Report = _converter().structure(data, cls)
-        return report
-
-
-@cache
-def _converter() -> Any:
-    # Imported here: a program that never asks for JSON should not wait for it.
-    from cattrs.preconf.json import make_converter
-
-    return make_converter()
+        return from_plain(data, cls)

@@ -1,0 +1,27 @@
+"""Frozen records as plain JSON values, and back."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def to_plain(record: Any) -> Any:
+    """A record as plain JSON values: enums by their value, times as ISO 8601 strings."""
+    return _converter().unstructure(record)
+
+
+def from_plain(data: Any, kind: type[T]) -> T:
+    """The record that :func:`to_plain` described. Raises what cattrs raises if it can't be."""
+    record: T = _converter().structure(data, kind)
+    return record
+
+
+@cache
+def _converter() -> Any:
+    # Imported here: a program that never asks for JSON should not wait for it.
+    from cattrs.preconf.json import make_converter
+
+    return make_converter()
