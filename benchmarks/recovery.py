@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from popheal import Alert, Custody, Verdict, heal
+from popheal import Alert, Journal, Verdict, heal
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
 from popheal.lab import Lab, LabClock
@@ -17,7 +17,7 @@ def in_process() -> float:
     """Seconds for a recovery on the organisation itself, in virtual time."""
     scenario = load_scenario(DEFAULT_SCENARIO)
     started = time.perf_counter()
-    report = heal(Alert(server=scenario.server), scenario.backend, custody=Custody())
+    report = heal(Alert(server=scenario.server), scenario.backend, journal=Journal())
     assert report.verdict is Verdict.RECOVERED
     return time.perf_counter() - started
 
@@ -32,7 +32,7 @@ def over_psrp() -> float:
         with PsrpBackend(lab.settings()) as backend:
             started = time.perf_counter()
             alert = Alert(server=scenario.server)
-            report = heal(alert, backend, clock=clock, custody=Custody())
+            report = heal(alert, backend, clock=clock, journal=Journal())
             assert report.verdict is Verdict.RECOVERED
             return time.perf_counter() - started
 

@@ -7,101 +7,117 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Final
 
-from attrs import define, field
-
-from popheal.actions import COULD_NOT_TELL, Action
 from popheal.catalogue import MONITORS, Monitor
 from popheal.definition import Verdict
-from popheal.errors import PophealError, UnknownName
-from popheal.handover import hand_over
-from popheal.machine import DebtStatus, Run
-from popheal.performing import PERFORMERS, Memory, Observed, Session, Work
+from popheal.errors import JournalError, UnknownName
+from popheal.journal import Journal, Kind
+from popheal.ledger import WELL, Ledger, Undertaking, restore
+from popheal.machine import Run
+from popheal.names import same_server
+from popheal.performing import Memory, Session, Work
+from popheal.performing.approving import what_forbids
 from popheal.performing.backends import MAILBOX_SIDE
-from popheal.report import Alert, DebtReport, Finding, FindingKind, Report, RunReport, Step
-from popheal.steps import Steps
+from popheal.performing.restraint import Refusal
+from popheal.plain import from_plain, to_plain
+from popheal.policy import Policy
+from popheal.procedures import SETTLING
+from popheal.report import Alert, Finding, FindingKind, Report
+from popheal.steps import Steps, do
 from popheal.triaging import Triage, triage_server
+from popheal.undertaking import go_on
+from popheal.version import __version__
 
 #: Outcomes that end nothing.
-_GOOD = ("done", "elapsed", "succeeded", "feasible", "clear", "up", "healthy", "found")
-_WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT)
+_GOOD: Final = (
+    "done",
+    "elapsed",
+    "succeeded",
+    "feasible",
+    "clear",
+    "up",
+    "healthy",
+    "found",
+)
 
 
-@define(kw_only=True)
-class _Ledger:
-    """What the report will be made of; grows as the healing goes on."""
-
-    session: Session
-    alert: Alert
-    started_at: datetime
-    server: str = ""
-    findings: list[Finding] = field(factory=list)
-    works: list[tuple[Run, list[Step]]] = field(factory=list)
-
-    def found(self, triage: Triage) -> None:
-        for finding in triage.findings:
-            if finding not in self.findings:
-                self.findings.append(finding)
-                self.session.tell(
-                    "finding", finding.server, kind=finding.kind.value, detail=finding.detail
-                )
-
-    def report(self, verdict: Verdict, summary: str) -> Report:
-        runs = tuple(_run_report(run, steps) for run, steps in self.works)
-        debts = tuple(
-            DebtReport(kind=debt.kind, server=debt.server, prior=debt.prior, status=debt.status)
-            for run, _ in self.works
-            for debt in run.debts
-        )
-        finished = self.session.clock.now()
-        for debt in debts:
-            if debt.status is DebtStatus.HANDED_OVER:
-                self.session.tell(
-                    "debt_handed_over", debt.server, kind=debt.kind.value, prior=debt.prior
-                )
-        self.session.tell("healing_ended", self.server, verdict=verdict.value, summary=summary)
-        return Report(
-            verdict=verdict,
-            server=self.server,
-            alert=self.alert,
-            summary=summary,
-            started_at=self.started_at,
-            finished_at=finished,
-            findings=tuple(self.findings),
-            runs=runs,
-            debts=debts,
-            handover=hand_over(verdict, summary, self.findings, runs, debts),
-        )
+# --- beginning -----------------------------------------------------------------------------------
 
 
-def _run_report(run: Run, steps: list[Step]) -> RunReport:
-    return RunReport(
-        id=run.id,
-        procedure=run.procedure.name,
-        hash=run.procedure.hash,
-        server=run.server,
-        monitor=run.monitor,
-        # A run that never came to its end was broken off by an error that escapes.
-        verdict=run.verdict or Verdict.ESCALATED,
-        path=tuple(run.path),
-        steps=tuple(steps),
-    )
-
-
-def healing(session: Session, alert: Alert) -> Steps[Report]:
+def healing(session: Session, alert: Alert, journal: Journal) -> Steps[Report]:
     """Answer an alert: verify, heal what the runbook can heal, report.
 
     Raises:
         UnknownName: If the organisation has no such server; nothing was done.
+        JournalError: If the journal can't be written; nothing more was done from then on.
     """
-    ledger = _Ledger(session=session, alert=alert, started_at=session.clock.now())
-    ledger.server = alert.server
+    ledger = _ledger(session, alert, uuid.uuid4().hex[:12])
+    session.journal = journal
+    session.held = yield from do(
+        journal.begin,
+        ledger.id,
+        at=ledger.started_at,
+        organisation=session.organisation,
+        server=alert.server,
+        version=__version__,
+        alert=to_plain(alert),
+        policy=session.policy.to_json(),
+    )
+    session.tell("healing_started", ledger.server, id=ledger.id)
     try:
-        verdict, summary = yield from _heal_server(ledger, alert.server, MONITORS)
-    finally:
-        session.custody.release(session)
-    return ledger.report(verdict, summary)
+        return (yield from _heal(ledger))
+    except UnknownName:
+        yield from do(session.custody.forget)  # there was nothing to answer
+        raise
+
+
+def resuming(session: Session, name: str, journal: Journal, policy: Policy | None) -> Steps[Report]:
+    """Go on with an unfinished healing, from what was written down and what can be seen.
+
+    Raises:
+        UnknownName: If there is no unfinished healing of that name.
+        StillRunning: If a living process is at work on it.
+        JournalError: As for :func:`healing`.
+    """
+    session.journal = journal
+    record = yield from do(journal.healing, name)
+    session.policy = policy or Policy.from_json(record.policy)
+    session.held = yield from do(
+        journal.take_over,
+        record.id,
+        at=session.clock.now(),
+        policy=session.policy.to_json(),
+    )
+    entries = yield from do(journal.entries, record.id)
+    ledger = _ledger(session, from_plain(record.alert, Alert), record.id)
+    ledger.started_at = record.begun_at
+    restore(ledger, entries)
+    yield from do(session.heed_journal)
+    session.tell("healing_resumed", ledger.server, id=ledger.id)
+    return (yield from _heal(ledger))
+
+
+def _ledger(session: Session, alert: Alert, name: str = "") -> Ledger:
+    def heal_backend(backend: str, parent: str) -> Steps[Verdict]:
+        """CTP 3.6: the mailbox procedure on another server, with a triage of its own (D22)."""
+        verdict, _ = yield from _heal_server(ledger, backend, MAILBOX_SIDE, parent)
+        return verdict
+
+    ledger = Ledger(
+        session=session,
+        alert=alert,
+        id=name,
+        server=alert.server,
+        started_at=session.clock.now(),
+        heal_backend=heal_backend,
+    )
+    return ledger
+
+
+def _heal(ledger: Ledger) -> Steps[Report]:
+    verdict, summary = yield from _heal_server(ledger, ledger.alert.server, MONITORS)
+    return (yield from ledger.end(verdict, summary))
 
 
 def triaging(session: Session, alert: Alert) -> Steps[tuple[Triage, Report]]:
@@ -110,45 +126,111 @@ def triaging(session: Session, alert: Alert) -> Steps[tuple[Triage, Report]]:
     Raises:
         UnknownName: If the organisation has no such server.
     """
-    ledger = _Ledger(session=session, alert=alert, started_at=session.clock.now())
+    ledger = _ledger(session, alert)
     triage = yield from _triage(session, alert.server, MONITORS, ())
     ledger.server = triage.server
-    ledger.found(triage)
+    yield from ledger.find(*triage.findings)
     verdict = triage.verdict or Verdict.ESCALATED
-    return triage, ledger.report(verdict, triage.summary)
+    return triage, (yield from ledger.end(verdict, triage.summary))
+
+
+# --- one server ----------------------------------------------------------------------------------
 
 
 def _heal_server(
-    ledger: _Ledger, server: str, monitors: Sequence[Monitor]
+    ledger: Ledger, server: str, monitors: Sequence[Monitor], parent: str = ""
 ) -> Steps[tuple[Verdict, str]]:
     """Heal one server: look, heal the first failing monitor, look again, until nothing fails."""
-    session = ledger.session
     healed: list[str] = []
     pending: set[str] = set()
+    for begun in _begun(ledger, server, parent):
+        if begun.run.procedure is SETTLING:
+            yield from _go_on_with_children(ledger, begun.run.id)
+        yield from go_on(begun)
+        if begun.run.verdict is not Verdict.RECOVERED:
+            return _ended(begun)
+        healed.append(begun.run.monitor)
+        pending = set(begun.work.pending)
     while True:
-        session.tell("triage_started", server)
-        triage = yield from _triage(session, server, monitors, healed)
+        triage = yield from _look(ledger, server, monitors, healed, pending)
+        if not isinstance(triage, Triage):
+            return triage
         server = triage.server
-        if not ledger.works:
-            ledger.server = server
-        ledger.found(triage)
-        if session.stop.is_set():
-            done = f"{', '.join(healed)}: healed; " if healed else ""
-            return Verdict.CANCELLED, f"{done}stopped by a person before anything else was done"
-        if triage.verdict:
-            if not healed:
-                return triage.verdict, triage.summary
-            return _after_healing(triage, healed, pending)
-        if not session.custody.claim_server(session.organisation, server, session):
-            busy = "another healing is at work on the server"
-            ledger.findings.append(Finding(kind=FindingKind.BUSY, server=server, detail=busy))
-            return Verdict.HELD, busy
         monitor = triage.failing[0]
-        run = yield from _carry_out(ledger, triage, monitor)
-        if run.verdict is not Verdict.RECOVERED:
-            return run.verdict or Verdict.ESCALATED, _why(ledger, run)
+        pending = {one.name for one in triage.failing} - {*healed, monitor.name}
+        undertaking = _undertake(ledger, triage, monitor, sorted(pending), parent)
+        refusal = yield from _why_not_begin(undertaking.work)
+        if refusal:
+            return (yield from _held_back(ledger, server, refusal, healed))
+        yield from _start(ledger, undertaking)
+        yield from go_on(undertaking)
+        if undertaking.run.verdict is not Verdict.RECOVERED:
+            return _ended(undertaking)
         healed.append(monitor.name)
-        pending = {one.name for one in triage.failing} - set(healed)
+
+
+def _look(
+    ledger: Ledger,
+    server: str,
+    monitors: Sequence[Monitor],
+    healed: list[str],
+    pending: set[str],
+) -> Steps[Triage | tuple[Verdict, str]]:
+    """What is verified to fail now; or how it ends, if nothing is to be healed (any more)."""
+    session = ledger.session
+    busy = yield from _why_busy(session, "server", server, claiming=False)
+    if busy:
+        return (yield from _held_back(ledger, server, busy, healed))
+    session.tell("triage_started", server)
+    triage = yield from _triage(session, server, monitors, healed)
+    if not ledger.undertakings:
+        ledger.server = triage.server
+    yield from ledger.find(*triage.findings)
+    if session.stop.is_set():
+        return _stopped(healed)
+    if not triage.verdict:
+        return triage
+    if not healed:
+        return triage.verdict, triage.summary
+    return _after_healing(triage, healed, pending)
+
+
+def _held_back(
+    ledger: Ledger, server: str, refusal: Refusal, healed: list[str]
+) -> Steps[tuple[Verdict, str]]:
+    """How it ends where the next run may not begin."""
+    if ledger.session.stop.is_set():
+        return _stopped(healed)
+    yield from ledger.find(
+        Finding(
+            kind=refusal.kind,
+            server=server,
+            detail=refusal.reason,
+            next_step=refusal.next_step,
+        )
+    )
+    return (Verdict.ESCALATED if healed else Verdict.HELD), refusal.reason
+
+
+def _stopped(healed: list[str]) -> tuple[Verdict, str]:
+    done = f"{', '.join(healed)}: healed; " if healed else ""
+    return Verdict.CANCELLED, f"{done}stopped by a person before anything else was done"
+
+
+def _begun(ledger: Ledger, server: str, parent: str) -> list[Undertaking]:
+    """The runs that an earlier process has begun here."""
+    return [
+        one
+        for one in ledger.undertakings
+        if one.work.parent == parent and (not parent or same_server(one.run.server, server))
+    ]
+
+
+def _go_on_with_children(ledger: Ledger, parent: str) -> Steps[None]:
+    """Runs on back ends: the run that is part of them will not come back to them by itself."""
+    for one in ledger.undertakings:
+        if one.work.parent == parent:
+            yield from go_on(one)
 
 
 def _triage(
@@ -157,7 +239,7 @@ def _triage(
     """Triage; an answer that breaks it is an answer that tells nothing."""
     try:
         return (yield from triage_server(session, server, monitors, healed))
-    except UnknownName:
+    except (UnknownName, JournalError):
         raise
     except Exception as error:  # noqa: BLE001 - as in _perform
         detail = f"an answer of the backend can't be used: {type(error).__name__}: {error}"
@@ -168,7 +250,7 @@ def _triage(
 def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tuple[Verdict, str]:
     """What the look after a recovery means for the whole."""
     names = ", ".join(healed)
-    if triage.verdict in _WELL:
+    if triage.verdict in WELL:
         return Verdict.RECOVERED, f"{names}: healed"
     if pending:
         return Verdict.ESCALATED, f"{names}: healed, but then: {triage.summary}"
@@ -178,110 +260,106 @@ def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tupl
     return Verdict.RECOVERED, f"{names}: healed (other monitors: {triage.summary})"
 
 
-def _why(ledger: _Ledger, run: Run) -> str:
-    """The step that ended it, in words."""
-    steps = next((steps for one, steps in ledger.works if one is run), [])
-    if run.verdict is Verdict.CANCELLED:
-        state = steps[-1].state if steps else run.procedure.start
-        return f"{run.procedure.name} was stopped by a person, at {state}"
-    decisive = next((one for one in reversed(steps) if one.outcome not in _GOOD), None)
-    if decisive is None:
-        return f"procedure '{run.procedure.name}' ended as {run.state}"
-    said = f": {decisive.detail}" if decisive.detail else ""
-    return f"{run.procedure.name} ended at {decisive.state} ({decisive.outcome}){said}"
+# --- one run -------------------------------------------------------------------------------------
 
 
-def _carry_out(ledger: _Ledger, triage: Triage, monitor: Monitor) -> Steps[Run]:
-    """Carry out the monitor's procedure on the triaged server, to its end."""
+def _undertake(
+    ledger: Ledger, triage: Triage, monitor: Monitor, pending: Sequence[str], parent: str
+) -> Undertaking:
+    """The monitor's procedure on the triaged server, not yet started."""
     if triage.info is None or triage.host is None:
         raise AssertionError("a verified fault implies that the server was looked at")
-    session = ledger.session
     run = Run(
-        id=uuid.uuid4().hex[:12],
-        procedure=session.procedures[monitor.procedure],
+        id=f"{ledger.id}.{len(ledger.undertakings) + 1}",
+        procedure=ledger.session.procedures[monitor.procedure],
         server=triage.info.fqdn,
         monitor=monitor.name,
         mailbox_role=triage.info.mailbox_role,
     )
-    work = Work(
-        session=session,
+    work = ledger.work_on(
         run=run,
         info=triage.info,
-        monitor=monitor,
-        memory=Memory(boot_at_start=triage.host.boot_time, running_before=triage.running),
-        heal_backend=lambda backend: _heal_backend(ledger, backend),
+        memory=Memory(
+            boot_at_start=triage.host.boot_time,
+            skew=triage.skew,
+            running_before=triage.running,
+        ),
+        dag=triage.dag,
+        pending=pending,
+        parent=parent,
     )
-    steps: list[Step] = []
-    ledger.works.append((run, steps))
-    session.tell("run_started", run.server, run, monitor=monitor.name, hash=run.procedure.hash)
-    while not run.verdict:
-        if session.stop.is_set() and not run.cancelled:
-            session.restoring = True
-            row = run.cancel()
-            session.tell("transition", run.server, run, outcome=row.outcome, why=str(row.why))
-            continue
-        steps.append((yield from _take_step(work)))
-    session.tell("run_ended", run.server, run, verdict=run.verdict.value)
-    return run
+    return Undertaking(work)
 
 
-def _heal_backend(ledger: _Ledger, backend: str) -> Steps[Verdict]:
-    """CTP 3.6: the mailbox procedure on another server, with a triage of its own (D22)."""
-    verdict, _ = yield from _heal_server(ledger, backend, MAILBOX_SIDE)
-    return verdict
+def _why_not_begin(work: Work) -> Steps[Refusal | None]:
+    """Whatever speaks against beginning now: another healing at work there, or the policy."""
+    for kind, name in (("server", work.server), ("dag", work.dag)):
+        busy = (yield from _why_busy(work.session, kind, name)) if name else None
+        if busy:
+            return busy
+    action = work.run.next_action()
+    return (yield from what_forbids(work, action)) if action else None
 
 
-def _is_cut_short(work: Work, action: Action) -> bool:
-    """Whether a person's stop ended the action early, so that its outcome means nothing.
-
-    Only where it changed nothing: what an effect has come to is always heeded.
-    """
-    stopped = work.session.stop.is_set() and not work.run.cancelled
-    return stopped and action.impact.harmless and not action.incurs and not action.pays
-
-
-def _perform(work: Work, action: Action) -> Steps[Observed]:
-    """Carry an action out; an answer that breaks its performer is an answer that tells nothing."""
-    try:
-        return (yield from PERFORMERS[action.name](work))
-    except PophealError as error:
-        return Observed(COULD_NOT_TELL, str(error))
-    except Exception as error:  # noqa: BLE001 - debts must be paid, whatever a backend returns
-        cause = f"{type(error).__name__}: {error}"
-        return Observed(COULD_NOT_TELL, f"an answer of the backend can't be used: {cause}")
-
-
-def _take_step(work: Work) -> Steps[Step]:
-    """Perform the present action, and move the run on."""
-    session, run, state = work.session, work.run, work.run.state
-    action = run.next_action()
-    if action is None:
-        raise AssertionError("an ended run takes no step")
-    started = session.clock.now()
-    session.tell("action_started", run.server, run, action=str(action), impact=action.impact.value)
-    if session.policy.allows(action.impact):
-        observed = yield from _perform(work, action)
-    else:
-        limit = session.policy.highest_impact.value
-        observed = Observed("refused", f"the policy allows nothing beyond '{limit}'")
-    session.tell(
-        "action_finished",
-        run.server,
-        run,
-        action=str(action),
-        outcome=observed.outcome,
-        detail=observed.detail,
+def _why_busy(
+    session: Session, kind: str, name: str, *, claiming: bool = True
+) -> Steps[Refusal | None]:
+    """Whether another healing has claimed it; else it is ours from now on, if wanted."""
+    custody = session.custody
+    holder = yield from do(custody.claim if claiming else custody.holder, kind, name)
+    if holder is None or session.journal is None:
+        return None
+    other = yield from do(session.journal.healing, holder)
+    where = "the server" if kind == "server" else f"a member of {name}"
+    if other.alive:
+        return Refusal(
+            FindingKind.BUSY,
+            f"another healing is at work on {where}: run {holder}",
+            next_step=f"Let it, or stop it: popheal cancel {holder}.",
+        )
+    return Refusal(
+        FindingKind.BUSY,
+        f"another healing of {where} was interrupted, and has not been gone on with: run {holder}",
+        next_step=f"Go on with it: popheal resume {holder}.",
     )
-    cut_short = _is_cut_short(work, action)
-    session.restoring = session.restoring or cut_short
-    row = run.cancel() if cut_short else run.observe(observed.outcome)
-    session.tell("transition", run.server, run, source=state, outcome=row.label, why=str(row.why))
-    return Step(
-        state=state,
-        action=str(action),
-        impact=action.impact,
-        outcome=observed.outcome,
-        started_at=started,
-        finished_at=session.clock.now(),
-        detail=observed.detail,
+
+
+def _start(ledger: Ledger, undertaking: Undertaking) -> Steps[None]:
+    work, run = undertaking.work, undertaking.run
+    ledger.undertakings.append(undertaking)
+    yield from do(
+        work.session.custody.write,
+        Kind.RUN_STARTED,
+        at=work.session.clock.now(),
+        server=run.server,
+        run=run.id,
+        what=run.procedure.name,
+        data={
+            "info": to_plain(work.info),
+            "dag": work.dag,
+            "pending": list(work.pending),
+            "parent": work.parent,
+            **work.as_json(),
+        },
     )
+    work.session.tell("run_started", run.server, run, monitor=run.monitor, hash=run.procedure.hash)
+
+
+def _ended(undertaking: Undertaking) -> tuple[Verdict, str]:
+    """How a run ended without success, and the step that ended it, in words."""
+    run, steps = undertaking.run, undertaking.steps
+    verdict = run.verdict or Verdict.ESCALATED
+    name = run.procedure.name
+    if verdict is Verdict.CANCELLED:
+        state = steps[-1].state if steps else run.procedure.start
+        return verdict, f"{name} was stopped by a person, at {state}"
+    if run.procedure is SETTLING:
+        return verdict, (
+            "the procedure has changed since this run was started, so it was not gone on with: "
+            "what it owed was paid where that is safe, and is handed over where not"
+        )
+    decisive = next((one for one in reversed(steps) if one.outcome not in _GOOD), None)
+    if decisive is None:
+        return verdict, f"procedure '{name}' ended as {run.state}"
+    said = f": {decisive.detail}" if decisive.detail else ""
+    return verdict, f"{name} ended at {decisive.state} ({decisive.outcome}){said}"

@@ -1,36 +1,29 @@
-"""Doing the I/O: the public functions, synchronous and asynchronous.
+"""The public functions, synchronous and asynchronous: they start generators and pump them.
 
-Both drivers pump the same generators; they differ in how they call and how they wait.
 The generators are imported where they are started: a program that only imports the library,
 to read a table or to show its help, does not wait for them.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from popheal.backend import EFFECTS, AsyncBackend, Backend
+from popheal.approval import Approver
+from popheal.backend import AsyncBackend, Backend
 from popheal.clock import Clock, SystemClock
-from popheal.custody import PROCESS_CUSTODY, Custody
 from popheal.definition import Procedure
-from popheal.errors import BackendError, OutcomeUnknown, PophealError, UnknownName, Unreadable
 from popheal.events import Observer
-from popheal.planning import Plan, plan_from
+from popheal.planning import Plan
 from popheal.policy import Policy
 from popheal.procedures import PROCEDURES
+from popheal.pumping import apump, pump
 from popheal.report import Alert, Report
-from popheal.steps import Call, Pause, Steps, T
 
 if TYPE_CHECKING:
+    from popheal.journal import Journal
     from popheal.performing import Session
-
-#: While somebody may say stop, a pause is taken in pieces of this many seconds.
-_PIECE: Final = 5.0
 
 
 def heal(
@@ -41,8 +34,10 @@ def heal(
     clock: Clock | None = None,
     observers: Sequence[Observer] = (),
     stop: Flag | None = None,
-    custody: Custody | None = None,
+    leave: Flag | None = None,
+    journal: Journal | None = None,
     procedures: Mapping[str, Procedure] = PROCEDURES,
+    approver: Approver | None = None,
 ) -> Report:
     """Verify an alert and carry out the runbook's procedure for what really fails.
 
@@ -54,14 +49,23 @@ def heal(
             organisation does), else the wall clock.
         observers: Called with each :class:`~popheal.events.Event` as it happens.
         stop: Set it, from any thread, to stop: from then on only restoring actions.
-        custody: Who works on what; by default one for the process.
+        leave: Set it, from any thread, to break off before the next call, as a crash would but
+            in good order: nothing is put back, and whoever has the journal can go on.
+        journal: Where it is written down before and after each effect, so that it can be gone
+            on with after a crash; by default one in the memory of this process.
         procedures: The tables to follow, by the names that the catalogue uses.
+        approver: Asked where the policy wants a person's approval, see
+            :class:`~popheal.approval.ApprovalRequest`. Without one, or where it does not decide,
+            the healing waits for an answer in the journal, if that is a file.
 
     Returns:
         The report, whatever happened: failures of the backend are part of it.
 
     Raises:
         UnknownName: If the organisation has no such server; nothing was done.
+        JournalError: If the journal can't be written. Nothing was done from then on; what had
+            been done is in the journal, and :func:`resume` goes on with it.
+        Left: If ``leave`` was set.
 
     A first Ctrl-C during a call or a pause does what ``stop`` does; a second one breaks off and
     leaves things as they are. A program that can handle signals should set ``stop`` in its
@@ -69,8 +73,47 @@ def heal(
     """
     from popheal.conductor import healing
 
-    session = _session(backend, policy, clock, observers, stop, custody, procedures)
-    return _pump(healing(session, alert), backend, session)
+    journal = journal or _process_journal()
+    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
+    return pump(healing(session, alert, journal), backend, session)
+
+
+def resume(
+    run: str,
+    backend: Backend,
+    *,
+    journal: Journal,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+    stop: Flag | None = None,
+    leave: Flag | None = None,
+    procedures: Mapping[str, Procedure] = PROCEDURES,
+    approver: Approver | None = None,
+) -> Report:
+    """Go on with a healing whose process has died; it looks before it repeats any effect.
+
+    Args:
+        run: Its id, or that of one of its runs (``journal.healings(unfinished=True)`` has them).
+        backend: What reaches the organisation.
+        journal: Where it was written down.
+        policy: How far to go from now on; None for what was allowed when it began.
+        clock: As for :func:`heal`, like the rest.
+        observers: Likewise.
+        stop: Likewise.
+        leave: Likewise.
+        procedures: Likewise. A run whose table has changed pays its debts and is handed over.
+        approver: As for :func:`heal`. What was approved before still is, if it has not expired.
+
+    Raises:
+        UnknownName: If the journal has no such unfinished healing.
+        StillRunning: If a living process is at work on it.
+        JournalError: As for :func:`heal`.
+    """
+    from popheal.conductor import resuming
+
+    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
+    return pump(resuming(session, run, journal, policy), backend, session)
 
 
 def triage(
@@ -91,7 +134,7 @@ def triage(
     from popheal.conductor import triaging
 
     session = _session(backend, policy, clock, observers)
-    return _pump(triaging(session, alert), backend, session)[1]
+    return pump(triaging(session, alert), backend, session)[1]
 
 
 def plan(
@@ -107,11 +150,10 @@ def plan(
     Raises:
         UnknownName: If the organisation has no such server.
     """
-    from popheal.conductor import triaging
+    from popheal.foreseeing import planning
 
     session = _session(backend, policy, clock, observers)
-    found, report = _pump(triaging(session, alert), backend, session)
-    return plan_from(found, report, session)
+    return pump(planning(session, alert), backend, session)
 
 
 async def aheal(
@@ -122,8 +164,10 @@ async def aheal(
     clock: Clock | None = None,
     observers: Sequence[Observer] = (),
     stop: Flag | None = None,
-    custody: Custody | None = None,
+    leave: Flag | None = None,
+    journal: Journal | None = None,
     procedures: Mapping[str, Procedure] = PROCEDURES,
+    approver: Approver | None = None,
 ) -> Report:
     """Like :func:`heal`, without blocking the event loop.
 
@@ -133,8 +177,29 @@ async def aheal(
     """
     from popheal.conductor import healing
 
-    session = _session(backend, policy, clock, observers, stop, custody, procedures)
-    return await _apump(healing(session, alert), backend, session)
+    journal = journal or _process_journal()
+    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
+    return await apump(healing(session, alert, journal), backend, session)
+
+
+async def aresume(
+    run: str,
+    backend: AsyncBackend | Backend,
+    *,
+    journal: Journal,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+    stop: Flag | None = None,
+    leave: Flag | None = None,
+    procedures: Mapping[str, Procedure] = PROCEDURES,
+    approver: Approver | None = None,
+) -> Report:
+    """Like :func:`resume`, without blocking the event loop."""
+    from popheal.conductor import resuming
+
+    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
+    return await apump(resuming(session, run, journal, policy), backend, session)
 
 
 async def atriage(
@@ -149,7 +214,7 @@ async def atriage(
     from popheal.conductor import triaging
 
     session = _session(backend, policy, clock, observers)
-    return (await _apump(triaging(session, alert), backend, session))[1]
+    return (await apump(triaging(session, alert), backend, session))[1]
 
 
 def _session(
@@ -158,8 +223,9 @@ def _session(
     clock: Clock | None,
     observers: Sequence[Observer],
     stop: Flag | None = None,
-    custody: Custody | None = None,
+    leave: Flag | None = None,
     procedures: Mapping[str, Procedure] = PROCEDURES,
+    approver: Approver | None = None,
 ) -> Session:
     from popheal.performing import Session
 
@@ -167,166 +233,16 @@ def _session(
     return Session(
         policy=policy or Policy(),
         clock=clock or own or SystemClock(),
-        custody=custody or PROCESS_CUSTODY,
         organisation=backend.organisation,
         procedures=procedures,
         observers=tuple(observers),
         stop=stop or Flag(),
+        leave=leave or Flag(),
+        approver=approver,
     )
 
 
-# --- what both drivers share ---------------------------------------------------------------------
+def _process_journal() -> Journal:
+    from popheal.journal import process_journal
 
-
-def _as_answerable(request: Call, error: BaseException, session: Session) -> PophealError:
-    """What the logic is told when a backend raises what its contract does not allow.
-
-    A defect of a backend must not break a run off half-way, with debts unpaid.
-    """
-    if isinstance(error, BackendError):
-        return error
-    if isinstance(error, UnknownName) and not session.server_known:
-        return error
-    kind = OutcomeUnknown if request.method in EFFECTS else Unreadable
-    broken_off = session.stop.is_set() and not isinstance(error, Exception)
-    return kind(
-        server=request.server,
-        command=request.method,
-        cause="broken off by a person"
-        if broken_off
-        else f"the backend raised {type(error).__name__}: {error}",
-    )
-
-
-def _broken_off(
-    steps: Steps[T], request: Call | Pause, error: BaseException, session: Session
-) -> Callable[[], Call | Pause]:
-    """How to go on after a request that ended in an exception."""
-    if isinstance(request, Pause):
-        return lambda: steps.send(None)
-    answerable = _as_answerable(request, error, session)
-    return lambda: steps.throw(answerable)
-
-
-# --- synchronous ---------------------------------------------------------------------------------
-
-
-def _pump(steps: Steps[T], backend: Backend, session: Session) -> T:
-    answer: Callable[[], Call | Pause] = lambda: next(steps)  # noqa: E731 - replaced below
-    while True:
-        try:
-            request = answer()
-        except StopIteration as end:
-            if session.exiting:
-                raise session.exiting from None
-            result: T = end.value
-            return result
-        answer = _answer(steps, request, backend, session)
-
-
-def _answer(
-    steps: Steps[T], request: Call | Pause, backend: Backend, session: Session
-) -> Callable[[], Call | Pause]:
-    """Carry out a request; returns how to go on with the steps."""
-    try:
-        if isinstance(request, Pause):
-            _sleep(request.seconds, session)
-            return lambda: steps.send(None)
-        value = getattr(backend, request.method)(*request.args)
-    except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
-        _heed(raised, session)
-        return _broken_off(steps, request, raised, session)
-    return lambda: steps.send(value)
-
-
-def _heed(raised: BaseException, session: Session) -> None:
-    """Take Ctrl-C, or the program's wish to exit, for a stop; the second time, break off.
-
-    What is neither that nor a failure was raised to break off at once.
-    """
-    if isinstance(raised, (Exception, asyncio.CancelledError)):
-        return
-    if session.stop.is_set() or not isinstance(raised, (KeyboardInterrupt, SystemExit)):
-        raise raised
-    session.stop.set()
-    if isinstance(raised, SystemExit):
-        session.exiting = raised
-
-
-def _sleep(seconds: float, session: Session) -> None:
-    while seconds > 0 and not session.hurried:
-        session.clock.sleep(min(_PIECE, seconds))
-        seconds -= _PIECE
-
-
-# --- asynchronous --------------------------------------------------------------------------------
-
-
-async def _apump(steps: Steps[T], backend: Any, session: Session) -> T:
-    thread = ThreadPoolExecutor(1, thread_name_prefix="popheal")
-    try:
-        return await _apump_in(thread, steps, backend, session)
-    finally:
-        # A call that was broken off may still hang; the event loop must not wait for it.
-        thread.shutdown(wait=False)
-
-
-async def _apump_in(
-    thread: ThreadPoolExecutor, steps: Steps[T], backend: Any, session: Session
-) -> T:
-    cancelled = False
-    answer: Callable[[], Call | Pause] = lambda: next(steps)  # noqa: E731 - replaced below
-    while True:
-        try:
-            request = answer()
-        except StopIteration as end:
-            if cancelled:
-                raise asyncio.CancelledError from None
-            if session.exiting:
-                raise session.exiting from None
-            result: T = end.value
-            return result
-        try:
-            answer = await _aanswer(steps, request, backend, session, thread)
-        except asyncio.CancelledError as interrupt:
-            task = asyncio.current_task()
-            # Else it is not this task that was cancelled, but something in the backend.
-            if task and task.cancelling():
-                if session.stop.is_set():
-                    raise
-                cancelled = True
-                session.stop.set()
-            answer = _broken_off(steps, request, interrupt, session)
-
-
-async def _aanswer(
-    steps: Steps[T],
-    request: Call | Pause,
-    backend: Any,
-    session: Session,
-    thread: ThreadPoolExecutor,
-) -> Callable[[], Call | Pause]:
-    try:
-        if isinstance(request, Pause):
-            await _asleep(request.seconds, session)
-            return lambda: steps.send(None)
-        method = getattr(backend, request.method)
-        if inspect.iscoroutinefunction(method):
-            value = await method(*request.args)
-        else:
-            loop = asyncio.get_running_loop()
-            value = await loop.run_in_executor(thread, method, *request.args)
-            if inspect.isawaitable(value):
-                value = await value
-    except asyncio.CancelledError:
-        raise
-    except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
-        _heed(raised, session)
-        return _broken_off(steps, request, raised, session)
-    return lambda: steps.send(value)
-
-
-async def _asleep(seconds: float, session: Session) -> None:
-    while seconds > 0 and not session.hurried:
-        await session.clock.asleep(min(_PIECE, seconds))
-        seconds -= _PIECE
+    return process_journal()

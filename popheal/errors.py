@@ -133,6 +133,100 @@ class ConfigurationError(PophealError):
         return f"{self.source}: {self.problem}"
 
 
+class JournalError(PophealError):
+    """The journal can't be read or written, so nothing more is done: no effect without it.
+
+    Attributes:
+        journal: Its path.
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, *, journal: str, problem: str, next_step: str = "") -> None:
+        self.journal = journal
+        self.problem = problem
+        super().__init__(journal, problem)
+        self.next_step = next_step or "Mend it, or give another path, then: popheal resume."
+
+    def sentence(self) -> str:
+        return f"The journal {self.journal} {self.problem}"
+
+
+class Fenced(JournalError):
+    """Another process has taken this healing over; this one does nothing more.
+
+    Attributes:
+        healing: The healing.
+    """
+
+    def __init__(self, *, journal: str, healing: str) -> None:
+        self.healing = healing
+        super().__init__(
+            journal=journal,
+            problem=f"says that another process has taken over run {healing}, or ended it",
+            next_step=f"This process has stopped. See how it goes on: popheal show {healing}.",
+        )
+
+
+class Left(PophealError):
+    """A healing was broken off in good order, as the program had to end. Nothing is put back.
+
+    Attributes:
+        run: The healing; empty if it had not begun.
+    """
+
+    def __init__(self, *, run: str) -> None:
+        self.run = run
+        super().__init__(run)
+        self.next_step = f"Go on with it: popheal resume {run}." if run else ""
+
+    def sentence(self) -> str:
+        return f"Run {self.run} was left as it is" if self.run else "Left before anything began"
+
+
+class StillRunning(PophealError):
+    """A healing can't be gone on with, as a living process is at work on it.
+
+    Attributes:
+        healing: The healing.
+        server: The server it heals.
+        owner: The process.
+    """
+
+    def __init__(self, *, healing: str, server: str, owner: str) -> None:
+        self.healing = healing
+        self.server = server
+        self.owner = owner
+        super().__init__(healing, server, owner)
+        self.next_step = (
+            f"Let it, or stop it: popheal cancel {healing}. If it hangs, end that process first."
+        )
+
+    def sentence(self) -> str:
+        return f"Run {self.healing} on {self.server} is being carried out by {self.owner}"
+
+
+class Unanswerable(PophealError):
+    """A plan can't be approved or refused: nobody is asking, or not for that one, or not now.
+
+    Attributes:
+        journal: The journal's path.
+        run: The run, as given.
+        plan: The plan's hash, as given.
+        problem: Why not.
+    """
+
+    def __init__(self, *, journal: str, run: str, plan: str, problem: str) -> None:
+        self.journal = journal
+        self.run = run
+        self.plan = plan
+        self.problem = problem
+        super().__init__(journal, run, plan, problem)
+        self.next_step = f"See how it stands: popheal show {run} --journal {journal}."
+
+    def sentence(self) -> str:
+        return f"Plan {self.plan} of run {self.run} can't be answered: {self.problem}"
+
+
 class BackendError(PophealError):
     """A backend could not do, or could not tell, what it was asked.
 

@@ -60,6 +60,10 @@ def _secrets(urls: Iterable[Secret | str]) -> tuple[Secret, ...]:
     return tuple(Secret(url) if isinstance(url, str) else url for url in urls)
 
 
+def _verdicts(given: Iterable[Verdict]) -> frozenset[Verdict]:
+    return frozenset(given)
+
+
 @frozen
 class Notifier:
     """An observer that sends each handover, as a Markdown page.
@@ -78,7 +82,7 @@ class Notifier:
     """
 
     urls: tuple[Secret, ...] = field(converter=_secrets)
-    verdicts: frozenset[Verdict] = field(default=HANDED_OVER, converter=frozenset, kw_only=True)
+    verdicts: frozenset[Verdict] = field(default=HANDED_OVER, converter=_verdicts, kw_only=True)
     timeout: float = field(default=20.0, kw_only=True)
 
     def __attrs_post_init__(self) -> None:

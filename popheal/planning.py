@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
-from popheal.actions import BY_ROLE
+from popheal.actions import BY_ROLE, Impact
 from popheal.definition import Guard, Procedure, State, Verdict
+from popheal.facts import Facts
 from popheal.machine import GUARD_OF_DEBT
-from popheal.policy import Timing
+from popheal.plain import to_plain
+from popheal.policy import Policy, Timing
 from popheal.report import Report
-
-if TYPE_CHECKING:
-    from popheal.performing import Session
-    from popheal.triaging import Triage
 
 
 @frozen(kw_only=True)
@@ -44,15 +43,75 @@ class WorstCase:
 
 
 @frozen(kw_only=True)
-class PlannedRun:
-    """What one procedure could do to one server."""
+class PlannedMove:
+    """A database that would be moved away, and the servers that could take it now."""
 
-    procedure: str
+    database: str
+    targets: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Lead:
+    """Where a state leads: on any of these outcomes to that state (by its id), or ending."""
+
+    outcomes: tuple[str, ...]
+    to: str
+
+
+@frozen(kw_only=True)
+class PlannedState:
+    """One state of the tree of what may follow.
+
+    Attributes:
+        id: Tells it from the others. It is the state's name, with what the run still owes by
+            then where a state may be come to in several ways that lead on differently.
+        state: Its name in the table.
+        action: What is done there.
+        impact: What that does to the world.
+        leads: What may follow, by outcome; every outcome is in one of them.
+    """
+
+    id: str
+    state: str
+    action: str
+    impact: Impact
+    leads: tuple[Lead, ...]
+
+
+@frozen(kw_only=True)
+class PlannedRun:
+    """What one procedure could do to one server, from the state that the server is in.
+
+    Attributes:
+        hash: Names this plan: two plans with one hash say the same of the same state. Empty if
+            the state could not be read.
+        table: Hash of the procedure's table.
+        impact: The most drastic thing that it could do, as far as the policy allows.
+        databases: Those that are active on the server, if it could be drained.
+        facts: The state that it starts from; None if that could not be read.
+        problem: Why it could not be read.
+        tree: The finite tree of what may follow, its first state first; what several states lead
+            to is listed once. A person's stop, possible in each, is left out.
+        paths: Every way through the tree.
+    """
+
     hash: str
+    procedure: str
+    table: str
     server: str
     monitor: str
-    paths: tuple[Path, ...]
+    impact: Impact
+    databases: tuple[PlannedMove, ...]
     worst_case: WorstCase
+    facts: Facts | None
+    problem: str = ""
+    tree: tuple[PlannedState, ...]
+    paths: tuple[Path, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The planned run as plain JSON values."""
+        data: dict[str, Any] = to_plain(self)
+        return data
 
 
 @frozen(kw_only=True)
@@ -69,37 +128,64 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON values: the report's, and ``plan``."""
         data = self.report.to_json()
-        data["plan"] = [
-            asdict(run, value_serializer=lambda *given: _plain(given[2])) for run in self.runs
-        ]
+        data["plan"] = [run.to_json() for run in self.runs]
         return data
 
 
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Verdict) else value
-
-
-def plan_from(found: Triage, report: Report, session: Session) -> Plan:
-    """The plan that follows from a triage."""
-    if found.info is None:
-        return Plan(report=report)
-    role = frozenset({Guard.MAILBOX_ROLE}) if found.info.mailbox_role else frozenset()
-    tables = {monitor.procedure: monitor for monitor in reversed(found.failing)}
-    return Plan(
-        report=report,
-        runs=tuple(
-            PlannedRun(
-                procedure=table.name,
-                hash=table.hash,
-                server=found.info.fqdn,
-                monitor=tables[table.name].name,
-                paths=tuple(paths(table, role)),
-                worst_case=worst_case(table, role, session.timing),
-            )
-            for table in session.procedures.values()
-            if table.name in tables
-        ),
+def plan_run(
+    table: Procedure,
+    *,
+    server: str,
+    monitor: str,
+    mailbox_role: bool,
+    policy: Policy,
+    facts: Facts | None,
+    moves: tuple[PlannedMove, ...] = (),
+    problem: str = "",
+) -> PlannedRun:
+    """What a procedure could do to a server in that state, under that policy."""
+    role = frozenset({Guard.MAILBOX_ROLE}) if mailbox_role else frozenset()
+    tree = tree_of(table, role)
+    worst = worst_case(table, role, policy.timing)
+    impact = _highest((one.impact for one in tree), policy)
+    return PlannedRun(
+        hash=_hash(table, monitor, facts, policy, worst) if facts else "",
+        procedure=table.name,
+        table=table.hash,
+        server=server,
+        monitor=monitor,
+        impact=impact,
+        databases=moves if impact is Impact.DISRUPT else (),
+        worst_case=worst,
+        facts=facts,
+        problem=problem,
+        tree=tree,
+        paths=tuple(paths(table, role)),
     )
+
+
+def _highest(impacts: Iterator[Impact], policy: Policy) -> Impact:
+    found = {one for one in impacts if policy.allows(one)}
+    for impact in (Impact.DISRUPT, Impact.CHANGE):
+        if impact in found:
+            return impact
+    return Impact.LOOK
+
+
+#: Settings of the policy that say who is asked and how long is waited, not what may follow.
+#: What the waits add up to is part of the worst case.
+_NOT_OF_THE_PLAN = ("approval_from", "timing")
+
+
+def _hash(table: Procedure, monitor: str, facts: Facts, policy: Policy, worst: WorstCase) -> str:
+    # Imported here, as few programs ask for it.
+    import hashlib
+
+    rules = {
+        name: value for name, value in policy.to_json().items() if name not in _NOT_OF_THE_PLAN
+    }
+    plan = [table.hash, monitor, facts.canonical(), rules, to_plain(worst)]
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
 
 
 # --- walking a table -----------------------------------------------------------------------------
@@ -128,7 +214,11 @@ def _ways(table: Procedure, role: frozenset[Guard]) -> Iterator[tuple[list[State
 
 def _next(one: State, facts: frozenset[Guard]) -> set[tuple[str, frozenset[Guard]]]:
     """Where a state can lead, with the guards that hold there; outcomes alike are one."""
-    found = set()
+    return {(target, after) for _, target, after in _outcomes(one, facts)}
+
+
+def _outcomes(one: State, facts: frozenset[Guard]) -> Iterator[tuple[str, str, frozenset[Guard]]]:
+    """Each outcome of a state, where it leads, and the guards that hold there."""
     for outcome in one.action.outcomes:
         after = facts
         if one.action.incurs and outcome != "refused":
@@ -137,8 +227,44 @@ def _next(one: State, facts: frozenset[Guard]) -> set[tuple[str, frozenset[Guard
         if one.action.pays and outcome == "done":
             after -= {GUARD_OF_DEBT[one.action.pays]}
         if row:
-            found.add((row.target, after))
-    return found
+            yield outcome, row.target, after
+
+
+def tree_of(table: Procedure, role: frozenset[Guard]) -> tuple[PlannedState, ...]:
+    """What may follow, state by state, in the order in which it is come to."""
+    found: dict[tuple[str, frozenset[Guard]], None] = {}
+    waiting = [(table.start, role)]
+    while waiting:
+        place = waiting.pop(0)
+        if place in found or place[0] in table.endings:
+            continue
+        found[place] = None
+        waiting += [
+            (target, after) for _, target, after in _outcomes(table.by_name[place[0]], place[1])
+        ]
+    ids = {(name, facts): _id(name, facts - role, found) for name, facts in found}
+    return tuple(_planned_state(table.by_name[name], facts, ids) for name, facts in found)
+
+
+def _id(name: str, owed: frozenset[Guard], found: dict[tuple[str, frozenset[Guard]], None]) -> str:
+    alone = sum(other == name for other, _ in found) == 1
+    words = ", ".join(sorted(one.value for one in owed))
+    return name if alone or not words else f"{name} [{words}]"
+
+
+def _planned_state(
+    one: State, facts: frozenset[Guard], ids: dict[tuple[str, frozenset[Guard]], str]
+) -> PlannedState:
+    leads: dict[str, list[str]] = {}
+    for outcome, target, after in _outcomes(one, facts):
+        leads.setdefault(ids.get((target, after), target), []).append(outcome)
+    return PlannedState(
+        id=ids[one.name, facts],
+        state=one.name,
+        action=str(one.action),
+        impact=one.action.impact,
+        leads=tuple(Lead(outcomes=tuple(names), to=to) for to, names in leads.items()),
+    )
 
 
 def paths(table: Procedure, role: frozenset[Guard]) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from popheal import Alert, Custody, heal
+from popheal import Alert, Journal, heal
 from popheal.backends.simulated import SimulatedBackend
 from popheal.backends.simulated import history as h
 from tests.properties import COMMAND_TIME, Case, SlownessShown
@@ -38,7 +38,7 @@ def healed(scenario, **options) -> Case:
     with organisation.present() as world:
         logging = {one.name: one.protocol_log_enabled for one in world.servers}
         began = world.now
-    report = heal(alert_of(scenario), Watched(organisation), custody=Custody(), **options)
+    report = heal(alert_of(scenario), Watched(organisation), journal=Journal(), **options)
     with organisation.present() as world:
         return Case(
             report=report,

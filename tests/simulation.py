@@ -25,7 +25,7 @@ from typing import Any
 
 from attrs import define, field
 
-from popheal import PROCEDURES, Custody, Verdict, heal
+from popheal import PROCEDURES, Journal, Verdict, heal
 from popheal.backend import EFFECTS, LOOKS
 from popheal.backends import simulated
 from popheal.backends.simulated import history as h
@@ -282,9 +282,9 @@ def calm(tables: Any) -> Any:
 def lively(seed: int) -> list[str]:
     """Play one seed in liveness mode; returns what is wrong with how it ends."""
     scenario = build_scenario(calm(random_tables(seed)), name=f"seed {seed}", source="simulation")
-    heal(alert_of(scenario), scenario.backend, custody=Custody())
+    heal(alert_of(scenario), scenario.backend, journal=Journal())
     scenario.organisation.clock.sleep(CALM_AFTER + SETTLING)
-    report = heal(alert_of(scenario), scenario.backend, custody=Custody())
+    report = heal(alert_of(scenario), scenario.backend, journal=Journal())
     if report.verdict in WELL or FOR_A_PERSON & {one.kind for one in report.findings}:
         return []
     return [f"calm for hours, and still {report.verdict.value}: {report.summary}"]

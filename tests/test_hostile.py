@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 
-from popheal import Alert, Custody, Policy, Verdict, aheal, heal
+from popheal import Alert, Journal, Policy, Verdict, aheal, heal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.errors import CommandFailed, NotAuthorised, UnknownName, Unreachable
@@ -35,7 +35,7 @@ def hostile(name, **methods):
             method,
             lambda self, *args, _do=replacement: _do(SimulatedBackend(self.simulation), *args),
         )
-    report = heal(alert_of(scenario), Hostile(scenario.organisation), custody=Custody())
+    report = heal(alert_of(scenario), Hostile(scenario.organisation), journal=Journal())
     return scenario, report
 
 
@@ -301,7 +301,7 @@ def test_the_gates_are_looked_at_again_before_the_reboot(do):
                     )
             return seen
 
-    report = heal(alert_of(scenario), Meanwhile(organisation), custody=Custody())
+    report = heal(alert_of(scenario), Meanwhile(organisation), journal=Journal())
     assert begun == [do]
     assert report.verdict is Verdict.ESCALATED
     assert not rebooted(scenario)
@@ -376,7 +376,7 @@ def test_methods_that_return_an_awaitable():
 
             return functools.partial(coroutine)
 
-    report = asyncio.run(aheal(alert_of(scenario), Awaitables(), custody=Custody()))
+    report = asyncio.run(aheal(alert_of(scenario), Awaitables(), journal=Journal()))
     assert report.verdict is Verdict.RECOVERED
 
 
@@ -391,7 +391,7 @@ def test_a_hanging_call_does_not_block_the_event_loop():
 
     async def cancel_twice():
         backend = Hanging(scenario.organisation)
-        task = asyncio.create_task(aheal(alert_of(scenario), backend, custody=Custody()))
+        task = asyncio.create_task(aheal(alert_of(scenario), backend, journal=Journal()))
         await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.sleep(0.05)
@@ -407,7 +407,7 @@ def test_a_hanging_call_does_not_block_the_event_loop():
 def test_what_is_handed_over_is_told_to_observers():
     """A cancelled task has no report to return; its observers still learn what is left."""
     scenario, told = load_scenario("fault-survives-the-reboot"), []
-    heal(alert_of(scenario), scenario.backend, observers=[told.append], custody=Custody())
+    heal(alert_of(scenario), scenario.backend, observers=[told.append], journal=Journal())
     assert [event.details for event in told if event.name == "debt_handed_over"] == [
         {"kind": "activation_disabled", "prior": False}
     ]
@@ -426,7 +426,7 @@ def test_an_alert_about_nothing():
     """An empty name is not a server."""
     scenario = load_scenario(DEFAULT)
     with pytest.raises(UnknownName):
-        heal(Alert(server="nobody.contoso.com"), scenario.backend, custody=Custody())
+        heal(Alert(server="nobody.contoso.com"), scenario.backend, journal=Journal())
 
 
 # --- once more: what a second look found ---------------------------------------------------------
@@ -477,7 +477,7 @@ def test_a_reboot_by_somebody_else_counts():
         ],
     }
     scenario = build_scenario(tables, name="two", source="test")
-    heal(alert_of(scenario), scenario.backend, custody=Custody())
+    heal(alert_of(scenario), scenario.backend, journal=Journal())
     assert len(scenario.organisation.history.of(h.WentDown)) == 1
     assert not rebooted(scenario)
 
@@ -494,7 +494,7 @@ def test_whatever_a_backend_raises_after_a_drain(raised, asynchronous):
             raise raised
 
     backend = Raising(scenario.organisation)
-    options = {"observers": [told.append], "custody": Custody()}
+    options = {"observers": [told.append], "journal": Journal()}
 
     def run():
         if asynchronous:
@@ -548,7 +548,7 @@ def test_after_a_stop_there_is_still_time_to_restore():
             stop.set()
             return super().copies_of(server, database)
 
-    report = heal(alert_of(scenario), Lagging(scenario.organisation), stop=stop, custody=Custody())
+    report = heal(alert_of(scenario), Lagging(scenario.organisation), stop=stop, journal=Journal())
     assert report.verdict is Verdict.CANCELLED
     assert "stopped by a person" in report.summary
     assert report.debts[0].status.value == "paid"

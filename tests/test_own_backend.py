@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from popheal import Alert, Custody, Verdict, heal
+from popheal import Alert, Journal, Verdict, heal
 from popheal.backend import Backend
 from popheal.backends.simulated import load_scenario
 from popheal.testing import BackendConformance
@@ -38,9 +38,9 @@ def test_the_example_is_a_backend(example):
     """By the protocol, and in use."""
     backend = example.DictionaryBackend()
     assert isinstance(backend, Backend)
-    report = heal(Alert(server="mbx1"), backend, custody=Custody())
+    report = heal(Alert(server="mbx1"), backend, journal=Journal())
     assert report.verdict is Verdict.RECOVERED
-    assert heal(Alert(server="mbx1"), backend, custody=Custody()).verdict is Verdict.NOTHING_WRONG
+    assert heal(Alert(server="mbx1"), backend, journal=Journal()).verdict is Verdict.NOTHING_WRONG
 
 
 class TestTheExampleConforms(BackendConformance):

@@ -41,8 +41,7 @@ def test_healing_brings_no_extras():
         "s = load_scenario('mailbox-healed-by-reboot'); "
         "popheal.heal(popheal.Alert(server=s.server), s.backend)"
     )
-    assert not loaded & {"pypsrp", "psrpcore", "click", "sqlite3"}
-
+    assert not loaded & {"pypsrp", "psrpcore", "click", "apprise"}
 
 def test_the_public_names():
     """Sorted, all there, all documented."""
@@ -62,6 +61,7 @@ ERRORS = [
     errors.IllegalOutcome(procedure="p", current="s", outcome="o", expected=["a", "b"]),
     errors.UnknownName(kind="server", name="x", known=["y"]),
     errors.ConfigurationError(source="file.toml", problem="[a] b: not a number"),
+    errors.Unanswerable(journal="j.db", run="1", plan="2", problem="it asks for none"),
     *(
         kind(server="mbx1", command="Get-Thing", cause="it said no")
         for kind in (

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from popheal import Custody, Report, aheal, heal
+from popheal import Journal, Report, aheal, heal
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import Scenario, load_scenario, scenario_names
 from popheal.lab import Lab, LabClock
@@ -33,7 +33,7 @@ def over_psrp(scenario, *, asynchronous):
 
 
 def carry_out(scenario, backend, clock, asynchronous) -> Report:
-    options = {"clock": clock, "custody": Custody()}
+    options = {"clock": clock, "journal": Journal()}
     if asynchronous:
         return asyncio.run(aheal(alert_of(scenario), backend, **options))
     return heal(alert_of(scenario), backend, **options)

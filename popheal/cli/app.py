@@ -10,16 +10,22 @@ from typing import Any, Final, NoReturn
 import click
 
 import popheal as library
+from popheal.cli.approving import approve
+from popheal.cli.checking import check_journal
 from popheal.cli.drawing import diagram, procedures
+from popheal.cli.history import export, runs, show
+from popheal.cli.journals import CONFIG_VARIABLE, status_of
 from popheal.cli.logs import is_verbose, print_traceback, verbose_option
 from popheal.cli.proving import verify
 from popheal.cli.rehearsing import rehearse
-from popheal.cli.servers import CONFIG_VARIABLE, heal, plan, triage
+from popheal.cli.resuming import cancel, resume
+from popheal.cli.servers import heal, plan, triage
 from popheal.cli.serving import lab
 from popheal.cli.signals import BrokenOff
 from popheal.cli.speaking import say
-from popheal.cli.statuses import BROKEN_OFF, DEFECT, INPUT_OUTPUT, USAGE
-from popheal.errors import PophealError, UnknownName
+from popheal.cli.statuses import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE
+from popheal.cli.watching import watch
+from popheal.errors import JournalError, PophealError, StillRunning, UnknownName
 
 #: Exceptions that say what is wrong by themselves.
 _EXPECTED: Final = (
@@ -54,10 +60,8 @@ class _Group(click.Group):
             return _wrong_usage(error)
         except click.ClickException as error:
             say(error.format_message())
-        except UnknownName as error:
-            say(_unknown(error))
         except PophealError as error:
-            say(str(error))
+            return _explained(error)
         except (BrokenOff, click.Abort, KeyboardInterrupt):
             return BROKEN_OFF
         except ModuleNotFoundError as missing:
@@ -102,6 +106,13 @@ def _is_the_configuration(param: click.Parameter | None) -> bool:
     return param is not None and param.envvar == CONFIG_VARIABLE
 
 
+def _explained(error: PophealError) -> int:
+    say(_unknown(error) if isinstance(error, UnknownName) else str(error))
+    if isinstance(error, JournalError):
+        return status_of(error)
+    return HELD if isinstance(error, StillRunning) else USAGE
+
+
 def _unknown(error: UnknownName) -> str:
     """The sentence, without a list that is too long to be read."""
     if len(error.known) <= _MOST_NAMES:
@@ -143,5 +154,22 @@ def popheal() -> None:
     """
 
 
-for _command in (rehearse, triage, plan, heal, lab, diagram, procedures, verify):
+for _command in (
+    rehearse,
+    triage,
+    plan,
+    heal,
+    approve,
+    watch,
+    runs,
+    show,
+    export,
+    resume,
+    cancel,
+    lab,
+    diagram,
+    procedures,
+    verify,
+    check_journal,
+):
     popheal.add_command(_command)

@@ -10,7 +10,7 @@ from popheal.actions import Impact
 from popheal.cli.speaking import span
 from popheal.cli.story import labelled
 from popheal.definition import Verdict
-from popheal.planning import Path, Plan, PlannedRun, WorstCase
+from popheal.planning import Path, Plan, PlannedRun
 from popheal.policy import Policy
 from popheal.procedures import PROCEDURES
 
@@ -38,7 +38,11 @@ def plan_lines(
         order = "first" if number == 0 else "then, if that recovered"
         order = f" ({order})" if len(plan.runs) > 1 else ""
         yield Text(f"{run.procedure} on {run.server}, for {run.monitor}{order}", "bold")
-        yield from labelled(out, "At most", _worst(run.worst_case))
+        yield from labelled(out, "At most", worst_of(run))
+        if run.databases:
+            yield from labelled(out, "Databases", databases_of(run))
+        named = run.hash or f"has no hash, as the state of the server can't be read: {run.problem}"
+        yield from labelled(out, "Plan", named)
         if policy.highest_impact is Impact.CHANGE:
             yield from labelled(
                 out,
@@ -50,7 +54,16 @@ def plan_lines(
     yield Text(_LEGEND, "dim")
 
 
-def _worst(worst: WorstCase) -> str:
+def databases_of(run: PlannedRun) -> str:
+    """The databases that would be moved, and where to they could be."""
+    return ", ".join(
+        f"{one.database} (to {' or '.join(one.targets) or 'nowhere'})" for one in run.databases
+    )
+
+
+def worst_of(run: PlannedRun) -> str:
+    """The worst case of a planned run."""
+    worst = run.worst_case
     return (
         f"{_counted(worst.reboots, 'reboot')}, {_counted(worst.restarts, 'service restart')}, "
         f"{_counted(worst.actions, 'action')}, {span(worst.seconds)} of waiting"

@@ -14,6 +14,7 @@ import click
 
 from popheal import driver
 from popheal.cli import speaking
+from popheal.cli.approving import approver_here
 from popheal.cli.logs import verbose_option
 from popheal.cli.servers import json_option, show_report, story_of, watched
 from popheal.cli.signals import obeying
@@ -113,7 +114,13 @@ def rehearse(
     stop = Flag()
     with obeying(stop), _backend(played, over_psrp=over_psrp) as backend, watched(story):
         report = driver.heal(
-            alert, backend, policy=policy, clock=clock, observers=[story], stop=stop
+            alert,
+            backend,
+            policy=policy,
+            clock=clock,
+            observers=[story],
+            stop=stop,
+            approver=approver_here(journal=False),
         )
     _show(played, report, before, as_json=as_json)
     return OF_VERDICT[report.verdict]

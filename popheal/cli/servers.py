@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from popheal import driver
 from popheal.catalogue import monitor_named
 from popheal.cli import speaking
+from popheal.cli.journals import CONFIG_VARIABLE, journal_option, open_path, options_again
 from popheal.cli.logs import is_verbose, verbose_option
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.cli.statuses import OF_VERDICT
+from popheal.cli.telling import notifiers
+from popheal.errors import Fenced, JournalError
 from popheal.report import Alert, Report
 
 if TYPE_CHECKING:
@@ -26,9 +29,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-#: Names the configuration where ``--config`` does not.
-CONFIG_VARIABLE: Final = "POPHEAL_CONFIG"
-
 
 def json_option(command: Command) -> Command:
     """Add ``--json`` to a command."""
@@ -37,20 +37,25 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
+def config_option(command: Command) -> Command:
+    """Add ``--config``, which must be there."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar=CONFIG_VARIABLE,
+        required=True,
+        metavar="FILE",
+        help="The configuration (TOML): where the organisation is, policy, timing. "
+        f"Or set {CONFIG_VARIABLE}.",
+    )(command)
+
+
 def _about_a_server(command: Command) -> Command:
     for decorate in (
         verbose_option,
         json_option,
-        click.option(
-            "-c",
-            "--config",
-            type=click.Path(path_type=Path),
-            envvar=CONFIG_VARIABLE,
-            required=True,
-            metavar="FILE",
-            help="The configuration (TOML): where the organisation is, policy, timing. "
-            f"Or set {CONFIG_VARIABLE}.",
-        ),
+        config_option,
         click.option("--monitor", metavar="M", help="The monitor that alerted, if known."),
         click.option(
             "--health-set",
@@ -146,8 +151,14 @@ def plan(
 
 @click.command(short_help="Carry out the runbook on a server.")
 @_about_a_server
+@journal_option
 def heal(
-    server: str, health_set: str | None, monitor: str | None, config: Path, as_json: bool
+    server: str,
+    health_set: str | None,
+    monitor: str | None,
+    config: Path,
+    journal: Path | None,
+    as_json: bool,
 ) -> int:
     """Verify, and carry out the runbook's procedure for what really fails on SERVER.
 
@@ -159,14 +170,39 @@ def heal(
       popheal heal ex1 --monitor PopProxyTestMonitor \\
         --config popheal.toml --json
 
+    With a journal, by --journal or [journal] path in FILE, each step is written down before
+    and after it is done, and popheal resume goes on after a crash. Without one it can't.
+
     Ctrl-C stops it: protocol logging is put back; a server that was drained stays drained, as
     it was not failed back yet, and is handed over in writing. A second Ctrl-C breaks off.
     """
+    from popheal.cli.approving import approver_here
+
     alert = alert_of(server, health_set, monitor)
+    again = options_again(config, journal)
     stop = Flag()
 
     def work(backend: Any, told: Config, story: Story) -> Report:
-        return driver.heal(alert, backend, policy=told.policy, observers=[story], stop=stop)
+        path = journal or told.journal
+        if path is None:
+            return driver.heal(
+                alert,
+                backend,
+                policy=told.policy,
+                observers=[story, *notifiers(told)],
+                stop=stop,
+                approver=approver_here(journal=False),
+            )
+        with open_path(path, create=True) as opened, interruptible(story, again):
+            return driver.heal(
+                alert,
+                backend,
+                policy=told.policy,
+                observers=[story, *notifiers(told)],
+                stop=stop,
+                journal=opened,
+                approver=approver_here(journal=True),
+            )
 
     report = _at_work(alert, config, work, as_json=as_json, stop=stop)
     show_report(report, as_json=as_json)
@@ -206,13 +242,41 @@ def watched(story: Story) -> Iterator[None]:
 
 
 def _broken_off(story: Story) -> str:
+    if story.how_to_resume:
+        behind = story.left_behind or "Nothing had been changed"
+        return f"Broken off. {behind}. Go on with it: {story.how_to_resume}"
     if not story.effects:
         return "Broken off. Nothing had been changed."
     return (
-        f"Broken off. What was begun is not undone ({', '.join(story.effects)}): look whether "
-        "database activation (Get-MailboxServer) and protocol logging (Get-PopSettings) are as "
-        "before."
+        f"Broken off. {story.left_behind}: look whether database activation (Get-MailboxServer) "
+        "and protocol logging (Get-PopSettings) are as before."
     )
+
+
+@contextmanager
+def interruptible(story: Story, options: str) -> Iterator[None]:
+    """While this lasts a healing is written down: if it is cut off, it is said how to go on.
+
+    Args:
+        story: What is told about it.
+        options: How to find the organisation and the journal again.
+    """
+    try:
+        yield
+    except BrokenOff:
+        story.how_to_resume = _resume(story, options)
+        raise
+    except Fenced:
+        raise
+    except JournalError as error:
+        if story.healing:
+            behind = f"{story.left_behind}. " if story.left_behind else ""
+            error.next_step += f" {behind}Go on with it then: {_resume(story, options)}"
+        raise
+
+
+def _resume(story: Story, options: str) -> str:
+    return " ".join(part for part in ("popheal resume", story.healing, options) if part)
 
 
 def show_report(report: Report, *, as_json: bool, next_step: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from popheal.definition import Verdict
@@ -24,3 +25,14 @@ OF_VERDICT: Final = {
     Verdict.HELD: 3,
     Verdict.UNKNOWN: 4,
 }
+HELD: Final = OF_VERDICT[Verdict.HELD]
+#: A person is needed.
+NEEDED: Final = OF_VERDICT[Verdict.ESCALATED]
+
+#: Of several healings, the first of these that one ended with.
+_WORST_FIRST: Final = (NEEDED, OF_VERDICT[Verdict.UNKNOWN], HELD, 0)
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """One status for several healings: 1 before 4 before 3 before 0; 0 for none."""
+    return min(statuses, key=_WORST_FIRST.index, default=0)

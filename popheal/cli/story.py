@@ -58,6 +58,8 @@ class Story:
 
     Attributes:
         effects: States in which something was, or may have been, changed.
+        healing: What is told about, as the journal names it; empty while that is not known.
+        how_to_resume: The command that goes on with it, if it is cut off and there is one.
     """
 
     out: Console | None
@@ -65,12 +67,20 @@ class Story:
     heading: list[Text] = field(factory=list)
     live: bool = True
     effects: list[str] = field(factory=list, init=False)
+    healing: str = ""
+    how_to_resume: str = field(default="", init=False)
     _began: datetime | None = field(default=None, init=False)
     _run: str = field(default="", init=False)
     _impact: dict[str, str] = field(factory=dict, init=False)
     _action_began: dict[str, datetime] = field(factory=dict, init=False)
     _findings: int = field(default=0, init=False)
     _now: Now | None = field(default=None, init=False)
+
+    @property
+    def left_behind(self) -> str:
+        """What is not undone if it is cut off now; empty if nothing was begun."""
+        begun = ", ".join(self.effects)
+        return f"What was begun is not undone ({begun})" if begun else ""
 
     @contextmanager
     def told(self) -> Iterator[Story]:
@@ -85,6 +95,7 @@ class Story:
 
     def __call__(self, event: Event) -> None:
         self._began = self._began or event.at
+        self.healing = self.healing or event.run_id.partition(".")[0]
         tell = getattr(self, f"_on_{event.name}", None)
         if tell:
             tell(event)
@@ -100,6 +111,9 @@ class Story:
         self.heading = []
 
     # --- events ----------------------------------------------------------------------------------
+
+    def _on_healing_started(self, event: Event) -> None:
+        self.healing = str(event.details.get("id", ""))
 
     def _on_triage_started(self, event: Event) -> None:
         if self._now:
@@ -169,6 +183,14 @@ class Story:
     def _on_pausing(self, event: Event) -> None:
         if self._now:
             self._now.show("waiting", event.server)
+
+    def _on_approval_asked(self, _event: Event) -> None:
+        if self._now:
+            self._now.wipe()  # the terminal is wanted for the question
+
+    def _on_approval_answered(self, event: Event) -> None:
+        if self._now:
+            self._now.show(event.state, event.server)
 
     # --- wording ---------------------------------------------------------------------------------
 

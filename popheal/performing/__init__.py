@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -18,14 +19,27 @@ from popheal.performing.settings import (
     restore_protocol_logging,
 )
 from popheal.performing.switchover import check_switchover, verify_copies
-from popheal.steps import Steps, pause
+from popheal.steps import Steps, do, pause
 
 
 def wait(work: Work) -> Steps[Observed]:
     """CommandTime 2 and 4: the runbook's ten minutes."""
-    work.session.tell("pausing", work.server, work.run, seconds=work.timing.settle)
-    yield from pause(work.timing.settle)
-    return Observed("elapsed", f"waited {work.timing.settle:g} s")
+    until = work.memory.until
+    if until is None:
+        until = work.session.clock.now() + timedelta(seconds=work.timing.settle)
+        work.memory.until = until
+        yield from do(
+            work.session.custody.wait,
+            at=work.session.clock.now(),
+            server=work.server,
+            run=work.run.id,
+            data={"until": until.isoformat(), **work.as_json()},
+        )
+    # After a crash, only what is left of it.
+    left = min((until - work.session.clock.now()).total_seconds(), work.timing.settle)
+    work.session.tell("pausing", work.server, work.run, seconds=left)
+    yield from pause(left)
+    return Observed("elapsed", f"waited until {until:%H:%M:%S} UTC")
 
 
 #: By the action's name.

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Event as Flag
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Factory, define, field, frozen
 
+from popheal.approval import Approval, Approver
 from popheal.catalogue import Monitor
 from popheal.clock import Clock
-from popheal.custody import Custody
 from popheal.definition import Procedure, Verdict
-from popheal.errors import BackendError, NotAuthorised
-from popheal.events import Event, Observer, log_event, log_observer_failure
+from popheal.errors import BackendError, NotAuthorised, PophealError
+from popheal.events import Event, Observer, is_logged, log_event, log_observer_failure
 from popheal.machine import Run
 from popheal.observations import ProbeResult, ServerInfo
+from popheal.plain import to_plain
 from popheal.policy import Policy, Timing
 from popheal.procedures import PROCEDURES
 from popheal.reading import printable
-from popheal.steps import Steps, T, call, pause
+from popheal.steps import Steps, T, call, do, pause
+
+if TYPE_CHECKING:
+    from popheal.journal import Custody, Journal
 
 #: Boot times of one boot may be told a little apart, as Windows corrects its clock.
 SAME_BOOT: Final = timedelta(seconds=30)
@@ -31,10 +35,12 @@ class Observed:
     """What came of an action: its outcome, and a sentence about it for people.
 
     What the far side said may be part of the sentence, so it is cut short and made printable.
+    ``attempted`` is False where the action was not even begun.
     """
 
     outcome: str
     detail: str = field(default="", converter=printable)
+    attempted: bool = True
 
 
 @define(kw_only=True)
@@ -42,26 +48,40 @@ class Session:
     """One healing: the answer to one alert, with all the runs that it takes.
 
     Attributes:
-        organisation: Name of the organisation, for custody.
+        organisation: Name of the organisation, for claims.
+        journal: Where it is written down; None for a mere look.
+        held: The custody of the healing, once it has begun.
         procedures: The tables to follow, by name.
         stop: Set when a person says stop.
+        leave: Set when the process must end, and another shall go on.
         server_known: The alert's server has been found in the organisation.
         exiting: The program wanted to exit: it may once everything is put back.
         restoring: The stop has been heeded: what goes on only puts things back.
-        reboots: How often this healing has restarted each server.
+        retry_at: When it may be tried again, where something was refused until then.
+        approver: Who is asked first where the policy wants an approval, if anybody.
     """
 
     policy: Policy
     clock: Clock
-    custody: Custody
     organisation: str
+    journal: Journal | None = None
+    held: Custody | None = None
     procedures: Mapping[str, Procedure] = PROCEDURES
     observers: tuple[Observer, ...] = ()
     stop: Flag = field(factory=Flag)
+    leave: Flag = field(factory=Flag)
     server_known: bool = False
     restoring: bool = False
     exiting: SystemExit | None = None
-    reboots: dict[str, int] = Factory(dict)
+    retry_at: datetime | None = None
+    approver: Approver | None = None
+
+    @property
+    def custody(self) -> Custody:
+        """The right to act. Only a healing that has begun has it."""
+        if self.held is None:
+            raise AssertionError("nothing has begun, so nothing may be done")
+        return self.held
 
     @property
     def timing(self) -> Timing:
@@ -73,8 +93,21 @@ class Session:
         """Whether waits are cut short: a person said stop, and that has not been heeded yet."""
         return self.stop.is_set() and not self.restoring
 
+    def heed_journal(self) -> None:
+        """Look whether a person has said stop by way of the journal.
+
+        Raises:
+            Fenced: If somebody else has taken the healing over.
+        """
+        if self.held:
+            self.held.check()
+            if self.held.stopped:
+                self.stop.set()
+
     def tell(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
         """Tell the log and every observer what happens."""
+        if not self.observers and not is_logged():
+            return
         event = Event(
             name=name,
             at=self.clock.now(),
@@ -97,6 +130,7 @@ class Memory:
 
     Attributes:
         boot_at_start: Boot time of the server when triage looked.
+        skew: By how many seconds the server's clock was ahead of ours then.
         last_probe: The last probe that failed.
         passed_on_boot: Boot time of the server when a probe last succeeded there.
         changed_at: When the last restart took effect, by the server's own clock.
@@ -104,9 +138,14 @@ class Memory:
         running_before: Services that ran just before it.
         active_before: Databases that were active on the server before the drain.
         backends: Servers found to serve the failed probe; the unhealthy ones once checked.
+        intended: The effects of the present action that were written down, by command, with
+            their details. Where a run is gone on with after a crash they may have been done.
+        until: When the present action's wait is over.
+        approval: What a person has approved for this run.
     """
 
     boot_at_start: datetime
+    skew: float = 0.0
     last_probe: ProbeResult | None = None
     passed_on_boot: datetime | None = None
     changed_at: datetime | None = None
@@ -114,6 +153,28 @@ class Memory:
     running_before: tuple[str, ...] = ()
     active_before: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
+    intended: dict[str, dict[str, Any]] = Factory(dict)
+    until: datetime | None = None
+    approval: Approval | None = None
+
+    def moved_on(self) -> None:
+        """Forget what was about the action that has just been carried out."""
+        self.intended, self.until = {}, None
+
+
+class Withheld(PophealError):
+    """An effect that was written down before a crash is not commanded again, though not seen.
+
+    Attributes:
+        why: Why not.
+    """
+
+    def __init__(self, *, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def sentence(self) -> str:
+        return f"it may or may not have been done before popheal was interrupted: {self.why}"
 
 
 @define(kw_only=True)
@@ -121,6 +182,10 @@ class Work:
     """One run being carried out: everything a performer may use.
 
     Attributes:
+        dag: The database availability group of the server, if it is in one.
+        pending: Monitors that failed too when the run was started, for later.
+        parent: The run that this one is part of; empty if none.
+        withheld: Why no effect may be commanded again, where a run is gone on with.
         heal_backend: Heals another server's mailbox side as a run of its own.
     """
 
@@ -130,6 +195,10 @@ class Work:
     monitor: Monitor
     memory: Memory
     heal_backend: Callable[[str], Steps[Verdict]]
+    dag: str | None = None
+    pending: tuple[str, ...] = ()
+    parent: str = ""
+    withheld: str = ""
 
     @property
     def server(self) -> str:
@@ -141,9 +210,34 @@ class Work:
         """The policy's waits and deadlines."""
         return self.session.timing
 
-    def intend(self, **details: Any) -> None:
-        """Say what is about to be done, before it is."""
-        self.session.tell("effect_intended", self.server, self.run, **details)
+    def intend(self, effect: str, *, command: str, **details: Any) -> Steps[None]:
+        """Write down what is about to be done; without that nothing is.
+
+        Args:
+            effect: The backend's method.
+            command: What tells it from other effects of the same action, for people.
+            details: What whoever goes on after a crash needs to know; plain values.
+
+        Raises:
+            Withheld: If it may have been done before, and must not be commanded again.
+        """
+        action = self.run.next_action()
+        if self.withheld and action and not action.impact.harmless:
+            raise Withheld(why=self.withheld)
+        self.memory.intended[command] = details
+        self.session.tell("effect_intended", self.server, self.run, command=command, **details)
+        yield from do(
+            self.session.custody.intend,
+            at=self.session.clock.now(),
+            server=self.server,
+            run=self.run.id,
+            effect=effect,
+            data={"command": command, "dag": self.dag, **details, **self.as_json()},
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything needed to go on with the run, as plain JSON values."""
+        return {"run": self.run.to_json(), "memory": to_plain(self.memory)}
 
 
 Performer = Callable[[Work], Steps[Observed]]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from popheal.backend import Backend
 from popheal.errors import BackendError, NotAuthorised, Unreachable
-from popheal.names import same_server, short_name
+from popheal.names import same_server
 from popheal.observations import HostStatus, ServiceStatus
 from popheal.performing.context import (
     Observed,
@@ -16,8 +16,9 @@ from popheal.performing.context import (
     persistently,
     polling,
 )
+from popheal.performing.restraint import why_not_disrupt
 from popheal.performing.services import services_of
-from popheal.performing.switchover import before_disruption, still_clear, why_not_now
+from popheal.performing.switchover import still_clear, why_not_now
 from popheal.reading import (
     find_service,
     inactive_components,
@@ -27,7 +28,7 @@ from popheal.reading import (
     pop_rows,
     serves_pop,
 )
-from popheal.steps import Steps, attempt, call
+from popheal.steps import Steps, attempt, call, do
 
 #: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve
 #: and to be probed.
@@ -46,47 +47,47 @@ def reboot(work: Work) -> Steps[Observed]:
     The command is conditional on the boot time read here, so that it can't work twice. If the
     server has restarted since triage, whoever did it, that counts as the reboot.
     """
+    # Written down before a crash, so perhaps commanded: then nothing is certain but the boot time.
+    not_done = "could_not_tell" if work.memory.intended else "refused"
     host = yield from persistently(work.session, Backend.host_status, work.server)
     if isinstance(host, BackendError):
-        return Observed("refused", f"not attempted: {host}")
+        return Observed(not_done, f"not attempted: {host}")
     if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
-        _count_reboot(work)
         return Observed(
             "done", f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
         )
     refused = yield from _why_not(work, host)
     if refused:
-        return Observed("refused", f"not attempted: {refused}")
-    running = yield from _running_now(work)
-    if isinstance(running, BackendError):
-        return Observed("refused", f"not attempted: {running}")
-    work.memory.boot_before = host.boot_time
-    work.memory.running_before = running
-    work.intend(command="Restart-Computer", booted_at=host.boot_time.isoformat())
+        return Observed(not_done, f"not attempted: {refused}")
+    if not work.memory.intended:
+        running = yield from _running_now(work)
+        if isinstance(running, BackendError):
+            return Observed(not_done, f"not attempted: {running}")
+        work.memory.running_before = running
+        work.memory.boot_before = host.boot_time
+    yield from work.intend(
+        "reboot", command="Restart-Computer", booted_at=host.boot_time.isoformat()
+    )
     # The last look comes after everything else, directly before the command.
     if work.info.mailbox_role and (active := (yield from still_clear(work))):
-        return Observed("refused", f"not attempted: {active}")
+        return Observed(not_done, f"not attempted: {active}")
     error = yield from attempt(Backend.reboot, work.server, host.boot_time)
     if isinstance(error, (Unreachable, NotAuthorised)):
-        return Observed("refused", str(error))
-    _count_reboot(work)
+        return Observed(not_done, str(error))
     if error:
         # Even an error may have come after the command had begun to work: the boot time tells.
         return Observed("could_not_tell", str(error))
     return Observed("done", f"restart commanded; it had booted at {moment(host.boot_time)}")
 
 
-def _count_reboot(work: Work) -> None:
-    """Every reboot counts against the budget, whoever caused it."""
-    name = short_name(work.server)
-    work.session.reboots[name] = work.session.reboots.get(name, 0) + 1
-
-
 def _why_not(work: Work, host: HostStatus) -> Steps[str | None]:
     if host.setup_running:
         return "Exchange Setup is running on the server"
-    why = before_disruption(work) or (yield from _why_maintained(work))
+    refusal = yield from why_not_disrupt(work)
+    if refusal:
+        return refusal.reason
+    why = yield from _why_maintained(work)
     if why:
         return why
     if work.info.mailbox_role:
@@ -110,9 +111,7 @@ def _why_last_of_role(work: Work) -> Steps[str | None]:
     if work.session.policy.reboot_last_of_role:
         return None
     site = work.info.site
-    if not work.session.custody.claim_dag(
-        work.session.organisation, f"client access, site {site}", work.session
-    ):
+    if (yield from do(work.session.custody.claim, "site", f"client access, {site}")):
         return f"another healing is acting on a client access server of site {site}"
     servers = yield from persistently(work.session, Backend.all_servers, work.server)
     if isinstance(servers, BackendError):
@@ -200,7 +199,11 @@ def _services_missing(work: Work, started: set[str]) -> Steps[list[str] | Backen
         missing.append(name)
         if service and _waits_to_be_started(service) and name not in started:
             started.add(name)
-            work.intend(command=f"Start-Service {name}", reason="it ran before the reboot")
+            yield from work.intend(
+                "start_service",
+                command=f"Start-Service {name}",
+                reason="it ran before the reboot",
+            )
             yield from attempt(Backend.start_service, work.server, name)
     return missing
 

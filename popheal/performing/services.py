@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve
+
 from popheal.actions import BACK_END, BY_ROLE, FRONT_END, DebtKind
 from popheal.backend import Backend
 from popheal.catalogue import POP3_BACK_END, POP3_FRONT_END
@@ -38,7 +44,7 @@ def restart_service(work: Work) -> Steps[Observed]:
 
 def reload_pop3(work: Work) -> Steps[Observed]:
     """CTP 7: restart the front end so that the restored logging setting takes effect."""
-    if not any(debt.kind is DebtKind.PROTOCOL_LOGGING for debt in work.run.debts):
+    if work.run.owed(DebtKind.PROTOCOL_LOGGING) is None:
         return Observed("done", "no setting was changed, so no restart is needed")
     return (yield from _restart(work, POP3_FRONT_END))
 
@@ -48,11 +54,25 @@ def _restart(work: Work, service: str) -> Steps[Observed]:
     if isinstance(before, BackendError):
         return Observed("refused", f"not attempted: {before}")
     old = find_service(service, before)
+    command = f"Restart-Service {service}"
+    if old and (intended := work.memory.intended.get(command)):
+        # Commanded, perhaps, before a crash: look first; only if it was not, command it (again).
+        seen = yield from _see_restarted(work, _as_it_was(old, intended), None)
+        # One that ran, and runs no more, was restarted in vain.
+        commanded = seen.outcome == "failed" and intended["running"]
+        if commanded or seen.outcome in ("done", "could_not_tell"):
+            return seen
     if old is None:
         return Observed("refused", f"not attempted: there is no service {service} on the server")
     if old.start_type.casefold() == "disabled":
         return Observed("refused", f"not attempted: {old.name} is Disabled, so it would not start")
-    work.intend(command=f"Restart-Service {service}", process_id=old.process_id)
+    yield from work.intend(
+        "restart_service",
+        command=command,
+        process_id=old.process_id,
+        started_at=old.started_at.isoformat() if old.started_at else None,
+        running=is_running(old),
+    )
     error = yield from attempt(Backend.restart_service, work.server, service)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return Observed("refused", str(error))
@@ -78,6 +98,17 @@ def _see_restarted(work: Work, old: ServiceStatus, error: BackendError | None) -
         outcome = "could_not_tell" if isinstance(error, OutcomeUnknown) else "refused"
         return Observed(outcome, f"{old.name} is still the same process, not restarted{why}")
     return Observed("failed", f"{old.name} is {now.state} after the restart{why}")
+
+
+def _as_it_was(now: ServiceStatus, intended: Mapping[str, Any]) -> ServiceStatus:
+    """The service before the restart that was written down."""
+    started = intended["started_at"]
+    return evolve(
+        now,
+        state="Running" if intended["running"] else "Stopped",
+        process_id=intended["process_id"],
+        started_at=datetime.fromisoformat(started) if started else None,
+    )
 
 
 def _same_process(old: ServiceStatus, new: ServiceStatus) -> bool:

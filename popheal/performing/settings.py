@@ -66,15 +66,22 @@ def drain(work: Work) -> Steps[Observed]:
     copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
     if isinstance(copies, BackendError):
         return Observed("refused", f"not attempted: {copies}")
+    # Written down before a crash: what was active, and owed, was read then.
+    debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     if before.activation_disabled:
+        if debt:
+            return Observed("done", "seen to be set")
         return Observed("refused", "not attempted: somebody else has disabled activation meanwhile")
-    work.memory.active_before = tuple(
-        copy.database for copy, database in copies if is_active(copy) and not database.recovery
-    )
-    work.run.owe(prior=before.activation_disabled)
-    work.intend(
+    if debt is None:
+        debt = work.run.owe(prior=before.activation_disabled)
+        work.memory.active_before = tuple(
+            copy.database for copy, database in copies if is_active(copy) and not database.recovery
+        )
+    yield from work.intend(
+        "set_activation_disabled",
         command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $true",
-        prior=before.activation_disabled,
+        value=True,
+        prior=debt.prior,
         active=list(work.memory.active_before),
     )
     return (
@@ -97,19 +104,22 @@ def fail_back(work: Work) -> Steps[Observed]:
         return Observed("refused", "the server has restarted since the probe succeeded")
     now = yield from attempt(Backend.mailbox_server, work.server)
     if not isinstance(now, BackendError) and now.activation_disabled is debt.prior:
-        return Observed("done", "somebody else has put activation back already")
-    work.intend(
-        command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $false",
-        prior=debt.prior,
-    )
-    observed = yield from _set_and_see(
-        work,
-        (Backend.set_activation_disabled, debt.prior),
-        Backend.mailbox_server,
-        _activation,
-    )
-    if observed.outcome != "done":
-        return observed
+        if not work.memory.intended:
+            return Observed("done", "somebody else has put activation back already")
+    else:
+        yield from work.intend(
+            "set_activation_disabled",
+            command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $false",
+            value=debt.prior,
+        )
+        observed = yield from _set_and_see(
+            work,
+            (Backend.set_activation_disabled, debt.prior),
+            Backend.mailbox_server,
+            _activation,
+        )
+        if observed.outcome != "done":
+            return observed
     where = yield from _move_back(work)
     return Observed("done", f"activation is as it was before; {where}")
 
@@ -123,7 +133,10 @@ def _move_back(work: Work) -> Steps[str]:
     """Erratum D4: allowing activation moves nothing back. Say where each database is."""
     if work.session.policy.move_databases_back:
         for database in work.memory.active_before:
-            work.intend(command="Move-ActiveMailboxDatabase", database=database)
+            command = f"Move-ActiveMailboxDatabase {database}"
+            if command in work.memory.intended:
+                continue  # commanded before a crash; where it is now is said below
+            yield from work.intend("move_database", command=command, database=database)
             yield from attempt(Backend.move_database, work.server, database)
     copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
     if isinstance(copies, BackendError):
@@ -149,11 +162,17 @@ def enable_protocol_logging(work: Work) -> Steps[Observed]:
     before = yield from persistently(work.session, Backend.pop_settings, work.server)
     if isinstance(before, BackendError):
         return Observed("refused", f"not attempted: {before}")
+    debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
     if before.protocol_log_enabled:
+        if debt:  # by us, as was written down before a crash
+            return Observed("done", "seen to be set")
         return Observed("done", "it was on already, and will be left on")
-    work.run.owe(prior=before.protocol_log_enabled)
-    work.intend(
-        command="Set-PopSettings -ProtocolLogEnabled $true", prior=before.protocol_log_enabled
+    debt = debt or work.run.owe(prior=before.protocol_log_enabled)
+    yield from work.intend(
+        "set_protocol_logging",
+        command="Set-PopSettings -ProtocolLogEnabled $true",
+        value=True,
+        prior=debt.prior,
     )
     return (
         yield from _set_and_see(
@@ -167,7 +186,15 @@ def restore_protocol_logging(work: Work) -> Steps[Observed]:
     debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
     if debt is None:
         return Observed("done", "it was on before this run, so it stays on")
-    work.intend(command="Set-PopSettings -ProtocolLogEnabled $false", prior=debt.prior)
+    if work.memory.intended:
+        seen = yield from attempt(Backend.pop_settings, work.server)
+        if not isinstance(seen, BackendError) and seen.protocol_log_enabled is debt.prior:
+            return Observed("done", "seen to be set")
+    yield from work.intend(
+        "set_protocol_logging",
+        command="Set-PopSettings -ProtocolLogEnabled $false",
+        value=debt.prior,
+    )
     return (
         yield from _set_and_see(
             work, (Backend.set_protocol_logging, debt.prior), Backend.pop_settings, _logging

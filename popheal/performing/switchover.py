@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from popheal.backend import Backend
 from popheal.errors import BackendError, Unreadable
-from popheal.names import same_server, short_name
+from popheal.names import same_server
 from popheal.observations import DatabaseCopy, MailboxServer
 from popheal.performing.context import (
     Observed,
@@ -17,8 +17,9 @@ from popheal.performing.context import (
     polling,
 )
 from popheal.performing.copies import read_copies_of, read_copies_on
+from popheal.performing.restraint import why_not_disrupt
 from popheal.reading import can_take_over, is_active, is_mounted, still_active
-from popheal.steps import Steps, call
+from popheal.steps import Steps, call, do
 
 
 def check_switchover(work: Work) -> Steps[Observed]:
@@ -26,9 +27,9 @@ def check_switchover(work: Work) -> Steps[Observed]:
 
     Errata D9 and D15: the runbook moves databases without looking whether they can move.
     """
-    refused = before_disruption(work)
-    if refused:
-        return Observed("infeasible", refused)
+    refusal = yield from why_not_disrupt(work)
+    if refusal:
+        return Observed("infeasible", refusal.reason)
     mailbox = yield from persistently(work.session, Backend.mailbox_server, work.server)
     if isinstance(mailbox, BackendError):
         return Observed("could_not_tell", str(mailbox))
@@ -38,9 +39,10 @@ def check_switchover(work: Work) -> Steps[Observed]:
             "the server is in no database availability group: its mailboxes have nowhere to go, "
             "so a restart would be an outage",
         )
-    if not work.session.custody.claim_dag(work.session.organisation, mailbox.dag, work.session):
-        return Observed("infeasible", f"another healing is acting on a member of {mailbox.dag}")
     dag = mailbox.dag
+    if (yield from do(work.session.custody.claim, "dag", dag)):
+        return Observed("infeasible", f"another healing is acting on a member of {dag}")
+    work.dag = dag
     why = yield from insistently(work.session, lambda: _why_infeasible(work, mailbox, dag))
     if isinstance(why, BackendError):
         return Observed("could_not_tell", str(why))
@@ -53,18 +55,6 @@ def _why_infeasible(work: Work, mailbox: MailboxServer, dag: str) -> Steps[str |
     )
 
 
-def before_disruption(work: Work) -> str | None:
-    """What forbids a drain or reboot without looking any further."""
-    policy = work.session.policy
-    done = work.session.reboots.get(short_name(work.server), 0)
-    if done >= policy.reboots_per_server:
-        return (
-            f"the server has been restarted {done} times in this healing "
-            f"(policy: reboots_per_server = {policy.reboots_per_server})"
-        )
-    return None
-
-
 def _why_dag_forbids(work: Work, mailbox: MailboxServer, name: str) -> Steps[str | None]:
     """The server itself is somebody else's, or another member is out of service already."""
     if mailbox.activation_disabled:
@@ -75,7 +65,10 @@ def _why_dag_forbids(work: Work, mailbox: MailboxServer, name: str) -> Steps[str
 
 
 def _why_members_forbid(work: Work, name: str) -> Steps[str | None]:
-    """Another member of the DAG is down or drained. Raises BackendError if that can't be told."""
+    """Another member of the DAG is drained, or too few are up. Raises BackendError if unclear.
+
+    A drained one always forbids: it may be one of ours, and two are never out of service by us.
+    """
     dag = yield from call(Backend.dag, work.server, name)
     if dag.name.casefold() != name.casefold() or not _is_among(work.server, dag.members):
         raise Unreadable(
@@ -83,14 +76,23 @@ def _why_members_forbid(work: Work, name: str) -> Steps[str | None]:
             command="Get-DatabaseAvailabilityGroup",
             cause=f"the answer is not about {name}, or does not list the server as a member",
         )
-    for member in dag.members:
-        if same_server(member, work.server):
-            continue
-        if not _is_among(member, dag.operational):
-            return f"{member}, another member of {name}, is down"
+    others = [one for one in dag.members if not same_server(one, work.server)]
+    down = [one for one in others if not _is_among(one, dag.operational)]
+    needed = work.session.policy.healthy_members
+    if down and needed is None:
+        return f"{down[0]}, another member of {name}, is down"
+    for member in others:
         other = yield from call(Backend.mailbox_server, member)
         if other.activation_disabled:
             return f"{member}, another member of {name}, is drained"
+    up = len(others) - len(down)
+    if needed is not None and up < needed:
+        return (
+            f"{up} other members of {name} are up, and {needed} must be "
+            f"(policy: healthy_members = {needed}); down: {', '.join(down) or 'none'}"
+        )
+    if down and 2 * up <= len(dag.members):
+        return f"{', '.join(down)} down: the rest of {name} would be no majority of its cluster"
     return None
 
 

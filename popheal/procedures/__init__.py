@@ -16,6 +16,7 @@ from popheal.procedures.client_access import CLIENT_ACCESS
 from popheal.procedures.command_time import COMMAND_TIME
 from popheal.procedures.mailbox import MAILBOX
 from popheal.procedures.proxy import PROXY
+from popheal.procedures.settling import SETTLING
 
 #: All procedures by name.
 PROCEDURES: Final[Mapping[str, Procedure]] = MappingProxyType(
@@ -31,4 +32,12 @@ def procedure_named(name: str) -> Procedure:
         raise UnknownName(kind="procedure", name=name, known=PROCEDURES) from None
 
 
-__all__ = ["CLIENT_ACCESS", "COMMAND_TIME", "MAILBOX", "PROCEDURES", "PROXY", "procedure_named"]
+__all__ = [
+    "CLIENT_ACCESS",
+    "COMMAND_TIME",
+    "MAILBOX",
+    "PROCEDURES",
+    "PROXY",
+    "SETTLING",
+    "procedure_named",
+]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from popheal.backend import Backend
 from popheal.catalogue import POP_PROXY_COMPONENT, Monitor
@@ -19,7 +19,9 @@ from popheal.errors import BackendError
 from popheal.names import same_server
 from popheal.observations import ServerInfo, ServiceStatus
 from popheal.performing.context import Session, persistently
+from popheal.performing.recovering import NOT_HEEDED, described, recent_actions, under_way
 from popheal.reading import (
+    OVERDUE_AFTER,
     inactive_components,
     is_maintenance,
     is_row_of,
@@ -45,7 +47,9 @@ class Scene:
     findings: list[Finding]
     setup_running: bool = False
     server_time: datetime = _LONG_AGO
+    boot_time: datetime = _LONG_AGO
     services: list[ServiceStatus] = field(factory=list)
+    dag: str | None = None
 
     def note(self, kind: FindingKind, detail: str, next_step: str = "") -> Finding:
         """A finding about the server."""
@@ -121,6 +125,7 @@ def drained(scene: Scene) -> Steps[Stop | None]:
     seen = yield from persistently(scene.session, Backend.mailbox_server, scene.info.fqdn)
     if isinstance(seen, BackendError):
         return _unreadable(scene, seen)
+    scene.dag = seen.dag
     if seen.auto_activation_policy.casefold() == "blocked":
         scene.findings.append(
             scene.note(
@@ -152,6 +157,31 @@ def repairing(scene: Scene) -> Steps[Stop | None]:
             FindingKind.REPAIRING,
             f"{', '.join(marked)}: marked Repairing, somebody is on it",
             "When they are done, Set-ServerMonitor -Repairing $false.",
+        ),
+        Verdict.HELD,
+    )
+
+
+def managed_availability(scene: Scene) -> Steps[Stop | None]:
+    """The product is healing the server by itself right now: let it."""
+    if not scene.session.policy.heed_managed_availability:
+        return None
+    actions = yield from recent_actions(scene.session, scene.info.fqdn, scene.server_time)
+    if isinstance(actions, BackendError):
+        stop, verdict = _unreadable(scene, actions)
+        return evolve(stop, next_step=f"{stop.next_step} {NOT_HEEDED}".strip()), verdict
+    acting = under_way(actions, scene.server_time, scene.boot_time)
+    if not acting:
+        return None
+    done_by = acting.expected_finish
+    if done_by:
+        left = done_by + OVERDUE_AFTER - scene.server_time
+        scene.session.retry_at = scene.session.clock.now() + left
+    return (
+        scene.note(
+            FindingKind.MANAGED_AVAILABILITY,
+            f"Managed Availability is at work on the server: {described(acting)}",
+            "Let it end, then look again.",
         ),
         Verdict.HELD,
     )
@@ -237,6 +267,7 @@ BRAKES: Final[tuple[Brake, ...]] = (
     setup_running,
     component_states,
     drained,
+    managed_availability,
     dependency,
     siblings,
 )

@@ -40,6 +40,8 @@ class Triage:
         blind: The server's health could not be read at all.
         summary: One sentence for people.
         failing: The monitors whose failure was verified, in the order of healing.
+        dag: The database availability group of the server, if it is in one.
+        skew: By how many seconds the server's clock is ahead of ours.
     """
 
     server: str
@@ -51,6 +53,8 @@ class Triage:
     info: ServerInfo | None = None
     host: HostStatus | None = None
     services: list[ServiceStatus] = field(factory=list)
+    dag: str | None = None
+    skew: float = 0.0
 
     def end(self, verdict: Verdict, finding: Finding | None, summary: str = "") -> Triage:
         """End here."""
@@ -108,6 +112,7 @@ def triage_server(
         stop = yield from brake(scene)
         if stop:
             return result.end(stop[1], stop[0])
+    result.dag = scene.dag
     if not _drop_switched_off(scene, result):
         return result
     yield from _verify(scene, result)
@@ -215,6 +220,7 @@ def _set_scene(
     session: Session, info: ServerInfo, rows: Rows, suspects: list[Monitor], result: Triage
 ) -> Steps[Scene | None]:
     host = yield from persistently(session, Backend.host_status, info.fqdn)
+    asked_at = session.clock.now()
     if isinstance(host, BackendError):
         result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, host))
         return None
@@ -224,6 +230,7 @@ def _set_scene(
         result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, services))
         return None
     result.host, result.services = host, list(services)
+    result.skew = (host.local_time - asked_at).total_seconds()
     return Scene(
         session=session,
         info=info,
@@ -231,6 +238,7 @@ def _set_scene(
         suspects=suspects,
         setup_running=host.setup_running,
         server_time=host.local_time,
+        boot_time=host.boot_time,
         services=list(services),
         findings=result.findings,
     )

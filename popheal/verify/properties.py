@@ -41,7 +41,10 @@ class Property:
 
 # --- all of them ---------------------------------------------------------------------------------
 
-_NO_JOURNAL: Final = "A matter of the journal, which records a run; a table has no part in it."
+_OF_THE_JOURNAL: Final = (
+    "A table has no part in it: the driver commands no effect that is not in the journal, and "
+    "popheal check-journal looks for one in any journal."
+)
 
 PROPERTIES: Final = (
     Property(
@@ -73,7 +76,7 @@ PROPERTIES: Final = (
         sentence="Nothing takes effect without an intent in the journal.",
         formula="AG (effect -> intended)",
         form="invariant",
-        open=_NO_JOURNAL,
+        open=_OF_THE_JOURNAL,
     ),
     Property(
         id="P5",
@@ -135,7 +138,8 @@ PROPERTIES: Final = (
         sentence="An approval that was asked for is granted, refused or expires.",
         formula="AG (asked -> AF (granted | refused | expired))",
         form="response",
-        open="A run asks nobody: what is allowed is said beforehand, by the policy (P8).",
+        open="A table knows only that an effect was refused, not that a person did it; popheal "
+        "check-journal looks for a question without an answer in any journal.",
     ),
     Property(
         id="P13",

@@ -6,7 +6,18 @@ from datetime import datetime
 from threading import Event as Flag
 
 import popheal
-from popheal import Alert, Backend, Event, Policy, Procedure, Report, Run, Timing, Verdict
+from popheal import (
+    Alert,
+    ApprovalRequest,
+    Backend,
+    Event,
+    Policy,
+    Procedure,
+    Report,
+    Run,
+    Timing,
+    Verdict,
+)
 from popheal.actions import Impact
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import SimulatedBackend, load_scenario
@@ -19,6 +30,16 @@ def watch(event: Event) -> None:
     print(name, at)
 
 
+def approve(request: ApprovalRequest) -> bool | None:
+    """An approver."""
+    return None if request.over() else request.plan.worst_case.reboots == 0
+
+
+async def approve_async(request: ApprovalRequest) -> bool:
+    """An asynchronous one."""
+    return bool(request.plan.hash)
+
+
 def embed(backend: Backend) -> Verdict:
     """Heal with everything that can be given."""
     policy = Policy(highest_impact=Impact.CHANGE, timing=Timing(settle=300))
@@ -28,13 +49,14 @@ def embed(backend: Backend) -> Verdict:
         policy=policy,
         observers=[watch],
         stop=Flag(),
+        approver=approve,
     )
     return report.verdict
 
 
 async def embed_async(backend: popheal.AsyncBackend) -> dict[str, object]:
     """The asynchronous form, and JSON."""
-    report = await popheal.aheal(Alert(server="mbx1"), backend)
+    report = await popheal.aheal(Alert(server="mbx1"), backend, approver=approve_async)
     return report.to_json()
 
 

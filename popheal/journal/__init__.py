@@ -1,0 +1,25 @@
+"""The journal: what popheal is about to do, and what came of it, where a crash can't lose it.
+
+A SQLite database (WAL, ``synchronous=FULL``); without a path, one in memory. It holds each
+healing, the claims that keep two healings from one server or one availability group, and the
+history: one entry before each effect and one after each action. The history can only grow.
+
+Imported where a healing starts: a program that only reads a table does not wait for SQLite.
+"""
+
+from __future__ import annotations
+
+from popheal.journal.custody import Custody
+from popheal.journal.questions import Question
+from popheal.journal.records import Entry, HealingRecord, Kind
+from popheal.journal.store import Journal, process_journal
+
+__all__ = [
+    "Custody",
+    "Entry",
+    "HealingRecord",
+    "Journal",
+    "Kind",
+    "Question",
+    "process_journal",
+]

@@ -1,0 +1,269 @@
+"""The database of a journal: opened with care, written whole or not at all, errors explained."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final
+
+from attrs import frozen
+
+from popheal.errors import JournalError
+from popheal.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+
+#: How long to wait while another process writes, in seconds.
+_BUSY: Final = 10.0
+_PRIVATE: Final = 0o600
+_MEMORY: Final = ":memory:"
+
+
+@frozen
+class _Seen:
+    """What tells whether a file has been written to."""
+
+    file: Path
+    has_log: bool
+    size: int
+    changed: int
+
+
+def _seen(file: Path) -> _Seen:
+    status = file.stat()
+    log = file.with_name(f"{file.name}-wal")
+    return _Seen(file, log.exists(), status.st_size, status.st_mtime_ns)
+
+
+class Database:
+    """A journal's database. Safe to share between threads.
+
+    Args:
+        path: The file; None for one in memory.
+        create: Whether to make a file that isn't there.
+        read_only: Whether it is only read: then nothing of it is changed, nor brought up to date.
+
+    Raises:
+        JournalError: If it can't be opened, or is no journal.
+    """
+
+    def __init__(self, path: Path | None, *, create: bool, read_only: bool = False) -> None:
+        self.path = path
+        self.name = "in memory" if path is None else str(path)
+        self._lock = RLock()
+        self._seen: _Seen | None = None
+        where: Path | str = path or _MEMORY
+        if path is not None and read_only:
+            where = self._uri(path)
+        elif path is not None:
+            self._make_private(path, create=create)
+        with self._explained("opened"):
+            self._connection = sqlite3.connect(
+                where,
+                timeout=_BUSY,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=read_only,
+            )
+        try:
+            if read_only:
+                self._prepare_to_read()
+            else:
+                self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close it; what is asked of it afterwards is a JournalError."""
+        with self._lock:
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it, or nothing; on the disk when it ends."""
+        with self._lock, self._explained("written"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def write(self, sql: str, *values: Any) -> int:
+        """One statement, on the disk when this returns; how many rows it changed."""
+        # Without a context manager: each step of a run comes by here.
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).rowcount
+            except sqlite3.Error as error:
+                raise self._explanation("written", error) from None
+
+    def read(self, sql: str, *values: Any) -> list[Any]:
+        """The rows of a query."""
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._explanation("read", error) from None
+
+    @contextlib.contextmanager
+    def read_as_written(self) -> Iterator[None]:
+        """What was read is made sense of meanwhile; what makes none is damage."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError) as error:
+            problem = f"is damaged: what stands in it makes no sense ({error})"
+            raise self.wrong(problem, _NEXT_STEPS["SQLITE_CORRUPT"]) from None
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read meanwhile is all of one moment, while others go on writing."""
+        with self._lock, self._explained("read"):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+
+    def verify(self) -> None:
+        """Have SQLite look whether the file is whole. Raises JournalError if it isn't."""
+        with self._lock, self._explained("read"):
+            (found,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if found != "ok":
+                damage = sqlite3.DatabaseError(found)
+                damage.sqlite_errorname = "SQLITE_CORRUPT"
+                raise damage
+
+    def undisturbed(self) -> bool:
+        """Whether a file that nobody had open, and so was read without locks, is still the same."""
+        return self._seen is None or self._seen == _seen(self._seen.file)
+
+    # --- opening ---------------------------------------------------------------------------------
+
+    def _uri(self, path: Path) -> str:
+        """How SQLite opens the file such that nothing beside it is left behind.
+
+        Without a log beside it nobody is at work on it. Then it is read as it lies there, which
+        needs no right to write anything; a normal reader would make a log, and leave it.
+        """
+        try:
+            file = path.resolve()
+            if not file.is_file():
+                exists = file.exists()
+                raise self.wrong("is no file" if exists else "does not exist", "Check the path.")
+            seen = _seen(file)
+        except OSError as error:
+            raise self.wrong(
+                f"can't be looked at ({error.strerror})", "Give the account the right to read it."
+            ) from None
+        if seen.has_log:
+            return f"{file.as_uri()}?mode=ro"
+        self._seen = seen
+        return f"{file.as_uri()}?mode=ro&immutable=1"
+
+    def _prepare_to_read(self) -> None:
+        # What can't be decoded is for the reader to find, not to fail on.
+        self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        with self._explained("opened"):
+            found = self._version()
+        if found == 0:
+            raise self.wrong("is empty", "Give another path.")
+        if found < len(MIGRATIONS):
+            raise self.wrong(
+                f"was written by an older popheal (version {found} of the tables, "
+                f"this one knows {len(MIGRATIONS)})",
+                "Use that one, or let this one heal with it once.",
+            )
+
+    def _make_private(self, path: Path, *, create: bool) -> None:
+        """Make the file such that only its owner can read it: it tells about mail servers."""
+        try:
+            if path.is_file():
+                return
+            missing = not path.exists()
+        except OSError as error:
+            raise self.wrong(
+                f"can't be looked at ({error.strerror})", "Give the account the right to read it."
+            ) from None
+        if missing and not create:
+            raise self.wrong("does not exist", "Check the path.")
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE))
+        except OSError as error:
+            raise self.wrong(
+                f"can't be made ({error.strerror})", "Give a path that can be written."
+            ) from None
+
+    def _prepare(self) -> None:
+        with self._explained("opened"):
+            found = self._version()
+            if self.path is not None:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            if found == len(MIGRATIONS):
+                return
+            with self.transaction():
+                found = self._version()
+                migrate(self._connection, found, in_memory=self.path is None)
+
+    def _version(self) -> int:
+        """The version of its tables; 0 for an empty file."""
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables == 0:
+            return 0
+        if application != APPLICATION_ID:
+            raise self.wrong("is a database, but not a journal", "Give another path.")
+        if version > len(MIGRATIONS):
+            raise self.wrong(
+                f"was written by a newer popheal (version {version} of the tables, "
+                f"this one knows {len(MIGRATIONS)})",
+                "Use that one.",
+            )
+        return int(version)
+
+    # --- errors ----------------------------------------------------------------------------------
+
+    def wrong(self, problem: str, next_step: str = "") -> JournalError:
+        """An error about this journal."""
+        return JournalError(journal=self.name, problem=problem, next_step=next_step)
+
+    @contextlib.contextmanager
+    def _explained(self, tried: str) -> Iterator[None]:
+        """Make what SQLite raises an error for operators."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._explanation(tried, error) from None
+
+    def _explanation(self, tried: str, error: sqlite3.Error) -> JournalError:
+        return self.wrong(f"can't be {tried} ({error})", _next_step_of(error))
+
+
+def _next_step_of(error: sqlite3.Error) -> str:
+    """What an operator can do about it; by SQLite's own result code."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    for beginning, next_step in _NEXT_STEPS.items():
+        if name.startswith(beginning):
+            return next_step
+    return ""
+
+
+_NEXT_STEPS: Final = {
+    "SQLITE_FULL": "Make room on the disk, then: popheal resume.",
+    "SQLITE_READONLY": "Give the account the right to write the file and its folder.",
+    "SQLITE_CANTOPEN": "Check that the folder is there and can be written.",
+    "SQLITE_BUSY": "Another program has locked it: let that end.",
+    "SQLITE_NOTADB": "It is no journal: give another path.",
+    "SQLITE_CORRUPT": "Keep the file for who can mend it, and begin a new one; look at the "
+    "servers by hand for what was under way.",
+    "SQLITE_IOERR": "Look at the disk.",
+}

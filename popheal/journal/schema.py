@@ -1,0 +1,96 @@
+"""The tables of a journal, and how an older file is brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Final
+
+#: "POPH" in a SQLite header: tells a journal from any other database.
+APPLICATION_ID: Final = 0x504F5048
+
+_VERSION_1: Final = """
+CREATE TABLE owner (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    since TEXT NOT NULL,
+    process TEXT NOT NULL          -- for people: host and process number
+) STRICT;
+
+CREATE TABLE healing (
+    id TEXT PRIMARY KEY,
+    organisation TEXT NOT NULL,
+    server TEXT NOT NULL,
+    version TEXT NOT NULL,         -- of popheal
+    alert TEXT NOT NULL,           -- JSON
+    policy TEXT NOT NULL,          -- JSON
+    begun_at TEXT NOT NULL,
+    owner INTEGER NOT NULL REFERENCES owner (id),
+    fence INTEGER NOT NULL,        -- grows each time somebody takes over
+    cancel_at TEXT,                -- when a person said stop
+    ended_at TEXT,
+    verdict TEXT,
+    report TEXT                    -- JSON
+) STRICT;
+CREATE INDEX healing_unfinished ON healing (id) WHERE ended_at IS NULL;
+
+-- At most one healing at work on a server, and one on the members of a group.
+CREATE TABLE claim (
+    organisation TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    healing TEXT NOT NULL REFERENCES healing (id),
+    PRIMARY KEY (organisation, kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entry (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    healing TEXT NOT NULL REFERENCES healing (id),
+    run TEXT NOT NULL,             -- empty outside a run
+    server TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    what TEXT NOT NULL,            -- of an intent the effect, of an outcome the action
+    outcome TEXT NOT NULL,
+    data TEXT NOT NULL             -- JSON
+) STRICT;
+CREATE INDEX entry_of_healing ON entry (healing);
+-- For the budgets, which ask what was done lately.
+CREATE INDEX entry_of_effect ON entry (kind, what, at)
+    WHERE what IN ('reboot', 'restart_service', 'approval');
+"""
+
+#: Kept out of memory, where old history is dropped.
+_HISTORY_ONLY_GROWS: Final = """
+CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
+BEGIN SELECT RAISE(ABORT, 'the history only grows'); END;
+CREATE TRIGGER entry_is_never_removed BEFORE DELETE ON entry
+BEGIN SELECT RAISE(ABORT, 'the history only grows'); END;
+"""
+
+
+def _version_1(connection: sqlite3.Connection) -> None:
+    _execute_all(connection, _VERSION_1)
+
+
+#: One step for each version; the first makes an empty file a journal.
+MIGRATIONS: Final[Sequence[Callable[[sqlite3.Connection], None]]] = (_version_1,)
+
+
+def migrate(connection: sqlite3.Connection, found: int, *, in_memory: bool) -> None:
+    """Bring a journal of an older version up to date; in the caller's transaction."""
+    for step in MIGRATIONS[found:]:
+        step(connection)
+    if found == 0 and not in_memory:
+        _execute_all(connection, _HISTORY_ONLY_GROWS)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _execute_all(connection: sqlite3.Connection, script: str) -> None:
+    # Not executescript, which would commit the caller's transaction.
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
