@@ -51,7 +51,8 @@ nitpick_ignore_regex = [
     ("py:.*", r"(transitions|attrs|attr|structlog|logging)(\..*)?"),
     # Names in docstrings that are public elsewhere, or not at all.
     ("py:class", r"popheal\.backends\.simulated\.(history\.H|faults\.Fault|randomised\.Chooser)"),
-    ("py:class", r"datetime|Session|Triage|popheal\.definition\._Otherwise"),
+    ("py:class", r"datetime|Flag|Session|Triage|popheal\.definition\._Otherwise"),
+    ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|custody\.\w+)"),
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:.*", r"(AUTHS|DefinitionError|RebootCommanded|certificate_pem|reveal)"),
 ]

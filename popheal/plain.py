@@ -13,6 +13,11 @@ def to_plain(record: Any) -> Any:
     return _converter().unstructure(record)
 
 
+def to_sparse(record: Any) -> Any:
+    """Likewise, without what is as it is by default; :func:`from_plain` puts that back."""
+    return _sparse_converter().unstructure(record)
+
+
 def from_plain(data: Any, kind: type[T]) -> T:
     """The record that :func:`to_plain` described. Raises what cattrs raises if it can't be."""
     record: T = _converter().structure(data, kind)
@@ -25,3 +30,10 @@ def _converter() -> Any:
     from cattrs.preconf.json import make_converter
 
     return make_converter()
+
+
+@cache
+def _sparse_converter() -> Any:
+    from cattrs.preconf.json import make_converter
+
+    return make_converter(omit_if_default=True)

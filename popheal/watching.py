@@ -84,7 +84,7 @@ def watch(
         every: Seconds from one look at a server to the next.
         retry: Seconds from the end of a healing to the next one of the same server, at least,
             and between looks where a look was refused.
-        clock: As for :func:`popheal.heal`.
+        clock: As for :func:`~popheal.driver.heal`.
         observers: Called with each event of the watch and of its healings.
         stop: Set it to end: a healing at work is stopped, and only restores from then on.
         leave: Set it to end at once: a healing at work is left for the next start, which goes

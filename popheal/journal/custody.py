@@ -41,6 +41,10 @@ class Reboot:
     dag: str
 
 
+#: Compact, and without looking for circles: what is written are plain values.
+_as_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
 class Custody:
     """One healing in a journal, held by whoever carries it out.
 
@@ -144,7 +148,7 @@ class Custody:
     ) -> None:
         """Append an entry to the history; it is on the disk when this returns."""
         entry = (
-            moment_as_text(at), run, server, kind.value, what, outcome, json.dumps(data),
+            moment_as_text(at), run, server, kind.value, what, outcome, _as_text(data),
         )  # fmt: skip
         if entry == self._unsure and self._is_written(entry):
             return
@@ -186,7 +190,7 @@ class Custody:
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
         """Write down how the healing ended, and give up its claims."""
-        ended = (moment_as_text(at), verdict, json.dumps(report))
+        ended = (moment_as_text(at), verdict, _as_text(report))
         with self._database.transaction() as connection:
             if self._has_ended(connection, ended):
                 return  # it was asked for before, and an interrupt came

@@ -17,7 +17,7 @@ from popheal.errors import BackendError, NotAuthorised, PophealError
 from popheal.events import Event, Observer, is_logged, log_event, log_observer_failure
 from popheal.machine import Run
 from popheal.observations import ProbeResult, ServerInfo
-from popheal.plain import to_plain
+from popheal.plain import to_sparse
 from popheal.policy import Policy, Timing
 from popheal.procedures import PROCEDURES
 from popheal.reading import printable
@@ -237,7 +237,7 @@ class Work:
 
     def as_json(self) -> dict[str, Any]:
         """Everything needed to go on with the run, as plain JSON values."""
-        return {"run": self.run.to_json(), "memory": to_plain(self.memory)}
+        return {"run": self.run.to_json(), "memory": to_sparse(self.memory)}
 
 
 Performer = Callable[[Work], Steps[Observed]]
