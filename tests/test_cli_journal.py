@@ -276,17 +276,6 @@ def test_a_journal_that_another_program_has_locked(world, monkeypatch):
     other.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_journal_that_must_not_be_written(world):
-    world.heal()
-    world.path.chmod(0o400)
-    world.folder.chmod(0o500)
-    try:
-        assert complaint(74, "heal", SERVER, "--config", world.config)
-    finally:
-        world.folder.chmod(0o700)
-
-
 def test_a_disk_that_fills_up_in_the_middle(world, monkeypatch):
     def open_path(path, **keywords):
         journal = Journal(path, **keywords)
