@@ -183,7 +183,8 @@ def test_pages_that_run_out(folder):
     """SQLite's own word for a full disk, and what to do about it."""
     played = Played(REBOOTED, folder / "journal")
     with Journal(played.path) as journal:
-        journal._database.read("PRAGMA max_page_count = 16")
+        ((pages,),) = journal._database.read("PRAGMA page_count")
+        journal._database.read(f"PRAGMA max_page_count = {pages + 1}")
         with pytest.raises(JournalError, match=r"is full\). Make room on the disk, then: popheal"):
             heal(played.alert, played.backend, journal=journal)
     played.assert_gone_on_with()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from popheal import Alert, Report, heal
+from popheal import Alert, Journal, Report, heal
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import Scenario, load_scenario
 from popheal.lab import Lab, LabClock
@@ -41,7 +41,7 @@ def played(scenario: Scenario, over_the_wire: bool) -> Report:
         Lab(scenario.backend, servers, is_up=scenario.organisation.answers) as lab,
         PsrpBackend(lab.settings()) as backend,
     ):
-        return heal(alert, backend, clock=LabClock(scenario.clock, lab))
+        return heal(alert, backend, clock=LabClock(scenario.clock, lab), journal=Journal())
 
 
 @pytest.mark.parametrize(
