@@ -12,8 +12,8 @@ from typing import Final
 from popheal.catalogue import MONITORS, Monitor
 from popheal.definition import Verdict
 from popheal.errors import JournalError, UnknownName
-from popheal.journal import Journal, Kind
-from popheal.ledger import WELL, Ledger, Undertaking, restore
+from popheal.journal import Entry, HealingRecord, Journal, Kind
+from popheal.ledger import WELL, Ledger, Undertaking, owed_as_written, restore
 from popheal.machine import Run
 from popheal.names import same_server
 from popheal.performing import Memory, Session, Work
@@ -90,12 +90,39 @@ def resuming(session: Session, name: str, journal: Journal, policy: Policy | Non
         policy=session.policy.to_json(),
     )
     entries = yield from do(journal.entries, record.id)
-    ledger = _ledger(session, from_plain(record.alert, Alert), record.id)
+    try:
+        ledger = _ledger(session, from_plain(record.alert, Alert), record.id)
+        restore(ledger, entries)
+    except Exception as error:  # noqa: BLE001 - whatever makes no sense in what was written
+        return (yield from _give_up(session, record, entries, error))
     ledger.started_at = record.begun_at
-    restore(ledger, entries)
+    session.server_known = bool(ledger.undertakings)
     yield from do(session.heed_journal)
     session.tell("healing_resumed", ledger.server, id=ledger.id)
     return (yield from _heal(ledger))
+
+
+def _give_up(
+    session: Session, record: HealingRecord, entries: Sequence[Entry], error: Exception
+) -> Steps[Report]:
+    """End a healing that can't be understood any more, and hand over what can be read of it."""
+    ledger = _ledger(session, Alert(server=record.server), record.id)
+    ledger.started_at = record.begun_at
+    ledger.salvaged = list(owed_as_written(entries))
+    summary = (
+        "what was written down of this run can't be understood "
+        f"({type(error).__name__}), so it was not gone on with"
+    )
+    begun = ", ".join(dict.fromkeys(one.what for one in entries if one.kind is Kind.INTENT))
+    yield from ledger.find(
+        Finding(
+            kind=FindingKind.COULD_NOT_TELL,
+            server=record.server,
+            detail=f"{summary}; commanded, or about to be: {begun or 'nothing'}",
+            next_step=f"Look at the servers by hand; popheal export {record.id} has all of it.",
+        )
+    )
+    return (yield from ledger.end(Verdict.ESCALATED, summary))
 
 
 def _ledger(session: Session, alert: Alert, name: str = "") -> Ledger:
@@ -144,8 +171,7 @@ def _heal_server(
     healed: list[str] = []
     pending: set[str] = set()
     for begun in _begun(ledger, server, parent):
-        if begun.run.procedure is SETTLING:
-            yield from _go_on_with_children(ledger, begun.run.id)
+        yield from _go_on_with_children(ledger, begun.run.id)
         yield from go_on(begun)
         if begun.run.verdict is not Verdict.RECOVERED:
             return _ended(begun)
@@ -227,7 +253,7 @@ def _begun(ledger: Ledger, server: str, parent: str) -> list[Undertaking]:
 
 
 def _go_on_with_children(ledger: Ledger, parent: str) -> Steps[None]:
-    """Runs on back ends: the run that is part of them will not come back to them by itself."""
+    """Runs on back ends first: stopped or refused, their parent would not come back to them."""
     for one in ledger.undertakings:
         if one.work.parent == parent:
             yield from go_on(one)
@@ -293,6 +319,16 @@ def _undertake(
 
 def _why_not_begin(work: Work) -> Steps[Refusal | None]:
     """Whatever speaks against beginning now: another healing at work there, or the policy."""
+    try:
+        return (yield from _why_not_claimed_or_allowed(work))
+    except JournalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as what forbids an effect
+        detail = f"whether it may begin could not be told: {type(error).__name__}: {error}"
+        return Refusal(FindingKind.COULD_NOT_TELL, detail)
+
+
+def _why_not_claimed_or_allowed(work: Work) -> Steps[Refusal | None]:
     for kind, name in (("server", work.server), ("dag", work.dag)):
         busy = (yield from _why_busy(work.session, kind, name)) if name else None
         if busy:

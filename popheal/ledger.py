@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from itertools import chain
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from popheal.actions import DebtKind
 from popheal.catalogue import monitor_named
 from popheal.definition import Procedure, Verdict
 from popheal.handover import hand_over
@@ -48,6 +52,8 @@ class Ledger:
     server: str = ""
     findings: list[Finding] = field(factory=list)
     undertakings: list[Undertaking] = field(factory=list)
+    #: Debts of runs that can't be understood any more.
+    salvaged: list[DebtReport] = field(factory=list)
     heal_backend: Callable[[str, str], Steps[Verdict]] = field(repr=False)
 
     def find(self, *findings: Finding) -> Steps[None]:
@@ -94,10 +100,19 @@ class Ledger:
         """The report, as things are now."""
         runs = tuple(_run_report(one) for one in self.undertakings)
         debts = tuple(
-            DebtReport(kind=debt.kind, server=debt.server, prior=debt.prior, status=debt.status)
+            DebtReport(
+                kind=debt.kind,
+                server=debt.server,
+                prior=debt.prior,
+                # At the end nothing is owed in silence, whatever has gone wrong.
+                status=DebtStatus.PAID
+                if debt.status is DebtStatus.PAID
+                else DebtStatus.HANDED_OVER,
+            )
             for one in self.undertakings
             for debt in one.run.debts
         )
+        debts += tuple(self.salvaged)
         finished = self.session.clock.now()
         retry_at = None if verdict in WELL else self.session.retry_at
         return Report(
@@ -182,6 +197,24 @@ def restore(ledger: Ledger, entries: Iterable[Entry]) -> None:
             ledger.server = work.server
 
 
+def owed_as_written(entries: Iterable[Entry]) -> Iterator[DebtReport]:
+    """What was owed at last, as far as it can be read."""
+    last: dict[str, Any] = {}
+    for entry in entries:
+        found = entry.data.get("run")
+        if isinstance(found, Mapping) and isinstance(found.get("debts"), list):
+            last[entry.run] = found["debts"]
+    for debt in chain.from_iterable(last.values()):
+        with suppress(KeyError, TypeError, ValueError):
+            if DebtStatus(debt["status"]) is not DebtStatus.PAID:
+                yield DebtReport(
+                    kind=DebtKind(debt["kind"]),
+                    server=str(debt["server"]),
+                    prior=bool(debt["prior"]),
+                    status=DebtStatus.HANDED_OVER,
+                )
+
+
 def _work_as_written(ledger: Ledger, begun: Entry, last: Entry) -> Work:
     session = ledger.session
     memory = from_plain(last.data["memory"], Memory)
@@ -189,7 +222,7 @@ def _work_as_written(ledger: Ledger, begun: Entry, last: Entry) -> Work:
         run=_run_as_written(session.procedures.values(), last, memory),
         info=from_plain(begun.data["info"], ServerInfo),
         memory=memory,
-        dag=begun.data["dag"],
+        dag=last.data.get("dag", begun.data["dag"]),
         pending=tuple(begun.data["pending"]),
         parent=begun.data["parent"],
     )

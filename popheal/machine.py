@@ -153,6 +153,13 @@ class Run:
         self.debts.append(debt)
         return debt
 
+    def disown(self) -> None:
+        """Take back the debt of :meth:`owe`: the present action was not begun after all."""
+        action = self.next_action()
+        if action and action.incurs:
+            kind = action.incurs
+            self.debts = [debt for debt in self.debts if not _is_owed(debt, kind)]
+
     def observe(self, outcome: str) -> Transition:
         """Take what came of the present action, and move on.
 

@@ -7,7 +7,9 @@ journal, let time pass, and see to it that no effect is commanded that may not b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -109,6 +111,8 @@ def _may_go_on(request: Request, session: Session) -> None:
 
 def _leave(session: Session) -> None:
     if session.held:
+        with contextlib.suppress(PophealError):
+            session.heed_journal()  # broken off by a person, who has said stop before
         session.held.leave()
 
 
@@ -190,7 +194,7 @@ async def _apump_in(
             task = asyncio.current_task()
             # Else it is not this task that was cancelled, but something in the backend.
             if task and task.cancelling():
-                if session.stop.is_set():
+                if session.stop.is_set() or task.cancelling() > 1:
                     raise
                 cancelled = True
                 session.stop.set()
@@ -228,8 +232,11 @@ async def _acarry_out(
     if inspect.iscoroutinefunction(method):
         await _afile(partial(_may_call, request, session), session)
         return await method(*request.args)
-    loop = asyncio.get_running_loop()
-    value = await loop.run_in_executor(thread, _carry_out, request, backend, session)
+    calling = asyncio.get_running_loop().run_in_executor(
+        thread, _carry_out, request, backend, session
+    )
+    # An effect that has begun can't be taken back: a first cancellation waits for its answer.
+    value = await (_whole(calling, hasty=True) if request.method in EFFECTS else calling)
     return await value if inspect.isawaitable(value) else value
 
 
@@ -249,25 +256,39 @@ async def _afile(function: Callable[[], T], session: Session) -> T:
     """Do something with the journal, where it is a file in the one thread that does so."""
     if session.held and session.held.in_memory:
         return function()
-    writing = asyncio.get_running_loop().run_in_executor(_scribe(), function)
+    scribe = _scribe(os.getpid())
+    # What has begun to be written is written.
+    return await _whole(asyncio.get_running_loop().run_in_executor(scribe, function))
+
+
+async def _whole(future: asyncio.Future[T], *, hasty: bool = False) -> T:
+    """Wait for something to its end; a cancellation meanwhile comes after it.
+
+    Args:
+        future: What has begun and can't be taken back.
+        hasty: Whether a second cancellation ends the waiting.
+    """
     task = asyncio.current_task()
     cancelled = False
-    while not writing.done():
+    while not future.done():
         try:
-            await asyncio.shield(writing)
+            await asyncio.shield(future)
         except asyncio.CancelledError:
-            # What has begun to be written is written; the cancellation comes after it.
+            if task is None or future.done():
+                break  # what was called has raised it
+            if hasty and task.cancelling() > 1:
+                raise  # twice is meant
             cancelled = True
         except BaseException:  # noqa: BLE001 - told by result()
             break
     if cancelled and task:
         task.uncancel()
         task.cancel()
-    return writing.result()
+    return future.result()
 
 
 @cache
-def _scribe() -> ThreadPoolExecutor:
+def _scribe(_process: int) -> ThreadPoolExecutor:
     """The thread in which all healings of the process write: SQLite takes one at a time."""
     return ThreadPoolExecutor(1, thread_name_prefix="popheal-journal")
 

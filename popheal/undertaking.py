@@ -8,6 +8,7 @@ from popheal.journal import Kind
 from popheal.ledger import Undertaking
 from popheal.performing import PERFORMERS, Observed, Work
 from popheal.performing.approving import what_forbids
+from popheal.performing.context import Stopped
 from popheal.plain import to_plain
 from popheal.report import Step
 from popheal.steps import Steps, do
@@ -63,6 +64,9 @@ def _perform(work: Work, action: Action) -> Steps[Observed]:
         return (yield from PERFORMERS[action.name](work))
     except JournalError:
         raise
+    except Stopped as error:
+        work.run.disown()
+        return Observed("refused", str(error), attempted=False)
     except PophealError as error:
         return Observed(COULD_NOT_TELL, str(error))
     except Exception as error:  # noqa: BLE001 - debts must be paid, whatever a backend returns

@@ -98,6 +98,7 @@ class Custody:
         """
         if effect and effect not in self._intended:
             raise AssertionError(f"{effect} was not written down before it was done")
+        self._database.require_file()
         rows = self._database.read(
             "SELECT cancel_at FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL",
             self.healing,
@@ -116,6 +117,17 @@ class Custody:
             _claimed_as(kind, name),
         )
         return str(rows[0][0]) if rows and rows[0][0] != self.healing else None
+
+    def stop(self, *, at: datetime) -> None:
+        """Write down that a person has said stop, for whoever goes on after a crash."""
+        self._database.write(
+            "UPDATE healing SET cancel_at = coalesce(cancel_at, ?)"
+            " WHERE id = ? AND fence = ? AND ended_at IS NULL",
+            moment_as_text(at),
+            self.healing,
+            self._fence,
+        )
+        self.stopped = True
 
     def claim(self, kind: str, name: str) -> str | None:
         """Claim a ``server`` or a ``dag``; returns the healing that has it, if another has."""

@@ -54,6 +54,8 @@ class Database:
         self.name = "in memory" if path is None else str(path)
         self._lock = RLock()
         self._seen: _Seen | None = None
+        self._inside = False  # a transaction of ours
+        self._identity: tuple[int, int] | None = None
         where: Path | str = path or _MEMORY
         if path is not None and read_only:
             where = self._uri(path)
@@ -71,6 +73,7 @@ class Database:
             if read_only:
                 self._prepare_to_read()
             else:
+                self._identity = _identity_of(path)
                 self._prepare()
         except BaseException:
             self._connection.close()
@@ -85,20 +88,38 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of it, or nothing; on the disk when it ends."""
         with self._lock, self._explained("written"):
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.require_file()
+            self._inside = True
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._inside = False
+
+    def require_file(self) -> None:
+        """Make sure that what is written is still what stands under its name.
+
+        Raises:
+            JournalError: If the file was moved away, removed or replaced.
+        """
+        if self._identity is not None and _identity_of(self.path) != self._identity:
+            raise self.wrong(
+                "is not the file any more that was opened: it was moved or replaced",
+                "Put it back, then: popheal resume. Never move a journal that is in use.",
+            )
 
     def write(self, sql: str, *values: Any) -> int:
         """One statement, on the disk when this returns; how many rows it changed."""
         # Without a context manager: each step of a run comes by here.
         with self._lock:
             try:
+                if self._connection.in_transaction and not self._inside:
+                    self._connection.execute("ROLLBACK")  # an interrupt has left it open
                 return self._connection.execute(sql, values).rowcount
             except sqlite3.Error as error:
                 raise self._explanation("written", error) from None
@@ -267,3 +288,12 @@ _NEXT_STEPS: Final = {
     "servers by hand for what was under way.",
     "SQLITE_IOERR": "Look at the disk.",
 }
+
+
+def _identity_of(path: Path | None) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name; None if there is none."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None

@@ -38,6 +38,7 @@ class OwnerLock:
 
     def __init__(self, journal: Path, owner: int) -> None:
         self._path = path_of(journal, owner)
+        self._process = os.getpid()
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, _PRIVATE)
         try:
             _lock(self._file)
@@ -49,8 +50,9 @@ class OwnerLock:
         """Let go, and take the file away."""
         # Windows takes no file away that is open; elsewhere the order does not matter.
         os.close(self._file)
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        if os.getpid() == self._process:  # not in a fork of it
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
 
 def path_of(journal: Path, owner: int) -> Path:

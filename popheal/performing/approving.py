@@ -32,13 +32,26 @@ if TYPE_CHECKING:
 
 
 def what_forbids(work: Work, action: Action, *, may_ask: bool = True) -> Steps[Refusal | None]:
-    """What speaks against an action now: the policy, or that nobody has approved of it.
+    """What speaks against an action now; an answer that breaks the question speaks against it.
 
     Args:
         work: The run.
         action: What it is about to do.
         may_ask: Whether a person may be asked. Not where the action was begun before a crash.
     """
+    try:
+        return (yield from _what_forbids(work, action, may_ask=may_ask))
+    except JournalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - debts must be paid, whatever a backend returns
+        cause = f"{type(error).__name__}: {error}"
+        return Refusal(
+            FindingKind.COULD_NOT_TELL, f"whether it may be done could not be told: {cause}"
+        )
+
+
+def _what_forbids(work: Work, action: Action, *, may_ask: bool) -> Steps[Refusal | None]:
+    """The policy, or that nobody has approved of it."""
     refusal = yield from why_not(work, action)
     if refusal or not _is_asked_about(work, action):
         return refusal

@@ -94,7 +94,7 @@ class Session:
         return self.stop.is_set() and not self.restoring
 
     def heed_journal(self) -> None:
-        """Look whether a person has said stop by way of the journal.
+        """Look whether a person has said stop by way of the journal, or write down that one did.
 
         Raises:
             Fenced: If somebody else has taken the healing over.
@@ -103,6 +103,8 @@ class Session:
             self.held.check()
             if self.held.stopped:
                 self.stop.set()
+            elif self.stop.is_set():
+                self.held.stop(at=self.clock.now())
 
     def tell(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
         """Tell the log and every observer what happens."""
@@ -122,6 +124,13 @@ class Session:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - telling must never change what is told
                 log_observer_failure(event, error)
+
+
+class Stopped(PophealError):
+    """A person said stop before an effect was written down, so it is not begun."""
+
+    def sentence(self) -> str:
+        return "a person said stop before it was begun"
 
 
 @define(kw_only=True)
@@ -220,10 +229,16 @@ class Work:
 
         Raises:
             Withheld: If it may have been done before, and must not be commanded again.
+            Stopped: If a person has said stop, and nothing of the action was begun.
         """
         action = self.run.next_action()
-        if self.withheld and action and not action.impact.harmless:
-            raise Withheld(why=self.withheld)
+        if action and not action.impact.harmless:
+            if self.withheld:
+                raise Withheld(why=self.withheld)
+            # The looks before it may have taken minutes.
+            yield from do(self.session.heed_journal)
+            if self.stopped and not self.memory.intended:
+                raise Stopped
         self.memory.intended[command] = details
         self.session.tell("effect_intended", self.server, self.run, command=command, **details)
         yield from do(
@@ -234,6 +249,11 @@ class Work:
             effect=effect,
             data={"command": command, "dag": self.dag, **details, **self.as_json()},
         )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a person has said stop, and the run has not heeded it yet."""
+        return self.session.stop.is_set() and not self.run.cancelled
 
     def as_json(self) -> dict[str, Any]:
         """Everything needed to go on with the run, as plain JSON values."""

@@ -72,6 +72,8 @@ def reboot(work: Work) -> Steps[Observed]:
     # The last look comes after everything else, directly before the command.
     if work.info.mailbox_role and (active := (yield from still_clear(work))):
         return Observed(not_done, f"not attempted: {active}")
+    if work.stopped:
+        return Observed(not_done, "not attempted: a person said stop")
     error = yield from attempt(Backend.reboot, work.server, host.boot_time)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return Observed(not_done, str(error))
