@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -370,8 +370,10 @@ async def cancelled_at(played: Played, number: int, times: int):
     def cancel(here: int, _label: str) -> None:
         if here == number:
             for _ in range(times):
-                # In the thread that writes or calls: it waits until the task has noticed.
-                asyncio.run_coroutine_threadsafe(noticed(task.cancel), loop).result(60)
+                # In the thread that writes or calls: it waits until the task has noticed; not
+                # for ever, as the task may be waiting for what is being written here.
+                with suppress(TimeoutError):
+                    asyncio.run_coroutine_threadsafe(noticed(task.cancel), loop).result(0.2)
 
     played.points.act = cancel
     with mined(played.points), Journal(played.path) as journal:
