@@ -53,9 +53,7 @@ def work_in(journal: Journal) -> Work:
     )
     for outcome in ("done", "failed", "feasible"):
         run.observe(outcome)
-    info = ServerInfo(
-        fqdn=run.server, name="MBX1", mailbox_role=True, client_access_role=True
-    )
+    info = ServerInfo(fqdn=run.server, name="MBX1", mailbox_role=True, client_access_role=True)
     return Work(
         session=session,
         run=run,
@@ -147,25 +145,27 @@ def rows_of(journal: Journal) -> list[tuple[str, ...]]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        with Journal(Path(folder) / "journal.db") as journal:
-            work = work_in(journal)
-            journalled(work)
-            bare = Bare(Path(folder) / "bare.db", rows_of(journal))
-            ratios, ours, theirs = [], [], []
-            for _ in range(ROUNDS):
-                gc.collect()
-                mine = its = 0.0
-                for _ in range(STEPS):
-                    started = time.perf_counter()
-                    journalled(work)
-                    halfway = time.perf_counter()
-                    bare.pair()
-                    its += time.perf_counter() - halfway
-                    mine += halfway - started
-                ours.append(mine / STEPS)
-                theirs.append(its / STEPS)
-                ratios.append(mine / its)
+    with (
+        tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
+        Journal(Path(folder) / "journal.db") as journal,
+    ):
+        work = work_in(journal)
+        journalled(work)
+        bare = Bare(Path(folder) / "bare.db", rows_of(journal))
+        ratios, ours, theirs = [], [], []
+        for _ in range(ROUNDS):
+            gc.collect()
+            mine = its = 0.0
+            for _ in range(STEPS):
+                started = time.perf_counter()
+                journalled(work)
+                halfway = time.perf_counter()
+                bare.pair()
+                its += time.perf_counter() - halfway
+                mine += halfway - started
+            ours.append(mine / STEPS)
+            theirs.append(its / STEPS)
+            ratios.append(mine / its)
     print(f"bare pair of commits: {statistics.median(theirs) * 1e6:8.1f} us")
     print(f"journalled step:      {statistics.median(ours) * 1e6:8.1f} us")
     print(f"ratio (median of {ROUNDS}): {statistics.median(ratios):.2f}")

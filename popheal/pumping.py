@@ -175,13 +175,12 @@ async def apump(steps: Steps[T], backend: Any, session: Session) -> T:
 async def _apump_in(
     thread: ThreadPoolExecutor, steps: Steps[T], backend: Any, session: Session
 ) -> T:
-    cancelled = False
     answer: Answer = lambda: next(steps)  # noqa: E731 - replaced below
     while True:
         try:
             request = answer()
         except StopIteration as end:
-            if cancelled:
+            if session.task_cancelled:
                 raise asyncio.CancelledError from None
             if session.exiting:
                 raise session.exiting from None
@@ -196,7 +195,7 @@ async def _apump_in(
             if task and task.cancelling():
                 if session.stop.is_set() or task.cancelling() > 1:
                     raise
-                cancelled = True
+                session.task_cancelled = True
                 session.stop.set()
             answer = _broken_off(steps, request, interrupt, session)
 
@@ -236,7 +235,7 @@ async def _acarry_out(
         thread, _carry_out, request, backend, session
     )
     # An effect that has begun can't be taken back: a first cancellation waits for its answer.
-    value = await (_whole(calling, hasty=True) if request.method in EFFECTS else calling)
+    value = await (_whole(calling, session, hasty=True) if request.method in EFFECTS else calling)
     return await value if inspect.isawaitable(value) else value
 
 
@@ -258,14 +257,15 @@ async def _afile(function: Callable[[], T], session: Session) -> T:
         return function()
     scribe = _scribe(os.getpid())
     # What has begun to be written is written.
-    return await _whole(asyncio.get_running_loop().run_in_executor(scribe, function))
+    return await _whole(asyncio.get_running_loop().run_in_executor(scribe, function), session)
 
 
-async def _whole(future: asyncio.Future[T], *, hasty: bool = False) -> T:
-    """Wait for something to its end; a cancellation meanwhile comes after it.
+async def _whole(future: asyncio.Future[T], session: Session, *, hasty: bool = False) -> T:
+    """Wait for something to its end; a cancellation meanwhile is a stop, heeded after it.
 
     Args:
         future: What has begun and can't be taken back.
+        session: The healing.
         hasty: Whether a second cancellation ends the waiting.
     """
     task = asyncio.current_task()
@@ -281,9 +281,11 @@ async def _whole(future: asyncio.Future[T], *, hasty: bool = False) -> T:
             cancelled = True
         except BaseException:  # noqa: BLE001 - told by result()
             break
-    if cancelled and task:
-        task.uncancel()
-        task.cancel()
+    if cancelled:
+        if session.stop.is_set():
+            raise asyncio.CancelledError  # twice is meant
+        session.task_cancelled = True
+        session.stop.set()
     return future.result()
 
 

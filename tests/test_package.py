@@ -43,6 +43,7 @@ def test_healing_brings_no_extras():
     )
     assert not loaded & {"pypsrp", "psrpcore", "click", "apprise"}
 
+
 def test_the_public_names():
     """Sorted, all there, all documented."""
     assert popheal.__all__ == sorted(popheal.__all__, key=lambda name: (not name.isupper(), name))

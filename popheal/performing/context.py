@@ -55,6 +55,7 @@ class Session:
         stop: Set when a person says stop.
         leave: Set when the process must end, and another shall go on.
         server_known: The alert's server has been found in the organisation.
+        task_cancelled: The task was cancelled: that goes through once everything is put back.
         exiting: The program wanted to exit: it may once everything is put back.
         restoring: The stop has been heeded: what goes on only puts things back.
         retry_at: When it may be tried again, where something was refused until then.
@@ -72,6 +73,7 @@ class Session:
     leave: Flag = field(factory=Flag)
     server_known: bool = False
     restoring: bool = False
+    task_cancelled: bool = False
     exiting: SystemExit | None = None
     retry_at: datetime | None = None
     approver: Approver | None = None
