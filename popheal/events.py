@@ -21,7 +21,8 @@ class Event:
         name: ``healing_started``, ``triage_started``, ``finding``, ``run_started``,
             ``action_started``, ``effect_intended``, ``action_finished``, ``transition``,
             ``run_ended``, ``pausing``, ``approval_asked``, ``approval_answered``,
-            ``debt_handed_over``, ``handed_over``, ``healing_ended`` or ``healing_resumed``; while
+            ``debt_handed_over``, ``handed_over``, ``stop_noted`` (a person's stop has been written
+            down), ``healing_ended`` or ``healing_resumed``; while
             watching also ``watch_started``, ``server_health``, ``look_failed``,
             ``alert_raised``, ``alert_waits`` or ``watch_ended``.
         at: When, aware UTC, by the driver's clock.

@@ -133,6 +133,8 @@ def pump(steps: Steps[T], backend: Backend, session: Session) -> T:
                 return result
             _may_go_on(request, session)
             answer = _answer(steps, request, backend, session)
+            if isinstance(request, Pause):
+                _may_go_on(request, session)  # cut short, it must not be taken for over
     finally:
         _leave(session)
 
@@ -189,6 +191,8 @@ async def _apump_in(
         _may_go_on(request, session)
         try:
             answer = await _aanswer(steps, request, backend, session, thread)
+            if isinstance(request, Pause):
+                _may_go_on(request, session)  # likewise
         except asyncio.CancelledError as interrupt:
             task = asyncio.current_task()
             # Else it is not this task that was cancelled, but something in the backend.

@@ -31,7 +31,7 @@ from popheal.errors import (
     StillRunning,
     Unreadable,
 )
-from popheal.events import Observer
+from popheal.events import Event, Observer
 from popheal.illness import Decision, Illness, Next, decide, illness_of
 from popheal.journal import HealingRecord, Journal
 from popheal.journal.owners import OwnerLock
@@ -203,6 +203,7 @@ class _Watch:
     Attributes:
         ended: How the healings since the last pause ended.
         refused: The last look was refused, or none has been made yet.
+        stop_noted: The present healing was stopped by a Ctrl-C that nobody caught.
     """
 
     backend: Backend
@@ -214,6 +215,11 @@ class _Watch:
     servers: list[_Watched]
     ended: list[Verdict] = field(factory=list)
     refused: bool = True
+    stop_noted: bool = False
+
+    def _note_stop(self, event: Event) -> None:
+        """An observer: the stop came from here, not by ``popheal cancel``."""
+        self.stop_noted = self.stop_noted or event.name == "stop_noted"
 
     @property
     def ending(self) -> bool:
@@ -329,7 +335,7 @@ class _Watch:
                 self.backend,
                 policy=self.policy,
                 clock=self.session.clock,
-                observers=self.session.observers,
+                observers=(*self.session.observers, self._note_stop),
                 stop=stop,
                 leave=self.session.leave,
                 journal=self.journal,
@@ -344,7 +350,7 @@ class _Watch:
                 self.backend,
                 policy=self.policy,
                 clock=self.session.clock,
-                observers=self.session.observers,
+                observers=(*self.session.observers, self._note_stop),
                 stop=stop,
                 leave=self.session.leave,
                 journal=self.journal,
@@ -354,6 +360,7 @@ class _Watch:
     def _carry_out(self, server: _Watched, healing: Callable[[Flag], Report]) -> None:
         """Carry a healing out. Raises Left and JournalError; nothing else may end the watch."""
         stop = _Stop(self.session.stop)
+        self.stop_noted = False
         try:
             report = healing(stop)
         except (Fenced, StillRunning) as error:
@@ -366,7 +373,8 @@ class _Watch:
             return
         server.told.clear()
         self.ended.append(report.verdict)
-        if stop.is_set() and self.journal.healing(report.id).cancel_at is None:
+        unnoted = self.journal.healing(report.id).cancel_at is None
+        if stop.is_set() and (unnoted or self.stop_noted):
             self.session.stop.set()  # a Ctrl-C that nobody caught
 
     # --- telling ---------------------------------------------------------------------------------

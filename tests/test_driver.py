@@ -23,13 +23,14 @@ from popheal import (
     atriage,
     heal,
     plan,
+    resume,
     triage,
 )
 from popheal.actions import Impact
 from popheal.backend import EFFECTS, LOOKS, AsyncBackend, Backend
 from popheal.backends.simulated import SimulatedBackend, load_scenario, scenario_names
 from popheal.backends.simulated import history as h
-from popheal.errors import UnknownName
+from popheal.errors import Left, UnknownName
 from popheal.report import FindingKind
 from tests.healing import alert_of, healed
 from tests.properties import violations
@@ -237,6 +238,33 @@ def test_a_wish_to_be_out_at_once_is_granted(when):
         clock.sleep = out
     with pytest.raises(Out):
         heal(alert_of(scenario), backend, clock=clock, journal=Journal())
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_wait_that_is_left_is_not_over(asynchronous):
+    """Whoever goes on waits for the rest of the ten minutes."""
+    scenario, journal, leave = load_scenario("command-time-healed-by-restart"), Journal(), Event()
+    clock, began = scenario.backend.clock, []
+
+    def told(event):
+        if event.name == "pausing":
+            began.append(clock.now())
+            leave.set()
+
+    options = {"journal": journal, "observers": [told], "leave": leave}
+
+    def run():
+        if asynchronous:
+            return asyncio.run(aheal(alert_of(scenario), scenario.backend, **options))
+        return heal(alert_of(scenario), scenario.backend, **options)
+
+    with pytest.raises(Left) as left:
+        run()
+    assert journal.entries()[-1].kind.value == "waiting"
+    clock.sleep(60)
+    resume(left.value.run, scenario.backend, journal=journal)
+    over = next(one for one in journal.entries() if one.what == "wait")
+    assert 600 <= (over.at - began[0]).total_seconds() < 610
 
 
 def test_cancelling_a_task_restores_first():

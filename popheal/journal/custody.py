@@ -98,7 +98,6 @@ class Custody:
         """
         if effect and effect not in self._intended:
             raise AssertionError(f"{effect} was not written down before it was done")
-        self._database.require_file()
         rows = self._database.read(
             "SELECT cancel_at FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL",
             self.healing,
@@ -177,6 +176,7 @@ class Custody:
         self, *, at: datetime, server: str, run: str, effect: str, data: Mapping[str, Any]
     ) -> None:
         """Write down an effect that is about to be commanded."""
+        self._database.require_file()
         self.write(Kind.INTENT, at=at, server=server, run=run, what=effect, data=data)
         self._intended.add(effect)
 
@@ -247,16 +247,17 @@ class Custody:
             for server, at, dag in rows
         ]
 
-    def restarts_since(self, since: datetime) -> list[tuple[str, datetime]]:
-        """Server and time of each restart of a service that was, or may have been, commanded."""
+    def restarts_since(self, since: datetime, server: str) -> list[datetime]:
+        """When services of a server were, or may have been, restarted; by its full name."""
         rows = self._database.read(
-            "SELECT entry.server, at FROM entry JOIN healing ON healing.id = entry.healing"
-            " WHERE kind = 'intent' AND what = 'restart_service'"
-            " AND at >= ? AND organisation = ? ORDER BY seq",
+            "SELECT at FROM entry JOIN healing ON healing.id = entry.healing"
+            " WHERE what = 'restart_service' AND entry.server = ? AND at >= ?"
+            " AND kind = 'intent' AND organisation = ? ORDER BY seq",
+            server,
             moment_as_text(since),
             self.organisation,
         )
-        return [(server, datetime.fromisoformat(at)) for server, at in rows]
+        return [datetime.fromisoformat(at) for (at,) in rows]
 
     # --- approval --------------------------------------------------------------------------------
 

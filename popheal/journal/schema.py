@@ -55,8 +55,8 @@ CREATE TABLE entry (
 ) STRICT;
 CREATE INDEX entry_of_healing ON entry (healing);
 -- For the budgets, which ask what was done lately.
-CREATE INDEX entry_of_effect ON entry (kind, what, at)
-    WHERE what IN ('reboot', 'restart_service', 'approval');
+CREATE INDEX entry_of_effect ON entry (what, server, at)
+    WHERE what = 'reboot' OR what = 'restart_service';
 """
 
 #: Kept out of memory, where old history is dropped.

@@ -107,6 +107,7 @@ class Session:
                 self.stop.set()
             elif self.stop.is_set():
                 self.held.stop(at=self.clock.now())
+                self.tell("stop_noted", self.held.healing)
 
     def tell(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
         """Tell the log and every observer what happens."""

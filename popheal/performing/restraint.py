@@ -92,8 +92,7 @@ def _window(work: Work, action: Action) -> Steps[Refusal | None]:
 def _restarts(work: Work, _: Action) -> Steps[Refusal | None]:
     limit = work.session.policy.restarts_per_hour
     since = work.session.clock.now() - _HOUR
-    recent = yield from do(work.session.custody.restarts_since, since)
-    mine = [at for server, at in recent if same_server(server, work.server)]
+    mine = yield from do(work.session.custody.restarts_since, since, work.server)
     services = services_of(BY_ROLE, work.info)
     theirs = yield from _by_the_product(work, since, lambda one: is_service_restart(one, services))
     if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
