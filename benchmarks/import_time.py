@@ -11,7 +11,7 @@ STATEMENTS = {
     "nothing": "pass",
     "attrs, transitions, structlog": "import attrs, transitions, structlog",
     "popheal": "import popheal",
-    "popheal, ready to heal": "import popheal, popheal.conductor",
+    "popheal, ready to heal": "import popheal, popheal.engine.healing",
 }
 ROUNDS = 20
 

@@ -17,16 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from popheal import Journal, Policy
-from popheal.catalogue import monitor_named
-from popheal.clock import VirtualClock
+from popheal.engine.context import Memory, Session, Work
+from popheal.engine.requests import Do, Steps
+from popheal.engine.run import Run
+from popheal.exchange.models import ServerInfo
+from popheal.healthsets.pop import MAILBOX
+from popheal.healthsets.pop.catalog import monitor_named
 from popheal.journal.schema import MIGRATIONS
-from popheal.machine import Run
-from popheal.observations import ServerInfo
-from popheal.performing import Memory, Session, Work
-from popheal.plain import to_plain
-from popheal.procedures import MAILBOX
-from popheal.report import Step
-from popheal.steps import Do, Steps
+from popheal.reports.report import Step
+from popheal.util.clock import VirtualClock
+from popheal.util.serialize import to_plain
 
 ROUNDS, STEPS = 15, 100
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -20,7 +20,7 @@ from threading import Event
 
 from popheal import Alert, Journal, Policy, Timing, aheal, aresume
 from popheal.errors import Left
-from popheal.observations import (
+from popheal.exchange.models import (
     HostStatus,
     MonitorHealth,
     ServerInfo,

@@ -11,7 +11,7 @@ import os
 
 import popheal
 from popheal.backends.simulated import load_scenario
-from popheal.notifying import Notifier
+from popheal.notify import Notifier
 
 # A notification that fails is logged, and changes nothing else.
 handler = logging.StreamHandler()

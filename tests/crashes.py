@@ -37,14 +37,14 @@ from unittest.mock import patch
 from attrs import evolve, field, frozen
 
 from popheal import Alert, Journal, Report, heal, resume
-from popheal.backend import EFFECTS
+from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.clock import Clock
+from popheal.engine.run import DebtStatus
+from popheal.exchange.backend import EFFECTS
 from popheal.journal import Kind
-from popheal.journal.checking import check_journal
 from popheal.journal.database import Database
-from popheal.machine import DebtStatus
+from popheal.util.clock import Clock
 from tests import properties
 from tests.healing import Watched, alert_of
 from tests.lab_process import (

@@ -26,7 +26,7 @@ from popheal.backends.psrp.settings import exchange_connection, winrm_connection
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
 from popheal.lab import Lab, LabClock
-from popheal.report import Report
+from popheal.reports.report import Report
 from tests.healing import Watched
 from tests.properties import Case
 
@@ -38,9 +38,9 @@ PROCESSES.set_forkserver_preload(
     [
         "pypsrp.powershell",
         "popheal.backends.psrp.client",
-        "popheal.backends.psrp.routes",
-        "popheal.conductor",
-        "popheal.journal.checking",
+        "popheal.backends.psrp.routing",
+        "popheal.engine.healing",
+        "popheal.audit",
         "tests.lab_process",
     ]
 )

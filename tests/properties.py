@@ -13,9 +13,9 @@ from datetime import timedelta
 from attrs import define, frozen
 
 from popheal import PROCEDURES, Report, Verdict
-from popheal.actions import COULD_NOT_TELL, DebtKind
 from popheal.backends.simulated import history as h
-from popheal.machine import DebtStatus
+from popheal.engine.run import DebtStatus
+from popheal.tables.actions import COULD_NOT_TELL, DebtKind
 
 COMMAND_TIME = "AverageCommandProcessingTimeGt60sMonitor"
 EFFECTS = (

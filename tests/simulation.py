@@ -26,14 +26,14 @@ from typing import Any
 from attrs import define, field
 
 from popheal import PROCEDURES, Journal, Verdict, heal
-from popheal.backend import EFFECTS, LOOKS
 from popheal.backends import simulated
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.backends.simulated.calls import BrokenCall
-from popheal.backends.simulated.randomised import random_tables
+from popheal.backends.simulated.call_faults import BrokenCall
+from popheal.backends.simulated.random_scenarios import random_tables
 from popheal.backends.simulated.scenario import build_scenario
-from popheal.report import FindingKind
+from popheal.exchange.backend import EFFECTS, LOOKS
+from popheal.reports.report import FindingKind
 from tests.healing import alert_of, healed
 from tests.properties import violations
 

@@ -27,17 +27,17 @@ from popheal import (
     plan,
     resume,
 )
-from popheal.actions import Impact
+from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.definition import Guard
+from popheal.engine.plan import paths, plan_run, tree_of
+from popheal.engine.plan_basis import DatabaseFacts, Facts, MemberFacts, drift
 from popheal.errors import Fenced, JournalError, Left, Unanswerable, UnknownName, Unreachable
-from popheal.facts import DatabaseFacts, Facts, MemberFacts, drift
 from popheal.journal import Kind
-from popheal.journal.checking import check_journal
-from popheal.planning import paths, plan_run, tree_of
-from popheal.report import FindingKind
-from popheal.windows import DAYS, Window
+from popheal.policy.windows import DAYS, Window
+from popheal.reports.report import FindingKind
+from popheal.tables.actions import Impact
+from popheal.tables.table import Guard
 from tests.healing import alert_of
 from tests.test_driver import Asynchronous, Delegating
 

@@ -25,7 +25,7 @@ from attrs import asdict
 from popheal import Journal, heal
 from popheal.backends.psrp import PsrpBackend, Secret
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.config import Config, load_config
+from popheal.config.load import Config, load_config
 from popheal.errors import BackendError, NotAuthorised, PophealError, Unreachable
 from popheal.lab import Lab, LabClock
 from tests.crashes import FAST

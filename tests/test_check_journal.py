@@ -23,14 +23,14 @@ import pytest
 from click.testing import CliRunner
 
 from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Journal, Policy, heal, resume
+from popheal.audit import PROPERTIES, check_journal
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.backends.simulated.randomised import random_organisation
+from popheal.backends.simulated.random_scenarios import random_organisation
 from popheal.cli.app import popheal
+from popheal.engine.actions import reboot, settings, switchover
 from popheal.errors import JournalError, Left
 from popheal.journal import database
-from popheal.journal.checking import PROPERTIES, check_journal
 from popheal.journal.database import Database
-from popheal.performing import rebooting, settings, switchover
 from popheal.verify import PROPERTIES as PROVED
 from tests.healing import alert_of
 from tests.test_journal_faults import may_not, modes
@@ -823,7 +823,7 @@ def test_mutants_are_caught_by_what_they_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "same_boot", lambda *_: True)
     monkeypatch.setattr(settings, "_passed_on", lambda work: work.memory.boot_before)
     assert "P7" in mutant_journal(tmp_path / "failback.db", failback_first(), REBOOTED)
-    monkeypatch.setattr(rebooting, "still_clear", blind)
+    monkeypatch.setattr(reboot, "still_clear", blind)
     unverified = without(MAILBOX, "verifying_no_active_copies", into="rebooting")
     assert "P1" in mutant_journal(tmp_path / "copies.db", unverified, REBOOTED)
     monkeypatch.setattr(switchover, "_why_members_forbid", blind)

@@ -17,15 +17,15 @@ import pytest
 from click.testing import CliRunner
 
 import popheal
-import popheal.driver
+import popheal.api
 from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario, scenario_names
-from popheal.cli import speaking
 from popheal.cli.app import popheal as command
+from popheal.cli.exit_codes import OF_VERDICT
+from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
-from popheal.cli.statuses import OF_VERDICT
-from popheal.definition import Verdict
 from popheal.diagrams import FORMATS
-from popheal.report import Report
+from popheal.reports.report import Report
+from popheal.tables.table import Verdict
 
 CONFIG = '[exchange]\nservers = ["ex1.contoso.com"]\n'
 POPHEAL = [sys.executable, "-m", "popheal"]
@@ -188,9 +188,9 @@ def test_words_and_durations_are_not_broken_on_a_narrow_terminal():
 
 
 def test_times_are_told_without_microseconds():
-    from popheal.cli.story import labelled
+    from popheal.cli.render.live import labelled
 
-    out = speaking.console(sys.stdout)
+    out = console.console(sys.stdout)
     (line,) = labelled(out, "Seen", "booted at 2026-01-05 08:05:05.123456+00:00")
     assert line.plain == "Seen       booted at 2026-01-05 08:05:05+00:00"
 
@@ -430,7 +430,7 @@ def test_a_defect_is_one_sentence_unless_more_is_wanted(monkeypatch):
     def broken(*_args, **_keywords):
         raise LookupError("no idea")
 
-    monkeypatch.setattr(popheal.driver, "heal", broken)
+    monkeypatch.setattr(popheal.api, "heal", broken)
     result = run("rehearse", "--json")
     assert result.exit_code == 70
     assert result.stdout == ""
@@ -447,7 +447,7 @@ def test_a_missing_extra_is_named(monkeypatch):
     def missing(*_args):
         raise ModuleNotFoundError("No module named 'psrpcore'", name="psrpcore")
 
-    monkeypatch.setattr("popheal.cli.rehearsing.import_module", missing)
+    monkeypatch.setattr("popheal.cli.commands.rehearse.import_module", missing)
     assert "pip install 'popheal[lab]'" in usage_error("rehearse", "--over-psrp")
 
 
@@ -469,7 +469,7 @@ def test_verbose_logs_events_beside_the_answer():
 
 
 def test_breaking_off_says_what_was_begun(monkeypatch):
-    heal = popheal.driver.heal
+    heal = popheal.api.heal
 
     def first_state_then_out(alert, backend, **keywords):
         tell = keywords["observers"][0]
@@ -481,7 +481,7 @@ def test_breaking_off_says_what_was_begun(monkeypatch):
 
         return heal(alert, backend, **{**keywords, "observers": [telling]})
 
-    monkeypatch.setattr(popheal.driver, "heal", first_state_then_out)
+    monkeypatch.setattr(popheal.api, "heal", first_state_then_out)
     result = run("rehearse")
     assert result.exit_code == 130
     assert "not undone (restarting_pop3_backend, draining)" in result.stderr
@@ -661,7 +661,14 @@ def test_the_command_line_is_imported_without_what_only_some_commands_need():
         text=True,
         check=True,
     ).stdout.split()
-    heavy = {"pypsrp", "psrpcore", "requests", "rich.live", "popheal.config", "popheal.diagrams"}
+    heavy = {
+        "pypsrp",
+        "psrpcore",
+        "requests",
+        "rich.live",
+        "popheal.config.load",
+        "popheal.diagrams",
+    }
     assert set() == heavy & set(seen)
 
 
@@ -670,4 +677,4 @@ def test_the_command_line_is_imported_without_what_only_some_commands_need():
     [(0, "0 s"), (59.6, "1 min"), (465, "7 min 45 s"), (3600, "1 h"), (5520, "1 h 32 min")],
 )
 def test_durations_for_people(seconds, shown):
-    assert shown == speaking.span(seconds)
+    assert shown == console.span(seconds)

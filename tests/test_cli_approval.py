@@ -17,11 +17,11 @@ import pytest
 from click.testing import CliRunner
 
 from popheal import Alert, Journal, Policy, heal, plan
-from popheal.actions import Impact
-from popheal.approval import ApprovalRequest
 from popheal.backends.simulated import load_scenario
-from popheal.cli import approving
+from popheal.cli import prompt
 from popheal.cli.app import popheal as command
+from popheal.engine.approval import ApprovalRequest
+from popheal.tables.actions import Impact
 
 SCENARIO = "mailbox-healed-by-restart"
 CHANGE = Policy(approval_from=Impact.CHANGE)
@@ -86,7 +86,7 @@ def test_who_answers_may_be_nobody_known(asking, monkeypatch):
     def unknown():
         raise KeyError("no such user")
 
-    monkeypatch.setattr(approving.getpass, "getuser", unknown)
+    monkeypatch.setattr(prompt.getpass, "getuser", unknown)
     path, journal = asking
     run("approve", "abc123", "--plan", "f00d", "--journal", str(path))
     assert journal.questions("abc123")[0].by.startswith("somebody on ")
@@ -128,12 +128,12 @@ def request_of(scenario, **fields) -> ApprovalRequest:
 
 def test_without_a_terminal_the_command_is_said(tmp_path, capsys):
     request = request_of("mailbox-healed-by-reboot", journal=tmp_path / "a journal.db")
-    assert approving.ask_here(request) is None
+    assert prompt.ask_here(request) is None
     said = capsys.readouterr().err
     assert f"--plan {request.plan.hash} --journal '{tmp_path / 'a journal.db'}'" in said
     assert "at most 1 reboot" in said
     assert "DB01 (to MBX2 or MBX3" in said
-    assert approving.ask_here(request_of(SCENARIO)) is None
+    assert prompt.ask_here(request_of(SCENARIO)) is None
     assert capsys.readouterr().err == ""
 
 
@@ -143,8 +143,8 @@ def test_without_a_terminal_the_command_is_said(tmp_path, capsys):
 def test_what_is_typed(monkeypatch, capsys, typed, said):
     lines = queue.SimpleQueue()
     lines.put("y\n")  # before the question
-    monkeypatch.setattr(approving, "_keyboard", lambda: lines)
-    monkeypatch.setattr(approving, "_at_a_terminal", lambda: True)
+    monkeypatch.setattr(prompt, "_keyboard", lambda: lines)
+    monkeypatch.setattr(prompt, "_at_a_terminal", lambda: True)
     later = Thread(target=lambda: lines.put(typed))
     looks = []
 
@@ -154,16 +154,16 @@ def test_what_is_typed(monkeypatch, capsys, typed, said):
         looks.append(1)
         return False
 
-    assert approving.ask_here(request_of("mailbox-healed-by-reboot", over=over)) is said
+    assert prompt.ask_here(request_of("mailbox-healed-by-reboot", over=over)) is said
     told = capsys.readouterr().err
     for label in ("Approve?", "Now", "Impact", "At most", "Databases", "Plan", "Until"):
         assert re.search(rf"^{re.escape(label)} ", told, re.MULTILINE)
 
 
 def test_a_question_that_is_over_is_no_longer_asked(monkeypatch, capsys):
-    monkeypatch.setattr(approving, "_keyboard", queue.SimpleQueue)
-    monkeypatch.setattr(approving, "_at_a_terminal", lambda: True)
-    assert approving.ask_here(request_of(SCENARIO, over=lambda: True)) is None
+    monkeypatch.setattr(prompt, "_keyboard", queue.SimpleQueue)
+    monkeypatch.setattr(prompt, "_at_a_terminal", lambda: True)
+    assert prompt.ask_here(request_of(SCENARIO, over=lambda: True)) is None
     assert capsys.readouterr().err.endswith("[y/N] \n")
 
 
@@ -179,8 +179,8 @@ def test_nobody_is_asked_without_a_terminal_or_a_journal(tmp_path):
 def test_a_plan_prints_its_hash_and_its_databases(tmp_path):
     scenario = load_scenario("mailbox-healed-by-reboot")
     made = plan(Alert(server=scenario.server), scenario.backend)
-    from popheal.cli.planning import plan_lines
-    from popheal.cli.speaking import console
+    from popheal.cli.render.console import console
+    from popheal.cli.render.plan import plan_lines
 
     told = "\n".join(str(line) for line in plan_lines(console(sys.stdout), made, Policy()))
     assert f"Plan       {made.runs[0].hash}" in told
@@ -205,7 +205,7 @@ def lab_config(tmp_path):
     from tests.test_cli_lab import lab
 
     with lab(tmp_path, SCENARIO, 100) as config:
-        path = config.with_name("approving.toml")
+        path = config.with_name("prompt.toml")
         journal = tmp_path / "journal.db"
         path.write_text(
             f'{config.read_text()}\n[policy]\napproval_from = "change"\n'

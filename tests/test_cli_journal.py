@@ -26,9 +26,9 @@ import popheal
 from popheal import Alert, Journal
 from popheal.backends.simulated import load_scenario
 from popheal.cli.app import popheal as command
+from popheal.cli.exit_codes import worst
 from popheal.cli.signals import BrokenOff
-from popheal.cli.statuses import worst
-from popheal.report import Report
+from popheal.reports.report import Report
 from tests.test_cli_lab import PATIENCE, POPHEAL, environment, lab
 
 SERVER = "mbx1.contoso.com"
@@ -285,7 +285,7 @@ def test_a_disk_that_fills_up_in_the_middle(world, monkeypatch):
         return journal
 
     with monkeypatch.context() as patched:
-        patched.setattr("popheal.cli.servers.open_path", open_path)
+        patched.setattr("popheal.cli.commands.heal.open_path", open_path)
         result = run("heal", SERVER, "--config", world.config, "--json")
     assert result.exit_code == 74
     assert result.stdout == ""
@@ -452,7 +452,7 @@ def test_the_story_of_a_run_that_was_interrupted_and_gone_on_with(world):
 
 
 def test_the_story_of_an_approval(world):
-    from popheal.actions import Impact
+    from popheal.tables.actions import Impact
 
     name = world.heal(policy=popheal.Policy(approval_from=Impact.DISRUPT))
     story = run("show", name, "--config", world.config).stdout
@@ -462,7 +462,7 @@ def test_the_story_of_an_approval(world):
 
 
 def test_a_run_that_waits_for_an_approval_says_how_to_give_it(world):
-    from popheal.actions import Impact
+    from popheal.tables.actions import Impact
 
     told = []
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from popheal.config import load_config
+from popheal.config.load import load_config
 
 pytest.importorskip("psrpcore", reason="needs popheal[lab]")
 

@@ -13,7 +13,7 @@ from popheal.cli.app import popheal
 OWN = """
 from attrs import evolve
 from popheal import MAILBOX
-from popheal.definition import on
+from popheal.tables.table import on
 
 hasty = MAILBOX.by_name["awaiting_server"]
 HASTY = MAILBOX.with_states(

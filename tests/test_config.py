@@ -13,10 +13,8 @@ import attrs
 import pytest
 
 from popheal import Policy, Timing, Verdict
-from popheal.actions import Impact
 from popheal.backends.psrp.settings import Secret
-from popheal.catalogue import DEPENDENCY_HEALTH_SETS
-from popheal.config import (
+from popheal.config.load import (
     NotifySettings,
     WatchSettings,
     load_config,
@@ -24,7 +22,9 @@ from popheal.config import (
     load_policy,
 )
 from popheal.errors import ConfigurationError
-from popheal.windows import DAYS, Window
+from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
+from popheal.policy.windows import DAYS, Window
+from popheal.tables.actions import Impact
 
 PASSWORD = "Tr0ub4dor&3"
 ENVIRON = {"EXCHANGE_PASSWORD": PASSWORD, "OTHER_PASSWORD": "other"}

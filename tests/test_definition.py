@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from popheal import PROCEDURES, actions
-from popheal.actions import COULD_NOT_TELL
-from popheal.definition import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
+from popheal import PROCEDURES
 from popheal.errors import DefinitionError
-from popheal.runbook import Ours, Section, Step
+from popheal.tables import actions
+from popheal.tables.actions import COULD_NOT_TELL
+from popheal.tables.citations import Ours, Section, Step
+from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
 
 WHY = Ours("a test")
 RESTART = actions.restart_service(actions.BACK_END)

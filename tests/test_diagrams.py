@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from popheal import PROCEDURES, actions, diagrams
-from popheal.definition import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
+from popheal import PROCEDURES, diagrams
 from popheal.diagrams import dot, folded, graph_of, overview, render, write_all
 from popheal.diagrams.graph import ANYWHERE, ids
 from popheal.errors import PophealError, UnknownName
-from popheal.runbook import Ours
+from popheal.tables import actions
+from popheal.tables.citations import Ours
+from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
 
 COMMITTED = Path(__file__).parent.parent / "diagrams"
 SVG = "{http://www.w3.org/2000/svg}"

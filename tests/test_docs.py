@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from popheal import PROCEDURES, config, diagrams
+from popheal import PROCEDURES, diagrams
 from popheal.backends.simulated import scenario_names
-from popheal.policy import Policy, Timing
-from popheal.triaging.brakes import BRAKES
+from popheal.config import load
+from popheal.engine.triage.blockers import BRAKES
+from popheal.policy.policy import Policy, Timing
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
@@ -42,12 +43,12 @@ def table_under(page, heading):
 def test_every_key_is_documented(table):
     """Each key that a configuration may have is on the page, and no other."""
     documented = set(table_under(CONFIGURATION, f"[{table}]"))
-    assert documented == set(config._TABLES[table])
+    assert documented == set(load._TABLES[table])
 
 
 def test_every_table_is_documented():
     """Likewise each table."""
-    assert set(re.findall(r"^## \[(\w+)\]$", CONFIGURATION, re.MULTILINE)) == set(config._TABLES)
+    assert set(re.findall(r"^## \[(\w+)\]$", CONFIGURATION, re.MULTILINE)) == set(load._TABLES)
 
 
 @pytest.mark.parametrize(("table", "record"), [("policy", Policy()), ("timing", Timing())])
@@ -70,7 +71,7 @@ def test_examples_of_configurations_are_accepted(tmp_path):
     examples = re.findall(r"```toml\n(.*?)```", CONFIGURATION, re.DOTALL)
     path = tmp_path / "popheal.toml"
     path.write_text("\n".join(examples), "utf-8")
-    assert Policy() == config.load_config(path, environ={}).policy
+    assert Policy() == load.load_config(path, environ={}).policy
 
 
 def test_every_cmdlet_is_documented():

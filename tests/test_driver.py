@@ -26,12 +26,12 @@ from popheal import (
     resume,
     triage,
 )
-from popheal.actions import Impact
-from popheal.backend import EFFECTS, LOOKS, AsyncBackend, Backend
 from popheal.backends.simulated import SimulatedBackend, load_scenario, scenario_names
 from popheal.backends.simulated import history as h
 from popheal.errors import Left, UnknownName
-from popheal.report import FindingKind
+from popheal.exchange.backend import EFFECTS, LOOKS, AsyncBackend, Backend
+from popheal.reports.report import FindingKind
+from popheal.tables.actions import Impact
 from tests.healing import alert_of, healed
 from tests.properties import violations
 
@@ -550,8 +550,8 @@ def test_stopped_after_logging_was_set_back():
 def test_triage_stays_a_function():
     """No module of the package hides a public function, whatever was imported."""
     import popheal
-    import popheal.conductor
-    import popheal.planning
+    import popheal.engine.healing
+    import popheal.engine.plan
 
     for name in popheal.__all__:
         assert not inspect.ismodule(getattr(popheal, name))

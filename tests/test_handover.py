@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from popheal import Report, Verdict, heal, triage
-from popheal.actions import DebtKind, Impact
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.handover import HANDED_OVER, SUPPORT, hand_over
-from popheal.machine import DebtStatus
-from popheal.markdown import SUPPORT_PAGE, code_block, escaped, one_line
-from popheal.report import Alert, DebtReport, Finding, FindingKind, RunReport, Step
-from popheal.runbook import Section
+from popheal.engine.run import DebtStatus
+from popheal.reports.handover import HANDED_OVER, SUPPORT, hand_over
+from popheal.reports.markdown import SUPPORT_PAGE, code_block, escaped, one_line
+from popheal.reports.report import Alert, DebtReport, Finding, FindingKind, RunReport, Step
+from popheal.tables.actions import DebtKind, Impact
+from popheal.tables.citations import Section
 from tests.healing import alert_of
 
 BEGAN = datetime(2026, 1, 5, 8, tzinfo=UTC)

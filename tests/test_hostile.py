@@ -14,8 +14,8 @@ from popheal import Alert, Journal, Policy, Verdict, aheal, heal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.errors import CommandFailed, NotAuthorised, UnknownName, Unreachable
-from popheal.names import same_server
-from popheal.observations import Dag
+from popheal.exchange.models import Dag
+from popheal.exchange.names import same_server
 from tests.healing import alert_of
 
 DEFAULT = "mailbox-healed-by-reboot"

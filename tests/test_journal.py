@@ -15,7 +15,7 @@ import pytest
 
 from popheal import Journal
 from popheal.errors import Fenced, JournalError, StillRunning, UnknownName
-from popheal.journal import Kind, database, owners, schema
+from popheal.journal import Kind, database, locks, schema
 from tests.lab_process import PROCESSES
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -344,9 +344,9 @@ def test_a_killed_process_is_dead(path):
             journal.take_over("one", at=NOW)
         process.kill()
         process.join()
-        assert owners.path_of(path, 1).exists()
+        assert locks.path_of(path, 1).exists()
         assert not journal.healing("one").alive
-        assert not owners.path_of(path, 1).exists()
+        assert not locks.path_of(path, 1).exists()
         note(journal.take_over("one", at=NOW))
 
 
@@ -456,7 +456,7 @@ def test_after_closing_everything_is_a_journal_error(path):
     ):
         with pytest.raises(JournalError):
             attempt()
-    assert not owners.path_of(path, 1).exists()
+    assert not locks.path_of(path, 1).exists()
 
 
 def test_in_memory_long_ended_healings_are_forgotten():

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from popheal import Journal, Report, aheal, heal, resume
-from popheal.backend import EFFECTS
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
+from popheal.engine.run import DebtStatus
 from popheal.errors import JournalError
+from popheal.exchange.backend import EFFECTS
 from popheal.journal import Kind, database
-from popheal.machine import DebtStatus
 from tests.crashes import FAST, Mined, Points, differences, ending, go_on, mined, undisturbed
 from tests.healing import Watched, alert_of
 from tests.lab_process import PROCESSES, Witness

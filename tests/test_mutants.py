@@ -12,12 +12,12 @@ import pytest
 from attrs import evolve
 
 from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Policy, Verdict
-from popheal.actions import COULD_NOT_TELL
 from popheal.backends.simulated import load_scenario
-from popheal.definition import on
+from popheal.engine.actions import reboot, settings, switchover
 from popheal.errors import DefinitionError
-from popheal.performing import rebooting, settings, switchover
-from popheal.runbook import Ours
+from popheal.tables.actions import COULD_NOT_TELL
+from popheal.tables.citations import Ours
+from popheal.tables.table import on
 from tests.healing import healed
 from tests.properties import violations
 
@@ -97,7 +97,7 @@ def test_verification_skipped(monkeypatch):
     def blind(_work):
         yield from ()
 
-    monkeypatch.setattr(rebooting, "still_clear", blind)
+    monkeypatch.setattr(reboot, "still_clear", blind)
     assert violations(heal_with(mutant, "mailbox-healed-by-reboot"), "P1")
 
 
@@ -155,20 +155,21 @@ def test_two_members_at_once(monkeypatch):
 
 def test_effects_without_a_verified_failure(monkeypatch):
     """P5 fails where triage takes the monitor's word for it."""
-    from popheal.triaging import verifying
+    from popheal.engine.triage import triage
 
     def credulous(_scene, _monitor):
         yield from ()
         return "failed", "the monitor says so"
 
-    monkeypatch.setattr(verifying, "_verify_one", credulous)
+    monkeypatch.setattr(triage, "_verify_one", credulous)
     assert violations(healed(load_scenario("transient")), "P5")
 
 
 def test_undoing_what_somebody_else_set(monkeypatch):
     """P21 fails where the value from before is not heeded."""
-    from popheal import undertaking
-    from popheal.performing import PERFORMERS, Observed
+    from popheal.engine import executor
+    from popheal.engine.actions.handlers import PERFORMERS
+    from popheal.engine.context import Observed
 
     def careless(work):
         work.run.owe(prior=False)
@@ -176,5 +177,5 @@ def test_undoing_what_somebody_else_set(monkeypatch):
         return Observed("done")
 
     performers = {**PERFORMERS, "enable_protocol_logging": careless}
-    monkeypatch.setattr(undertaking, "PERFORMERS", performers)
+    monkeypatch.setattr(executor, "PERFORMERS", performers)
     assert violations(healed(load_scenario("logging-already-on")), "P21")

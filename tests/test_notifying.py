@@ -22,9 +22,9 @@ from popheal import Event, Report, Verdict, heal
 from popheal.backends.psrp import Secret
 from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError
-from popheal.events import log_event
-from popheal.handover import HANDED_OVER
-from popheal.notifying import NotDelivered, Notifier, _Delivery, title
+from popheal.notify import NotDelivered, Notifier, _Delivery, title
+from popheal.reports.events import log_event
+from popheal.reports.handover import HANDED_OVER
 from tests.healing import alert_of
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "notify.py"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from popheal import Alert, Journal, Verdict, heal
-from popheal.backend import Backend
 from popheal.backends.simulated import load_scenario
+from popheal.exchange.backend import Backend
 from popheal.testing import BackendConformance
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "own_backend.py"

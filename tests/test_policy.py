@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popheal import Policy, Timing
-from popheal.actions import Impact
 from popheal.errors import ConfigurationError
-from popheal.windows import DAYS, Window
+from popheal.policy.windows import DAYS, Window
+from popheal.tables.actions import Impact
 
 LOOK, RESTORE, CHANGE, DISRUPT = Impact.LOOK, Impact.RESTORE, Impact.CHANGE, Impact.DISRUPT
 DAILY = Window(DAYS, "22:00", "04:00")

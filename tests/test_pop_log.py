@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popheal.observations import LogFile
-from popheal.pop_log import Correlation, correlate, is_back_end_file
+from popheal.exchange.models import LogFile
+from popheal.exchange.protocol_log import Correlation, correlate, is_back_end_file
 
 FIELDS = (
     "dateTime,sessionId,seqNumber,sIp,cIp,user,duration,rqsize,rpsize,command,parameters,context"

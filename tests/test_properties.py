@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from popheal import Verdict
-from popheal.actions import Impact
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.backends.simulated.randomised import random_organisation
+from popheal.backends.simulated.random_scenarios import random_organisation
+from popheal.tables.actions import Impact
 from tests.healing import healed
 from tests.properties import EFFECTS, PROPERTIES, violations
 

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popheal import reading
-from popheal.catalogue import find_monitor
-from popheal.names import same_server
-from popheal.observations import (
+from popheal.exchange import interpret
+from popheal.exchange.models import (
     ComponentState,
     Database,
     DatabaseCopy,
@@ -21,6 +19,8 @@ from popheal.observations import (
     ServerInfo,
     ServiceStatus,
 )
+from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import find_monitor
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
@@ -54,15 +54,15 @@ def copy(status, **fields):
 )
 def test_active_by_the_strict_test(seen, active):
     """Erratum D7: what could be an active copy counts as one."""
-    assert reading.is_active(seen) is active
+    assert interpret.is_active(seen) is active
 
 
 @given(st.text())
 def test_an_unknown_status_is_never_taken_for_passive(status):
     """New versions may add values."""
-    known = {"healthy", "seedingsource"} | reading._A_PASSIVE_COPY_IS
+    known = {"healthy", "seedingsource"} | interpret._A_PASSIVE_COPY_IS
     if status.casefold() not in known:
-        assert reading.is_active(copy(status))
+        assert interpret.is_active(copy(status))
 
 
 FIT = {"activation_suspended": False, "copy_queue": 0, "replay_queue": 3}
@@ -83,16 +83,16 @@ FIT = {"activation_suspended": False, "copy_queue": 0, "replay_queue": 3}
 )
 def test_a_copy_that_can_take_over(changes, fit):
     """Healthy, not suspended, short queues that were told."""
-    assert reading.can_take_over(copy("Healthy", **{**FIT, **changes})) is fit
-    assert not reading.can_take_over(copy("Resynchronizing", **{**FIT, **changes}))
+    assert interpret.can_take_over(copy("Healthy", **{**FIT, **changes})) is fit
+    assert not interpret.can_take_over(copy("Resynchronizing", **{**FIT, **changes}))
 
 
 def test_recovery_databases_do_not_count():
     """They are active and never move; everything else that is active counts."""
     recovery = Database(name="DB1", replicated=False, recovery=True)
     ordinary = Database(name="DB1", replicated=True)
-    assert reading.still_active([(copy("Dismounted"), recovery)]) == []
-    assert reading.still_active([(copy("Healthy"), ordinary), (copy("Mounted"), ordinary)]) == [
+    assert interpret.still_active([(copy("Dismounted"), recovery)]) == []
+    assert interpret.still_active([(copy("Healthy"), ordinary), (copy("Mounted"), ordinary)]) == [
         "DB1 (Mounted)"
     ]
 
@@ -126,7 +126,7 @@ def test_rows_of_the_three_health_sets_of_that_server():
         row(health_set="PopularThings"),
         row(server="mbx2"),
     ]
-    assert reading.pop_rows("MBX1.contoso.com", rows) == rows[:3]
+    assert interpret.pop_rows("MBX1.contoso.com", rows) == rows[:3]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_rows_of_the_three_health_sets_of_that_server():
 )
 def test_a_row_counts_only_if_evaluated_since(rows, value):
     """Erratum D16."""
-    assert reading.value_since(rows, NOW - timedelta(minutes=10)) == value
-    assert reading.value_since(rows, None) == "could_not_tell"
+    assert interpret.value_since(rows, NOW - timedelta(minutes=10)) == value
+    assert interpret.value_since(rows, None) == "could_not_tell"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_row_counts_only_if_evaluated_since(rows, value):
 )
 def test_probe_results(result, outcome):
     """Only Succeeded is a pass, only Failed is a failure of the service."""
-    assert reading.probe_outcome(ProbeResult(probe="p", result=result)) == outcome
+    assert interpret.probe_outcome(ProbeResult(probe="p", result=result)) == outcome
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_probe_results(result, outcome):
 def test_a_service_that_is_meant_to_be_off(state, start_type, off):
     """Erratum D13."""
     service = ServiceStatus(name="MSExchangePop3", state=state, start_type=start_type)
-    assert reading.is_switched_off(service) is off
-    assert reading.find_service("msexchangepop3", [service]) is service
+    assert interpret.is_switched_off(service) is off
+    assert interpret.find_service("msexchangepop3", [service]) is service
 
 
 def test_who_made_a_component_inactive():
@@ -189,9 +189,9 @@ def test_who_made_a_component_inactive():
         state="Inactive",
         requesters=(("HealthAPI", "Inactive"), ("Maintenance", "Active")),
     )
-    assert reading.inactive_requesters(component) == ["HealthAPI"]
-    assert reading.inactive_requesters(ComponentState(component="x", state="Inactive")) == []
-    assert reading.inactive_requesters(ComponentState(component="x", state="Active")) is None
+    assert interpret.inactive_requesters(component) == ["HealthAPI"]
+    assert interpret.inactive_requesters(ComponentState(component="x", state="Inactive")) == []
+    assert interpret.inactive_requesters(ComponentState(component="x", state="Active")) is None
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_who_made_a_component_inactive():
 )
 def test_back_ends_named_in_a_text(text, hosts):
     """In the probe's error, in the log, in the words of the runbook's IMAP twin."""
-    assert reading.backends_named_in(text) == hosts
+    assert interpret.backends_named_in(text) == hosts
 
 
 def test_only_mailbox_servers_of_the_organisation_are_back_ends():
@@ -221,7 +221,7 @@ def test_only_mailbox_servers_of_the_organisation_are_back_ends():
             fqdn="cas1.contoso.com", name="CAS1", mailbox_role=False, client_access_role=True
         ),
     ]
-    found = reading.servers_named(["MBX2", "cas1", "evil.example.org", "mbx2"], servers)
+    found = interpret.servers_named(["MBX2", "cas1", "evil.example.org", "mbx2"], servers)
     assert [one.name for one in found] == ["MBX2"]
 
 
@@ -231,13 +231,13 @@ def test_a_short_name_of_two_servers_is_nobody():
         ServerInfo(fqdn=f"mbx2.{domain}", name="MBX2", mailbox_role=True, client_access_role=True)
         for domain in ("contoso.com", "other.example")
     ]
-    assert reading.servers_named(["MBX2"], servers) is None
-    assert reading.servers_named(["mbx2.other.example"], servers) == servers[1:]
+    assert interpret.servers_named(["MBX2"], servers) is None
+    assert interpret.servers_named(["mbx2.other.example"], servers) == servers[1:]
 
 
 def test_what_the_far_side_says_is_cut_short_and_printable():
     """No control characters, one line, not without end."""
-    said = reading.printable("a\x1b[31m\nVerdict    recovered" + "x" * 100_000)
+    said = interpret.printable("a\x1b[31m\nVerdict    recovered" + "x" * 100_000)
     assert said.startswith("a [31m Verdict recovered")
     assert said.isprintable()
     assert len(said) < 600
@@ -276,11 +276,11 @@ def recovery(action="ForceReboot", **fields):
 )
 def test_kinds_of_recovery_actions(seen, is_reboot, is_restart):
     """What a new version calls otherwise is neither; what was throttled was not done."""
-    assert reading.is_reboot(seen) is is_reboot
-    assert reading.is_service_restart(seen, ("MSExchangePOP3", "MSExchangePOP3BE")) is is_restart
+    assert interpret.is_reboot(seen) is is_reboot
+    assert interpret.is_service_restart(seen, ("MSExchangePOP3", "MSExchangePOP3BE")) is is_restart
 
 
-LATEST = EXPECTED + reading.OVERDUE_AFTER
+LATEST = EXPECTED + interpret.OVERDUE_AFTER
 
 
 @pytest.mark.parametrize(
@@ -305,13 +305,13 @@ LATEST = EXPECTED + reading.OVERDUE_AFTER
 )
 def test_recovery_actions_under_way(seen, now, under_way):
     """Begun, without a result, and not long overdue."""
-    assert reading.is_under_way(seen, now) is under_way
+    assert interpret.is_under_way(seen, now) is under_way
 
 
 def test_nothing_outlives_a_boot():
     """An action begun before the latest boot is over; a boot before it says nothing."""
     later, earlier = NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)
-    assert not reading.is_under_way(recovery(), later, booted=later)
-    assert reading.is_under_way(recovery(), later, booted=earlier)
-    assert reading.is_under_way(recovery(), later, booted=NOW)
-    assert reading.is_under_way(recovery(started=None), later, booted=later)
+    assert not interpret.is_under_way(recovery(), later, booted=later)
+    assert interpret.is_under_way(recovery(), later, booted=earlier)
+    assert interpret.is_under_way(recovery(), later, booted=NOW)
+    assert interpret.is_under_way(recovery(started=None), later, booted=later)

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from popheal import Alert, Journal, Policy, Verdict, heal
-from popheal.actions import Impact
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.errors import CommandFailed
-from popheal.observations import RecoveryAction
-from popheal.report import FindingKind
-from popheal.windows import Window
+from popheal.exchange.models import RecoveryAction
+from popheal.policy.windows import Window
+from popheal.reports.report import FindingKind
+from popheal.tables.actions import Impact
 from tests.healing import alert_of
 
 DEFAULT = "mailbox-healed-by-reboot"

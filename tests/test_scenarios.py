@@ -9,8 +9,8 @@ import pytest
 from popheal import Journal, Report, aheal, heal
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import Scenario, load_scenario, scenario_names
+from popheal.exchange.names import same_server
 from popheal.lab import Lab, LabClock
-from popheal.names import same_server
 from tests.healing import alert_of
 from tests.properties import EFFECTS
 from tests.test_driver import without_ids_and_times

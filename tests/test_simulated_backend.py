@@ -7,10 +7,9 @@ from threading import Thread
 import pytest
 
 from popheal import SystemClock, VirtualClock
-from popheal.backend import EFFECTS, LOOKS, Backend
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
-from popheal.backends.simulated.calls import COMMANDS, BrokenCall
+from popheal.backends.simulated.call_faults import COMMANDS, BrokenCall
 from popheal.errors import (
     CommandFailed,
     NotAuthorised,
@@ -19,6 +18,7 @@ from popheal.errors import (
     Unreachable,
     Unreadable,
 )
+from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.testing import BackendConformance
 from tests.test_simulated_availability import organised
 

@@ -8,7 +8,7 @@ import pytest
 
 from popheal.backends.simulated import history as h
 from popheal.errors import CommandFailed
-from popheal.pop_log import correlate, is_back_end_file
+from popheal.exchange.protocol_log import correlate, is_back_end_file
 from tests.test_simulated_availability import organised
 
 BE, FE = "MSExchangePOP3BE", "MSExchangePop3"

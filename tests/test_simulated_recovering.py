@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from popheal import reading
 from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError, Unreachable
+from popheal.exchange import interpret
 from tests.test_simulated_availability import organised
 
 BE = "MSExchangePOP3BE"
@@ -45,13 +45,13 @@ def test_a_service_restart():
     assert action.requester
     assert seconds(action, "started", "expected_finish") == 300
     assert (action.finished, action.result) == (None, "")
-    assert reading.is_under_way(action, now)
+    assert interpret.is_under_way(action, now)
     scenario.clock.sleep(10)
     (done,), now = seen(scenario)
     assert (done.instance, done.result) == (action.instance, "Succeeded")
     assert seconds(done, "started", "finished") == 10
-    assert not reading.is_under_way(done, now)
-    assert reading.is_service_restart(done, [BE.lower()])
+    assert not interpret.is_under_way(done, now)
+    assert interpret.is_service_restart(done, [BE.lower()])
     assert seen(scenario, "MBX2")[0] == []
 
 
@@ -88,15 +88,15 @@ def test_a_reboot(do):
     scenario.clock.sleep(60)
     if do == "reboot":
         (action,), now = seen(scenario)
-        assert reading.is_reboot(action)
-        assert (action.resource, reading.is_under_way(action, now)) == ("MBX1", True)
+        assert interpret.is_reboot(action)
+        assert (action.resource, interpret.is_under_way(action, now)) == ("MBX1", True)
     scenario.clock.sleep(30)
     with pytest.raises(Unreachable):
         scenario.backend.recovery_actions("MBX1", scenario.clock.now())
     scenario.clock.sleep(300)
     (action,), now = seen(scenario)
     assert (action.action, action.result) == ("ForceReboot", "Succeeded")
-    assert not reading.is_under_way(action, now)
+    assert not interpret.is_under_way(action, now)
 
 
 def test_a_reboot_that_does_not_come():
@@ -104,10 +104,10 @@ def test_a_reboot_that_does_not_come():
     scenario = organised(servers={"MBX1": {"reboot": "never_goes_down"}}, events=[acting("reboot")])
     scenario.clock.sleep(120)
     (action,), now = seen(scenario)
-    assert reading.is_under_way(action, now)
+    assert interpret.is_under_way(action, now)
     scenario.clock.sleep(600)
     (action,), now = seen(scenario)
-    assert (action.result, reading.is_under_way(action, now)) == ("", False)
+    assert (action.result, interpret.is_under_way(action, now)) == ("", False)
 
 
 def test_a_reboot_on_top_of_another_fails():
@@ -125,9 +125,9 @@ def test_a_restart_cut_short():
     scenario.clock.sleep(330)
     (action,), now = seen(scenario)
     assert action.result == ""
-    assert reading.is_under_way(action, now)
+    assert interpret.is_under_way(action, now)
     booted = scenario.backend.host_status("MBX1").boot_time
-    assert not reading.is_under_way(action, now, booted=booted)
+    assert not interpret.is_under_way(action, now, booted=booted)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_what_ends_at_once(do, details, action, resource):
     ((one,), _) = seen(scenario)
     assert (one.action, one.resource, one.result) == (action, resource, "Succeeded")
     assert one.finished == one.started
-    assert not reading.is_reboot(one)
-    assert not reading.is_service_restart(one, [BE])
+    assert not interpret.is_reboot(one)
+    assert not interpret.is_service_restart(one, [BE])
 
 
 def test_what_is_no_recovery():
@@ -232,7 +232,7 @@ def test_actions_by_script():
     assert now - reboot.started == timedelta(seconds=60)
     assert throttled.throttled
     assert (throttled.instance, throttled.expected_finish) == ("", None)
-    assert [reading.is_under_way(one, now) for one in (reboot, throttled)] == [True, False]
+    assert [interpret.is_under_way(one, now) for one in (reboot, throttled)] == [True, False]
     scenario.clock.sleep(118)
     actions, now = seen(scenario)
     assert [one.result for one in actions] == ["", "", "", "Succeeded"]
@@ -267,7 +267,7 @@ def test_the_scenario_with_an_action_under_way():
     """It is when the alert comes, and stays so for some minutes."""
     scenario = load_scenario("recovery-action-under-way")
     (action,), now = seen(scenario)
-    assert reading.is_reboot(action)
-    assert reading.is_under_way(action, now)
+    assert interpret.is_reboot(action)
+    assert interpret.is_under_way(action, now)
     scenario.clock.sleep(240)
-    assert reading.is_under_way(action, scenario.backend.host_status("MBX1").local_time)
+    assert interpret.is_under_way(action, scenario.backend.host_status("MBX1").local_time)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from popheal import Verdict
-from popheal.backend import EFFECTS
 from popheal.backends.simulated import load_scenario
-from popheal.backends.simulated.calls import BrokenCall
-from popheal.procedures import PROCEDURES
+from popheal.backends.simulated.call_faults import BrokenCall
+from popheal.exchange.backend import EFFECTS
+from popheal.healthsets.pop import PROCEDURES
 from tests.healing import healed
 from tests.properties import violations
 from tests.simulation import DECIDING, Coverage, moments, simulate

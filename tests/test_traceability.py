@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from popheal import PROCEDURES
-from popheal.runbook import Ours, Section, Step
+from popheal.tables.citations import Ours, Section, Step
 from popheal.verify.sentences import (
     ERRATA,
     SENTENCES,
@@ -236,7 +236,7 @@ def extra(*answers, section=Section.PROXY, step="6"):
         ((Erratum("D9", "a note is no answer"),), GapKind.UNANSWERED),
         ((SameAs(Section.MAILBOX.step("7")),), GapKind.UNANSWERED),
         ((SameAs(Section.MAILBOX.step("9")),), GapKind.UNANSWERED),
-        ((Code("popheal.catalogue:NOTHING"),), GapKind.NO_SUCH_CODE),
+        ((Code("popheal.healthsets.pop.catalog:NOTHING"),), GapKind.NO_SUCH_CODE),
         ((Code("popheal.nothing:MONITORS"),), GapKind.NO_SUCH_CODE),
         ((ExplainsOnly("so"), Erratum("D24", "no such number")), GapKind.NO_SUCH_ERRATUM),
     ],
@@ -289,8 +289,8 @@ def test_a_forgotten_erratum_is_found():
 
 def test_code_may_be_a_method():
     """And must be there."""
-    assert exists(Code("popheal.backend:Backend.invoke_probe"))
-    assert not exists(Code("popheal.backend:Backend.invoke_nothing"))
+    assert exists(Code("popheal.exchange.backend:Backend.invoke_probe"))
+    assert not exists(Code("popheal.exchange.backend:Backend.invoke_nothing"))
 
 
 def test_a_gap_says_what_is_wrong():

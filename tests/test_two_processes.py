@@ -14,12 +14,12 @@ import pytest
 pytest.importorskip("psrpcore", reason="needs popheal[lab]")
 
 from popheal import Alert, Journal, Policy, Report, heal, resume
-from popheal.backend import EFFECTS
+from popheal.audit import check_journal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.errors import Fenced
-from popheal.journal.checking import check_journal
-from popheal.report import FindingKind
+from popheal.exchange.backend import EFFECTS
+from popheal.reports.report import FindingKind
 from tests.crashes import FAST, Mined, Points, ending, mined
 from tests.healing import Watched, alert_of
 from tests.lab_process import PATIENCE, PROCESSES, DistantClock, LabProcess, Way

@@ -10,18 +10,19 @@ import pytest
 from attrs import asdict, evolve
 
 import popheal
-from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, PROXY, Verdict, actions, verify
-from popheal.actions import COULD_NOT_TELL, Action, DebtKind, Impact
-from popheal.definition import CANCEL, Procedure, on, otherwise, state
+from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, PROXY, Verdict, verify
+from popheal.engine.run import DebtStatus, Run
 from popheal.errors import PophealError, UnknownName
-from popheal.machine import DebtStatus, Run
-from popheal.policy import Timing
-from popheal.runbook import Ours
-from popheal.verify import building, proving
+from popheal.policy.policy import Timing
+from popheal.tables import actions
+from popheal.tables.actions import COULD_NOT_TELL, Action, DebtKind, Impact
+from popheal.tables.citations import Ours
+from popheal.tables.table import CANCEL, Procedure, on, otherwise, state
+from popheal.verify import build, prove
 from popheal.verify.contracts import CONTRACTS
-from popheal.verify.ending import DURATIONS, TIMING
-from popheal.verify.exploring import explore
-from popheal.verify.world import EVENTS, VARIABLES
+from popheal.verify.environment import EVENTS, VARIABLES
+from popheal.verify.explorer import explore
+from popheal.verify.termination import DURATIONS, TIMING
 from tests.test_mutants import failback_first, retargeted, without
 
 WHY = Ours("a test")
@@ -191,9 +192,9 @@ def test_what_the_child_may_leave_behind_reaches_the_parent():
     careless = retargeted(
         MAILBOX, reprobing_after_reboot={"succeeded": "recovered", "failed": "failing_back"}
     )
-    assert (Verdict.RECOVERED, True) in proving.ends_of(careless)
-    assert (Verdict.RECOVERED, True) not in proving.ends_of(MAILBOX)
-    assert (Verdict.ESCALATED, True) in proving.ends_of(MAILBOX)
+    assert (Verdict.RECOVERED, True) in prove.ends_of(careless)
+    assert (Verdict.RECOVERED, True) not in prove.ends_of(MAILBOX)
+    assert (Verdict.ESCALATED, True) in prove.ends_of(MAILBOX)
     assert "P2" in refuted(CLIENT_ACCESS, child=careless)
 
 
@@ -290,7 +291,7 @@ def test_an_unknown_outcome():
 
 def test_nothing_that_runs_is_imported():
     """The proof reads tables; it shares nothing with what carries them out."""
-    allowed = ("actions", "definition", "errors", "procedures", "runbook", "verify")
+    allowed = ("errors", "healthsets", "tables", "verify")
     for file in Path(popheal.__file__).parent.joinpath("verify").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -305,11 +306,11 @@ def test_nothing_that_runs_is_imported():
 
 def test_every_action_has_a_contract():
     """With every outcome that it can have, and all of them words of the model."""
-    contracts = proving.contracts_for(CLIENT_ACCESS)
+    contracts = prove.contracts_for(CLIENT_ACCESS)
     known = {one.name: set(one.values) for one in VARIABLES}
     used = {one.action for table in PROCEDURES.values() for one in table.states}
     for action in used:
-        contract = building.contract_of(action, contracts)
+        contract = build.contract_of(action, contracts)
         assert {answer.outcome for answer in contract.answers} == set(action.outcomes)
         assert contract.impact is action.impact
         assert {*contract.good, *contract.reasons, *contract.last_resort} <= set(action.outcomes)
@@ -323,9 +324,9 @@ def test_every_action_has_a_contract():
 
 def test_a_calm_world_is_part_of_the_whole_one():
     """So that what is broken there is broken."""
-    contracts = proving.contracts_for(MAILBOX)
-    whole = explore(building.build(MAILBOX, contracts))
-    calm = explore(building.build(MAILBOX, contracts, calm=True))
+    contracts = prove.contracts_for(MAILBOX)
+    whole = explore(build.build(MAILBOX, contracts))
+    calm = explore(build.build(MAILBOX, contracts, calm=True))
 
     def situations(found):
         shared = [one.name for one in calm.system.variables]
@@ -358,7 +359,7 @@ def test_debts_are_settled_as_the_engine_does_it(unclear):
     assert run.verdict
     (debt,) = run.debts
     assert debt.kind is DebtKind.PROTOCOL_LOGGING
-    assert (debt.status is not DebtStatus.PAID) is building.UNCLEAR_DEBTS_STAY
+    assert (debt.status is not DebtStatus.PAID) is build.UNCLEAR_DEBTS_STAY
 
 
 def test_rows_to_print(proofs):

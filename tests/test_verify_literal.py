@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from popheal.runbook import Step
+from popheal.tables.citations import Step
 from popheal.verify.literal import LITERAL, literal_findings
 
 

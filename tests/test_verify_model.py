@@ -5,22 +5,23 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from popheal import CLIENT_ACCESS, MAILBOX, Verdict, actions, verify
-from popheal.actions import Impact
-from popheal.definition import CANCEL, Guard, Procedure, on, otherwise, state
-from popheal.runbook import Ours
-from popheal.verify.building import build
-from popheal.verify.ending import endless, ranks
-from popheal.verify.exploring import explore
-from popheal.verify.judging import ambiguous, judge, without_witness
-from popheal.verify.killing import LAW, killers
+from popheal import CLIENT_ACCESS, MAILBOX, Verdict, verify
+from popheal.tables import actions
+from popheal.tables.actions import Impact
+from popheal.tables.citations import Ours
+from popheal.tables.table import CANCEL, Guard, Procedure, on, otherwise, state
+from popheal.verify.build import build
+from popheal.verify.environment import YES
+from popheal.verify.explorer import explore
 from popheal.verify.literal_actions import LITERAL_CONTRACTS
+from popheal.verify.model import Answer, Contract
 from popheal.verify.mutants import Table, mutants_of
+from popheal.verify.mutation_score import LAW, killers
 from popheal.verify.properties import BY_ID
-from popheal.verify.proving import contracts_for, result_of
-from popheal.verify.slicing import both, values_of
-from popheal.verify.terms import Answer, Contract
-from popheal.verify.world import YES
+from popheal.verify.prove import contracts_for, result_of
+from popheal.verify.slice import both, values_of
+from popheal.verify.termination import endless, ranks
+from popheal.verify.verdicts import ambiguous, judge, without_witness
 
 WHY = Ours("a test")
 ENDINGS = {"well": Verdict.RECOVERED, "ill": Verdict.ESCALATED, "stopped": Verdict.CANCELLED}

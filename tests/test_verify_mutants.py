@@ -6,8 +6,8 @@ import pytest
 
 from popheal import MAILBOX, PROCEDURES
 from popheal.verify import PROPERTIES, verify_all
-from popheal.verify.killing import HARMLESS, LAW, harmless, score
 from popheal.verify.mutants import Table, mutants_of
+from popheal.verify.mutation_score import HARMLESS, LAW, harmless, score
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ import subprocess
 import pytest
 
 from popheal import MAILBOX, PROCEDURES
-from popheal.verify.building import build
-from popheal.verify.exploring import explore
-from popheal.verify.judging import judge
+from popheal.verify.build import build
+from popheal.verify.environment import STOP
+from popheal.verify.explorer import explore
 from popheal.verify.literal import LITERAL, LITERAL_CONTRACTS
 from popheal.verify.promela import NOT_ASKED, SpinFailed, ask_spin, available, promela
-from popheal.verify.proving import contracts_for
-from popheal.verify.world import STOP
+from popheal.verify.prove import contracts_for
+from popheal.verify.verdicts import judge
 from tests.test_mutants import failback_first, retargeted
 
 needs_spin = pytest.mark.skipif(

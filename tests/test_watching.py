@@ -19,20 +19,20 @@ import pytest
 from click.testing import CliRunner
 
 from popheal import Journal, Policy, Verdict
-from popheal.actions import Impact
 from popheal.backends.simulated import SimulatedBackend
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated.faults import Cure, Fault
 from popheal.backends.simulated.scenario import build_scenario
-from popheal.catalogue import MONITORS
 from popheal.cli.app import popheal as command
 from popheal.cli.signals import BrokenOff
 from popheal.errors import BackendError, JournalError, NotAuthorised, Unreachable
-from popheal.illness import Illness, Next, decide, illness_of
+from popheal.exchange.models import MonitorHealth
+from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord
-from popheal.observations import MonitorHealth
-from popheal.watching import watch
-from popheal.windows import DAYS, Window
+from popheal.policy.windows import DAYS, Window
+from popheal.tables.actions import Impact
+from popheal.watch.decide import Illness, Next, decide, illness_of
+from popheal.watch.loop import watch
 from tests.test_cli_lab import PATIENCE, POPHEAL, environment, lab
 
 ROOT = Path(__file__).parent.parent
@@ -811,7 +811,7 @@ def test_people_are_told_as_notify_says(watched, tmp_path, monkeypatch):
             if event.name == "handed_over":
                 sent.append(event.details["report"].verdict)
 
-    monkeypatch.setattr("popheal.notifying.Notifier", Notifier)
+    monkeypatch.setattr("popheal.notify.Notifier", Notifier)
     monkeypatch.setenv("POPHEAL_NOTIFY", "json://localhost")
     text = f'{CONFIG}{WATCH}[journal]\npath = "journal.db"\n[notify]\nurls_env = "POPHEAL_NOTIFY"\n'
     assert watched(organisation(faults=[fault(cure="never")]), "--once", text=text).exit_code == 1
@@ -936,7 +936,7 @@ def test_sigterm_leaves_a_healing_for_the_next_start(watched, tmp_path, monkeypa
         if event.name == "action_started" and event.state == "awaiting_server":
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("popheal.cli.watching.tell", terminate)
+    monkeypatch.setattr("popheal.cli.commands.watch.tell", terminate)
     before = signal.getsignal(signal.SIGTERM)
     journal = tmp_path / "journal.db"
     assert watched(simulation, "--journal", str(journal)).exit_code == 0
@@ -958,7 +958,7 @@ def test_a_second_ctrl_c_says_what_the_journal_has(watched, tmp_path, monkeypatc
     def broken_off(*_, **__):
         raise BrokenOff
 
-    monkeypatch.setattr("popheal.watching.watch", broken_off)
+    monkeypatch.setattr("popheal.watch.loop.watch", broken_off)
     result = watched(organisation(), "--journal", str(tmp_path / "journal.db"))
     assert result.exit_code == 130
     assert "Broken off. What was begun is not undone" in result.stderr

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from popheal import PophealError
-from popheal.windows import DAYS, InvalidWindow, Window, is_open, next_opening
+from popheal.policy.windows import DAYS, InvalidWindow, Window, is_open, next_opening
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

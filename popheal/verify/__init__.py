@@ -12,10 +12,9 @@ The runbook's text as it stands is in :mod:`popheal.verify.literal`, tables with
 in :mod:`popheal.verify.mutants`, the second opinion in :mod:`popheal.verify.promela`.
 """
 
-from popheal.verify.ending import Bounds
 from popheal.verify.properties import PROPERTIES, Property
-from popheal.verify.proving import Proof, Proofs, Result, verify, verify_all, witness
-from popheal.verify.showing import (
+from popheal.verify.prove import Proof, Proofs, Result, verify, verify_all, witness
+from popheal.verify.report import (
     NOT_PROVED,
     assumption_rows,
     counterexample,
@@ -23,6 +22,7 @@ from popheal.verify.showing import (
     rows,
     size_rows,
 )
+from popheal.verify.termination import Bounds
 from popheal.verify.traces import Trace
 
 __all__ = [

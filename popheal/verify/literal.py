@@ -14,9 +14,10 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.actions import BACK_END, BY_ROLE, FRONT_END, WAIT, restart_service
-from popheal.definition import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
-from popheal.runbook import Ours, Section
+from popheal.tables.actions import BACK_END, BY_ROLE, FRONT_END, WAIT, restart_service
+from popheal.tables.citations import Ours, Section
+from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
+from popheal.verify.environment import STOP
 from popheal.verify.literal_actions import (
     ALLOW,
     CHECK_BACKENDS,
@@ -33,8 +34,7 @@ from popheal.verify.literal_actions import (
     VERIFY,
     plain,
 )
-from popheal.verify.proving import Proof, Result, verify
-from popheal.verify.world import STOP
+from popheal.verify.prove import Proof, Result, verify
 
 _SUPPORT: Final = "contacting_support"
 _ENDINGS: Final = {

@@ -11,9 +11,9 @@ from typing import Final
 
 from attrs import evolve
 
-from popheal import actions
-from popheal.actions import Action, Impact
-from popheal.verify.terms import Answer, Contract
+from popheal.tables import actions
+from popheal.tables.actions import Action, Impact
+from popheal.verify.model import Answer, Contract
 
 
 def _command(name: str, impact: Impact, sentence: str) -> Action:

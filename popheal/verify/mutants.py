@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
-from popheal.actions import REBOOT, Action, Impact
-from popheal.definition import Procedure, State, Transition, Verdict
 from popheal.errors import DefinitionError
+from popheal.tables.actions import REBOOT, Action, Impact
+from popheal.tables.table import Procedure, State, Transition, Verdict
 from popheal.verify.literal_actions import LITERAL_RESTART
-from popheal.verify.terms import Tabular
+from popheal.verify.model import Tabular
 
 
 @frozen(kw_only=True)

@@ -18,9 +18,9 @@ from pathlib import Path
 from attrs import frozen
 
 from popheal.errors import PophealError
+from popheal.verify.model import Bad, Cond, Step, System
 from popheal.verify.properties import PROPERTIES
-from popheal.verify.slicing import values_of
-from popheal.verify.terms import Bad, Cond, Step, System
+from popheal.verify.slice import values_of
 
 #: Properties that the second opinion is not asked for: they are open, or of the table alone, or
 #: (P14) follow from what was reached.

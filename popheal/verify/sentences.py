@@ -18,7 +18,7 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.runbook import Section, Step
+from popheal.tables.citations import Section, Step
 
 
 class Part(Enum):
@@ -78,7 +78,7 @@ class Sentence:
 
     Attributes:
         section: Where it stands.
-        step: As :class:`popheal.runbook.Step` numbers it; the table's rows are steps too.
+        step: As :class:`popheal.tables.citations.Step` numbers it; the table's rows are steps too.
         number: Within the step, from 1.
         says: What it says, in our words.
         answers: What became of it, beside the rows that cite it.
@@ -128,15 +128,15 @@ def _page(section: Place, *rows: _Row) -> tuple[Sentence, ...]:
 _VERIFYING, _MAILBOX, _CTP = Section.VERIFYING, Section.MAILBOX, Section.CLIENT_ACCESS
 _PROXY, _COMMAND_TIME = Section.PROXY, Section.COMMAND_TIME
 
-_CATALOGUE = Code("popheal.catalogue:MONITORS")
-_DEPENDENCIES = Code("popheal.triaging.brakes:dependency")
-_TRIAGE = Code("popheal.triaging.verifying:triage_server")
-_HEALING = Code("popheal.conductor:healing")
-_ROLES = Code("popheal.backend:Backend.server_info")
-_RUN_PROBE = Code("popheal.performing.probing:run_probe")
-_HAND_OVER = Code("popheal.handover:hand_over")
-_SUPPORT = Code("popheal.handover:SUPPORT")
-_COPIES = Code("popheal.backend:Backend.database_copies")
+_CATALOGUE = Code("popheal.healthsets.pop.catalog:MONITORS")
+_DEPENDENCIES = Code("popheal.engine.triage.blockers:dependency")
+_TRIAGE = Code("popheal.engine.triage.triage:triage_server")
+_HEALING = Code("popheal.engine.healing:healing")
+_ROLES = Code("popheal.exchange.backend:Backend.server_info")
+_RUN_PROBE = Code("popheal.engine.actions.probes:run_probe")
+_HAND_OVER = Code("popheal.reports.handover:hand_over")
+_SUPPORT = Code("popheal.reports.handover:SUPPORT")
+_COPIES = Code("popheal.exchange.backend:Backend.database_copies")
 _ALONE = SameAs(_COMMAND_TIME.step("3", 2))
 _WITH_MAILBOXES = SameAs(_COMMAND_TIME.step("3", 3))
 
@@ -177,7 +177,11 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
             "What the health set watches: POP3 and its clients' connections.",
             ExplainsOnly("says what it is about"),
         ),
-        ("0", "Two other health sets belong with it.", Code("popheal.catalogue:HEALTH_SETS")),
+        (
+            "0",
+            "Two other health sets belong with it.",
+            Code("popheal.healthsets.pop.catalog:HEALTH_SETS"),
+        ),
         (
             "0",
             "An alert may mean that mail can't be fetched over POP3.",
@@ -214,7 +218,12 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
     ),
     *_page(
         _VERIFYING,
-        ("1", "Take server and health set from the alert.", Code("popheal.report:Alert"), _TRIAGE),
+        (
+            "1",
+            "Take server and health set from the alert.",
+            Code("popheal.reports.report:Alert"),
+            _TRIAGE,
+        ),
         (
             "2",
             "The alert's message tells the cause.",
@@ -229,23 +238,27 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
         (
             "2.1",
             "Ask for the health of the alerting set.",
-            Code("popheal.backend:Backend.server_health"),
-            Code("popheal.reading:pop_rows"),
+            Code("popheal.exchange.backend:Backend.server_health"),
+            Code("popheal.exchange.interpret:pop_rows"),
             _D5,
         ),
         ("2.1", "The same for set POP on one server.", _EXAMPLE, _D5),
-        ("2.2", "Find the monitor that complains.", Code("popheal.triaging.rows:sort_rows")),
-        ("2.2", "It is the one whose AlertValue says so.", Code("popheal.reading:is_unhealthy")),
+        ("2.2", "Find the monitor that complains.", Code("popheal.engine.triage.health:sort_rows")),
+        (
+            "2.2",
+            "It is the one whose AlertValue says so.",
+            Code("popheal.exchange.interpret:is_unhealthy"),
+        ),
         ("2.3", "Run the unhealthy monitor's probe again.", _RUN_PROBE, _D19),
         ("2.3", "The table tells which probe that is.", _CATALOGUE),
-        ("2.3", "The command for it.", Code("popheal.backend:Backend.invoke_probe")),
+        ("2.3", "The command for it.", Code("popheal.exchange.backend:Backend.invoke_probe")),
         ("2.3", "Say PopCTPMonitor fails.", _EXAMPLE),
         ("2.3", "Its probe is PopCTPProbe.", _EXAMPLE),
         ("2.3", "How to run that on one server.", _EXAMPLE),
         (
             "2.4",
             "Look at the probe's result.",
-            Code("popheal.reading:probe_outcome"),
+            Code("popheal.exchange.interpret:probe_outcome"),
             Erratum("D3", "the property has another name, ResultType"),
         ),
         ("2.4", "Succeeded: it was transient, and is over.", _TRIAGE),

@@ -15,9 +15,9 @@ from typing import Final
 
 from attrs import define, frozen
 
-from popheal.definition import Procedure
-from popheal.procedures import PROCEDURES
-from popheal.runbook import Citation, Ours, Section, Step
+from popheal.healthsets.pop import PROCEDURES
+from popheal.tables.citations import Citation, Ours, Section, Step
+from popheal.tables.table import Procedure
 from popheal.verify.sentences import (
     ERRATA,
     SENTENCES,

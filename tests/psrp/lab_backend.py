@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from attrs import evolve
 
 from popheal.errors import CommandFailed, UnknownName
-from popheal.observations import (
+from popheal.exchange.models import (
     ComponentState,
     Dag,
     Database,

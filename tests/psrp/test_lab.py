@@ -17,8 +17,8 @@ from pypsrp.wsman import WSMan
 
 from popheal.errors import ConfigurationError
 from popheal.lab import Lab, Wire, WireFault
-from popheal.lab.clixml import Int64, LocalTime, PsEnum, PsList, PsObject, to_xml
 from popheal.lab.listener import Login
+from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject, to_xml
 
 from .conftest import PASSWORD
 from .lab_backend import EX1, EX2, NOW, FakeBackend

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
-from popheal.backend import EFFECTS, LOOKS, Backend
 from popheal.backends.psrp import PsrpBackend, exchange_connection
 from popheal.backends.psrp.scripts import (
     RECOVERY_ACTIONS,
@@ -21,9 +20,10 @@ from popheal.backends.psrp.scripts import (
     SCRIPTS,
 )
 from popheal.errors import CommandFailed, NotAuthorised, Unreachable, Unreadable
+from popheal.exchange.backend import EFFECTS, LOOKS, Backend
+from popheal.exchange.models import MailboxServer, ServerInfo
 from popheal.journal import Journal
 from popheal.lab import Lab
-from popheal.observations import MailboxServer, ServerInfo
 
 from .lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
 
@@ -142,9 +142,9 @@ def test_a_shell_long_unused_is_replaced(
 ) -> None:
     """A connection that proxies and tickets may have forgotten isn't trusted with an effect."""
     backend.server_health(EX1)
-    from popheal.backends.psrp import routes
+    from popheal.backends.psrp import routing
 
-    monkeypatch.setattr(routes, "_IDLE", -1.0)
+    monkeypatch.setattr(routing, "_IDLE", -1.0)
     backend.server_health(EX1)
     assert lab.shells(EX2) == 1
 

@@ -26,10 +26,10 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.lab import Lab, Wire, WireFault
-from popheal.lab.clixml import PsObject
-from popheal.lab.faults import BROKEN_OFF
-from popheal.lab.records import Ended
+from popheal.lab.error_writer import Ended
+from popheal.lab.serializer import PsObject
 from popheal.lab.shells import Shell
+from popheal.lab.wire_faults import BROKEN_OFF
 
 from .conftest import PASSWORD
 from .lab_backend import BOOT, EX1, EX2, FakeBackend
@@ -392,9 +392,9 @@ def test_few_shells_at_a_time(
     lab: Lab, backend: PsrpBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one longest unused is closed for a new one."""
-    from popheal.backends.psrp import routes
+    from popheal.backends.psrp import routing
 
-    monkeypatch.setattr(routes, "_MOST", 2)
+    monkeypatch.setattr(routing, "_MOST", 2)
     backend.host_status(EX1)
     backend.host_status(EX2)
     backend.server_health(EX1)

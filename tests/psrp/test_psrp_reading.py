@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from attrs import evolve
 
-from popheal.backends.psrp import reading, values
+from popheal.backends.psrp import clixml, parse
 from popheal.backends.psrp.client import _Deserializer
-from popheal.backends.psrp.reading import Row
-from popheal.backends.psrp.values import Record
+from popheal.backends.psrp.clixml import Record
+from popheal.backends.psrp.parse import Row
 from popheal.errors import Unreadable
-from popheal.observations import RecoveryAction
+from popheal.exchange.models import RecoveryAction
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 UTC_2021 = datetime(2021, 9, 29, 18, 59, 7, 20592, tzinfo=UTC)
@@ -38,7 +38,7 @@ def row(item: object, server: str = "SOLO-E19A", command: str = "Get-Something")
 
 
 def loaded_row(name: str, server: str = "SOLO-E19A") -> Row:
-    return reading.only(load(name), server=server, command="Get-Something")
+    return parse.only(load(name), server=server, command="Get-Something")
 
 
 def record(**properties: object) -> Record:
@@ -50,7 +50,7 @@ def record(**properties: object) -> Record:
 
 def test_exchange_server() -> None:
     """Roles by the booleans, the site's name, the version."""
-    info = reading.server_info(loaded_row("e19-GetExchangeServer.xml"))
+    info = parse.server_info(loaded_row("e19-GetExchangeServer.xml"))
     assert (info.fqdn, info.name) == ("Solo-E19A.Solo.com", "SOLO-E19A")
     assert info.mailbox_role
     assert info.client_access_role
@@ -59,7 +59,7 @@ def test_exchange_server() -> None:
 
 def test_mailbox_server() -> None:
     """Outside a DAG, nothing blocked, no limit."""
-    seen = reading.mailbox_server(loaded_row("e19-GetMailboxServer.xml", "solo-e19a.solo.com"))
+    seen = parse.mailbox_server(loaded_row("e19-GetMailboxServer.xml", "solo-e19a.solo.com"))
     assert seen.dag is None
     assert seen.activation_disabled is False
     assert seen.auto_activation_policy == "Unrestricted"
@@ -68,8 +68,8 @@ def test_mailbox_server() -> None:
 
 def test_component_states() -> None:
     """All components, and who set them."""
-    found = reading.rows(load("e19-GetServerComponentState.xml"), server="s", command="c")
-    states = {seen.component: seen for seen in map(reading.component_state, found)}
+    found = parse.rows(load("e19-GetServerComponentState.xml"), server="s", command="c")
+    states = {seen.component: seen for seen in map(parse.component_state, found)}
     assert len(states) == 34
     assert {n for n, seen in states.items() if seen.state != "Active"} == {
         "ForwardSyncDaemon",
@@ -81,7 +81,7 @@ def test_component_states() -> None:
 def test_component_state_with_lost_fields() -> None:
     """Requesters whose fields were lost on the way are read from their printed form."""
     lost = Record(text="Requestor:HealthAPI; State:Inactive; Timestamp:1/5/2026 7:00:00 AM")
-    seen = reading.component_state(
+    seen = parse.component_state(
         row(record(Component="PopProxy", State="Inactive", LocalStates=[lost, Record(text="?")]))
     )
     assert seen.requesters == (("HealthAPI", "Inactive"),)
@@ -89,8 +89,8 @@ def test_component_state_with_lost_fields() -> None:
 
 def test_services() -> None:
     """Windows services as Get-Service gives them."""
-    found = reading.rows(load("e19-GetService.trimmed.xml"), server="s", command="c")
-    services = {seen.name: seen for seen in map(reading.service, found)}
+    found = parse.rows(load("e19-GetService.trimmed.xml"), server="s", command="c")
+    services = {seen.name: seen for seen in map(parse.service, found)}
     assert len(services) == 17
     for name in ("MSExchangePop3", "MSExchangePOP3BE"):
         assert (services[name].state, services[name].start_type) == ("Stopped", "Manual")
@@ -103,7 +103,7 @@ def test_operating_system() -> None:
     assert item.moment("LastBootUpTime") == UTC_2021
     assert item.moment("LocalDateTime") > UTC_2021
     item.record.put("SetupRunning", False)
-    seen = reading.host_status(item)
+    seen = parse.host_status(item)
     assert (seen.boot_time, seen.reboot_pending) == (UTC_2021, None)
 
 
@@ -116,8 +116,8 @@ def test_database_copies() -> None:
     """A whole DAG member: active, passive, and a recovery database that never moves."""
     stamp, copies, checks = load("dag-copystatus-and-replicationhealth.xml")
     assert stamp == "1406874603,41783"
-    found = reading.rows([copies], server="MBX1001", command="c")
-    seen = [reading.database_copy(item) for item in found]
+    found = parse.rows([copies], server="MBX1001", command="c")
+    seen = [parse.database_copy(item) for item in found]
     assert Counter(copy.status for copy in seen) == {"Mounted": 6, "Healthy": 11, "Dismounted": 1}
     (recovery,) = [copy for copy in seen if copy.status == "Dismounted"]
     assert recovery.database.startswith("RecoveryDB")
@@ -126,7 +126,7 @@ def test_database_copies() -> None:
     assert len(active) == 7
     assert all((c.server, c.active_server) == ("MBX1001", "mbx1001") for c in active)
     assert all(isinstance(c.copy_queue, int) and c.content_index for c in seen)
-    assert len(reading.rows([checks], server="s", command="c")) == 16
+    assert len(parse.rows([checks], server="s", command="c")) == 16
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_database_copies() -> None:
 )
 def test_times_of_overrides(name: str, created: datetime | None) -> None:
     """ISO with Z is a moment; a printed time without zone isn't, and isn't made one."""
-    first = reading.rows(load(name), server="s", command="c")[0]
+    first = parse.rows(load(name), server="s", command="c")[0]
     assert first.maybe_moment("CreatedTime") == created
     assert first.record.types[0].startswith("Microsoft.Exchange.Monitoring")
     assert first.text("PropertyName") == "Enabled"
@@ -168,33 +168,33 @@ def test_every_sample_can_be_read() -> None:
 )
 def test_moments(text: str, moment: datetime | None) -> None:
     """Every form with a zone; nothing is made of one without."""
-    assert values.moment_of(text) == moment
+    assert clixml.moment_of(text) == moment
 
 
 def test_flags_and_counts() -> None:
     """Booleans and numbers in the forms they come in, and nothing else."""
     wrapped = Record(text="True")
     wrapped.value = True
-    assert [values.flag_of(v) for v in (True, "False", wrapped)] == [True, False, True]
-    assert [values.flag_of(v) for v in (None, "", 1, "yes", [])] == [None] * 5
+    assert [clixml.flag_of(v) for v in (True, "False", wrapped)] == [True, False, True]
+    assert [clixml.flag_of(v) for v in (None, "", 1, "yes", [])] == [None] * 5
     number = Record(text="7")
     number.value = 7
-    assert [values.count_of(v) for v in (3, "4", number)] == [3, 4, 7]
-    assert [values.count_of(v) for v in (True, None, "Unlimited", "", 1.5)] == [None] * 5
+    assert [clixml.count_of(v) for v in (3, "4", number)] == [3, 4, 7]
+    assert [clixml.count_of(v) for v in (True, None, "Unlimited", "", 1.5)] == [None] * 5
 
 
 def test_nothing_in_every_form() -> None:
     """Nil, empty string, empty list and a missing property all count as nothing."""
-    assert [values.items_of(v) for v in (None, "", [], "one")] == [[], [], [], ["one"]]
-    assert [values.text_of(v) for v in (None, "", "  ", [])] == [None] * 4
+    assert [clixml.items_of(v) for v in (None, "", [], "one")] == [[], [], [], ["one"]]
+    assert [clixml.text_of(v) for v in (None, "", "  ", [])] == [None] * 4
     named = Record()
     named.put("Name", "ex1")
-    assert [values.text_of(v) for v in (named, True, False, 3)] == ["ex1", "True", "False", "3"]
+    assert [clixml.text_of(v) for v in (named, True, False, 3)] == ["ex1", "True", "False", "3"]
 
 
 def test_circular_references_and_escapes() -> None:
     """An object may hold itself; escaped characters and surrogates come back as they were."""
-    seen = values.read(
+    seen = clixml.read(
         '<Obj RefId="0"><TN RefId="0"><T>Deserialized.A.B</T></TN><Props>'
         '<Ref N="Me" RefId="0" /><Ref N="Lost" RefId="9" />'
         '<S N="S">a_x000A_b_x005F_x_xD83D__xDCA9_</S>'
@@ -206,7 +206,7 @@ def test_circular_references_and_escapes() -> None:
     assert seen.get("me") is seen
     assert seen.get("Lost") is None
     assert seen.get("S") == "a\nb_x\U0001f4a9"
-    assert values.items_of(seen.get("L")) == [5]
+    assert clixml.items_of(seen.get("L")) == [5]
     assert getattr(seen.get("D"), "value", None) == {"k": 1.5}
     assert "B" in repr(seen)
     assert set(seen) == {"me", "lost", "s", "l", "d"}
@@ -222,34 +222,34 @@ def test_types_first_named_in_a_list() -> None:
         "<ToString>o/ex1</ToString></Obj>"
         "</Props></Obj>"
     )
-    found = reading.dag(row(seen))
+    found = parse.dag(row(seen))
     assert (found.members, found.primary_active_manager) == (("ex1",), "ex1")
     assert found.operational == ()
 
 
 MANDATORY = [
-    (reading.mailbox_server, "DatabaseCopyActivationDisabledAndMoveNow"),
-    (reading.mailbox_server, "DatabaseCopyAutoActivationPolicy"),
-    (reading.mailbox_server, "DatabaseAvailabilityGroup"),
-    (reading.server_info, "IsMailboxServer"),
-    (reading.server_info, "IsClientAccessServer"),
-    (reading.server_info, "Fqdn"),
-    (reading.database_copy, "Status"),
-    (reading.database_copy, "MailboxServer"),
-    (reading.database_copy, "DatabaseName"),
-    (reading.database, "ReplicationType"),
-    (reading.database, "Recovery"),
-    (reading.pop_settings, "ProtocolLogEnabled"),
-    (reading.host_status, "LastBootUpTime"),
-    (reading.host_status, "LocalDateTime"),
-    (reading.host_status, "SetupRunning"),
-    (reading.service, "State"),
-    (reading.service, "StartMode"),
-    (reading.component_state, "State"),
-    (reading.monitor_health, "AlertValue"),
-    (reading.monitor_health, "Server"),
-    (reading.dag, "Servers"),
-    (reading.log_file, "Head"),
+    (parse.mailbox_server, "DatabaseCopyActivationDisabledAndMoveNow"),
+    (parse.mailbox_server, "DatabaseCopyAutoActivationPolicy"),
+    (parse.mailbox_server, "DatabaseAvailabilityGroup"),
+    (parse.server_info, "IsMailboxServer"),
+    (parse.server_info, "IsClientAccessServer"),
+    (parse.server_info, "Fqdn"),
+    (parse.database_copy, "Status"),
+    (parse.database_copy, "MailboxServer"),
+    (parse.database_copy, "DatabaseName"),
+    (parse.database, "ReplicationType"),
+    (parse.database, "Recovery"),
+    (parse.pop_settings, "ProtocolLogEnabled"),
+    (parse.host_status, "LastBootUpTime"),
+    (parse.host_status, "LocalDateTime"),
+    (parse.host_status, "SetupRunning"),
+    (parse.service, "State"),
+    (parse.service, "StartMode"),
+    (parse.component_state, "State"),
+    (parse.monitor_health, "AlertValue"),
+    (parse.monitor_health, "Server"),
+    (parse.dag, "Servers"),
+    (parse.log_file, "Head"),
 ]
 FULL = {
     "Name": "ex1",
@@ -282,10 +282,10 @@ FULL = {
 @pytest.mark.parametrize(("reader", "missing"), MANDATORY)
 def test_nothing_that_matters_is_filled_in(reader, missing: str) -> None:  # type: ignore[no-untyped-def]
     """With it the row is read; without it, it is unreadable, and the error says what is missing."""
-    everything = {**FULL, "State": FULL["State"] if reader is not reading.database_copy else ""}
+    everything = {**FULL, "State": FULL["State"] if reader is not parse.database_copy else ""}
     assert reader(row(record(**everything), "ex1"))
     # A service's state has a second name, which only Get-Service uses.
-    skipped = {missing, "Status"} if reader is reading.service else {missing}
+    skipped = {missing, "Status"} if reader is parse.service else {missing}
     poor = {name: value for name, value in everything.items() if name not in skipped}
     with pytest.raises(Unreadable, match=missing):
         reader(row(record(**poor), "ex1"))
@@ -293,27 +293,27 @@ def test_nothing_that_matters_is_filled_in(reader, missing: str) -> None:  # typ
 
 def test_unknown_values_are_kept() -> None:
     """A word of a newer version isn't an error of the reader."""
-    assert reading.monitor_health(row(record(**FULL), "ex1")).alert_value == "SomethingNew"
+    assert parse.monitor_health(row(record(**FULL), "ex1")).alert_value == "SomethingNew"
 
 
 def test_unknown_kind_of_replication() -> None:
     """But where only two answers are possible, a third is unreadable."""
     with pytest.raises(Unreadable, match="Sometimes"):
-        reading.database(row(record(**{**FULL, "ReplicationType": "Sometimes"}), "ex1"))
+        parse.database(row(record(**{**FULL, "ReplicationType": "Sometimes"}), "ex1"))
 
 
 def test_about_another_server() -> None:
     """Settings of another server aren't taken for the asked one's."""
     with pytest.raises(Unreadable, match="ex2"):
-        reading.pop_settings(row(record(**{**FULL, "Server": "o/Servers/ex2"}), "ex1"))
+        parse.pop_settings(row(record(**{**FULL, "Server": "o/Servers/ex2"}), "ex1"))
 
 
 def test_how_many_rows() -> None:
     """None, two, or something that is no object, where one object was asked for."""
     for answer in ([], [Record(), Record()], ["text"]):
         with pytest.raises(Unreadable):
-            reading.only(answer, server="s", command="c")
-    assert reading.rows([None, "", []], server="s", command="c") == []
+            parse.only(answer, server="s", command="c")
+    assert parse.rows([None, "", []], server="s", command="c") == []
 
 
 # --- recovery actions ----------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def at(minute: int) -> datetime:
 
 
 def actions(*events: dict[str, object]) -> list[RecoveryAction]:
-    return reading.recovery_actions([row(record(**event), "ex1") for event in events])
+    return parse.recovery_actions([row(record(**event), "ex1") for event in events])
 
 
 def test_a_start_and_an_end_are_one_action() -> None:
@@ -432,6 +432,6 @@ def test_garbled_events(event: dict[str, object], change: dict[str, object], sai
 def test_events_that_are_no_objects() -> None:
     """Or objects with nothing in them."""
     with pytest.raises(Unreadable, match="no object"):
-        reading.recovery_actions(reading.rows(["500"], server="s", command="c"))
+        parse.recovery_actions(parse.rows(["500"], server="s", command="c"))
     with pytest.raises(Unreadable, match="TimeCreated"):
         actions({})

@@ -13,24 +13,23 @@ from pypsrp.exceptions import WSManFaultError
 from requests.exceptions import SSLError
 from spnego.exceptions import SpnegoError
 
-from popheal import names
 from popheal.backends.psrp import (
     Connection,
     PsrpSettings,
     Secret,
     backend,
+    error_records,
     exchange_connection,
-    reading,
-    records,
-    routes,
+    parse,
+    routing,
     winrm_connection,
 )
 from popheal.backends.psrp import settings as settings_module
 from popheal.backends.psrp.client import _wsman
+from popheal.backends.psrp.clixml import shortened
+from popheal.backends.psrp.error_records import RULES, ErrorText, Rule, failure, without_noise
 from popheal.backends.psrp.failures import MEANING, Stage, Trouble, diagnose, meaning
-from popheal.backends.psrp.records import RULES, ErrorText, Rule, failure, without_noise
 from popheal.backends.psrp.settings import is_loopback
-from popheal.backends.psrp.values import shortened
 from popheal.errors import (
     CommandFailed,
     ConfigurationError,
@@ -39,7 +38,8 @@ from popheal.errors import (
     UnknownName,
     Unreachable,
 )
-from popheal.names import same_server
+from popheal.exchange import names
+from popheal.exchange.names import same_server
 
 
 def test_a_secret_shows_itself_to_nobody() -> None:
@@ -166,7 +166,7 @@ def test_names_of_one_server() -> None:
         exchange=exchange_connection(["EX1.a.b"]), winrm=winrm_connection(), addresses={}
     )
     assert settings.full_name("ex1.A.b.") == settings.full_name("Ex1") == "EX1.a.b"
-    modules = (settings_module, routes, backend, reading, records)
+    modules = (settings_module, routing, backend, parse, error_records)
     for module in modules:
         for name in ("same_server", "short_name"):
             assert getattr(module, name, getattr(names, name)) is getattr(names, name)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from attrs import Attribute, evolve, field, frozen
 
 from popheal.errors import ConfigurationError
-from popheal.names import same_server
+from popheal.exchange.names import same_server
 
 AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")
 

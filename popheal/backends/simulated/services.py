@@ -15,10 +15,10 @@ from popheal.backends.simulated.history import (
 )
 from popheal.backends.simulated.model import FRONT_END, HEALTH_MANAGER, Server, Service
 from popheal.backends.simulated.monitoring import Monitoring
-from popheal.backends.simulated.poplog import LogBook, logs
+from popheal.backends.simulated.pop3_log import LogBook, logs
 from popheal.backends.simulated.world import Work, World
 from popheal.errors import OutcomeUnknown
-from popheal.observations import ServiceStatus
+from popheal.exchange.models import ServiceStatus
 
 #: Seconds a service takes to stop, and to start.
 STOPPING, STARTING = 4.0, 6.0

@@ -1,0 +1,90 @@
+"""Rerunning probes and reading monitors: the observations that decide."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from popheal.engine.context import Observed, Session, Work, persistently, same_boot
+from popheal.engine.requests import Steps, attempt, pause
+from popheal.errors import BackendError
+from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import is_row_of, moment, pop_rows, probe_outcome, value_since
+from popheal.exchange.models import ProbeResult
+from popheal.healthsets.pop.catalog import SELF_TEST_PROBE
+from popheal.tables.actions import DebtKind
+
+
+def probe(work: Work) -> Steps[Observed]:
+    """Verifying 2.3: rerun the monitor's probe, or the one that the state names.
+
+    While the server is drained, a success counts only for the boot it was seen on: the boot
+    time is read before and after, and both must agree.
+    """
+    action = work.run.next_action()
+    identity = SELF_TEST_PROBE if action and action.argument else work.monitor.probe
+    if identity is None:
+        return Observed("could_not_tell", f"{work.monitor.name} has no probe to rerun")
+    drained = work.run.owed(DebtKind.ACTIVATION_DISABLED) is not None
+    before = (yield from _boot_time(work)) if drained else None
+    observed, result = yield from run_probe(work.session, work.server, identity)
+    if observed.outcome == "failed":
+        work.memory.last_probe = result
+    if observed.outcome == "succeeded" and drained:
+        after = yield from _boot_time(work)
+        if before is None or after is None or not same_boot(before, after):
+            return Observed("could_not_tell", "the server's boot time changed or was not readable")
+        work.memory.passed_on_boot = after
+    return observed
+
+
+def _boot_time(work: Work) -> Steps[datetime | None]:
+    host = yield from persistently(work.session, Backend.host_status, work.server)
+    return None if isinstance(host, BackendError) else host.boot_time
+
+
+def run_probe(
+    session: Session, server: str, identity: str
+) -> Steps[tuple[Observed, ProbeResult | None]]:
+    """Run a probe until it has succeeded once, or failed as often in a row as the policy asks.
+
+    A single failure may be the service still warming up; one success shows that it serves.
+    """
+    needed = min(session.policy.probe_failures, session.timing.probe_attempts)
+    failures, last, why = 0, None, ""
+    for again in range(session.timing.probe_attempts):
+        if again:
+            yield from pause(session.timing.probe_pause)
+        result = yield from attempt(Backend.invoke_probe, server, identity)
+        if isinstance(result, BackendError):
+            failures, why = 0, str(result)
+        elif (outcome := probe_outcome(result)) == "succeeded":
+            return Observed("succeeded", f"{identity}: {result.result}"), result
+        else:
+            failures = failures + 1 if outcome == "failed" else 0
+            last, why = result, f"{identity}: {result.result} {result.error}".rstrip()
+        if failures >= needed:
+            return Observed("failed", why), last
+        if session.hurried:
+            break
+    return Observed("could_not_tell", why), last
+
+
+def check_health(work: Work) -> Steps[Observed]:
+    """CommandTime 2 and 4: the monitor's own row, evaluated since the last restart (D16)."""
+    why = ""
+    for again in range(work.timing.probe_attempts):
+        if again:
+            yield from pause(work.timing.probe_pause)
+        rows = yield from attempt(Backend.server_health, work.server)
+        if isinstance(rows, BackendError):
+            why = str(rows)
+            continue
+        mine = [row for row in pop_rows(work.server, rows) if is_row_of(work.monitor, row)]
+        value = value_since(mine, work.memory.changed_at)
+        why = "; ".join(
+            f"{row.monitor} is {row.alert_value}, evaluated {moment(row.last_execution)}"
+            for row in mine
+        )
+        if value in ("healthy", "unhealthy"):
+            return Observed(value, why)
+    return Observed("could_not_tell", why or f"there is no row of {work.monitor.name}")
