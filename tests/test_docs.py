@@ -1,13 +1,12 @@
 """The documentation says what is so: names, numbers and commands in it are checked here.
 
-Its Python examples run by themselves, see ``conftest.py`` at the root.
+Its Python examples run by themselves, see ``docs/conftest.py``; the README's run here.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 from attrs import fields
@@ -17,9 +16,10 @@ from popheal.backends.simulated import scenario_names
 from popheal.config import load
 from popheal.engine.triage.blockers import BRAKES
 from popheal.policy.policy import Policy, Timing
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+README = (ROOT / "README.md").read_text("utf-8")
 ERRATA = (ROOT / "docs" / "errata.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
 
@@ -142,5 +142,13 @@ def test_links_between_pages_lead_somewhere(page):
 
 def test_the_picture_in_the_readme_is_up_to_date():
     """It is the overview of the mailbox procedure as it is drawn now."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"```mermaid\n{diagrams.overview(PROCEDURES['mailbox'])}```" in readme
+    assert f"```mermaid\n{diagrams.overview(PROCEDURES['mailbox'])}```" in README
+
+
+def test_the_examples_of_the_readme_run():
+    """In order, in one program."""
+    examples = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert examples
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)

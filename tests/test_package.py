@@ -12,8 +12,7 @@ import pytest
 
 import popheal
 from popheal import errors
-
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 
 def modules_after(statement):

@@ -7,9 +7,6 @@ never run: nothing that runs has a part in the proof.
 
 What is assumed is data: the variables and events of the world, and a contract for each action
 (:func:`assumption_rows`). What is not proved is a list: :data:`NOT_PROVED`.
-
-The runbook's text as it stands is in :mod:`popheal.verify.literal`, tables with a mistake each
-in :mod:`popheal.verify.mutants`, the second opinion in :mod:`popheal.verify.promela`.
 """
 
 from popheal.verify.properties import PROPERTIES, Property
