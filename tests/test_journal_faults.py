@@ -24,6 +24,7 @@ from popheal.machine import DebtStatus
 from tests.crashes import FAST, Mined, Points, differences, ending, go_on, mined, undisturbed
 from tests.healing import Watched, alert_of
 from tests.lab_process import PROCESSES, Witness
+from tests.support.programs import needs_program
 
 HEALED = "mailbox-healed-by-restart"
 REBOOTED = "mailbox-healed-by-reboot"
@@ -190,6 +191,7 @@ def test_pages_that_run_out(folder):
     played.assert_gone_on_with()
 
 
+@needs_program("mount")
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux")
 def test_a_file_system_that_is_full(folder):
     """A real one, of 100 KB."""

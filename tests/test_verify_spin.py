@@ -11,14 +11,13 @@ from popheal.verify.building import build
 from popheal.verify.exploring import explore
 from popheal.verify.judging import judge
 from popheal.verify.literal import LITERAL, LITERAL_CONTRACTS
-from popheal.verify.promela import NOT_ASKED, SpinFailed, ask_spin, available, promela
+from popheal.verify.promela import NOT_ASKED, SpinFailed, ask_spin, promela
 from popheal.verify.proving import contracts_for
 from popheal.verify.world import STOP
+from tests.support.programs import needs_program
 from tests.test_mutants import failback_first, retargeted
 
-needs_spin = pytest.mark.skipif(
-    not available(), reason="spin or gcc is not installed, so there is no second opinion"
-)
+needs_spin = needs_program("spin", "gcc")
 
 TABLES = {
     **PROCEDURES,

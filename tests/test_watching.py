@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from popheal.journal import HealingRecord
 from popheal.observations import MonitorHealth
 from popheal.watching import watch
 from popheal.windows import DAYS, Window
+from tests.support.programs import needs_program
 from tests.test_cli_lab import PATIENCE, POPHEAL, environment, lab
 
 ROOT = Path(__file__).parent.parent
@@ -990,7 +990,7 @@ def test_the_unit_gives_a_remote_command_the_time_to_end():
     assert service["RestartPreventExitStatus"] == "2"
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@needs_program("systemd-analyze")
 def test_systemd_takes_the_unit(tmp_path):
     copy = tmp_path / UNIT.name
     program = shlex.split(unit()["Service"]["ExecStart"])[0]
