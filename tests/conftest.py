@@ -7,6 +7,13 @@ import structlog
 
 
 @pytest.fixture(autouse=True)
+def nobody_says_how_wide_the_terminal_is(monkeypatch):
+    """What runs the tests may have said it, to us and to the processes that are started."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("LINES", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def structlog_is_not_configured():
     """As in a program that does not care for structlog; a test may configure it for itself."""
     structlog.reset_defaults()

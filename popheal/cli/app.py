@@ -23,7 +23,7 @@ from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE
 from popheal.cli.journal_option import CONFIG_VARIABLE, status_of
 from popheal.cli.logging import is_verbose, print_traceback, verbose_option
 from popheal.cli.prompt import approve
-from popheal.cli.render.console import say
+from popheal.cli.render.console import say, silence
 from popheal.cli.signals import BrokenOff
 from popheal.errors import JournalError, PophealError, StillRunning, UnknownName
 
@@ -73,6 +73,7 @@ class _Group(click.Group):
             )
         except OSError as error:
             say(f"Reading or writing failed: {error.strerror or error}. Look at disks and pipes.")
+            _drop_what_cannot_be_written()
             return INPUT_OUTPUT
         except Exception as error:  # noqa: BLE001 - the last resort
             return _defect(error)
@@ -87,6 +88,14 @@ class _Group(click.Group):
             if is_verbose(ctx):
                 print_traceback()
             raise
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Else Python tries it again when it exits, and exits with a status of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
 
 
 def _wrong_usage(error: click.UsageError) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from threading import RLock
@@ -69,6 +70,9 @@ class Database:
                 check_same_thread=False,
                 uri=read_only,
             )
+        if path is None:
+            # What is only in memory goes with whoever had it. A file is to be closed by its user.
+            weakref.finalize(self, self._connection.close)
         try:
             if read_only:
                 self._prepare_to_read()

@@ -60,8 +60,8 @@ def escaped(text: str) -> str:
 def code_block(line: str) -> str:
     """One line to be copied, in a fence that nothing in it can close.
 
-    A block for each line and no language: Python-Markdown, as apprise has it, knows no fences
-    and makes inline code of them, with everything from the first fence to the last in one line.
+    A block for each line and no language: apprise before 2.3 knows no fences and makes inline
+    code of them, with everything from the first fence to the last in one line.
     """
     line = one_line(line)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", line)), default=0))

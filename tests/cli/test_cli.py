@@ -624,13 +624,19 @@ def test_a_picture_is_not_for_a_terminal():
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_said():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_said(unbuffered):
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(
-            [*POPHEAL, "rehearse"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [*POPHEAL, "rehearse"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
     assert result.returncode == 74
-    assert "No space left" in result.stderr
+    assert result.stderr.count("No space left") == 1
 
 
 def test_an_answer_in_ascii_if_nothing_else_will_do(tmp_path):

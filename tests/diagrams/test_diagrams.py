@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -19,15 +20,14 @@ from popheal.tables import actions
 from popheal.tables.citations import Ours
 from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
 from tests.support.paths import ROOT
+from tests.support.programs import needs_program
 
 COMMITTED = ROOT / "diagrams"
 SVG = "{http://www.w3.org/2000/svg}"
 SCXML = "{http://www.w3.org/2005/07/scxml}"
 NAMES = sorted(PROCEDURES)
 
-needs_dot = pytest.mark.skipif(
-    shutil.which("dot") is None, reason="Graphviz is not installed, so nothing can be drawn"
-)
+needs_dot = needs_program("dot")
 
 
 def rows_of(procedure):
@@ -338,7 +338,7 @@ def test_files_do_not_depend_on_the_process(tmp_path):
     for seed in ("1", "2"):
         subprocess.run(
             [sys.executable, "-c", DRAW_TWICE, str(tmp_path / seed)],
-            env={"PYTHONHASHSEED": seed, "PATH": "/usr/local/bin:/usr/bin:/bin"},
+            env={"PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]},
             check=True,
         )
     files = sorted(path.name for path in (tmp_path / "1").iterdir())

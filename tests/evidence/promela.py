@@ -9,7 +9,6 @@ more steps than there are states, unless it goes in circles.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -169,11 +168,6 @@ def _place(property_id: str) -> int:
 
 
 # --- asking --------------------------------------------------------------------------------------
-
-
-def available() -> bool:
-    """Whether spin and a C compiler are installed."""
-    return bool(shutil.which("spin") and shutil.which("gcc"))
 
 
 def ask_spin(system: System) -> Opinion:

@@ -13,12 +13,11 @@ from popheal.verify.explorer import explore
 from popheal.verify.prove import contracts_for
 from popheal.verify.verdicts import judge
 from tests.evidence.literal import LITERAL, LITERAL_CONTRACTS
-from tests.evidence.promela import NOT_ASKED, SpinFailed, ask_spin, available, promela
+from tests.evidence.promela import NOT_ASKED, SpinFailed, ask_spin, promela
 from tests.evidence.test_mutants import failback_first, retargeted
+from tests.support.programs import needs_program
 
-needs_spin = pytest.mark.skipif(
-    not available(), reason="spin or gcc is not installed, so there is no second opinion"
-)
+needs_spin = needs_program("spin", "gcc")
 
 TABLES = {
     **PROCEDURES,

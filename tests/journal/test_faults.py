@@ -33,6 +33,7 @@ from tests.evidence.crashes import (
 )
 from tests.support.healing import Watched, alert_of
 from tests.support.lab_process import PROCESSES, Witness
+from tests.support.programs import needs_program
 
 HEALED = "mailbox-healed-by-restart"
 REBOOTED = "mailbox-healed-by-reboot"
@@ -199,6 +200,7 @@ def test_pages_that_run_out(folder):
     played.assert_gone_on_with()
 
 
+@needs_program("mount")
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux")
 def test_a_file_system_that_is_full(folder):
     """A real one, of 100 KB."""

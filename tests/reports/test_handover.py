@@ -407,6 +407,10 @@ def test_a_command_is_a_block_of_code(text):
 
 
 def test_each_command_of_a_mail_can_be_copied():
-    """Where there are no fences: as inline code, each in a paragraph of its own."""
-    shown = as_html("\n\n".join(code_block(command) for command in ("Set-A $true", "Set-B -C")))
-    assert shown.split("\n") == ["<p><code>Set-A $true</code></p>", "<p><code>Set-B -C</code></p>"]
+    """Each as code in a block of its own, whether apprise knows fences (since 2.3) or not."""
+    commands = ["Set-A $true", "Set-B -C"]
+    shown = Tags(as_html("\n\n".join(map(code_block, commands))))
+    assert [line for line in shown.text.split("\n") if line] == commands
+    name = shown.tags[0][0]
+    assert name in ("p", "pre")
+    assert shown.tags == [(name, []), ("code", []), "code", name] * 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from popheal.watch.decide import Illness, Next, decide, illness_of
 from popheal.watch.loop import watch
 from tests.cli.test_over_lab import PATIENCE, POPHEAL, environment, lab
 from tests.support.paths import ROOT
+from tests.support.programs import needs_program
 
 SERVERS = ["mbx1.contoso.com", "mbx2.contoso.com", "mbx3.contoso.com"]
 MBX1 = SERVERS[0]
@@ -990,7 +990,7 @@ def test_the_unit_gives_a_remote_command_the_time_to_end():
     assert service["RestartPreventExitStatus"] == "2"
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@needs_program("systemd-analyze")
 def test_systemd_takes_the_unit(tmp_path):
     copy = tmp_path / UNIT.name
     program = shlex.split(unit()["Service"]["ExecStart"])[0]

@@ -68,6 +68,8 @@ def diagram(name: str | None, form: str, everything: bool, output: Path | None) 
     if name is None:
         raise click.UsageError(f"Which procedure? One of {', '.join(PROCEDURES)}, or --all.")
     table = procedure_named(name)
+    if form == "png" and output is None and sys.stdout.isatty():
+        raise click.UsageError("This format is not for a terminal; give --output FILE.")
     _write(render(table, form), f"{table.name}.{_ENDINGS[form]}", output)
     return 0
 
@@ -88,8 +90,6 @@ def _write(drawn: str | bytes, file_name: str, output: Path | None) -> None:
     if isinstance(drawn, str):
         answer_text(drawn)
         return
-    if sys.stdout.isatty():
-        raise click.UsageError("This format is not for a terminal; give --output FILE.")
     sys.stdout.buffer.write(drawn)
     sys.stdout.buffer.flush()
 
