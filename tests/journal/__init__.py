@@ -1,1 +1,0 @@
-"""Journals of other versions."""

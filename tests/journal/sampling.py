@@ -26,12 +26,13 @@ from unittest.mock import patch
 from attrs import asdict, field, frozen
 
 from popheal import Alert, Journal, Policy, Report, VirtualClock, heal, resume
+from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
-from popheal.journal import Entry, store
-from popheal.journal.checking import check_journal
-from tests import properties
-from tests.healing import alert_of
+from popheal.journal import Entry
+from popheal.journal import journal as store
+from tests.support import properties
+from tests.support.healing import alert_of
 
 ORGANISATION = "contoso"
 WHO = "ann"

@@ -19,9 +19,9 @@ from click.testing import CliRunner
 from popheal import Journal, Report, heal
 from popheal.cli.app import popheal as command
 from popheal.journal import Kind
-from tests.healing import alert_of
 from tests.journal import sampling
 from tests.journal.sampling import Moment, Sample
+from tests.support.healing import alert_of
 
 FOLDER = Path(__file__).parents[1] / "samples" / "journals"
 TOLD = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
