@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from popheal.backends.psrp.settings import Secret
 from popheal.errors import ConfigurationError, PophealError
 from popheal.reports.events import Event
 from popheal.reports.handover import HANDED_OVER
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
+from popheal.util.secrets import Secret
 
 #: What apprise calls a verdict; some services show it as a colour. The others are a success.
 _TYPES: Final = {

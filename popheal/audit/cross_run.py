@@ -11,10 +11,9 @@ from typing import Final
 from attrs import frozen
 
 from popheal.audit.records import HealingStory, Line, RunStory, Violation
-from popheal.engine.run import DebtStatus
 from popheal.exchange.names import short_name
 from popheal.policy.policy import Policy
-from popheal.tables.actions import DebtKind
+from popheal.tables.debts import DebtKind, DebtStatus
 
 _DAY: Final = timedelta(days=1)
 #: Of what has not ended.

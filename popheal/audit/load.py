@@ -9,12 +9,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from popheal.audit.records import HealingStory, Line, RunStory, RunThen
-from popheal.engine.run import Debt, DebtStatus
 from popheal.errors import PophealError
 from popheal.journal.database import Database
 from popheal.journal.entries import Kind
 from popheal.policy.policy import Policy
-from popheal.tables.actions import DebtKind, Impact
+from popheal.tables.actions import Impact
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
 
 _KINDS: Final = {one.value for one in Kind}

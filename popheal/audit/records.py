@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from popheal.engine.run import Debt, DebtStatus
 from popheal.healthsets.pop import PROCEDURES, SETTLING
 from popheal.journal.entries import Kind
 from popheal.policy.policy import Policy
-from popheal.tables.actions import DebtKind, Impact
+from popheal.tables.actions import Impact
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Procedure, Verdict
 
 #: The tables that this popheal knows, by hash.

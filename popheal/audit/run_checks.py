@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from popheal.audit.records import Line, RunStory
-from popheal.engine.run import Debt, DebtStatus
-from popheal.tables.actions import COULD_NOT_TELL, DebtKind
+from popheal.tables.actions import COULD_NOT_TELL
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
 
 #: What breaks a property: the entry at fault, if it is a single one, and a sentence.

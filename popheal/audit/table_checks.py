@@ -11,10 +11,11 @@ from attrs import frozen
 
 from popheal.audit.records import Line, RunStory, RunThen
 from popheal.audit.run_checks import LOOKS, RESTARTS, WELL, Found, is_stale, waited
-from popheal.engine.run import GUARD_OF_DEBT, Debt, DebtStatus
+from popheal.engine.run import GUARD_OF_DEBT
 from popheal.healthsets.pop import SETTLING
 from popheal.journal.entries import Kind
 from popheal.tables.actions import COULD_NOT_TELL, Action
+from popheal.tables.debts import Debt, DebtStatus
 from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
 from popheal.verify.checks import outlook_of
 from popheal.verify.contracts import CONTRACTS

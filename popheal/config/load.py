@@ -19,7 +19,6 @@ from popheal.backends.psrp.settings import (
     AUTHS,
     Connection,
     PsrpSettings,
-    Secret,
     exchange_connection,
     winrm_connection,
 )
@@ -29,6 +28,7 @@ from popheal.policy.policy import Policy, Timing
 from popheal.policy.windows import DAYS, InvalidWindow, Window
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
+from popheal.util.secrets import Secret
 from popheal.util.toml import (
     BUDGET,
     FLAG,

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from popheal.engine.approval import Approval, ApprovalRequest, Approver
-from popheal.engine.context import Work, booted_since, same_boot
+from popheal.engine.context import Work
 from popheal.engine.limits import Refusal, why_not
+from popheal.engine.looks.boots import booted_since, same_boot
 from popheal.engine.looks.server_state import Seen, look_for_plan
 from popheal.engine.plan import PlannedRun, plan_run
 from popheal.engine.plan_basis import Facts, drift
@@ -24,7 +25,8 @@ from popheal.errors import BackendError, JournalError
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
 from popheal.reports.events import Event, log_observer_failure
 from popheal.reports.report import FindingKind
-from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action, DebtKind
+from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
+from popheal.tables.debts import DebtKind
 from popheal.util.serialize import from_plain, to_plain
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from attrs import define, evolve, field, frozen
 
 from popheal.engine.context import Memory, Session, Work
 from popheal.engine.requests import Steps, do
-from popheal.engine.run import DebtStatus, Run
+from popheal.engine.run import Run
 from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import SETTLING
 from popheal.healthsets.pop.catalog import monitor_named
 from popheal.journal import Entry, Kind
 from popheal.reports.handover import hand_over
 from popheal.reports.report import Alert, DebtReport, Finding, Report, RunReport, Step
-from popheal.tables.actions import DebtKind
+from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import Procedure, Verdict
 from popheal.util.serialize import from_plain, to_plain
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, field, frozen
 
 from popheal.engine.approval import Approval, Approver
-from popheal.engine.requests import Steps, T, call, do, pause
+from popheal.engine.requests import Steps, do
 from popheal.engine.run import Run
-from popheal.errors import BackendError, NotAuthorised, PophealError
-from popheal.exchange.interpret import printable
+from popheal.errors import PophealError
 from popheal.exchange.models import ProbeResult, ServerInfo
 from popheal.healthsets.pop import PROCEDURES
 from popheal.healthsets.pop.catalog import Monitor
@@ -22,12 +21,10 @@ from popheal.reports.events import Event, Observer, is_logged, log_event, log_ob
 from popheal.tables.table import Procedure, Verdict
 from popheal.util.clock import Clock
 from popheal.util.serialize import to_sparse
+from popheal.util.text import printable
 
 if TYPE_CHECKING:
     from popheal.journal import Custody, Journal
-
-#: Boot times of one boot may be told a little apart, as Windows corrects its clock.
-SAME_BOOT: Final = timedelta(seconds=30)
 
 
 @frozen
@@ -264,53 +261,3 @@ class Work:
 
 
 Performer = Callable[[Work], Steps[Observed]]
-
-
-def same_boot(one: datetime, other: datetime) -> bool:
-    """Whether two boot times of a server are of the same boot."""
-    return abs(one - other) <= SAME_BOOT
-
-
-def booted_since(before: datetime, now: datetime) -> bool:
-    """Whether a server has booted again; a boot time moved back is only a corrected clock."""
-    return now - before > SAME_BOOT
-
-
-def persistently(session: Session, method: Callable[..., T], *args: Any) -> Steps[T | BackendError]:
-    """Look, and look again after a pause if that failed, a bounded number of times."""
-    return (yield from insistently(session, lambda: call(method, *args)))
-
-
-def insistently(session: Session, look: Callable[[], Steps[T]]) -> Steps[T | BackendError]:
-    """Likewise, for a look that takes several calls: all of it is repeated."""
-    for again in range(session.timing.probe_attempts):
-        if again:
-            yield from pause(session.timing.probe_pause)
-        try:
-            return (yield from look())
-        except BackendError as error:
-            last = error
-        # Who was turned away once is not let in the next time, and might be locked out.
-        if isinstance(last, NotAuthorised) or session.hurried:
-            break
-    return last
-
-
-def polling(session: Session, deadline: float, every: float) -> Steps[bool]:
-    """A pause between two polls; False once the deadline has passed or a person said stop.
-
-    Args:
-        session: The healing.
-        deadline: ``clock.now().timestamp()`` at which to give up.
-        every: Seconds between polls.
-    """
-    left = deadline - session.clock.now().timestamp()
-    if left <= 0 or session.hurried:
-        return False
-    yield from pause(min(every, left))
-    return True
-
-
-def deadline_in(session: Session, seconds: float) -> float:
-    """The deadline that many seconds from now, for :func:`polling`."""
-    return session.clock.now().timestamp() + seconds

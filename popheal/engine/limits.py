@@ -12,7 +12,6 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.engine.actions.services import services_of
 from popheal.engine.context import Work
 from popheal.engine.looks.managed_availability import (
     NOT_HEEDED,
@@ -25,6 +24,7 @@ from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
 from popheal.exchange.models import RecoveryAction
 from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import services_of
 from popheal.policy.windows import is_open, next_opening
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import BY_ROLE, REBOOT, Action

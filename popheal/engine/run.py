@@ -11,41 +11,16 @@ methods added to a model, so there is no back door past the table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from functools import cache
 from typing import Any, Final, cast
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define, evolve
 from transitions import EventData, Machine
 
 from popheal.errors import IllegalOutcome
-from popheal.tables.actions import Action, DebtKind
+from popheal.tables.actions import Action
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
-
-
-class DebtStatus(Enum):
-    """What became of a debt."""
-
-    OWED = "owed"
-    PAID = "paid"
-    HANDED_OVER = "handed_over"
-
-
-@frozen(kw_only=True)
-class Debt:
-    """A change to be undone: what, where, and the value from before.
-
-    Attributes:
-        unclear: Whether the change was made is not known, or it may be carried out late. Then
-            undoing it settles nothing for certain, and it is handed over all the same.
-    """
-
-    kind: DebtKind
-    server: str
-    prior: bool
-    status: DebtStatus = DebtStatus.OWED
-    unclear: bool = False
-
 
 #: Which owed debt makes which guard true.
 GUARD_OF_DEBT: Final = {

@@ -21,7 +21,6 @@ from popheal.exchange.models import (
     ServiceStatus,
 )
 from popheal.exchange.names import same_server
-from popheal.healthsets.pop.catalog import HEALTH_SETS, POP_PROXY_COMPONENT, Monitor, find_monitor
 
 _ONLY_ACTIVE_COPIES_ARE: Final = {"mounted", "mounting", "dismounted", "dismounting"}
 _A_PASSIVE_COPY_IS: Final = {
@@ -40,21 +39,6 @@ _A_PASSIVE_COPY_IS: Final = {
 _CAN_BE_ACTIVATED: Final = {"healthy", "disconnectedandhealthy"}
 #: More logs than this not yet copied or replayed, and a switchover would lose or delay mail.
 LONGEST_QUEUE: Final = 40
-
-
-#: How much of what the far side says is worth repeating.
-_LONGEST_TEXT: Final = 500
-
-
-def printable(text: str) -> str:
-    """A text of the far side in one line, without control characters, and not without end."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _LONGEST_TEXT else f"{line[:_LONGEST_TEXT]}..."
-
-
-def moment(at: datetime | None) -> str:
-    """A time for people: UTC, to the second."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "an unknown time"
 
 
 # --- copies --------------------------------------------------------------------------------------
@@ -116,12 +100,6 @@ def rows_of(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
     return [row for row in rows if same_server(row.server, server)]
 
 
-def pop_rows(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
-    """The rows of the three POP health sets of that server (erratum D5)."""
-    known = {name.casefold() for name in HEALTH_SETS}
-    return [row for row in rows_of(server, rows) if row.health_set.casefold() in known]
-
-
 def alert_value(row: MonitorHealth) -> str:
     """AlertValue without case; ``stale`` where the row is not current."""
     return "stale" if row.stale else row.alert_value.casefold()
@@ -130,11 +108,6 @@ def alert_value(row: MonitorHealth) -> str:
 def is_unhealthy(row: MonitorHealth) -> bool:
     """Whether the row says, and says now, that the monitor is Unhealthy."""
     return alert_value(row) == "unhealthy"
-
-
-def is_row_of(monitor: Monitor, row: MonitorHealth) -> bool:
-    """Whether the row is of that monitor; a monitor may have a row for each of its targets."""
-    return row.monitor.casefold() == monitor.name.casefold()
 
 
 def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
@@ -150,24 +123,6 @@ def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
     if "unhealthy" in current:
         return "unhealthy"
     return "healthy" if current and set(current) == {"healthy"} else "could_not_tell"
-
-
-#: Monitors are evaluated every few minutes; an older row tells of an older time. By the server's
-#: own clock, so it is no matter of a policy's waits.
-EVALUATED_WITHIN: Final = timedelta(minutes=30)
-
-
-def serves_pop(server: str, rows: Sequence[MonitorHealth], now: datetime) -> bool:
-    """Whether a server's POP monitors all say Healthy, lately, with their component online.
-
-    Args:
-        server: Name of the server.
-        rows: Its rows, as they came.
-        now: The time by the server's own clock.
-    """
-    mine = [row for row in pop_rows(server, rows) if find_monitor(row.monitor)]
-    offline = any(row.state.casefold() == "offline" for row in mine)
-    return not offline and value_since(mine, now - EVALUATED_WITHIN) == "healthy"
 
 
 # --- probes, services, components ----------------------------------------------------------------
@@ -211,8 +166,6 @@ def inactive_requesters(component: ComponentState) -> list[str] | None:
 
 #: Inactive by default, so being inactive means nothing.
 _INACTIVE_BY_DEFAULT: Final = {"forwardsyncdaemon", "provisioningrps"}
-#: Inactive here: the owner has told Managed Availability not to act, and means us too.
-_HANDS_OFF: Final = {"monitoring", "recoveryactionsenabled"}
 
 
 def inactive_components(
@@ -225,16 +178,6 @@ def inactive_components(
         if (who := inactive_requesters(one)) is not None
         and one.component.casefold() not in _INACTIVE_BY_DEFAULT
     ]
-
-
-def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
-    """Whether an inactive component says that somebody is working on the server."""
-    name = component.component.casefold()
-    if name in _HANDS_OFF:
-        return True
-    if not requesters:  # Nobody can be named: somebody's work, except where POP itself is off.
-        return name != POP_PROXY_COMPONENT.casefold()
-    return any(who.casefold() != "healthapi" for who in requesters)
 
 
 # --- what Managed Availability does --------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from popheal.cli.render.console import span
-from popheal.engine.run import DebtStatus
 from popheal.healthsets.pop import PROCEDURES
+from popheal.tables.debts import DebtStatus
+from popheal.util.text import span
 
 if TYPE_CHECKING:
     from popheal.journal import Entry, HealingRecord, Journal

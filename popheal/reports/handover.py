@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from popheal.engine.run import DebtStatus
-from popheal.exchange.interpret import moment
 from popheal.healthsets.pop.catalog import find_monitor
 from popheal.reports.markdown import SUPPORT_PAGE
 from popheal.reports.report import DebtReport, Finding, FindingKind, Handover, RunReport
-from popheal.tables.actions import DebtKind, Impact
+from popheal.tables.actions import Impact
 from popheal.tables.citations import Section
+from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import Verdict
+from popheal.util.text import moment
 
 #: The verdicts that are handed over. With the others nobody is needed.
 HANDED_OVER: Final = frozenset(

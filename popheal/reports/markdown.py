@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from popheal.exchange.interpret import moment
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
+from popheal.util.text import moment
 
 if TYPE_CHECKING:
     from popheal.reports.report import Handover, Report, RunReport

@@ -9,12 +9,12 @@ from typing import Any
 
 from attrs import field, frozen
 
-from popheal.engine.run import DebtStatus
-from popheal.exchange.interpret import printable
 from popheal.healthsets.pop.catalog import health_set_named, monitor_named
-from popheal.tables.actions import DebtKind, Impact
+from popheal.tables.actions import Impact
+from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import Verdict
 from popheal.util.serialize import from_plain, to_plain
+from popheal.util.text import printable
 
 
 def _monitor(name: str | None) -> str | None:

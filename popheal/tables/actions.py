@@ -11,6 +11,8 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from popheal.tables.debts import DebtKind
+
 
 class Impact(Enum):
     """What an action does to the world."""
@@ -24,14 +26,6 @@ class Impact(Enum):
     def harmless(self) -> bool:
         """Whether it may follow "could not tell"."""
         return self in (Impact.LOOK, Impact.RESTORE)
-
-
-class DebtKind(Enum):
-    """A change that must be undone before a run ends, or be handed over in writing."""
-
-    ACTIVATION_DISABLED = "activation_disabled"
-    PROTOCOL_LOGGING = "protocol_logging"
-    MONITOR_REPAIRING = "monitor_repairing"
 
 
 #: The outcome that every action but a wait can have: nobody knows.

@@ -16,8 +16,8 @@ from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
 
-from popheal.backends.psrp.settings import Secret
 from popheal.errors import ConfigurationError
+from popheal.util.secrets import Secret
 
 _NOT_IN_A_FILE: Final = (
     "is not accepted in a file, because files are copied, backed up and committed"

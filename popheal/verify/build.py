@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from attrs import evolve
 
 from popheal.errors import UnknownName
-from popheal.tables.actions import Action, DebtKind, Impact
+from popheal.tables.actions import Action, Impact
+from popheal.tables.debts import DebtKind
 from popheal.tables.table import Guard, State, Transition
 from popheal.verify.checks import outlook_of
 from popheal.verify.environment import EVENTS, IMPOSSIBLE, NO, VARIABLES, YES

@@ -15,9 +15,10 @@ from typing import Final
 from attrs import frozen
 
 from popheal.engine.triage.health import sort_rows
-from popheal.exchange.interpret import is_row_of, is_unhealthy, pop_rows, rows_of
+from popheal.exchange.interpret import is_unhealthy, rows_of
 from popheal.exchange.models import MonitorHealth
 from popheal.healthsets.pop.catalog import MONITORS, Monitor
+from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.journal import HealingRecord
 from popheal.tables.table import Verdict
 

@@ -30,7 +30,6 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import moment
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord, Journal
@@ -40,6 +39,7 @@ from popheal.reports.events import Event, Observer
 from popheal.reports.report import Alert, Report
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
+from popheal.util.text import moment
 from popheal.watch.decide import Decision, Illness, Next, decide, illness_of
 
 #: What to call a server's health: the first of these that one of its monitors is.

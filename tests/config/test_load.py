@@ -13,7 +13,6 @@ import attrs
 import pytest
 
 from popheal import Policy, Timing, Verdict
-from popheal.backends.psrp.settings import Secret
 from popheal.config.load import (
     NotifySettings,
     WatchSettings,
@@ -25,6 +24,7 @@ from popheal.errors import ConfigurationError
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.windows import DAYS, Window
 from popheal.tables.actions import Impact
+from popheal.util.secrets import Secret
 from tests.support.paths import ROOT
 
 PASSWORD = "Tr0ub4dor&3"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Run, Verdict
-from popheal.engine.run import Debt, DebtStatus, engine, engine_rows
+from popheal.engine.run import engine, engine_rows
 from popheal.errors import IllegalOutcome
-from popheal.tables.actions import COULD_NOT_TELL, EFFECT_OUTCOMES, DebtKind
+from popheal.tables.actions import COULD_NOT_TELL, EFFECT_OUTCOMES
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import CANCEL, Guard
 
 EVERY_OUTCOME = sorted(

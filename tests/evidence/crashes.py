@@ -40,10 +40,10 @@ from popheal import Alert, Journal, Report, heal, resume
 from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
-from popheal.engine.run import DebtStatus
 from popheal.exchange.backend import EFFECTS
 from popheal.journal import Kind
 from popheal.journal.database import Database
+from popheal.tables.debts import DebtStatus
 from popheal.util.clock import Clock
 from tests.support import properties
 from tests.support.healing import Watched, alert_of

@@ -239,7 +239,7 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
             "2.1",
             "Ask for the health of the alerting set.",
             Code("popheal.exchange.backend:Backend.server_health"),
-            Code("popheal.exchange.interpret:pop_rows"),
+            Code("popheal.healthsets.pop.health:pop_rows"),
             _D5,
         ),
         ("2.1", "The same for set POP on one server.", _EXAMPLE, _D5),

@@ -20,7 +20,9 @@ from popheal.exchange.models import (
     ServiceStatus,
 )
 from popheal.exchange.names import same_server
+from popheal.healthsets.pop import health
 from popheal.healthsets.pop.catalog import find_monitor
+from popheal.util import text
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
@@ -126,7 +128,7 @@ def test_rows_of_the_three_health_sets_of_that_server():
         row(health_set="PopularThings"),
         row(server="mbx2"),
     ]
-    assert interpret.pop_rows("MBX1.contoso.com", rows) == rows[:3]
+    assert health.pop_rows("MBX1.contoso.com", rows) == rows[:3]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_a_short_name_of_two_servers_is_nobody():
 
 def test_what_the_far_side_says_is_cut_short_and_printable():
     """No control characters, one line, not without end."""
-    said = interpret.printable("a\x1b[31m\nVerdict    recovered" + "x" * 100_000)
+    said = text.printable("a\x1b[31m\nVerdict    recovered" + "x" * 100_000)
     assert said.startswith("a [31m Verdict recovered")
     assert said.isprintable()
     assert len(said) < 600

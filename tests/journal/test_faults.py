@@ -17,10 +17,10 @@ import pytest
 from popheal import Journal, Report, aheal, heal, resume
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
-from popheal.engine.run import DebtStatus
 from popheal.errors import JournalError
 from popheal.exchange.backend import EFFECTS
 from popheal.journal import Kind, database
+from popheal.tables.debts import DebtStatus
 from tests.evidence.crashes import (
     FAST,
     Mined,

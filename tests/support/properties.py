@@ -14,8 +14,8 @@ from attrs import define, frozen
 
 from popheal import PROCEDURES, Report, Verdict
 from popheal.backends.simulated import history as h
-from popheal.engine.run import DebtStatus
-from popheal.tables.actions import COULD_NOT_TELL, DebtKind
+from popheal.tables.actions import COULD_NOT_TELL
+from popheal.tables.debts import DebtKind, DebtStatus
 
 COMMAND_TIME = "AverageCommandProcessingTimeGt60sMonitor"
 EFFECTS = (

@@ -11,12 +11,13 @@ from attrs import asdict, evolve
 
 import popheal
 from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, PROXY, Verdict, verify
-from popheal.engine.run import DebtStatus, Run
+from popheal.engine.run import Run
 from popheal.errors import PophealError, UnknownName
 from popheal.policy.policy import Timing
 from popheal.tables import actions
-from popheal.tables.actions import COULD_NOT_TELL, Action, DebtKind, Impact
+from popheal.tables.actions import COULD_NOT_TELL, Action, Impact
 from popheal.tables.citations import Ours
+from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import CANCEL, Procedure, on, otherwise, state
 from popheal.verify import build, prove
 from popheal.verify.contracts import CONTRACTS

@@ -92,14 +92,3 @@ def console(stream: IO[str]) -> Console:
         soft_wrap=False,
         legacy_windows=False,
     )
-
-
-def span(seconds: float) -> str:
-    """A duration for people: ``7 min 45 s``."""
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    if minutes:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{rest} s"

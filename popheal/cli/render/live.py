@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from popheal.cli.render.console import clean, console, plain_wanted, span
+from popheal.cli.render.console import clean, console, plain_wanted
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
 from popheal.reports.events import Event
+from popheal.util.text import span
 
 if TYPE_CHECKING:
     from rich.console import Console

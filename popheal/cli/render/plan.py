@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from popheal.cli.render.console import span
 from popheal.cli.render.live import labelled
 from popheal.engine.plan import Path, Plan, PlannedRun
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
+from popheal.util.text import span
 
 if TYPE_CHECKING:
     from rich.console import Console

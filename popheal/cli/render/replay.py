@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from popheal.cli.render.console import clean, span
+from popheal.cli.render.console import clean
 from popheal.cli.render.live import IMPACT_STYLES, hanging, labelled
 from popheal.cli.render.plan import databases_of, worst_of
 from popheal.cli.render.report import alert_lines, ending_lines
@@ -28,6 +28,7 @@ from popheal.journal.status import (
 )
 from popheal.reports.report import Alert, Report
 from popheal.util.serialize import from_plain
+from popheal.util.text import span
 
 if TYPE_CHECKING:
     from rich.console import Console

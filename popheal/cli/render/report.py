@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from popheal.cli.render.console import span
 from popheal.cli.render.live import LABEL, labelled
-from popheal.engine.run import DebtStatus
 from popheal.reports.report import Alert, DebtReport, FindingKind, Handover, Report
+from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Verdict
+from popheal.util.text import span
 
 if TYPE_CHECKING:
     from rich.console import Console

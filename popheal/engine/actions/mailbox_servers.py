@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from popheal.engine.context import Observed, Work, persistently
+from popheal.engine.context import Observed, Work
+from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps, attempt, pause
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import (
-    alert_value,
-    backends_named_in,
-    is_row_of,
-    is_unhealthy,
-    pop_rows,
-    servers_named,
-)
+from popheal.exchange.interpret import alert_value, backends_named_in, is_unhealthy, servers_named
 from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo
 from popheal.exchange.protocol_log import correlate
 from popheal.healthsets.pop.catalog import MONITORS, find_monitor
+from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.tables.table import Verdict
 
 #: Log lines are written a little before and after the times that the probe reports.

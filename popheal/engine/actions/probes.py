@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from popheal.engine.context import Observed, Session, Work, persistently, same_boot
+from popheal.engine.context import Observed, Work
+from popheal.engine.looks.boots import same_boot
+from popheal.engine.looks.probe import run_probe
+from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps, attempt, pause
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_row_of, moment, pop_rows, probe_outcome, value_since
-from popheal.exchange.models import ProbeResult
+from popheal.exchange.interpret import value_since
 from popheal.healthsets.pop.catalog import SELF_TEST_PROBE
-from popheal.tables.actions import DebtKind
+from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.tables.debts import DebtKind
+from popheal.util.text import moment
 
 
 def probe(work: Work) -> Steps[Observed]:
@@ -40,33 +44,6 @@ def probe(work: Work) -> Steps[Observed]:
 def _boot_time(work: Work) -> Steps[datetime | None]:
     host = yield from persistently(work.session, Backend.host_status, work.server)
     return None if isinstance(host, BackendError) else host.boot_time
-
-
-def run_probe(
-    session: Session, server: str, identity: str
-) -> Steps[tuple[Observed, ProbeResult | None]]:
-    """Run a probe until it has succeeded once, or failed as often in a row as the policy asks.
-
-    A single failure may be the service still warming up; one success shows that it serves.
-    """
-    needed = min(session.policy.probe_failures, session.timing.probe_attempts)
-    failures, last, why = 0, None, ""
-    for again in range(session.timing.probe_attempts):
-        if again:
-            yield from pause(session.timing.probe_pause)
-        result = yield from attempt(Backend.invoke_probe, server, identity)
-        if isinstance(result, BackendError):
-            failures, why = 0, str(result)
-        elif (outcome := probe_outcome(result)) == "succeeded":
-            return Observed("succeeded", f"{identity}: {result.result}"), result
-        else:
-            failures = failures + 1 if outcome == "failed" else 0
-            last, why = result, f"{identity}: {result.result} {result.error}".rstrip()
-        if failures >= needed:
-            return Observed("failed", why), last
-        if session.hurried:
-            break
-    return Observed("could_not_tell", why), last
 
 
 def check_health(work: Work) -> Steps[Observed]:

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from popheal.engine.actions.services import services_of
 from popheal.engine.actions.switchover import still_clear, why_not_now
-from popheal.engine.context import (
-    Observed,
-    Work,
-    booted_since,
-    deadline_in,
-    persistently,
-    polling,
-)
+from popheal.engine.context import Observed, Work
 from popheal.engine.limits import why_not_disrupt
+from popheal.engine.looks.boots import booted_since
+from popheal.engine.looks.retry import deadline_in, persistently, polling
 from popheal.engine.requests import Steps, attempt, call, do
 from popheal.errors import BackendError, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import (
-    find_service,
-    inactive_components,
-    is_maintenance,
-    is_running,
-    moment,
-    pop_rows,
-    serves_pop,
-)
+from popheal.exchange.interpret import find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
 from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import services_of
+from popheal.healthsets.pop.health import is_maintenance, pop_rows, serves_pop
+from popheal.util.text import moment
 
 #: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve
 #: and to be probed.

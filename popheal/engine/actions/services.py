@@ -8,24 +8,16 @@ from typing import Any
 
 from attrs import evolve
 
-from popheal.engine.context import Observed, Work, deadline_in, persistently, polling
+from popheal.engine.context import Observed, Work
+from popheal.engine.looks.retry import deadline_in, persistently, polling
 from popheal.engine.requests import Steps, attempt
 from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import find_service, is_running
-from popheal.exchange.models import ServerInfo, ServiceStatus
-from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END
-from popheal.tables.actions import BACK_END, BY_ROLE, FRONT_END, DebtKind
-
-
-def services_of(which: str, info: ServerInfo) -> tuple[str, ...]:
-    """The services that a restart means on a server (CommandTime 1 leaves the choice: D18)."""
-    if which == FRONT_END:
-        return (POP3_FRONT_END,)
-    if which == BACK_END:
-        return (POP3_BACK_END,)
-    by_role = ((info.client_access_role, POP3_FRONT_END), (info.mailbox_role, POP3_BACK_END))
-    return tuple(service for has_role, service in by_role if has_role)
+from popheal.exchange.models import ServiceStatus
+from popheal.healthsets.pop.catalog import POP3_FRONT_END, services_of
+from popheal.tables.actions import BY_ROLE
+from popheal.tables.debts import DebtKind
 
 
 def restart_service(work: Work) -> Steps[Observed]:

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from popheal.engine.context import (
-    Observed,
-    Work,
-    deadline_in,
-    insistently,
-    persistently,
-    polling,
-    same_boot,
-)
+from popheal.engine.context import Observed, Work
+from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.copies import read_copies_on
+from popheal.engine.looks.retry import deadline_in, insistently, persistently, polling
 from popheal.engine.requests import Steps, T, attempt
 from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active
 from popheal.exchange.models import MailboxServer, PopSettings
-from popheal.tables.actions import DebtKind
+from popheal.tables.debts import DebtKind
 
 
 def _set_and_see(

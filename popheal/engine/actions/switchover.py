@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from popheal.engine.context import (
-    Observed,
-    Work,
-    deadline_in,
-    insistently,
-    persistently,
-    polling,
-)
+from popheal.engine.context import Observed, Work
 from popheal.engine.limits import why_not_disrupt
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
+from popheal.engine.looks.retry import deadline_in, insistently, persistently, polling
 from popheal.engine.requests import Steps, call, do
 from popheal.errors import BackendError, Unreadable
 from popheal.exchange.backend import Backend

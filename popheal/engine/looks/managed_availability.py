@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from popheal.engine.context import Session, persistently
+from popheal.engine.context import Session
+from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_under_way, moment
+from popheal.exchange.interpret import is_under_way
 from popheal.exchange.models import RecoveryAction
+from popheal.util.text import moment
 
 #: No recovery action that matters began longer ago; the budgets look back a day.
 _FAR_BACK: Final = timedelta(hours=25)

@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 from attrs import frozen
 
-from popheal.engine.context import Session, insistently
+from popheal.engine.context import Session
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
+from popheal.engine.looks.retry import insistently
 from popheal.engine.plan import PlannedMove
 from popheal.engine.plan_basis import DatabaseFacts, Facts, MemberFacts
 from popheal.engine.requests import Steps, call

@@ -12,29 +12,23 @@ from typing import Final
 
 from attrs import define, evolve, field
 
-from popheal.engine.context import Session, persistently
+from popheal.engine.context import Session
 from popheal.engine.looks.managed_availability import (
     NOT_HEEDED,
     described,
     recent_actions,
     under_way,
 )
+from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps, attempt
 from popheal.engine.triage.health import Rows
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import (
-    OVERDUE_AFTER,
-    inactive_components,
-    is_maintenance,
-    is_row_of,
-    is_unhealthy,
-    pop_rows,
-    rows_of,
-)
+from popheal.exchange.interpret import OVERDUE_AFTER, inactive_components, is_unhealthy, rows_of
 from popheal.exchange.models import ServerInfo, ServiceStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import POP_PROXY_COMPONENT, Monitor
+from popheal.healthsets.pop.health import is_maintenance, is_row_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
 

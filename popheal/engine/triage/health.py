@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from popheal.exchange.interpret import alert_value, is_row_of, pop_rows
+from popheal.exchange.interpret import alert_value
 from popheal.exchange.models import MonitorHealth
 from popheal.healthsets.pop.catalog import Monitor, find_monitor
+from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
 
 #: What to call a value; any other counts as "could not tell".

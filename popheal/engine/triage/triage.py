@@ -6,28 +6,21 @@ from collections.abc import Collection, Sequence
 
 from attrs import define, field
 
-from popheal.engine.actions.probes import run_probe
-from popheal.engine.actions.services import services_of
-from popheal.engine.context import Session, persistently
+from popheal.engine.context import Session
+from popheal.engine.looks.probe import run_probe
+from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps, attempt, pause
 from popheal.engine.triage.blockers import BRAKES, Scene, component_states
 from popheal.engine.triage.health import Rows, describe, sort_rows
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import (
-    EVALUATED_WITHIN,
-    find_service,
-    is_row_of,
-    is_running,
-    is_switched_off,
-    moment,
-    pop_rows,
-    value_since,
-)
+from popheal.exchange.interpret import find_service, is_running, is_switched_off, value_since
 from popheal.exchange.models import HostStatus, MonitorHealth, ServerInfo, ServiceStatus
-from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, Monitor
+from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, Monitor, services_of
+from popheal.healthsets.pop.health import EVALUATED_WITHIN, is_row_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
+from popheal.util.text import moment
 
 
 @define(kw_only=True)

@@ -12,6 +12,8 @@ from typing import Final
 from attrs import frozen
 
 from popheal.errors import UnknownName
+from popheal.exchange.models import ServerInfo
+from popheal.tables.actions import BACK_END, FRONT_END
 
 #: The three health sets about POP (erratum D5: the runbook's first query misses two of them).
 HEALTH_SETS: Final = ("POP", "POP.Protocol", "POP.Proxy")
@@ -131,3 +133,13 @@ def health_set_named(name: str) -> str:
         if health_set.casefold() == name.casefold():
             return health_set
     raise UnknownName(kind="health set", name=name, known=HEALTH_SETS)
+
+
+def services_of(which: str, info: ServerInfo) -> tuple[str, ...]:
+    """The services that a restart means on a server (CommandTime 1 leaves the choice: D18)."""
+    if which == FRONT_END:
+        return (POP3_FRONT_END,)
+    if which == BACK_END:
+        return (POP3_BACK_END,)
+    by_role = ((info.client_access_role, POP3_FRONT_END), (info.mailbox_role, POP3_BACK_END))
+    return tuple(service for has_role, service in by_role if has_role)
