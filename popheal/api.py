@@ -22,7 +22,7 @@ from popheal.tables.table import Procedure
 from popheal.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from popheal.engine.context import Session
+    from popheal.engine.context import HealingContext
     from popheal.journal import Journal
 
 
@@ -226,11 +226,11 @@ def _session(
     leave: Flag | None = None,
     procedures: Mapping[str, Procedure] = PROCEDURES,
     approver: Approver | None = None,
-) -> Session:
-    from popheal.engine.context import Session
+) -> HealingContext:
+    from popheal.engine.context import HealingContext
 
     own: Clock | None = getattr(backend, "clock", None)
-    return Session(
+    return HealingContext(
         policy=policy or Policy(),
         clock=clock or own or SystemClock(),
         organisation=backend.organisation,

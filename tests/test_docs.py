@@ -14,7 +14,7 @@ from attrs import fields
 from popheal import PROCEDURES, diagrams
 from popheal.backends.simulated import scenario_names
 from popheal.config import load
-from popheal.engine.triage.blockers import BRAKES
+from popheal.engine.triage.blockers import BLOCKERS
 from popheal.policy.policy import Policy, Timing
 from tests.support.paths import ROOT
 
@@ -114,7 +114,7 @@ def test_every_brake_is_documented():
     page = (ROOT / "docs" / "triage.md").read_text("utf-8")
     section = page.split("## The brakes")[1]
     named = list(dict.fromkeys(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)))
-    assert named == [brake.__name__ for brake in BRAKES]
+    assert named == [brake.__name__ for brake in BLOCKERS]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

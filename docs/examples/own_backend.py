@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import popheal
 from popheal import errors
-from popheal import observations as seen
+from popheal.exchange import models as seen
 
 FQDN, BOOTED = "mbx1.example.com", datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,14 +4,14 @@ The properties are those that :mod:`popheal.verify` proves of the tables, here s
 really happened, as far as a journal tells. It is only read.
 """
 
-from popheal.audit.audit import Judgement, Result, check_journal
+from popheal.audit.audit import AuditResult, Result, check_journal
 from popheal.audit.properties import PROPERTIES, JournalProperty
 from popheal.audit.records import Violation
 
 __all__ = [
     "PROPERTIES",
+    "AuditResult",
     "JournalProperty",
-    "Judgement",
     "Result",
     "Violation",
     "check_journal",

@@ -40,7 +40,7 @@ class Result:
 
 
 @frozen(kw_only=True)
-class Judgement:
+class AuditResult:
     """What came of checking a journal.
 
     Attributes:
@@ -92,7 +92,7 @@ class Judgement:
         }
 
 
-def check_journal(path: str | os.PathLike[str]) -> Judgement:
+def check_journal(path: str | os.PathLike[str]) -> AuditResult:
     """Check every property on a journal. It is only read, and may be in use meanwhile.
 
     Raises:
@@ -139,7 +139,7 @@ class _Tally:
             self.found[one.id].append(one)
 
 
-def _judge(database: Database) -> Judgement:
+def _judge(database: Database) -> AuditResult:
     tally = _Tally()
     with database.snapshot():
         database.verify()
@@ -152,7 +152,7 @@ def _judge(database: Database) -> Judgement:
         tally.found["J1"] += _strangers(database)
     for one in tally.across.violations():
         tally.found[one.id].append(one)
-    return Judgement(
+    return AuditResult(
         journal=database.name,
         healings=tally.healings,
         runs=tally.runs,

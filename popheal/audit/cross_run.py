@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.audit.records import HealingStory, Line, RunStory, Violation
+from popheal.audit.records import AuditEntry, HealingStory, RunStory, Violation
 from popheal.exchange.names import short_name
 from popheal.policy.policy import Policy
 from popheal.tables.debts import DebtKind, DebtStatus
@@ -90,7 +90,7 @@ def _times_out(run: RunStory) -> Iterator[tuple[_Out, str]]:
         yield _out(run, since, _end_of(run)), dag
 
 
-def _is_back(line: Line, *, drained: bool) -> bool:
+def _is_back(line: AuditEntry, *, drained: bool) -> bool:
     """Whether an outcome says that the server takes databases again, or never stopped to."""
     if line.what == "fail_back":
         return line.outcome == "done"
@@ -148,7 +148,7 @@ def _two_members(dag: str, times: list[_Out]) -> Iterator[Violation]:
 
 
 def _reboots(run: RunStory) -> Iterator[_Reboot]:
-    intents: list[Line] = []
+    intents: list[AuditEntry] = []
     for line in run.lines:
         if line in run.intents and line.what == "reboot":
             intents.append(line)
@@ -159,7 +159,7 @@ def _reboots(run: RunStory) -> Iterator[_Reboot]:
         yield _reboot(run, intents[-1], intents, counts=True)
 
 
-def _reboot(run: RunStory, line: Line, intents: list[Line], *, counts: bool) -> _Reboot:
+def _reboot(run: RunStory, line: AuditEntry, intents: list[AuditEntry], *, counts: bool) -> _Reboot:
     return _Reboot(
         server=short_name(line.server),
         dag=run.dag_at(line.seq),

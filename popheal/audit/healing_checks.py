@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from popheal.audit.records import HealingStory, Line, RunStory
+from popheal.audit.records import AuditEntry, HealingStory, RunStory
 from popheal.audit.table_checks import stopped_at
 from popheal.journal.entries import Kind
 from popheal.tables.table import Verdict
 
 #: The run at fault (empty: the healing as a whole), the entry, and a sentence.
-Found = Iterator[tuple[str, Line | None, str]]
+Found = Iterator[tuple[str, AuditEntry | None, str]]
 
 #: A clock that is corrected while healings go on may be set back by this much.
 _CORRECTED: Final = timedelta(seconds=30)
@@ -67,7 +67,7 @@ def paths_grow_step_by_step(story: HealingStory) -> Found:
                 yield run.id, later, problem
 
 
-def _path_problem(earlier: Line, later: Line) -> str | None:
+def _path_problem(earlier: AuditEntry, later: AuditEntry) -> str | None:
     if earlier.then is None or later.then is None:
         return None
     before, now = earlier.then.path, later.then.path
@@ -143,7 +143,7 @@ def effects_were_approved(story: HealingStory) -> Found:
                 yield run.id, line, f"{line.what} on {line.server} without the approval it needed"
 
 
-def _answers(question: Line, answers: list[Line]) -> list[Line]:
+def _answers(question: AuditEntry, answers: list[AuditEntry]) -> list[AuditEntry]:
     return [
         one
         for one in answers
@@ -153,7 +153,7 @@ def _answers(question: Line, answers: list[Line]) -> list[Line]:
     ]
 
 
-def _too_late(question: Line, answer: Line) -> bool:
+def _too_late(question: AuditEntry, answer: AuditEntry) -> bool:
     try:
         return answer.at > datetime.fromisoformat(str(question.data["expires_at"]))
     except (KeyError, ValueError, TypeError):

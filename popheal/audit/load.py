@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from popheal.audit.records import HealingStory, Line, RunStory, RunThen
+from popheal.audit.records import AuditEntry, HealingStory, RunStory, RunThen
 from popheal.errors import PophealError
 from popheal.journal.database import Database
 from popheal.journal.entries import Kind
@@ -91,7 +91,7 @@ def _line(
     what: str,
     outcome: str,
     data: Mapping[str, Any],
-) -> Line:
+) -> AuditEntry:
     then = _run_then(data) if "run" in data else None
     if kind in _OF_A_RUN and (then is None or not run):
         raise KeyError("run")
@@ -106,7 +106,7 @@ def _line(
     if kind is Kind.FINDING:
         for one in data["findings"]:
             _ = one["kind"], one["server"], one["monitor"]
-    return Line(
+    return AuditEntry(
         seq=seq,
         at=_moment(at),
         run=str(run),

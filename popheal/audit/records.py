@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from popheal.healthsets.pop import PROCEDURES, SETTLING
+from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
 from popheal.journal.entries import Kind
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
@@ -17,7 +17,7 @@ from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Procedure, Verdict
 
 #: The tables that this popheal knows, by hash.
-TABLES: Final = {one.hash: one for one in (*PROCEDURES.values(), SETTLING)}
+TABLES: Final = {one.hash: one for one in (*PROCEDURES.values(), SETTLE_DEBTS)}
 
 
 @frozen(kw_only=True)
@@ -69,7 +69,7 @@ class RunThen:
 
 
 @frozen(kw_only=True, eq=False)
-class Line:
+class AuditEntry:
     """One entry of the history, and the run as it then was.
 
     Attributes:
@@ -105,7 +105,7 @@ class RunStory:
 
     id: str
     healing: HealingStory = field(repr=False)
-    lines: list[Line] = field(factory=list)
+    lines: list[AuditEntry] = field(factory=list)
     found: bool = False
     reported: Verdict | None = None
 
@@ -128,26 +128,26 @@ class RunStory:
     @property
     def settled(self) -> bool:
         """Whether it was gone on with on another table, only to pay what it owed."""
-        return self.then.hash == SETTLING.hash
+        return self.then.hash == SETTLE_DEBTS.hash
 
     @cached_property
-    def intents(self) -> list[Line]:
+    def intents(self) -> list[AuditEntry]:
         """Its effects, as they were written down before they were commanded."""
         return [line for line in self.lines if line.kind is Kind.INTENT]
 
     @cached_property
-    def outcomes(self) -> list[Line]:
+    def outcomes(self) -> list[AuditEntry]:
         """What came of its actions."""
         return [line for line in self.lines if line.kind is Kind.OUTCOME]
 
-    def last(self, *actions: str, before: int | None = None) -> Line | None:
+    def last(self, *actions: str, before: int | None = None) -> AuditEntry | None:
         """The last outcome of one of these actions that was at least tried."""
         for line in reversed(self.outcomes):
             if (before is None or line.seq < before) and line.is_outcome(*actions):
                 return line
         return None
 
-    def outcome_of(self, intent: Line) -> Line | None:
+    def outcome_of(self, intent: AuditEntry) -> AuditEntry | None:
         """What came of the action that an effect was part of; None if that was not written."""
         following = next((line for line in self.outcomes if line.seq > intent.seq), None)
         # A run whose table had changed goes on elsewhere.
@@ -158,7 +158,7 @@ class RunStory:
         known = [line.data["dag"] for line in self.lines if line.seq <= seq and "dag" in line.data]
         return str(known[-1] or "").casefold() if known else ""
 
-    def impact_of(self, intent: Line) -> Impact:
+    def impact_of(self, intent: AuditEntry) -> Impact:
         """What an effect did to the world, whatever the table calls it."""
         if intent.what in ("reboot", "set_activation_disabled"):
             return Impact.DISRUPT if intent.data.get("value", True) else Impact.RESTORE
@@ -168,7 +168,7 @@ class RunStory:
             return Impact.RESTORE
         return Impact.RESTORE if self._is_reload(intent) else Impact.CHANGE
 
-    def _is_reload(self, intent: Line) -> bool:
+    def _is_reload(self, intent: AuditEntry) -> bool:
         """Whether a restart of a service made a restored setting take effect."""
         outcome = self.outcome_of(intent)
         if outcome:
@@ -184,7 +184,7 @@ class RunStory:
         return name == "reload_pop3" and restored
 
     @cached_property
-    def harmful(self) -> list[Line]:
+    def harmful(self) -> list[AuditEntry]:
         """The effects that changed or disrupted something."""
         return [line for line in self.intents if not self.impact_of(line).harmless]
 
@@ -207,7 +207,7 @@ class HealingStory:
     verdict: Verdict | None = None
     report: Mapping[str, Any] | None = None
     policies: list[tuple[int, Policy | None]] = field(factory=list)
-    lines: list[Line] = field(factory=list)
+    lines: list[AuditEntry] = field(factory=list)
     runs: dict[str, RunStory] = field(factory=dict)
     damages: list[Violation] = field(factory=list)
     unknown: set[str] = field(factory=set)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from popheal.audit.records import Line, RunStory
+from popheal.audit.records import AuditEntry, RunStory
 from popheal.tables.actions import COULD_NOT_TELL
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
 
 #: What breaks a property: the entry at fault, if it is a single one, and a sentence.
-Found = Iterator[tuple[Line | None, str]]
+Found = Iterator[tuple[AuditEntry | None, str]]
 RunCheck = Callable[[RunStory], Found]
 
 #: Boot times of one boot may be told a little apart.
@@ -42,7 +42,7 @@ _PAYMENT: Final = {
 }
 
 
-def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[Line]:
+def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[AuditEntry]:
     return [
         line
         for line in run.intents
@@ -50,7 +50,7 @@ def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[L
     ]
 
 
-def is_stale(run: RunStory, look: Line | None, before: int | None) -> bool:
+def is_stale(run: RunStory, look: AuditEntry | None, before: int | None) -> bool:
     """Whether the service or the server was restarted since POP was looked at."""
     restart = run.last(*RESTARTS, before=before)
     return restart is not None and (look is None or look.seq < restart.seq)
@@ -129,7 +129,7 @@ def service_was_tried_first(run: RunStory) -> Found:
                 )
 
 
-def waited(run: RunStory, since: Line, until: Line) -> bool:
+def waited(run: RunStory, since: AuditEntry, until: AuditEntry) -> bool:
     waited = run.last("wait", before=until.seq)
     return waited is not None and waited.seq > since.seq
 
@@ -158,13 +158,13 @@ def effects_were_intended(run: RunStory) -> Found:
         yield left[0], f"{left[0].what} was to be done, and it is not said what came of it"
 
 
-def _left(intent: Line, outcome: Line) -> bool:
+def _left(intent: AuditEntry, outcome: AuditEntry) -> bool:
     """Whether an effect was of a step that was not gone on with, as its table had changed."""
     before, now = intent.then, outcome.then
     return before is not None and now is not None and before.hash != now.hash
 
 
-def _must_have_acted(line: Line) -> bool:
+def _must_have_acted(line: AuditEntry) -> bool:
     """Whether what came of an action could not have come without its effect."""
     if line.what not in _EFFECTS or line.outcome not in ("done", "failed"):
         return False
@@ -241,7 +241,7 @@ def failed_back_on_a_good_boot(run: RunStory) -> Found:
             yield line, f"{line.server} was to be failed back on a boot that no probe was seen on"
 
 
-def _passed_on(line: Line, boot: Line) -> bool:
+def _passed_on(line: AuditEntry, boot: AuditEntry) -> bool:
     """Whether the probe that succeeded is said to have run on the boot that was waited for."""
     passed = line.then.passed_on_boot if line.then else None
     if passed is None:
@@ -268,7 +268,7 @@ def only_what_we_set(run: RunStory) -> Found:
             yield line, f"{line.data.get('database')} was to be moved, which we had not moved away"
 
 
-def _set_by_us(run: RunStory, effect: str, back: Line) -> bool:
+def _set_by_us(run: RunStory, effect: str, back: AuditEntry) -> bool:
     return any(
         line.data["value"] is not back.data["value"] and line.seq < back.seq
         for line in _intents(run, effect)

@@ -9,10 +9,10 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.audit.records import Line, RunStory, RunThen
+from popheal.audit.records import AuditEntry, RunStory, RunThen
 from popheal.audit.run_checks import LOOKS, RESTARTS, WELL, Found, is_stale, waited
 from popheal.engine.run import GUARD_OF_DEBT
-from popheal.healthsets.pop import SETTLING
+from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal.entries import Kind
 from popheal.tables.actions import COULD_NOT_TELL, Action
 from popheal.tables.debts import Debt, DebtStatus
@@ -39,7 +39,7 @@ class _Move:
         acted: Whether an effect of it was written down.
     """
 
-    line: Line
+    line: AuditEntry
     table: Procedure
     facts: frozenset[Guard]
     source: str
@@ -127,7 +127,7 @@ def steps_follow_the_table(run: RunStory) -> Found:
     told = [line for line in run.lines if line.then]
     for earlier, later in pairwise(told):
         changed = earlier.then and later.then and earlier.then.hash != later.then.hash
-        if changed and later.then and later.then.hash != SETTLING.hash:
+        if changed and later.then and later.then.hash != SETTLE_DEBTS.hash:
             yield later, "the table changed in the middle of the run"
 
 

@@ -25,7 +25,7 @@ from popheal.cli.logging import is_verbose, print_traceback, verbose_option
 from popheal.cli.prompt import approve
 from popheal.cli.render.console import say, silence
 from popheal.cli.signals import BrokenOff
-from popheal.errors import JournalError, PophealError, StillRunning, UnknownName
+from popheal.errors import AlreadyRunning, JournalError, PophealError, UnknownName
 
 #: Exceptions that say what is wrong by themselves.
 _EXPECTED: Final = (
@@ -119,7 +119,7 @@ def _explained(error: PophealError) -> int:
     say(_unknown(error) if isinstance(error, UnknownName) else str(error))
     if isinstance(error, JournalError):
         return status_of(error)
-    return HELD if isinstance(error, StillRunning) else USAGE
+    return HELD if isinstance(error, AlreadyRunning) else USAGE
 
 
 def _unknown(error: UnknownName) -> str:

@@ -53,9 +53,9 @@ def approve(
         find(opened, run)
         question = opened.approve(run, plan, granted=not refuse, by=_who())
     if as_json:
-        from popheal.util.serialize import to_plain
+        from popheal.util.serialize import to_jsonable
 
-        answer_json(to_plain(question))
+        answer_json(to_jsonable(question))
     else:
         done = "refused" if refuse else "approved"
         answer_text(f"Plan {question.plan} of run {question.run} on {question.server}: {done}.")

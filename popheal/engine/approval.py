@@ -51,7 +51,7 @@ class Approval:
 
     Attributes:
         plan: Hash of the plan.
-        facts: The state that the plan starts from, as ``Facts`` in plain JSON values.
+        facts: The state that the plan starts from, as ``ServerState`` in plain JSON values.
         until: The approved effects must begin before. Once one has, the plan's worst case is
             added, as what was begun should not be left half-way.
         begun: Whether one has.

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from popheal.engine.approval import Approval, ApprovalRequest, Approver
-from popheal.engine.context import Work
-from popheal.engine.limits import Refusal, why_not
+from popheal.engine.context import RunContext
+from popheal.engine.limits import Refusal, check_limits
 from popheal.engine.looks.boots import booted_since, same_boot
 from popheal.engine.looks.server_state import Seen, look_for_plan
 from popheal.engine.plan import PlannedRun, plan_run
-from popheal.engine.plan_basis import Facts, drift
+from popheal.engine.plan_basis import ServerState, drift
 from popheal.engine.requests import Steps, ask, do, pause
 from popheal.errors import BackendError, JournalError
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
@@ -27,13 +27,13 @@ from popheal.reports.events import Event, log_observer_failure
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
 from popheal.tables.debts import DebtKind
-from popheal.util.serialize import from_plain, to_plain
+from popheal.util.serialize import from_jsonable, to_jsonable
 
 if TYPE_CHECKING:
     from popheal.journal import Question
 
 
-def what_forbids(work: Work, action: Action, *, may_ask: bool = True) -> Steps[Refusal | None]:
+def authorize(work: RunContext, action: Action, *, may_ask: bool = True) -> Steps[Refusal | None]:
     """What speaks against an action now; an answer that breaks the question speaks against it.
 
     Args:
@@ -52,19 +52,19 @@ def what_forbids(work: Work, action: Action, *, may_ask: bool = True) -> Steps[R
         )
 
 
-def _what_forbids(work: Work, action: Action, *, may_ask: bool) -> Steps[Refusal | None]:
+def _what_forbids(work: RunContext, action: Action, *, may_ask: bool) -> Steps[Refusal | None]:
     """The policy, or that nobody has approved of it."""
-    refusal = yield from why_not(work, action)
+    refusal = yield from check_limits(work, action)
     if refusal or not _is_asked_about(work, action):
         return refusal
     if work.memory.approval is None and may_ask:
         refusal = yield from _ask(work, action)
         # A person may have taken an hour to answer.
-        refusal = refusal or (yield from why_not(work, action))
+        refusal = refusal or (yield from check_limits(work, action))
     return refusal or (yield from _why_not_approved(work, action))
 
 
-def _is_asked_about(work: Work, action: Action) -> bool:
+def _is_asked_about(work: RunContext, action: Action) -> bool:
     """Recovering back ends is not: each of them is a run of its own, and asks for itself."""
     return action.name != RECOVER_BACKENDS.name and work.session.policy.needs_approval(
         action.impact
@@ -75,14 +75,14 @@ def _no(reason: str) -> Refusal:
     return Refusal(FindingKind.APPROVAL, reason)
 
 
-def _look(work: Work) -> Steps[Seen | BackendError]:
+def _look(work: RunContext) -> Steps[Seen | BackendError]:
     """The state now, but for what this run has changed itself."""
     owed = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     drained = work.memory.active_before if owed else None
     return (yield from look_for_plan(work.session, work.server, drained))
 
 
-def _plan(work: Work, seen: Seen) -> PlannedRun:
+def _plan(work: RunContext, seen: Seen) -> PlannedRun:
     return plan_run(
         work.run.procedure,
         server=work.server,
@@ -97,7 +97,7 @@ def _plan(work: Work, seen: Seen) -> PlannedRun:
 # --- once approved -------------------------------------------------------------------------------
 
 
-def _why_not_approved(work: Work, action: Action) -> Steps[Refusal | None]:
+def _why_not_approved(work: RunContext, action: Action) -> Steps[Refusal | None]:
     """Whether the approval still stands, right before an effect."""
     approval = work.memory.approval
     if approval is None:
@@ -109,7 +109,7 @@ def _why_not_approved(work: Work, action: Action) -> Steps[Refusal | None]:
         return _no(f"whether the state is still the one that was approved can't be told: {seen}")
     if action.name == REBOOT.name and booted_since(work.memory.boot_at_start, seen.facts.booted_at):
         return None  # then it is not restarted again, so there is nothing to approve
-    before, now = from_plain(approval.facts, Facts), seen.facts
+    before, now = from_jsonable(approval.facts, ServerState), seen.facts
     if same_boot(before.booted_at, now.booted_at):
         now = evolve(now, booted_at=before.booted_at)
     changed = drift(before, now)
@@ -123,7 +123,7 @@ def _why_not_approved(work: Work, action: Action) -> Steps[Refusal | None]:
     return None
 
 
-def _begin(work: Work, approval: Approval, worst_case: float) -> None:
+def _begin(work: RunContext, approval: Approval, worst_case: float) -> None:
     end = work.session.clock.now() + timedelta(seconds=worst_case)
     work.memory.approval = evolve(approval, begun=True, until=max(approval.until, end))
 
@@ -135,9 +135,9 @@ def _at(moment: datetime) -> str:
 # --- asking --------------------------------------------------------------------------------------
 
 
-def _ask(work: Work, action: Action) -> Steps[Refusal | None]:
+def _ask(work: RunContext, action: Action) -> Steps[Refusal | None]:
     """Ask a person, and wait for the answer; None if it is yes."""
-    session, custody = work.session, work.session.custody
+    session, custody = work.session, work.session.current_lease
     limit = session.policy.approval_from
     if session.approver is None and custody.in_memory:
         return _no(
@@ -161,7 +161,7 @@ def _ask(work: Work, action: Action) -> Steps[Refusal | None]:
         planned=plan.to_json(),
     )
     if not question.outcome:
-        session.tell(
+        session.emit(
             "approval_asked",
             work.server,
             work.run,
@@ -172,7 +172,7 @@ def _ask(work: Work, action: Action) -> Steps[Refusal | None]:
             databases=[one.database for one in plan.databases],
         )
         question = yield from _answered(work, action, question, plan)
-        session.tell(
+        session.emit(
             "approval_answered",
             work.server,
             work.run,
@@ -183,7 +183,7 @@ def _ask(work: Work, action: Action) -> Steps[Refusal | None]:
     if question.outcome != GRANTED:
         return _no(_why_refused(question))
     work.memory.approval = Approval(
-        plan=plan.hash, facts=to_plain(seen.facts), until=question.expires_at
+        plan=plan.hash, facts=to_jsonable(seen.facts), until=question.expires_at
     )
     return None
 
@@ -194,9 +194,11 @@ def _why_refused(question: Question) -> str:
     return f"plan {question.plan} was refused, by {question.by}"
 
 
-def _answered(work: Work, action: Action, question: Question, plan: PlannedRun) -> Steps[Question]:
+def _answered(
+    work: RunContext, action: Action, question: Question, plan: PlannedRun
+) -> Steps[Question]:
     """Wait until somebody has answered, the time is up, or a person says stop."""
-    session, custody = work.session, work.session.custody
+    session, custody = work.session, work.session.current_lease
 
     def settle(outcome: str, by: str) -> Steps[Question]:
         at = session.clock.now()
@@ -216,13 +218,13 @@ def _answered(work: Work, action: Action, question: Question, plan: PlannedRun) 
         said = yield from _consult(work, session.approver, request)
         if said is not None and session.clock.now() < question.expires_at:
             return (yield from settle(GRANTED if said else REFUSED, "whoever was asked"))
-        if said is None and custody.in_memory and not session.hurried:
+        if said is None and custody.in_memory and not session.stop_requested:
             return (yield from settle(REFUSED, "nobody: the approver left it to a journal file"))
     while True:
         question = yield from do(custody.question, question)
         if question.outcome:
             return question
-        if session.hurried:
+        if session.stop_requested:
             return (yield from settle(REFUSED, "the person who said stop"))
         left = (question.expires_at - session.clock.now()).total_seconds()
         if left <= 0:
@@ -230,7 +232,7 @@ def _answered(work: Work, action: Action, question: Question, plan: PlannedRun) 
         yield from pause(min(session.timing.approval_poll, left))
 
 
-def _consult(work: Work, approver: Approver, request: ApprovalRequest) -> Steps[bool | None]:
+def _consult(work: RunContext, approver: Approver, request: ApprovalRequest) -> Steps[bool | None]:
     """The approver's answer; anything but True and False is none."""
     try:
         said = yield from ask(approver, request)
@@ -248,12 +250,12 @@ def _consult(work: Work, approver: Approver, request: ApprovalRequest) -> Steps[
     return said if isinstance(said, bool) else None
 
 
-def _over(work: Work, question: Question) -> Callable[[], bool]:
+def _over(work: RunContext, question: Question) -> Callable[[], bool]:
     """For an approver, perhaps in another thread: whether its answer is of no use any more."""
-    session, custody = work.session, work.session.custody
+    session, custody = work.session, work.session.current_lease
 
     def over() -> bool:
-        if session.hurried or session.leave.is_set():
+        if session.stop_requested or session.leave.is_set():
             return True
         if session.clock.now() >= question.expires_at:
             return True
@@ -264,6 +266,6 @@ def _over(work: Work, question: Question) -> Callable[[], bool]:
             return True
         if custody.stopped:
             session.stop.set()
-        return answered or session.hurried
+        return answered or session.stop_requested
 
     return over

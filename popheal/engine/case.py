@@ -10,28 +10,28 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from popheal.engine.context import Memory, Session, Work
+from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.requests import Steps, do
 from popheal.engine.run import Run
 from popheal.exchange.models import ServerInfo
-from popheal.healthsets.pop import SETTLING
+from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import monitor_named
 from popheal.journal import Entry, Kind
 from popheal.reports.handover import hand_over
 from popheal.reports.report import Alert, DebtReport, Finding, Report, RunReport, Step
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import Procedure, Verdict
-from popheal.util.serialize import from_plain, to_plain
+from popheal.util.serialize import from_jsonable, to_jsonable
 
 #: Verdicts after which nobody is needed.
 WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
 
 
 @frozen
-class Undertaking:
+class RunRecord:
     """One run of the healing, with the steps it has taken."""
 
-    work: Work
+    work: RunContext
     steps: list[Step] = field(factory=list)
     #: Name and hash of the table that it was carried out by, if that is not there any more.
     table: tuple[str, str] | None = None
@@ -42,16 +42,16 @@ class Undertaking:
 
 
 @define(kw_only=True)
-class Ledger:
+class Case:
     """What the report will be made of; grows as the healing goes on."""
 
-    session: Session
+    session: HealingContext
     alert: Alert
     started_at: datetime
     id: str = ""
     server: str = ""
     findings: list[Finding] = field(factory=list)
-    undertakings: list[Undertaking] = field(factory=list)
+    run_records: list[RunRecord] = field(factory=list)
     #: Debts of runs that can't be understood any more.
     salvaged: list[DebtReport] = field(factory=list)
     heal_backend: Callable[[str, str], Steps[Verdict]] = field(repr=False)
@@ -61,16 +61,16 @@ class Ledger:
         new = [one for one in dict.fromkeys(findings) if one not in self.findings]
         for finding in new:
             self.findings.append(finding)
-            self.session.tell(
+            self.session.emit(
                 "finding", finding.server, kind=finding.kind.value, detail=finding.detail
             )
-        if new and self.session.held:
+        if new and self.session.lease:
             yield from do(
-                self.session.custody.write,
+                self.session.current_lease.write,
                 Kind.FINDING,
                 at=self.session.clock.now(),
                 server=self.server,
-                data={"findings": [to_plain(one) for one in new]},
+                data={"findings": [to_jsonable(one) for one in new]},
             )
 
     def work_on(
@@ -78,13 +78,13 @@ class Ledger:
         *,
         run: Run,
         info: ServerInfo,
-        memory: Memory,
+        memory: RunState,
         dag: str | None,
         pending: Sequence[str],
         parent: str,
-    ) -> Work:
+    ) -> RunContext:
         """What a run of this healing is carried out with."""
-        return Work(
+        return RunContext(
             session=self.session,
             run=run,
             info=info,
@@ -98,7 +98,7 @@ class Ledger:
 
     def report(self, verdict: Verdict, summary: str) -> Report:
         """The report, as things are now."""
-        runs = tuple(_run_report(one) for one in self.undertakings)
+        runs = tuple(_run_report(one) for one in self.run_records)
         debts = tuple(
             DebtReport(
                 kind=debt.kind,
@@ -109,7 +109,7 @@ class Ledger:
                 if debt.status is DebtStatus.PAID
                 else DebtStatus.HANDED_OVER,
             )
-            for one in self.undertakings
+            for one in self.run_records
             for debt in one.run.debts
         )
         debts += tuple(self.salvaged)
@@ -133,26 +133,26 @@ class Ledger:
     def end(self, verdict: Verdict, summary: str) -> Steps[Report]:
         """Report, write that down, and tell."""
         report = self.report(verdict, summary)
-        if self.session.held:
-            yield from do(self.session.custody.let_expire, report.finished_at)
+        if self.session.lease:
+            yield from do(self.session.current_lease.let_expire, report.finished_at)
             yield from do(
-                self.session.custody.end,
+                self.session.current_lease.end,
                 at=report.finished_at,
                 verdict=verdict.value,
                 report=report.to_json(),
             )
         for debt in report.debts:
             if debt.status is DebtStatus.HANDED_OVER:
-                self.session.tell(
+                self.session.emit(
                     "debt_handed_over", debt.server, kind=debt.kind.value, prior=debt.prior
                 )
-        if report.handover and self.session.held:
-            self.session.tell("handed_over", self.server, report=report)
-        self.session.tell("healing_ended", self.server, verdict=verdict.value, summary=summary)
+        if report.handover and self.session.lease:
+            self.session.emit("handed_over", self.server, report=report)
+        self.session.emit("healing_ended", self.server, verdict=verdict.value, summary=summary)
         return report
 
 
-def _run_report(one: Undertaking) -> RunReport:
+def _run_report(one: RunRecord) -> RunReport:
     run = one.run
     name, identity = one.table or (run.procedure.name, run.procedure.hash)
     return RunReport(
@@ -171,30 +171,30 @@ def _run_report(one: Undertaking) -> RunReport:
 # --- what was written down -----------------------------------------------------------------------
 
 
-def restore(ledger: Ledger, entries: Iterable[Entry]) -> None:
+def restore(case: Case, entries: Iterable[Entry]) -> None:
     """Bring a ledger to where the history says that the healing was."""
     last: dict[str, Entry] = {}
     started: dict[str, Entry] = {}
     steps: dict[str, list[Step]] = {}
     for entry in entries:
         if entry.kind is Kind.FINDING:
-            ledger.findings += [from_plain(one, Finding) for one in entry.data["findings"]]
+            case.findings += [from_jsonable(one, Finding) for one in entry.data["findings"]]
         elif entry.kind is Kind.RUN_STARTED:
             started[entry.run] = entry
         elif entry.kind is Kind.OUTCOME:
             taken = steps.setdefault(entry.run, [])
-            step = from_plain(entry.data["step"], Step)
+            step = from_jsonable(entry.data["step"], Step)
             if step not in taken:  # an interrupt may have had it written twice
                 taken.append(step)
         if "run" in entry.data:
             last[entry.run] = entry
     for name, begun in started.items():
-        work = _work_as_written(ledger, begun, last[name])
+        work = _work_as_written(case, begun, last[name])
         written = last[name].data["run"]
         ended_on = (written["procedure"], written["hash"]) if work.run.verdict else None
-        ledger.undertakings.append(Undertaking(work, steps.get(name, []), ended_on))
+        case.run_records.append(RunRecord(work, steps.get(name, []), ended_on))
         if not work.parent:
-            ledger.server = work.server
+            case.server = work.server
 
 
 def owed_as_written(entries: Iterable[Entry]) -> Iterator[DebtReport]:
@@ -215,12 +215,12 @@ def owed_as_written(entries: Iterable[Entry]) -> Iterator[DebtReport]:
                 )
 
 
-def _work_as_written(ledger: Ledger, begun: Entry, last: Entry) -> Work:
-    session = ledger.session
-    memory = from_plain(last.data["memory"], Memory)
-    return ledger.work_on(
+def _work_as_written(case: Case, begun: Entry, last: Entry) -> RunContext:
+    session = case.session
+    memory = from_jsonable(last.data["memory"], RunState)
+    return case.work_on(
         run=_run_as_written(session.procedures.values(), last, memory),
-        info=from_plain(begun.data["info"], ServerInfo),
+        info=from_jsonable(begun.data["info"], ServerInfo),
         memory=memory,
         dag=last.data.get("dag", begun.data["dag"]),
         pending=tuple(begun.data["pending"]),
@@ -228,24 +228,24 @@ def _work_as_written(ledger: Ledger, begun: Entry, last: Entry) -> Work:
     )
 
 
-def _run_as_written(procedures: Iterable[Procedure], last: Entry, memory: Memory) -> Run:
+def _run_as_written(procedures: Iterable[Procedure], last: Entry, memory: RunState) -> Run:
     """The run; on the table for settling its debts if its own is not there any more."""
     data = last.data["run"]
     try:
-        return Run.from_json(data, [*procedures, SETTLING])
+        return Run.from_json(data, [*procedures, SETTLE_DEBTS])
     except LookupError:
         pass
-    on_settling = {**data, "procedure": SETTLING.name, "hash": SETTLING.hash}
-    if data["state"] in SETTLING.endings:
-        return Run.from_json(on_settling, [SETTLING])
+    on_settling = {**data, "procedure": SETTLE_DEBTS.name, "hash": SETTLE_DEBTS.hash}
+    if data["state"] in SETTLE_DEBTS.endings:
+        return Run.from_json(on_settling, [SETTLE_DEBTS])
     # Its path is its own; what it owes is the same, and less certain if it was interrupted.
     run = Run.from_json(
         {
             **on_settling,
-            "state": SETTLING.start,
-            "path": [*data["path"], SETTLING.start],
+            "state": SETTLE_DEBTS.start,
+            "path": [*data["path"], SETTLE_DEBTS.start],
         },
-        [SETTLING],
+        [SETTLE_DEBTS],
     )
     if memory.intended:
         run.debts = [evolve(debt, unclear=True) for debt in run.debts]

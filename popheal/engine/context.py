@@ -20,15 +20,15 @@ from popheal.policy.policy import Policy, Timing
 from popheal.reports.events import Event, Observer, is_logged, log_event, log_observer_failure
 from popheal.tables.table import Procedure, Verdict
 from popheal.util.clock import Clock
-from popheal.util.serialize import to_sparse
+from popheal.util.serialize import to_jsonable_compact
 from popheal.util.text import printable
 
 if TYPE_CHECKING:
-    from popheal.journal import Custody, Journal
+    from popheal.journal import Journal, Lease
 
 
 @frozen
-class Observed:
+class ActionResult:
     """What came of an action: its outcome, and a sentence about it for people.
 
     What the far side said may be part of the sentence, so it is cut short and made printable.
@@ -41,13 +41,13 @@ class Observed:
 
 
 @define(kw_only=True)
-class Session:
+class HealingContext:
     """One healing: the answer to one alert, with all the runs that it takes.
 
     Attributes:
         organisation: Name of the organisation, for claims.
         journal: Where it is written down; None for a mere look.
-        held: The custody of the healing, once it has begun.
+        lease: The right to act on the healing, once it has begun.
         procedures: The tables to follow, by name.
         stop: Set when a person says stop.
         leave: Set when the process must end, and another shall go on.
@@ -63,7 +63,7 @@ class Session:
     clock: Clock
     organisation: str
     journal: Journal | None = None
-    held: Custody | None = None
+    lease: Lease | None = None
     procedures: Mapping[str, Procedure] = PROCEDURES
     observers: tuple[Observer, ...] = ()
     stop: Flag = field(factory=Flag)
@@ -76,11 +76,11 @@ class Session:
     approver: Approver | None = None
 
     @property
-    def custody(self) -> Custody:
+    def current_lease(self) -> Lease:
         """The right to act. Only a healing that has begun has it."""
-        if self.held is None:
+        if self.lease is None:
             raise AssertionError("nothing has begun, so nothing may be done")
-        return self.held
+        return self.lease
 
     @property
     def timing(self) -> Timing:
@@ -88,25 +88,25 @@ class Session:
         return self.policy.timing
 
     @property
-    def hurried(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether waits are cut short: a person said stop, and that has not been heeded yet."""
         return self.stop.is_set() and not self.restoring
 
-    def heed_journal(self) -> None:
+    def sync_with_journal(self) -> None:
         """Look whether a person has said stop by way of the journal, or write down that one did.
 
         Raises:
             Fenced: If somebody else has taken the healing over.
         """
-        if self.held:
-            self.held.check()
-            if self.held.stopped:
+        if self.lease:
+            self.lease.check()
+            if self.lease.stopped:
                 self.stop.set()
             elif self.stop.is_set():
-                self.held.stop(at=self.clock.now())
-                self.tell("stop_noted", self.held.healing)
+                self.lease.stop(at=self.clock.now())
+                self.emit("stop_noted", self.lease.healing)
 
-    def tell(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
+    def emit(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
         """Tell the log and every observer what happens."""
         if not self.observers and not is_logged():
             return
@@ -126,7 +126,7 @@ class Session:
                 log_observer_failure(event, error)
 
 
-class Stopped(PophealError):
+class EffectCancelled(PophealError):
     """A person said stop before an effect was written down, so it is not begun."""
 
     def sentence(self) -> str:
@@ -134,7 +134,7 @@ class Stopped(PophealError):
 
 
 @define(kw_only=True)
-class Memory:
+class RunState:
     """What a run has seen and later states need.
 
     Attributes:
@@ -171,7 +171,7 @@ class Memory:
         self.intended, self.until = {}, None
 
 
-class Withheld(PophealError):
+class EffectWithheld(PophealError):
     """An effect that was written down before a crash is not commanded again, though not seen.
 
     Attributes:
@@ -187,7 +187,7 @@ class Withheld(PophealError):
 
 
 @define(kw_only=True)
-class Work:
+class RunContext:
     """One run being carried out: everything a performer may use.
 
     Attributes:
@@ -198,11 +198,11 @@ class Work:
         heal_backend: Heals another server's mailbox side as a run of its own.
     """
 
-    session: Session
+    session: HealingContext
     run: Run
     info: ServerInfo
     monitor: Monitor
-    memory: Memory
+    memory: RunState
     heal_backend: Callable[[str], Steps[Verdict]]
     dag: str | None = None
     pending: tuple[str, ...] = ()
@@ -228,21 +228,21 @@ class Work:
             details: What whoever goes on after a crash needs to know; plain values.
 
         Raises:
-            Withheld: If it may have been done before, and must not be commanded again.
-            Stopped: If a person has said stop, and nothing of the action was begun.
+            EffectWithheld: If it may have been done before, and must not be commanded again.
+            EffectCancelled: If a person has said stop, and nothing of the action was begun.
         """
         action = self.run.next_action()
         if action and not action.impact.harmless:
             if self.withheld:
-                raise Withheld(why=self.withheld)
+                raise EffectWithheld(why=self.withheld)
             # The looks before it may have taken minutes.
-            yield from do(self.session.heed_journal)
+            yield from do(self.session.sync_with_journal)
             if self.stopped and not self.memory.intended:
-                raise Stopped
+                raise EffectCancelled
         self.memory.intended[command] = details
-        self.session.tell("effect_intended", self.server, self.run, command=command, **details)
+        self.session.emit("effect_intended", self.server, self.run, command=command, **details)
         yield from do(
-            self.session.custody.intend,
+            self.session.current_lease.intend,
             at=self.session.clock.now(),
             server=self.server,
             run=self.run.id,
@@ -257,7 +257,7 @@ class Work:
 
     def as_json(self) -> dict[str, Any]:
         """Everything needed to go on with the run, as plain JSON values."""
-        return {"run": self.run.to_json(), "memory": to_sparse(self.memory)}
+        return {"run": self.run.to_json(), "memory": to_jsonable_compact(self.memory)}
 
 
-Performer = Callable[[Work], Steps[Observed]]
+ActionHandler = Callable[[RunContext], Steps[ActionResult]]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from popheal.engine.requests import Ask, Call, Do, Pause, Request, Steps, T
 from popheal.errors import (
     BackendError,
+    Detached,
     JournalError,
-    Left,
     OutcomeUnknown,
     PophealError,
     UnknownName,
@@ -28,7 +28,7 @@ from popheal.errors import (
 from popheal.exchange.backend import EFFECTS, Backend
 
 if TYPE_CHECKING:
-    from popheal.engine.context import Session
+    from popheal.engine.context import HealingContext
 
 # --- what both drivers share ---------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Answer = Callable[[], Request]
 
 
-def _as_answerable(request: Call, error: BaseException, session: Session) -> PophealError:
+def _as_answerable(request: Call, error: BaseException, session: HealingContext) -> PophealError:
     """What the logic is told when a backend raises what its contract does not allow.
 
     A defect of a backend must not break a run off half-way, with debts unpaid.
@@ -57,7 +57,7 @@ def _as_answerable(request: Call, error: BaseException, session: Session) -> Pop
 
 
 def _broken_off(
-    steps: Steps[T], request: Request, error: BaseException, session: Session
+    steps: Steps[T], request: Request, error: BaseException, session: HealingContext
 ) -> Answer:
     """How to go on after a request that ended in an exception."""
     if isinstance(error, JournalError) and not isinstance(request, Ask):
@@ -75,7 +75,7 @@ def _broken_off(
     return lambda: request  # a first Ctrl-C came in the middle of it
 
 
-def _heed(raised: BaseException, session: Session) -> None:
+def _heed(raised: BaseException, session: HealingContext) -> None:
     """Take Ctrl-C, or the program's wish to exit, for a stop; the second time, break off.
 
     What is neither that nor a failure was raised to break off at once.
@@ -89,7 +89,7 @@ def _heed(raised: BaseException, session: Session) -> None:
         session.exiting = raised
 
 
-def _carry_out(request: Call | Do | Ask, backend: Backend, session: Session) -> Any:
+def _carry_out(request: Call | Do | Ask, backend: Backend, session: HealingContext) -> Any:
     """Carry out what is asked of a backend, of the journal, or of a person."""
     if not isinstance(request, Call):
         return request()
@@ -97,29 +97,29 @@ def _carry_out(request: Call | Do | Ask, backend: Backend, session: Session) -> 
     return getattr(backend, request.method)(*request.args)
 
 
-def _may_call(request: Call, session: Session) -> None:
+def _may_call(request: Call, session: HealingContext) -> None:
     """Before an effect: it was written down, and the healing is still ours. Raises Fenced."""
     if request.method in EFFECTS:
-        session.custody.check(request.method)
+        session.current_lease.check(request.method)
 
 
-def _may_go_on(request: Request, session: Session) -> None:
+def _may_go_on(request: Request, session: HealingContext) -> None:
     # What has come of a call is still written down: whoever goes on need not look for it.
     if session.leave.is_set() and isinstance(request, (Call, Pause)):
-        raise Left(run=session.held.healing if session.held else "")
+        raise Detached(run=session.lease.healing if session.lease else "")
 
 
-def _leave(session: Session) -> None:
-    if session.held:
+def _leave(session: HealingContext) -> None:
+    if session.lease:
         with contextlib.suppress(PophealError):
-            session.heed_journal()  # broken off by a person, who has said stop before
-        session.held.leave()
+            session.sync_with_journal()  # broken off by a person, who has said stop before
+        session.lease.leave()
 
 
 # --- synchronous ---------------------------------------------------------------------------------
 
 
-def pump(steps: Steps[T], backend: Backend, session: Session) -> T:
+def pump(steps: Steps[T], backend: Backend, session: HealingContext) -> T:
     """Carry the steps out to their end, blocking; returns what they return."""
     answer: Answer = lambda: next(steps)  # noqa: E731 - replaced below
     try:
@@ -139,7 +139,7 @@ def pump(steps: Steps[T], backend: Backend, session: Session) -> T:
         _leave(session)
 
 
-def _answer(steps: Steps[T], request: Request, backend: Backend, session: Session) -> Answer:
+def _answer(steps: Steps[T], request: Request, backend: Backend, session: HealingContext) -> Answer:
     """Carry out a request; returns how to go on with the steps."""
     try:
         if isinstance(request, Pause):
@@ -152,18 +152,18 @@ def _answer(steps: Steps[T], request: Request, backend: Backend, session: Sessio
     return lambda: steps.send(value)
 
 
-def _sleep(seconds: float, session: Session) -> None:
+def _sleep(seconds: float, session: HealingContext) -> None:
     piece = session.timing.stop_poll
-    while seconds > 0 and not (session.hurried or session.leave.is_set()):
+    while seconds > 0 and not (session.stop_requested or session.leave.is_set()):
         session.clock.sleep(min(piece, seconds))
         seconds -= piece
-        session.heed_journal()
+        session.sync_with_journal()
 
 
 # --- asynchronous --------------------------------------------------------------------------------
 
 
-async def apump(steps: Steps[T], backend: Any, session: Session) -> T:
+async def apump(steps: Steps[T], backend: Any, session: HealingContext) -> T:
     """Likewise without blocking the event loop; a synchronous backend gets a thread."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="popheal")
     try:
@@ -175,7 +175,7 @@ async def apump(steps: Steps[T], backend: Any, session: Session) -> T:
 
 
 async def _apump_in(
-    thread: ThreadPoolExecutor, steps: Steps[T], backend: Any, session: Session
+    thread: ThreadPoolExecutor, steps: Steps[T], backend: Any, session: HealingContext
 ) -> T:
     answer: Answer = lambda: next(steps)  # noqa: E731 - replaced below
     while True:
@@ -208,7 +208,7 @@ async def _aanswer(
     steps: Steps[T],
     request: Request,
     backend: Any,
-    session: Session,
+    session: HealingContext,
     thread: ThreadPoolExecutor,
 ) -> Answer:
     try:
@@ -225,7 +225,7 @@ async def _aanswer(
 
 
 async def _acarry_out(
-    request: Call | Do | Ask, backend: Any, session: Session, thread: ThreadPoolExecutor
+    request: Call | Do | Ask, backend: Any, session: HealingContext, thread: ThreadPoolExecutor
 ) -> Any:
     if isinstance(request, Do):
         return await _afile(request, session)
@@ -255,16 +255,16 @@ async def _aask(request: Ask) -> Any:
     return await said if inspect.isawaitable(said) else said
 
 
-async def _afile(function: Callable[[], T], session: Session) -> T:
+async def _afile(function: Callable[[], T], session: HealingContext) -> T:
     """Do something with the journal, where it is a file in the one thread that does so."""
-    if session.held and session.held.in_memory:
+    if session.lease and session.lease.in_memory:
         return function()
     scribe = _scribe(os.getpid())
     # What has begun to be written is written.
     return await _whole(asyncio.get_running_loop().run_in_executor(scribe, function), session)
 
 
-async def _whole(future: asyncio.Future[T], session: Session, *, hasty: bool = False) -> T:
+async def _whole(future: asyncio.Future[T], session: HealingContext, *, hasty: bool = False) -> T:
     """Wait for something to its end; a cancellation meanwhile is a stop, heeded after it.
 
     Args:
@@ -299,9 +299,9 @@ def _scribe(_process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="popheal-journal")
 
 
-async def _asleep(seconds: float, session: Session) -> None:
+async def _asleep(seconds: float, session: HealingContext) -> None:
     piece = session.timing.stop_poll
-    while seconds > 0 and not (session.hurried or session.leave.is_set()):
+    while seconds > 0 and not (session.stop_requested or session.leave.is_set()):
         await session.clock.asleep(min(piece, seconds))
         seconds -= piece
-        await _afile(session.heed_journal, session)
+        await _afile(session.sync_with_journal, session)

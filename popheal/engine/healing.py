@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from popheal.engine.actions.mailbox_servers import MAILBOX_SIDE
-from popheal.engine.authorize import what_forbids
-from popheal.engine.case import WELL, Ledger, Undertaking, owed_as_written, restore
-from popheal.engine.context import Memory, Session, Work
+from popheal.engine.authorize import authorize
+from popheal.engine.case import WELL, Case, RunRecord, owed_as_written, restore
+from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import go_on
 from popheal.engine.limits import Refusal
 from popheal.engine.requests import Steps, do
@@ -21,13 +21,13 @@ from popheal.engine.run import Run
 from popheal.engine.triage import Triage, triage_server
 from popheal.errors import JournalError, UnknownName
 from popheal.exchange.names import same_server
-from popheal.healthsets.pop import SETTLING
+from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import MONITORS, Monitor
 from popheal.journal import Entry, HealingRecord, Journal, Kind
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Finding, FindingKind, Report
 from popheal.tables.table import Verdict
-from popheal.util.serialize import from_plain, to_plain
+from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.version import __version__
 
 #: Outcomes that end nothing.
@@ -46,34 +46,36 @@ _GOOD: Final = (
 # --- beginning -----------------------------------------------------------------------------------
 
 
-def healing(session: Session, alert: Alert, journal: Journal) -> Steps[Report]:
+def healing(session: HealingContext, alert: Alert, journal: Journal) -> Steps[Report]:
     """Answer an alert: verify, heal what the runbook can heal, report.
 
     Raises:
         UnknownName: If the organisation has no such server; nothing was done.
         JournalError: If the journal can't be written; nothing more was done from then on.
     """
-    ledger = _ledger(session, alert, uuid.uuid4().hex[:12])
+    case = _ledger(session, alert, uuid.uuid4().hex[:12])
     session.journal = journal
-    session.held = yield from do(
+    session.lease = yield from do(
         journal.begin,
-        ledger.id,
-        at=ledger.started_at,
+        case.id,
+        at=case.started_at,
         organisation=session.organisation,
         server=alert.server,
         version=__version__,
-        alert=to_plain(alert),
+        alert=to_jsonable(alert),
         policy=session.policy.to_json(),
     )
-    session.tell("healing_started", ledger.server, id=ledger.id)
+    session.emit("healing_started", case.server, id=case.id)
     try:
-        return (yield from _heal(ledger))
+        return (yield from _heal(case))
     except UnknownName:
-        yield from do(session.custody.forget)  # there was nothing to answer
+        yield from do(session.current_lease.forget)  # there was nothing to answer
         raise
 
 
-def resuming(session: Session, name: str, journal: Journal, policy: Policy | None) -> Steps[Report]:
+def resuming(
+    session: HealingContext, name: str, journal: Journal, policy: Policy | None
+) -> Steps[Report]:
     """Go on with an unfinished healing, from what was written down and what can be seen.
 
     Raises:
@@ -84,7 +86,7 @@ def resuming(session: Session, name: str, journal: Journal, policy: Policy | Non
     session.journal = journal
     record = yield from do(journal.healing, name)
     session.policy = policy or Policy.from_json(record.policy)
-    session.held = yield from do(
+    session.lease = yield from do(
         journal.take_over,
         record.id,
         at=session.clock.now(),
@@ -92,30 +94,30 @@ def resuming(session: Session, name: str, journal: Journal, policy: Policy | Non
     )
     entries = yield from do(journal.entries, record.id)
     try:
-        ledger = _ledger(session, from_plain(record.alert, Alert), record.id)
-        restore(ledger, entries)
+        case = _ledger(session, from_jsonable(record.alert, Alert), record.id)
+        restore(case, entries)
     except Exception as error:  # noqa: BLE001 - whatever makes no sense in what was written
         return (yield from _give_up(session, record, entries, error))
-    ledger.started_at = record.begun_at
-    session.server_known = bool(ledger.undertakings)
-    yield from do(session.heed_journal)
-    session.tell("healing_resumed", ledger.server, id=ledger.id)
-    return (yield from _heal(ledger))
+    case.started_at = record.begun_at
+    session.server_known = bool(case.run_records)
+    yield from do(session.sync_with_journal)
+    session.emit("healing_resumed", case.server, id=case.id)
+    return (yield from _heal(case))
 
 
 def _give_up(
-    session: Session, record: HealingRecord, entries: Sequence[Entry], error: Exception
+    session: HealingContext, record: HealingRecord, entries: Sequence[Entry], error: Exception
 ) -> Steps[Report]:
     """End a healing that can't be understood any more, and hand over what can be read of it."""
-    ledger = _ledger(session, Alert(server=record.server), record.id)
-    ledger.started_at = record.begun_at
-    ledger.salvaged = list(owed_as_written(entries))
+    case = _ledger(session, Alert(server=record.server), record.id)
+    case.started_at = record.begun_at
+    case.salvaged = list(owed_as_written(entries))
     summary = (
         "what was written down of this run can't be understood "
         f"({type(error).__name__}), so it was not gone on with"
     )
     begun = ", ".join(dict.fromkeys(one.what for one in entries if one.kind is Kind.INTENT))
-    yield from ledger.find(
+    yield from case.find(
         Finding(
             kind=FindingKind.COULD_NOT_TELL,
             server=record.server,
@@ -123,16 +125,16 @@ def _give_up(
             next_step=f"Look at the servers by hand; popheal export {record.id} has all of it.",
         )
     )
-    return (yield from ledger.end(Verdict.ESCALATED, summary))
+    return (yield from case.end(Verdict.ESCALATED, summary))
 
 
-def _ledger(session: Session, alert: Alert, name: str = "") -> Ledger:
+def _ledger(session: HealingContext, alert: Alert, name: str = "") -> Case:
     def heal_backend(backend: str, parent: str) -> Steps[Verdict]:
         """CTP 3.6: the mailbox procedure on another server, with a triage of its own (D22)."""
-        verdict, _ = yield from _heal_server(ledger, backend, MAILBOX_SIDE, parent)
+        verdict, _ = yield from _heal_server(case, backend, MAILBOX_SIDE, parent)
         return verdict
 
-    ledger = Ledger(
+    case = Case(
         session=session,
         alert=alert,
         id=name,
@@ -140,79 +142,79 @@ def _ledger(session: Session, alert: Alert, name: str = "") -> Ledger:
         started_at=session.clock.now(),
         heal_backend=heal_backend,
     )
-    return ledger
+    return case
 
 
-def _heal(ledger: Ledger) -> Steps[Report]:
-    verdict, summary = yield from _heal_server(ledger, ledger.alert.server, MONITORS)
-    return (yield from ledger.end(verdict, summary))
+def _heal(case: Case) -> Steps[Report]:
+    verdict, summary = yield from _heal_server(case, case.alert.server, MONITORS)
+    return (yield from case.end(verdict, summary))
 
 
-def triaging(session: Session, alert: Alert) -> Steps[tuple[Triage, Report]]:
+def triaging(session: HealingContext, alert: Alert) -> Steps[tuple[Triage, Report]]:
     """Only verify. A verified fault is ``escalated``: nothing was done about it.
 
     Raises:
         UnknownName: If the organisation has no such server.
     """
-    ledger = _ledger(session, alert)
+    case = _ledger(session, alert)
     triage = yield from _triage(session, alert.server, MONITORS, ())
-    ledger.server = triage.server
-    yield from ledger.find(*triage.findings)
+    case.server = triage.server
+    yield from case.find(*triage.findings)
     verdict = triage.verdict or Verdict.ESCALATED
-    return triage, (yield from ledger.end(verdict, triage.summary))
+    return triage, (yield from case.end(verdict, triage.summary))
 
 
 # --- one server ----------------------------------------------------------------------------------
 
 
 def _heal_server(
-    ledger: Ledger, server: str, monitors: Sequence[Monitor], parent: str = ""
+    case: Case, server: str, monitors: Sequence[Monitor], parent: str = ""
 ) -> Steps[tuple[Verdict, str]]:
     """Heal one server: look, heal the first failing monitor, look again, until nothing fails."""
     healed: list[str] = []
     pending: set[str] = set()
-    for begun in _begun(ledger, server, parent):
-        yield from _go_on_with_children(ledger, begun.run.id)
+    for begun in _begun(case, server, parent):
+        yield from _go_on_with_children(case, begun.run.id)
         yield from go_on(begun)
         if begun.run.verdict is not Verdict.RECOVERED:
             return _ended(begun)
         healed.append(begun.run.monitor)
         pending = set(begun.work.pending)
     while True:
-        triage = yield from _look(ledger, server, monitors, healed, pending)
+        triage = yield from _look(case, server, monitors, healed, pending)
         if not isinstance(triage, Triage):
             return triage
         server = triage.server
         monitor = triage.failing[0]
         pending = {one.name for one in triage.failing} - {*healed, monitor.name}
-        undertaking = _undertake(ledger, triage, monitor, sorted(pending), parent)
-        refusal = yield from _why_not_begin(undertaking.work)
+        run_record = _undertake(case, triage, monitor, sorted(pending), parent)
+        refusal = yield from _why_not_begin(run_record.work)
         if refusal:
-            return (yield from _held_back(ledger, server, refusal, healed))
-        yield from _start(ledger, undertaking)
-        yield from go_on(undertaking)
-        if undertaking.run.verdict is not Verdict.RECOVERED:
-            return _ended(undertaking)
+            return (yield from _held_back(case, server, refusal, healed))
+        yield from _start(case, run_record)
+        yield from go_on(run_record)
+        if run_record.run.verdict is not Verdict.RECOVERED:
+            return _ended(run_record)
         healed.append(monitor.name)
 
 
 def _look(
-    ledger: Ledger,
+    case: Case,
     server: str,
     monitors: Sequence[Monitor],
     healed: list[str],
     pending: set[str],
 ) -> Steps[Triage | tuple[Verdict, str]]:
     """What is verified to fail now; or how it ends, if nothing is to be healed (any more)."""
-    session = ledger.session
+    session = case.session
     busy = yield from _why_busy(session, "server", server, claiming=False)
     if busy:
-        return (yield from _held_back(ledger, server, busy, healed))
-    session.tell("triage_started", server)
+        return (yield from _held_back(case, server, busy, healed))
+    session.emit("triage_started", server)
     triage = yield from _triage(session, server, monitors, healed)
-    if not ledger.undertakings:
-        ledger.server = triage.server
-    yield from ledger.find(*triage.findings)
+    if not case.run_records:
+        case.server = triage.server
+    yield from case.find(*triage.findings)
     if session.stop.is_set():
         return _stopped(healed)
     if not triage.verdict:
@@ -223,12 +225,12 @@ def _look(
 
 
 def _held_back(
-    ledger: Ledger, server: str, refusal: Refusal, healed: list[str]
+    case: Case, server: str, refusal: Refusal, healed: list[str]
 ) -> Steps[tuple[Verdict, str]]:
     """How it ends where the next run may not begin."""
-    if ledger.session.stop.is_set():
+    if case.session.stop.is_set():
         return _stopped(healed)
-    yield from ledger.find(
+    yield from case.find(
         Finding(
             kind=refusal.kind,
             server=server,
@@ -244,24 +246,24 @@ def _stopped(healed: list[str]) -> tuple[Verdict, str]:
     return Verdict.CANCELLED, f"{done}stopped by a person before anything else was done"
 
 
-def _begun(ledger: Ledger, server: str, parent: str) -> list[Undertaking]:
+def _begun(case: Case, server: str, parent: str) -> list[RunRecord]:
     """The runs that an earlier process has begun here."""
     return [
         one
-        for one in ledger.undertakings
+        for one in case.run_records
         if one.work.parent == parent and (not parent or same_server(one.run.server, server))
     ]
 
 
-def _go_on_with_children(ledger: Ledger, parent: str) -> Steps[None]:
+def _go_on_with_children(case: Case, parent: str) -> Steps[None]:
     """Runs on back ends first: stopped or refused, their parent would not come back to them."""
-    for one in ledger.undertakings:
+    for one in case.run_records:
         if one.work.parent == parent:
             yield from go_on(one)
 
 
 def _triage(
-    session: Session, server: str, monitors: Sequence[Monitor], healed: Sequence[str]
+    session: HealingContext, server: str, monitors: Sequence[Monitor], healed: Sequence[str]
 ) -> Steps[Triage]:
     """Triage; an answer that breaks it is an answer that tells nothing."""
     try:
@@ -291,22 +293,22 @@ def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tupl
 
 
 def _undertake(
-    ledger: Ledger, triage: Triage, monitor: Monitor, pending: Sequence[str], parent: str
-) -> Undertaking:
+    case: Case, triage: Triage, monitor: Monitor, pending: Sequence[str], parent: str
+) -> RunRecord:
     """The monitor's procedure on the triaged server, not yet started."""
     if triage.info is None or triage.host is None:
         raise AssertionError("a verified fault implies that the server was looked at")
     run = Run(
-        id=f"{ledger.id}.{len(ledger.undertakings) + 1}",
-        procedure=ledger.session.procedures[monitor.procedure],
+        id=f"{case.id}.{len(case.run_records) + 1}",
+        procedure=case.session.procedures[monitor.procedure],
         server=triage.info.fqdn,
         monitor=monitor.name,
         mailbox_role=triage.info.mailbox_role,
     )
-    work = ledger.work_on(
+    work = case.work_on(
         run=run,
         info=triage.info,
-        memory=Memory(
+        memory=RunState(
             boot_at_start=triage.host.boot_time,
             skew=triage.skew,
             running_before=triage.running,
@@ -315,10 +317,10 @@ def _undertake(
         pending=pending,
         parent=parent,
     )
-    return Undertaking(work)
+    return RunRecord(work)
 
 
-def _why_not_begin(work: Work) -> Steps[Refusal | None]:
+def _why_not_begin(work: RunContext) -> Steps[Refusal | None]:
     """Whatever speaks against beginning now: another healing at work there, or the policy."""
     try:
         return (yield from _why_not_claimed_or_allowed(work))
@@ -329,20 +331,20 @@ def _why_not_begin(work: Work) -> Steps[Refusal | None]:
         return Refusal(FindingKind.COULD_NOT_TELL, detail)
 
 
-def _why_not_claimed_or_allowed(work: Work) -> Steps[Refusal | None]:
+def _why_not_claimed_or_allowed(work: RunContext) -> Steps[Refusal | None]:
     for kind, name in (("server", work.server), ("dag", work.dag)):
         busy = (yield from _why_busy(work.session, kind, name)) if name else None
         if busy:
             return busy
     action = work.run.next_action()
-    return (yield from what_forbids(work, action)) if action else None
+    return (yield from authorize(work, action)) if action else None
 
 
 def _why_busy(
-    session: Session, kind: str, name: str, *, claiming: bool = True
+    session: HealingContext, kind: str, name: str, *, claiming: bool = True
 ) -> Steps[Refusal | None]:
     """Whether another healing has claimed it; else it is ours from now on, if wanted."""
-    custody = session.custody
+    custody = session.current_lease
     holder = yield from do(custody.claim if claiming else custody.holder, kind, name)
     if holder is None or session.journal is None:
         return None
@@ -361,36 +363,36 @@ def _why_busy(
     )
 
 
-def _start(ledger: Ledger, undertaking: Undertaking) -> Steps[None]:
-    work, run = undertaking.work, undertaking.run
-    ledger.undertakings.append(undertaking)
+def _start(case: Case, run_record: RunRecord) -> Steps[None]:
+    work, run = run_record.work, run_record.run
+    case.run_records.append(run_record)
     yield from do(
-        work.session.custody.write,
+        work.session.current_lease.write,
         Kind.RUN_STARTED,
         at=work.session.clock.now(),
         server=run.server,
         run=run.id,
         what=run.procedure.name,
         data={
-            "info": to_plain(work.info),
+            "info": to_jsonable(work.info),
             "dag": work.dag,
             "pending": list(work.pending),
             "parent": work.parent,
             **work.as_json(),
         },
     )
-    work.session.tell("run_started", run.server, run, monitor=run.monitor, hash=run.procedure.hash)
+    work.session.emit("run_started", run.server, run, monitor=run.monitor, hash=run.procedure.hash)
 
 
-def _ended(undertaking: Undertaking) -> tuple[Verdict, str]:
+def _ended(run_record: RunRecord) -> tuple[Verdict, str]:
     """How a run ended without success, and the step that ended it, in words."""
-    run, steps = undertaking.run, undertaking.steps
+    run, steps = run_record.run, run_record.steps
     verdict = run.verdict or Verdict.ESCALATED
     name = run.procedure.name
     if verdict is Verdict.CANCELLED:
         state = steps[-1].state if steps else run.procedure.start
         return verdict, f"{name} was stopped by a person, at {state}"
-    if run.procedure is SETTLING:
+    if run.procedure is SETTLE_DEBTS:
         return verdict, (
             "the procedure has changed since this run was started, so it was not gone on with: "
             "what it owed was paid where that is safe, and is handed over where not"

@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.engine.context import Work
+from popheal.engine.context import RunContext
 from popheal.engine.looks.managed_availability import (
     NOT_HEEDED,
     described,
@@ -49,20 +49,20 @@ class Refusal:
     next_step: str = ""
 
 
-Check = Callable[[Work, Action], Steps[Refusal | None]]
+Check = Callable[[RunContext, Action], Steps[Refusal | None]]
 
 
-def why_not(work: Work, action: Action) -> Steps[Refusal | None]:
+def check_limits(work: RunContext, action: Action) -> Steps[Refusal | None]:
     """The first thing that speaks against an action now; None if it may be carried out."""
     return (yield from _first(CHECKS.get(action.name, ()), work, action))
 
 
-def why_not_disrupt(work: Work) -> Steps[Refusal | None]:
+def check_disruption_limits(work: RunContext) -> Steps[Refusal | None]:
     """The same for taking the server out of service; asked before anything is moved, too."""
     return (yield from _first(_DISRUPTIVE, work, REBOOT))
 
 
-def _first(checks: Iterable[Check], work: Work, action: Action) -> Steps[Refusal | None]:
+def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Steps[Refusal | None]:
     for check in checks:
         refusal = yield from check(work, action)
         if refusal:
@@ -71,7 +71,7 @@ def _first(checks: Iterable[Check], work: Work, action: Action) -> Steps[Refusal
     return None
 
 
-def _impact(work: Work, action: Action) -> Steps[Refusal | None]:
+def _impact(work: RunContext, action: Action) -> Steps[Refusal | None]:
     yield from ()
     if work.session.policy.allows(action.impact):
         return None
@@ -82,7 +82,7 @@ def _impact(work: Work, action: Action) -> Steps[Refusal | None]:
     )
 
 
-def _window(work: Work, action: Action) -> Steps[Refusal | None]:
+def _window(work: RunContext, action: Action) -> Steps[Refusal | None]:
     yield from ()
     policy, now = work.session.policy, work.session.clock.now()
     if not policy.needs_window(action.impact) or is_open(policy.windows, now):
@@ -94,10 +94,10 @@ def _window(work: Work, action: Action) -> Steps[Refusal | None]:
     )
 
 
-def _restarts(work: Work, _: Action) -> Steps[Refusal | None]:
+def _restarts(work: RunContext, _: Action) -> Steps[Refusal | None]:
     limit = work.session.policy.restarts_per_hour
     since = work.session.clock.now() - _HOUR
-    mine = yield from do(work.session.custody.restarts_since, since, work.server)
+    mine = yield from do(work.session.current_lease.restarts_since, since, work.server)
     services = services_of(BY_ROLE, work.info)
     theirs = yield from _by_the_product(work, since, lambda one: is_service_restart(one, services))
     if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
@@ -110,10 +110,10 @@ def _restarts(work: Work, _: Action) -> Steps[Refusal | None]:
     )
 
 
-def _reboots(work: Work, _: Action) -> Steps[Refusal | None]:
+def _reboots(work: RunContext, _: Action) -> Steps[Refusal | None]:
     limit = work.session.policy.reboots_per_server
     since = work.session.clock.now() - _DAY
-    recent = yield from do(work.session.custody.reboots_since, since)
+    recent = yield from do(work.session.current_lease.reboots_since, since)
     mine = [one.at for one in recent if same_server(one.server, work.server)]
     theirs = yield from _by_the_product(work, since, is_reboot)
     if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
@@ -127,7 +127,7 @@ def _reboots(work: Work, _: Action) -> Steps[Refusal | None]:
 
 
 def _by_the_product(
-    work: Work, since: datetime, counts: Callable[[RecoveryAction], bool]
+    work: RunContext, since: datetime, counts: Callable[[RecoveryAction], bool]
 ) -> Steps[list[datetime] | Refusal]:
     """When Managed Availability did the like, by our clock; a refusal if it is at work now."""
     if not work.session.policy.heed_managed_availability:
@@ -156,12 +156,14 @@ def _counted(ours: Sequence[datetime], theirs: Sequence[datetime]) -> str:
     return f"{len(ours) + len(theirs)} times{by_the_product}"
 
 
-def _group_pause(work: Work, _: Action) -> Steps[Refusal | None]:
+def _group_pause(work: RunContext, _: Action) -> Steps[Refusal | None]:
     hours = work.session.policy.hours_between_reboots
     if work.dag is None or not hours:
         return None
     apart = timedelta(hours=hours)
-    recent = yield from do(work.session.custody.reboots_since, work.session.clock.now() - apart)
+    recent = yield from do(
+        work.session.current_lease.reboots_since, work.session.clock.now() - apart
+    )
     others = [
         one
         for one in recent

@@ -8,13 +8,13 @@ from typing import Any
 
 from attrs import field, frozen
 
-from popheal.engine.plan_basis import Facts
+from popheal.engine.plan_basis import ServerState
 from popheal.engine.run import GUARD_OF_DEBT
 from popheal.policy.policy import Policy, Timing
 from popheal.reports.report import Report
 from popheal.tables.actions import BY_ROLE, Impact
 from popheal.tables.table import Guard, Procedure, State, Verdict
-from popheal.util.serialize import to_plain
+from popheal.util.serialize import to_jsonable
 
 
 @frozen(kw_only=True)
@@ -103,14 +103,14 @@ class PlannedRun:
     impact: Impact
     databases: tuple[PlannedMove, ...]
     worst_case: WorstCase
-    facts: Facts | None
+    facts: ServerState | None
     problem: str = ""
     tree: tuple[PlannedState, ...]
     paths: tuple[Path, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The planned run as plain JSON values."""
-        data: dict[str, Any] = to_plain(self)
+        data: dict[str, Any] = to_jsonable(self)
         return data
 
 
@@ -139,7 +139,7 @@ def plan_run(
     monitor: str,
     mailbox_role: bool,
     policy: Policy,
-    facts: Facts | None,
+    facts: ServerState | None,
     moves: tuple[PlannedMove, ...] = (),
     problem: str = "",
 ) -> PlannedRun:
@@ -177,14 +177,16 @@ def _highest(impacts: Iterator[Impact], policy: Policy) -> Impact:
 _NOT_OF_THE_PLAN = ("approval_from", "timing")
 
 
-def _hash(table: Procedure, monitor: str, facts: Facts, policy: Policy, worst: WorstCase) -> str:
+def _hash(
+    table: Procedure, monitor: str, facts: ServerState, policy: Policy, worst: WorstCase
+) -> str:
     # Imported here, as few programs ask for it.
     import hashlib
 
     rules = {
         name: value for name, value in policy.to_json().items() if name not in _NOT_OF_THE_PLAN
     }
-    plan = [table.hash, monitor, facts.canonical(), rules, to_plain(worst)]
+    plan = [table.hash, monitor, facts.canonical(), rules, to_jsonable(worst)]
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
 
 

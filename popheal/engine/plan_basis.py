@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from popheal.exchange.names import short_name
-from popheal.util.serialize import to_plain
+from popheal.util.serialize import to_jsonable
 
 _HALF_A_MINUTE = timedelta(seconds=30)
 
@@ -68,7 +68,7 @@ def _by_name(databases: Iterable[DatabaseFacts]) -> tuple[DatabaseFacts, ...]:
 
 
 @frozen(kw_only=True)
-class Facts:
+class ServerState:
     """The state of a server, read by looks.
 
     Attributes:
@@ -96,10 +96,10 @@ class Facts:
         A boot time counts to the minute, as it is told a little apart from look to look.
         """
         to_the_minute = (self.booted_at + _HALF_A_MINUTE).replace(second=0, microsecond=0)
-        return json.loads(json.dumps(to_plain(evolve(self, booted_at=to_the_minute))).casefold())
+        return json.loads(json.dumps(to_jsonable(evolve(self, booted_at=to_the_minute))).casefold())
 
 
-def drift(before: Facts, now: Facts) -> list[str]:
+def drift(before: ServerState, now: ServerState) -> list[str]:
     """What is not as it was, in words; empty if everything is."""
     return [
         *_of_server(before, now),
@@ -108,7 +108,7 @@ def drift(before: Facts, now: Facts) -> list[str]:
     ]
 
 
-def _of_server(before: Facts, now: Facts) -> Iterator[str]:
+def _of_server(before: ServerState, now: ServerState) -> Iterator[str]:
     if before.booted_at != now.booted_at:
         yield f"the server has booted at {now.booted_at:%Y-%m-%d %H:%M:%S} UTC"
     if (before.mailbox_role, before.client_access_role) != (
@@ -122,7 +122,7 @@ def _of_server(before: Facts, now: Facts) -> Iterator[str]:
         yield f"database activation on it is {'disabled' if now.drained else 'allowed'} now"
 
 
-def _of_members(before: Facts, now: Facts) -> Iterator[str]:
+def _of_members(before: ServerState, now: ServerState) -> Iterator[str]:
     old = {one.server: one for one in before.members}
     new = {one.server: one for one in now.members}
     for name in sorted(old.keys() ^ new.keys()):
@@ -135,7 +135,7 @@ def _of_members(before: Facts, now: Facts) -> Iterator[str]:
             yield f"{name} is {'drained' if is_now.drained else 'not drained'} now"
 
 
-def _of_databases(before: Facts, now: Facts) -> Iterator[str]:
+def _of_databases(before: ServerState, now: ServerState) -> Iterator[str]:
     old = {one.name.casefold(): one for one in before.databases}
     new = {one.name.casefold(): one for one in now.databases}
     for name in sorted(old.keys() ^ new.keys()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from popheal.engine.context import Session
+from popheal.engine.context import HealingContext
 from popheal.engine.healing import triaging
 from popheal.engine.looks.server_state import look_for_plan
 from popheal.engine.plan import Plan, plan_run
@@ -13,7 +13,7 @@ from popheal.errors import BackendError
 from popheal.reports.report import Alert
 
 
-def planning(session: Session, alert: Alert) -> Steps[Plan]:
+def planning(session: HealingContext, alert: Alert) -> Steps[Plan]:
     """Verify, and say what healing could do from here.
 
     Raises:

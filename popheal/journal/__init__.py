@@ -12,14 +12,14 @@ from __future__ import annotations
 from popheal.journal.approvals import Question
 from popheal.journal.entries import Entry, HealingRecord, Kind
 from popheal.journal.journal import Journal, process_journal
-from popheal.journal.lease import Custody
+from popheal.journal.lease import Lease
 
 __all__ = [
-    "Custody",
     "Entry",
     "HealingRecord",
     "Journal",
     "Kind",
+    "Lease",
     "Question",
     "process_journal",
 ]

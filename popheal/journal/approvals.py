@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from popheal.errors import Unanswerable
+from popheal.errors import ApprovalNotPending
 from popheal.journal.database import Database
 from popheal.journal.entries import GRANTED, REFUSED, HealingRecord, Kind, moment_as_text
 
@@ -96,8 +96,8 @@ def answer(
         Unanswerable: If it does not.
     """
 
-    def wrong(problem: str) -> Unanswerable:
-        return Unanswerable(journal=database.name, run=name, plan=plan, problem=problem)
+    def wrong(problem: str) -> ApprovalNotPending:
+        return ApprovalNotPending(journal=database.name, run=name, plan=plan, problem=problem)
 
     if record.ended_at is not None:
         raise wrong("the run has ended")

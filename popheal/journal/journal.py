@@ -13,7 +13,7 @@ from socket import gethostname
 from threading import RLock
 from typing import Any, Final
 
-from popheal.errors import StillRunning, UnknownName
+from popheal.errors import AlreadyRunning, UnknownName
 from popheal.journal.approvals import Question, answer, read_questions
 from popheal.journal.database import Database
 from popheal.journal.entries import (
@@ -23,7 +23,7 @@ from popheal.journal.entries import (
     moment_as_text,
     text_as_moment,
 )
-from popheal.journal.lease import Custody
+from popheal.journal.lease import Lease
 from popheal.journal.locks import OwnerLock, is_alive
 
 #: In memory, healings that ended longer ago than any budget looks back are dropped.
@@ -105,7 +105,7 @@ class Journal:
         version: str,
         alert: Mapping[str, Any],
         policy: Mapping[str, Any],
-    ) -> Custody:
+    ) -> Lease:
         """Write down that a healing begins; this process has it from now on."""
         with self._lock:
             owner = self._become_owner(at)
@@ -135,7 +135,7 @@ class Journal:
         at: datetime,
         policy: Mapping[str, Any] | None = None,
         steal: bool = False,
-    ) -> Custody:
+    ) -> Lease:
         """Have an unfinished healing from now on; whoever had it can do nothing more.
 
         Args:
@@ -156,7 +156,9 @@ class Journal:
                 if record.ended_at is not None:
                     raise UnknownName(kind="unfinished run", name=healing)
                 if record.alive and not steal:
-                    raise StillRunning(healing=record.id, server=record.server, owner=record.owner)
+                    raise AlreadyRunning(
+                        healing=record.id, server=record.server, owner=record.owner
+                    )
                 (fence,) = connection.execute(
                     "UPDATE healing SET owner = ?, fence = fence + 1 WHERE id = ? RETURNING fence",
                     (owner, record.id),
@@ -174,9 +176,9 @@ class Journal:
                 )
             return self._custody(record.id, record.organisation, fence)
 
-    def _custody(self, healing: str, organisation: str, fence: int) -> Custody:
+    def _custody(self, healing: str, organisation: str, fence: int) -> Lease:
         self._at_work.add(healing)
-        return Custody(
+        return Lease(
             self._database, healing, organisation, fence, on_leave=lambda: self._left(healing)
         )
 

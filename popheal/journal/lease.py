@@ -45,7 +45,7 @@ class Reboot:
 _as_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-class Custody:
+class Lease:
     """One healing in a journal, held by whoever carries it out.
 
     Every method raises :class:`~popheal.errors.Fenced` if somebody else has it by now, and

@@ -13,7 +13,7 @@ from popheal.healthsets.pop.catalog import health_set_named, monitor_named
 from popheal.tables.actions import Impact
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import Verdict
-from popheal.util.serialize import from_plain, to_plain
+from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.text import printable
 
 
@@ -200,10 +200,10 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values; times as ISO 8601 strings."""
-        data: dict[str, Any] = to_plain(self)
+        data: dict[str, Any] = to_jsonable(self)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
         """The report that :meth:`to_json` described."""
-        return from_plain(data, cls)
+        return from_jsonable(data, cls)

@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def to_plain(record: Any) -> Any:
+def to_jsonable(record: Any) -> Any:
     """A record as plain JSON values: enums by their value, times as ISO 8601 strings."""
     return _converter().unstructure(record)
 
 
-def to_sparse(record: Any) -> Any:
-    """Likewise, without what is as it is by default; :func:`from_plain` puts that back."""
+def to_jsonable_compact(record: Any) -> Any:
+    """Likewise, without what is as it is by default; :func:`from_jsonable` puts that back."""
     return _sparse_converter().unstructure(record)
 
 
-def from_plain(data: Any, kind: type[T]) -> T:
-    """The record that :func:`to_plain` described. Raises what cattrs raises if it can't be."""
+def from_jsonable(data: Any, kind: type[T]) -> T:
+    """The record that :func:`to_jsonable` described. Raises what cattrs raises if it can't be."""
     record: T = _converter().structure(data, kind)
     return record
 

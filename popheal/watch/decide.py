@@ -34,7 +34,7 @@ _FOR_A_PERSON: Final = {Verdict.ESCALATED.value, Verdict.CANCELLED.value}
 
 
 @frozen(kw_only=True)
-class Illness:
+class Incident:
     """What is Unhealthy on a server.
 
     Attributes:
@@ -62,7 +62,7 @@ class Illness:
         return self.turned > ended + retry
 
 
-def illness_of(server: str, rows: Sequence[MonitorHealth], now: datetime) -> Illness | None:
+def incident_of(server: str, rows: Sequence[MonitorHealth], now: datetime) -> Incident | None:
     """What the rows say is ill, if anything that the runbook can heal is.
 
     Args:
@@ -80,13 +80,13 @@ def illness_of(server: str, rows: Sequence[MonitorHealth], now: datetime) -> Ill
         if is_row_of(monitor, row) and is_unhealthy(row) and row.last_transition
     ]
     if not turns:
-        return Illness(monitor=ill[0])
+        return Incident(monitor=ill[0])
     at, monitor = max(turns, key=lambda turn: turn[0])
     # The server's clock may be wrong: what can be compared with ours is how long ago it was. Of
     # all its monitors, the one evaluated last tells best how late it is there.
     evaluated = [one.last_execution for one in rows_of(server, rows) if one.last_execution]
     age = max(evaluated) - at if evaluated else now - at
-    return Illness(monitor=monitor, at=at, turned=now - max(age, timedelta(0)))
+    return Incident(monitor=monitor, at=at, turned=now - max(age, timedelta(0)))
 
 
 class Next(Enum):
@@ -113,7 +113,7 @@ class Decision:
 
 
 def decide(
-    illness: Illness, healings: Sequence[HealingRecord], now: datetime, retry: timedelta
+    illness: Incident, healings: Sequence[HealingRecord], now: datetime, retry: timedelta
 ) -> Decision:
     """What is to be done about an illness.
 

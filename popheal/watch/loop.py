@@ -18,15 +18,15 @@ from typing import Any, Final
 from attrs import define, field
 
 from popheal import api
-from popheal.engine.context import Session
+from popheal.engine.context import HealingContext
 from popheal.engine.triage.health import Rows, sort_rows
 from popheal.errors import (
+    AlreadyRunning,
+    Detached,
     Fenced,
     JournalError,
-    Left,
     NotAuthorised,
     PophealError,
-    StillRunning,
     Unreadable,
 )
 from popheal.exchange.backend import Backend
@@ -40,7 +40,7 @@ from popheal.reports.report import Alert, Report
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
 from popheal.util.text import moment
-from popheal.watch.decide import Decision, Illness, Next, decide, illness_of
+from popheal.watch.decide import Decision, Incident, Next, decide, incident_of
 
 #: What to call a server's health: the first of these that one of its monitors is.
 _WORST_FIRST: Final = (
@@ -107,7 +107,7 @@ def watch(
             policy=policy,
             every=every,
             retry=timedelta(seconds=retry),
-            session=Session(
+            session=HealingContext(
                 policy=policy or Policy(),
                 clock=clock or own or SystemClock(),
                 organisation=backend.organisation,
@@ -117,7 +117,7 @@ def watch(
             ),
             servers=[_Watched(name=name) for name in dict.fromkeys(servers)],
         )
-        watching.session.tell("watch_started", "", servers=list(servers), every=every, retry=retry)
+        watching.session.emit("watch_started", "", servers=list(servers), every=every, retry=retry)
         left = ""
         try:
             watching.go_on_with_all()
@@ -125,9 +125,9 @@ def watch(
             while not (once or watching.ending):
                 watching.pause()
                 watching.look_around()
-        except Left as broken_off:
+        except Detached as broken_off:
             left = broken_off.run
-        watching.session.tell("watch_ended", "", left=left)
+        watching.session.emit("watch_ended", "", left=left)
         return watching.ended
 
 
@@ -211,7 +211,7 @@ class _Watch:
     policy: Policy | None
     every: float
     retry: timedelta
-    session: Session
+    session: HealingContext
     servers: list[_Watched]
     ended: list[Verdict] = field(factory=list)
     refused: bool = True
@@ -266,7 +266,7 @@ class _Watch:
             return True
         self.refused = False
         now = self.session.clock.now()
-        illness = illness_of(server.name, rows, now)
+        illness = incident_of(server.name, rows, now)
         self._tell_health(server, sort_rows(server.name, MONITORS, rows), illness)
         if illness:
             self._answer(server, illness, now)
@@ -286,7 +286,7 @@ class _Watch:
         self.servers.append(server)
         self.refused = True
 
-    def _answer(self, server: _Watched, illness: Illness, now: datetime) -> None:
+    def _answer(self, server: _Watched, illness: Incident, now: datetime) -> None:
         decision = decide(illness, self._healings_of(server.name), now, self.retry)
         record = decision.healing
         if decision.what is Next.RESUME and record:
@@ -318,7 +318,7 @@ class _Watch:
 
     # --- healing ---------------------------------------------------------------------------------
 
-    def _heal(self, server: _Watched, illness: Illness) -> None:
+    def _heal(self, server: _Watched, illness: Incident) -> None:
         monitor = illness.monitor
         alert = Alert(
             server=server.name,
@@ -327,7 +327,7 @@ class _Watch:
             text=f"{monitor.name} has been Unhealthy since {moment(illness.at)}.",
             at=illness.at,
         )
-        self.session.tell("alert_raised", server.name, monitor=monitor.name, text=alert.text)
+        self.session.emit("alert_raised", server.name, monitor=monitor.name, text=alert.text)
         self._carry_out(
             server,
             lambda stop: api.heal(
@@ -363,10 +363,10 @@ class _Watch:
         self.stop_noted = False
         try:
             report = healing(stop)
-        except (Fenced, StillRunning) as error:
+        except (Fenced, AlreadyRunning) as error:
             self._tell_once(server, "waits", "alert_waits", why=error.sentence())
             return
-        except (Left, JournalError):
+        except (Detached, JournalError):
             raise
         except PophealError as error:
             self._failed(server, error)
@@ -379,7 +379,7 @@ class _Watch:
 
     # --- telling ---------------------------------------------------------------------------------
 
-    def _tell_health(self, server: _Watched, rows: Rows, illness: Illness | None) -> None:
+    def _tell_health(self, server: _Watched, rows: Rows, illness: Incident | None) -> None:
         health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
         told: dict[str, Any] = {"health": health}
         if health != "healthy":
@@ -398,11 +398,11 @@ class _Watch:
             cause = f"the backend raised {type(error).__name__}: {error}"
             error = Unreadable(server=server.name, command="server_health", cause=cause)
         if server.told.get("health") != type(error).__name__:
-            self.session.tell("look_failed", server.name, error=str(error))
+            self.session.emit("look_failed", server.name, error=str(error))
             server.told["health"] = type(error).__name__
 
     def _tell_once(self, server: _Watched, about: str, name: str, **details: Any) -> None:
         """Tell something, unless just that was told before."""
         if server.told.get(about) != details:
             server.told[about] = details
-            self.session.tell(name, server.name, **details)
+            self.session.emit(name, server.name, **details)

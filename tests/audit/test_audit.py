@@ -28,7 +28,7 @@ from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.backends.simulated.random_scenarios import random_organisation
 from popheal.cli.app import popheal
 from popheal.engine.actions import reboot, settings, switchover
-from popheal.errors import JournalError, Left
+from popheal.errors import Detached, JournalError
 from popheal.journal import database
 from popheal.journal.database import Database
 from popheal.verify import PROPERTIES as PROVED
@@ -106,7 +106,7 @@ def test_what_was_broken_off_and_gone_on_with_holds(tmp_path, scenario):
             if event.name in ("effect_intended", "transition") and next(left, None) is None:
                 leave.set()
 
-        with suppress(Left):
+        with suppress(Detached):
             heal_into(path, played, leave=leave, observers=[leaving])
         assert violated(path) == {}
         with Journal(path) as journal:

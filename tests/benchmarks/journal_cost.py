@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from popheal import Journal, Policy
-from popheal.engine.context import Memory, Session, Work
+from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.requests import Do, Steps
 from popheal.engine.run import Run
 from popheal.exchange.models import ServerInfo
@@ -26,15 +26,15 @@ from popheal.healthsets.pop.catalog import monitor_named
 from popheal.journal.schema import MIGRATIONS
 from popheal.reports.report import Step
 from popheal.util.clock import VirtualClock
-from popheal.util.serialize import to_plain
+from popheal.util.serialize import to_jsonable
 
 ROUNDS, STEPS = 15, 100
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
-def work_in(journal: Journal) -> Work:
+def work_in(journal: Journal) -> RunContext:
     """A run that has come as far as its drain, so that it has something to remember."""
-    session = Session(policy=Policy(), clock=VirtualClock(), organisation="contoso")
+    session = HealingContext(policy=Policy(), clock=VirtualClock(), organisation="contoso")
     session.held = journal.begin(
         "benchmark",
         at=NOW,
@@ -54,12 +54,12 @@ def work_in(journal: Journal) -> Work:
     for outcome in ("done", "failed", "feasible"):
         run.observe(outcome)
     info = ServerInfo(fqdn=run.server, name="MBX1", mailbox_role=True, client_access_role=True)
-    return Work(
+    return RunContext(
         session=session,
         run=run,
         info=info,
         monitor=monitor_named(run.monitor),
-        memory=Memory(boot_at_start=NOW, active_before=("DB1", "DB2")),
+        memory=RunState(boot_at_start=NOW, active_before=("DB1", "DB2")),
         heal_backend=lambda _: iter(()),
         dag="DAG1",
     )
@@ -72,7 +72,7 @@ def carry_out(steps: Steps[None]) -> None:
         request()
 
 
-def journalled(work: Work) -> None:
+def journalled(work: RunContext) -> None:
     """One step: the intent, then the outcome, as the conductor writes them."""
     carry_out(
         work.intend(
@@ -83,7 +83,7 @@ def journalled(work: Work) -> None:
             active=["DB1", "DB2"],
         )
     )
-    work.session.custody.check("set_activation_disabled")
+    work.session.current_lease.check("set_activation_disabled")
     step = Step(
         state="draining",
         action="drain",
@@ -94,13 +94,13 @@ def journalled(work: Work) -> None:
         detail="seen to be set",
     )
     work.memory.moved_on()
-    work.session.custody.observe(
+    work.session.current_lease.observe(
         at=NOW,
         server=work.server,
         run=work.run.id,
         action="drain",
         outcome="done",
-        data={"step": to_plain(step), "dag": work.dag, **work.as_json()},
+        data={"step": to_jsonable(step), "dag": work.dag, **work.as_json()},
     )
 
 

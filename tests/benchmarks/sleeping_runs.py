@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event
 
 from popheal import Alert, Journal, Policy, Timing, aheal, aresume
-from popheal.errors import Left
+from popheal.errors import Detached
 from popheal.exchange.models import (
     HostStatus,
     MonitorHealth,
@@ -110,7 +110,7 @@ async def until_all_wait(tasks, servers, runs: int) -> float:
 async def leave_all(tasks, leave: Event) -> None:
     leave.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(one, Left) for one in results)
+    assert all(isinstance(one, Detached) for one in results)
 
 
 async def measure(path: Path, runs: int) -> None:

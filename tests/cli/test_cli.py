@@ -26,6 +26,7 @@ from popheal.cli.signals import BrokenOff, obeying
 from popheal.diagrams import FORMATS
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
+from popheal.util import text
 
 CONFIG = '[exchange]\nservers = ["ex1.contoso.com"]\n'
 POPHEAL = [sys.executable, "-m", "popheal"]
@@ -683,4 +684,4 @@ def test_the_command_line_is_imported_without_what_only_some_commands_need():
     [(0, "0 s"), (59.6, "1 min"), (465, "7 min 45 s"), (3600, "1 h"), (5520, "1 h 32 min")],
 )
 def test_durations_for_people(seconds, shown):
-    assert shown == console.span(seconds)
+    assert shown == text.span(seconds)

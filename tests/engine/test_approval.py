@@ -31,8 +31,15 @@ from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.engine.plan import paths, plan_run, tree_of
-from popheal.engine.plan_basis import DatabaseFacts, Facts, MemberFacts, drift
-from popheal.errors import Fenced, JournalError, Left, Unanswerable, UnknownName, Unreachable
+from popheal.engine.plan_basis import DatabaseFacts, MemberFacts, ServerState, drift
+from popheal.errors import (
+    ApprovalNotPending,
+    Detached,
+    Fenced,
+    JournalError,
+    UnknownName,
+    Unreachable,
+)
 from popheal.journal import Kind
 from popheal.policy.windows import DAYS, Window
 from popheal.reports.report import FindingKind
@@ -148,7 +155,7 @@ def test_a_server_without_databases_has_few_facts():
     """Its boot time and its roles."""
     scenario = load_scenario(SPLIT)
     (run,) = plan(alert_of(scenario), scenario.backend).runs
-    assert run.facts == Facts(
+    assert run.facts == ServerState(
         server=run.server,
         booted_at=run.facts.booted_at,
         mailbox_role=False,
@@ -208,7 +215,7 @@ member_facts = st.builds(
     drained=st.booleans(),
 )
 facts = st.builds(
-    Facts,
+    ServerState,
     server=st.just("mbx1.contoso.com"),
     booted_at=st.integers(0, 3).map(lambda minutes: BOOTED + timedelta(minutes=minutes)),
     mailbox_role=st.booleans(),
@@ -256,7 +263,7 @@ def test_a_hash_does_not_depend_on_spelling(state):
 
 def test_a_hash_is_that_of_one_policy_and_table():
     """Whatever could let more happen makes another plan; who is asked does not."""
-    state = Facts(
+    state = ServerState(
         server="m", booted_at=BOOTED, mailbox_role=True, client_access_role=True, dag="DAG1"
     )
     others = [
@@ -934,7 +941,7 @@ def test_an_interrupted_effect_is_not_asked_about_again(journal, method):
                 leave.set()
             return found
 
-    with pytest.raises(Left):
+    with pytest.raises(Detached):
         heal(
             alert_of(scenario),
             Crashing(scenario),
@@ -975,7 +982,7 @@ def test_a_looser_policy_after_a_crash_lapses_the_approval(journal):
     observers = [
         on("action_started", lambda event: leave.set() if event.state == "reprobing" else None)
     ]
-    with pytest.raises(Left):
+    with pytest.raises(Detached):
         heal(
             alert_of(scenario),
             scenario.backend,
@@ -1000,7 +1007,7 @@ def test_what_can_not_be_answered(journal):
     scenario, said = load_scenario(REBOOTED), []
 
     def refused(*given, **options):
-        with pytest.raises(Unanswerable) as caught:
+        with pytest.raises(ApprovalNotPending) as caught:
             journal.approve(*given, **options)
         said.append(str(caught.value))
 

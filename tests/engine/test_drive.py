@@ -28,7 +28,7 @@ from popheal import (
 )
 from popheal.backends.simulated import SimulatedBackend, load_scenario, scenario_names
 from popheal.backends.simulated import history as h
-from popheal.errors import Left, UnknownName
+from popheal.errors import Detached, UnknownName
 from popheal.exchange.backend import EFFECTS, LOOKS, AsyncBackend, Backend
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import Impact
@@ -258,7 +258,7 @@ def test_a_wait_that_is_left_is_not_over(asynchronous):
             return asyncio.run(aheal(alert_of(scenario), scenario.backend, **options))
         return heal(alert_of(scenario), scenario.backend, **options)
 
-    with pytest.raises(Left) as left:
+    with pytest.raises(Detached) as left:
         run()
     assert journal.entries()[-1].kind.value == "waiting"
     clock.sleep(60)

@@ -40,7 +40,7 @@ from tests.support.properties import violations
 #: Seconds after which nothing new goes wrong, in liveness mode.
 CALM_AFTER = 900.0
 #: And how long everything then has to settle before the second alert.
-SETTLING = 4 * 3600.0
+SETTLE_DEBTS = 4 * 3600.0
 
 WELL = {Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED}
 #: What no recovery may lift by itself: a person's decision, or an answer that needs one.
@@ -283,7 +283,7 @@ def lively(seed: int) -> list[str]:
     """Play one seed in liveness mode; returns what is wrong with how it ends."""
     scenario = build_scenario(calm(random_tables(seed)), name=f"seed {seed}", source="simulation")
     heal(alert_of(scenario), scenario.backend, journal=Journal())
-    scenario.organisation.clock.sleep(CALM_AFTER + SETTLING)
+    scenario.organisation.clock.sleep(CALM_AFTER + SETTLE_DEBTS)
     report = heal(alert_of(scenario), scenario.backend, journal=Journal())
     if report.verdict in WELL or FOR_A_PERSON & {one.kind for one in report.findings}:
         return []

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from popheal.journal import Custody
+from popheal.journal import Lease
 from tests.evidence import crashes
 
 pytest.importorskip("psrpcore", reason="needs popheal[lab]")
@@ -66,7 +66,7 @@ def without_intents(pipe, scenario: str) -> None:
     def intend(self, *, effect: str, **_: object) -> None:
         self._intended.add(effect)
 
-    with patch.object(Custody, "intend", intend):
+    with patch.object(Lease, "intend", intend):
         pipe.send(crashes.enumerate_in_process(scenario))
 
 

@@ -168,14 +168,14 @@ def test_effects_without_a_verified_failure(monkeypatch):
 def test_undoing_what_somebody_else_set(monkeypatch):
     """P21 fails where the value from before is not heeded."""
     from popheal.engine import executor
-    from popheal.engine.actions.handlers import PERFORMERS
-    from popheal.engine.context import Observed
+    from popheal.engine.actions.handlers import HANDLERS
+    from popheal.engine.context import ActionResult
 
     def careless(work):
         work.run.owe(prior=False)
         yield from ()
-        return Observed("done")
+        return ActionResult("done")
 
-    performers = {**PERFORMERS, "enable_protocol_logging": careless}
-    monkeypatch.setattr(executor, "PERFORMERS", performers)
+    performers = {**HANDLERS, "enable_protocol_logging": careless}
+    monkeypatch.setattr(executor, "HANDLERS", performers)
     assert violations(healed(load_scenario("logging-already-on")), "P21")

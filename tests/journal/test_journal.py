@@ -14,7 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from popheal import Journal
-from popheal.errors import Fenced, JournalError, StillRunning, UnknownName
+from popheal.errors import AlreadyRunning, Fenced, JournalError, UnknownName
 from popheal.journal import Kind, database, locks, schema
 from tests.support.lab_process import PROCESSES
 
@@ -244,7 +244,7 @@ def race(count: int, does) -> list[object]:
         barrier.wait()
         try:
             return does(number)
-        except (JournalError, StillRunning, UnknownName) as error:
+        except (JournalError, AlreadyRunning, UnknownName) as error:
             return error
 
     with ThreadPoolExecutor(count) as pool:
@@ -311,9 +311,9 @@ def test_two_journals_of_one_process_are_two_owners(path):
         custody = begun(ours)
         assert theirs.healing("one").alive
         assert str(os.getpid()) in theirs.healing("one").owner
-        with pytest.raises(StillRunning):
+        with pytest.raises(AlreadyRunning):
             theirs.take_over("one", at=NOW)
-        with pytest.raises(StillRunning):
+        with pytest.raises(AlreadyRunning):
             ours.take_over("one", at=NOW)
         custody.leave()
         # Whoever has left it may come back to it; to all others its process is still there.
@@ -340,7 +340,7 @@ def test_a_killed_process_is_dead(path):
     assert near.poll(60)
     with Journal(path) as journal:
         assert journal.healing("one").alive
-        with pytest.raises(StillRunning):
+        with pytest.raises(AlreadyRunning):
             journal.take_over("one", at=NOW)
         process.kill()
         process.join()
@@ -360,7 +360,7 @@ def test_of_many_that_take_over_one_healing_one_has_it(path):
         got = race(4, lambda n, name=name, all_=journals: all_[n].take_over(name, at=NOW))
         custodies = [one for one in got if not isinstance(one, Exception)]
         assert len(custodies) == 1, got
-        assert all(isinstance(one, StillRunning) for one in got if one not in custodies)
+        assert all(isinstance(one, AlreadyRunning) for one in got if one not in custodies)
         custodies[0].check()
         for one in journals:
             one.close()

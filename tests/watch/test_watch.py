@@ -30,7 +30,7 @@ from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord
 from popheal.policy.windows import DAYS, Window
 from popheal.tables.actions import Impact
-from popheal.watch.decide import Illness, Next, decide, illness_of
+from popheal.watch.decide import Incident, Next, decide, incident_of
 from popheal.watch.loop import watch
 from tests.cli.test_over_lab import PATIENCE, POPHEAL, environment, lab
 from tests.support.paths import ROOT
@@ -148,13 +148,13 @@ def row(monitor, value="Unhealthy", turned=30, evaluated=1, server=MBX1, **more)
 
 def test_the_alert_is_of_the_monitor_that_turned_last():
     rows = [row("PopDeepTestMonitor", turned=30), row("PopSelfTestMonitor", turned=10, evaluated=0)]
-    illness = illness_of(MBX1, rows, NOW)
-    assert illness == Illness(monitor=MONITORS[1], at=ago(10), turned=ago(10))
+    illness = incident_of(MBX1, rows, NOW)
+    assert illness == Incident(monitor=MONITORS[1], at=ago(10), turned=ago(10))
 
 
 def test_of_those_that_turned_together_it_is_the_one_that_is_healed_first():
     rows = [row("PopSelfTestMonitor"), row("PopDeepTestMonitor")]
-    assert illness_of("MBX1", rows, NOW).monitor.name == "PopDeepTestMonitor"
+    assert incident_of("MBX1", rows, NOW).monitor.name == "PopDeepTestMonitor"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_of_those_that_turned_together_it_is_the_one_that_is_healed_first():
     ],
 )
 def test_what_is_no_illness_of_ours(rows):
-    assert illness_of(MBX1, rows, NOW) is None
+    assert incident_of(MBX1, rows, NOW) is None
 
 
 @pytest.mark.parametrize("ahead", [-300, 0, 300])
@@ -178,14 +178,14 @@ def test_a_wrong_clock_of_the_server_does_not_matter(ahead):
     """What counts is how long ago it was, told by the monitor evaluated last."""
     rows = [row("PopDeepTestMonitor", turned=20 - ahead, evaluated=5 - ahead)]
     other = row("FreeDiskSpaceMonitor", "Healthy", evaluated=-ahead, health_set="MailboxSpace")
-    illness = illness_of(MBX1, [*rows, other], NOW)
+    illness = incident_of(MBX1, [*rows, other], NOW)
     assert illness.at == ago(20 - ahead)
     assert illness.turned == ago(20)
 
 
 def test_a_row_without_times():
-    assert illness_of(MBX1, [row("PopDeepTestMonitor", turned=None)], NOW).at is None
-    unevaluated = illness_of(MBX1, [row("PopDeepTestMonitor", evaluated=None)], NOW)
+    assert incident_of(MBX1, [row("PopDeepTestMonitor", turned=None)], NOW).at is None
+    unevaluated = incident_of(MBX1, [row("PopDeepTestMonitor", evaluated=None)], NOW)
     assert unevaluated.turned == unevaluated.at == ago(30)
 
 
@@ -213,7 +213,7 @@ def healing(verdict, *, ended, at=30, retry_at=None, alive=False):
 
 def decided(*healings, turned=30):
     at = None if turned is None else ago(turned)
-    illness = Illness(monitor=MONITORS[0], at=at, turned=at)
+    illness = Incident(monitor=MONITORS[0], at=at, turned=at)
     return decide(illness, healings, NOW, QUARTER)
 
 

@@ -72,7 +72,7 @@ class ConnectionFailure(Exception):
         self.diagnosis = diagnosis
 
 
-class Session:
+class RemoteShell:
     """A runspace on one endpoint, opened when first used."""
 
     def __init__(self, target: Target, settings: PsrpSettings) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, Session
+from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, RemoteShell
 from popheal.backends.psrp.error_records import failure
 from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
 from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
@@ -27,7 +27,7 @@ class Routes:
 
     def __init__(self, settings: PsrpSettings) -> None:
         self._settings = settings
-        self._sessions: dict[tuple[str, str], Session] = {}
+        self._sessions: dict[tuple[str, str], RemoteShell] = {}
         self._shunned: dict[str, float] = {}
 
     def exchange(self, server: str, command: Command) -> Sequence[object]:
@@ -98,7 +98,7 @@ class Routes:
             )
         return answer.output
 
-    def _run(self, session: Session, command: Command) -> Answer:
+    def _run(self, session: RemoteShell, command: Command) -> Answer:
         """Run it, and once more on a fresh connection where that can do no harm."""
         reused = session.is_open
         try:
@@ -108,7 +108,7 @@ class Routes:
                 raise
         return self._run_when_free(session, command)
 
-    def _run_when_free(self, session: Session, command: Command) -> Answer:
+    def _run_when_free(self, session: RemoteShell, command: Command) -> Answer:
         """Run it; while there are too many shells, close our own and wait a little."""
         give_up = time.monotonic() + self._settings.busy_timeout
         pause = 0.25
@@ -125,13 +125,13 @@ class Routes:
             threading.Event().wait(pause)
             pause *= 2
 
-    def _session(self, target: Target) -> Session:
+    def _session(self, target: Target) -> RemoteShell:
         key = (target.server.casefold(), target.connection.configuration)
         session = self._sessions.pop(key, None)
         if session is not None and time.monotonic() - session.last_used > _IDLE:
             session.close()
         if session is None:
-            session = Session(target, self._settings)
+            session = RemoteShell(target, self._settings)
             self._trim(_MOST - 1)
         # Last in the dictionary is last used.
         self._sessions[key] = session
@@ -141,11 +141,11 @@ class Routes:
         while len(self._sessions) > most:
             self._sessions.pop(next(iter(self._sessions))).close()
 
-    def _close_but(self, kept: Session) -> None:
+    def _close_but(self, kept: RemoteShell) -> None:
         for session in self._others(kept):
             session.close()
 
-    def _others(self, kept: Session) -> Iterable[Session]:
+    def _others(self, kept: RemoteShell) -> Iterable[RemoteShell]:
         return [session for session in self._sessions.values() if session is not kept]
 
 

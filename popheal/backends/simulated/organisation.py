@@ -37,7 +37,7 @@ from popheal.backends.simulated.probes import Probing
 from popheal.backends.simulated.recovery_actions import Recovering
 from popheal.backends.simulated.services import Services
 from popheal.backends.simulated.timeline import Timeline
-from popheal.backends.simulated.world import Work, World
+from popheal.backends.simulated.world import RunContext, World
 from popheal.errors import Unreachable
 from popheal.exchange.models import (
     ComponentState,
@@ -371,7 +371,7 @@ class Organisation:
 
     # --- waiting ---------------------------------------------------------------------------------
 
-    def _finish(self, work: Work | None) -> None:
+    def _finish(self, work: RunContext | None) -> None:
         if work is None or self._on_the_timeline():
             # What the timeline does, nobody waits for.
             return

@@ -14,7 +14,7 @@ from popheal.cli.logging import verbose_option
 from popheal.cli.render.console import answer_json, answer_text, clean, say
 
 if TYPE_CHECKING:
-    from popheal.audit import Judgement, Result, Violation
+    from popheal.audit import AuditResult, Result, Violation
 
 _VIOLATED: Final = 1
 #: How many violations of one property are shown to people.
@@ -55,7 +55,7 @@ def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> i
     return 0 if judgement.ok else _VIOLATED
 
 
-def _lines(judgement: Judgement) -> Iterator[str]:
+def _lines(judgement: AuditResult) -> Iterator[str]:
     size = f"{judgement.healings} healings, {judgement.runs} runs, {judgement.entries} entries"
     yield f"{clean(judgement.journal)}: {size}"
     yield ""

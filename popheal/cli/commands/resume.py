@@ -33,14 +33,14 @@ from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
 from popheal.cli.signals import obeying
 from popheal.errors import (
+    AlreadyRunning,
     ConfigurationError,
     JournalError,
     PophealError,
-    StillRunning,
     UnknownName,
 )
 from popheal.reports.report import Alert, Report
-from popheal.util.serialize import from_plain
+from popheal.util.serialize import from_jsonable
 
 if TYPE_CHECKING:
     from popheal.journal import HealingRecord, Journal
@@ -78,7 +78,7 @@ class _Resuming:
                 f"configuration leads to {self.backend.organisation}",
                 next_step="Give the configuration that it was begun with; nothing was done.",
             )
-        story = story_of(from_plain(record.alert, Alert), as_json=self.as_json)
+        story = story_of(from_jsonable(record.alert, Alert), as_json=self.as_json)
         story.healing = record.id
         if story.out:
             from popheal.cli.render.live import labelled
@@ -118,7 +118,7 @@ class _Resuming:
             report = self.one(record)
         except JournalError:
             raise  # which concerns all the others too
-        except StillRunning as error:
+        except AlreadyRunning as error:
             self._skip(record, f"it is being carried out by {error.owner}")
         except UnknownName as error:
             if error.kind == "unfinished run":

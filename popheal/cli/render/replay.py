@@ -27,7 +27,7 @@ from popheal.journal.status import (
     how_to_answer,
 )
 from popheal.reports.report import Alert, Report
-from popheal.util.serialize import from_plain
+from popheal.util.serialize import from_jsonable
 from popheal.util.text import span
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def story_lines(
     begun = f"{record.begun_at:%Y-%m-%d %H:%M:%S} UTC, with popheal {record.version}"
     yield from labelled(out, "Run", f"{record.id} on {record.server}")
     yield from labelled(out, "Begun", begun)
-    yield from alert_lines(out, from_plain(record.alert, Alert))
+    yield from alert_lines(out, from_jsonable(record.alert, Alert))
     yield from _Retelling(out=out, server=record.server, day=record.begun_at).lines(entries)
     if record.report is not None:
-        yield from ending_lines(out, from_plain(record.report, Report))
+        yield from ending_lines(out, from_jsonable(record.report, Report))
         return
     yield Text("")
     yield from _now(out, now, options)
@@ -191,7 +191,7 @@ class _Retelling:
         until = datetime.fromisoformat(entry.data["expires_at"])
         text = f"a person is asked to approve plan {entry.data['plan']}, until {until:%H:%M:%S}"
         yield from self._line(entry, "ask", "", text, "bold")
-        plan = from_plain(entry.data["planned"], PlannedRun)
+        plan = from_jsonable(entry.data["planned"], PlannedRun)
         yield from labelled(self.out, "", f"at most {worst_of(plan)}", "bold")
         if plan.databases:
             yield from labelled(self.out, "", f"databases: {databases_of(plan)}", "bold")

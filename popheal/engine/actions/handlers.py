@@ -18,18 +18,18 @@ from popheal.engine.actions.settings import (
     restore_protocol_logging,
 )
 from popheal.engine.actions.switchover import check_switchover, verify_copies
-from popheal.engine.context import Observed, Performer, Work
+from popheal.engine.context import ActionHandler, ActionResult, RunContext
 from popheal.engine.requests import Steps, do, pause
 
 
-def wait(work: Work) -> Steps[Observed]:
+def wait(work: RunContext) -> Steps[ActionResult]:
     """CommandTime 2 and 4: the runbook's ten minutes."""
     until = work.memory.until
     if until is None:
         until = work.session.clock.now() + timedelta(seconds=work.timing.settle)
         work.memory.until = until
         yield from do(
-            work.session.custody.wait,
+            work.session.current_lease.wait,
             at=work.session.clock.now(),
             server=work.server,
             run=work.run.id,
@@ -37,13 +37,13 @@ def wait(work: Work) -> Steps[Observed]:
         )
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.timing.settle)
-    work.session.tell("pausing", work.server, work.run, seconds=left)
+    work.session.emit("pausing", work.server, work.run, seconds=left)
     yield from pause(left)
-    return Observed("elapsed", f"waited until {until:%H:%M:%S} UTC")
+    return ActionResult("elapsed", f"waited until {until:%H:%M:%S} UTC")
 
 
 #: By the action's name.
-PERFORMERS: Final[Mapping[str, Performer]] = MappingProxyType(
+HANDLERS: Final[Mapping[str, ActionHandler]] = MappingProxyType(
     {
         "await_server": await_server,
         "check_backends": check_backends,

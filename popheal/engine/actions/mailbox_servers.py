@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from popheal.engine.context import Observed, Work
+from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps, attempt, pause
 from popheal.errors import BackendError
@@ -29,42 +29,46 @@ _MAILBOX_SET = "pop.protocol"
 WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
 
 
-def find_backends(work: Work) -> Steps[Observed]:
+def find_backends(work: RunContext) -> Steps[ActionResult]:
     """CTP 3.4 and 3.5: the probe's own error first, then the front-end log (erratum D8)."""
     probe = work.memory.last_probe
     if probe is None:
-        return Observed("could_not_tell", "there is no failed probe to trace")
+        return ActionResult("could_not_tell", "there is no failed probe to trace")
     servers = yield from persistently(work.session, Backend.all_servers, work.server)
     if isinstance(servers, BackendError):
-        return Observed("could_not_tell", str(servers))
+        return ActionResult("could_not_tell", str(servers))
     named = backends_named_in(probe.error)
     if named:
         return _found(work, named, servers, "the probe's error")
     return (yield from _find_in_log(work, probe, servers))
 
 
-def _found(work: Work, names: Sequence[str], servers: Sequence[ServerInfo], where: str) -> Observed:
+def _found(
+    work: RunContext, names: Sequence[str], servers: Sequence[ServerInfo], where: str
+) -> ActionResult:
     meant = servers_named(names, servers)
     if not meant:
         why = "no Mailbox server of the organisation" if meant == [] else "more than one server"
-        return Observed("could_not_tell", f"{where} names {', '.join(names)}: {why}")
+        return ActionResult("could_not_tell", f"{where} names {', '.join(names)}: {why}")
     work.memory.backends = tuple(one.fqdn for one in meant)
-    return Observed("found", f"{where} names {', '.join(work.memory.backends)}")
+    return ActionResult("found", f"{where} names {', '.join(work.memory.backends)}")
 
 
-def _find_in_log(work: Work, probe: ProbeResult, servers: Sequence[ServerInfo]) -> Steps[Observed]:
+def _find_in_log(
+    work: RunContext, probe: ProbeResult, servers: Sequence[ServerInfo]
+) -> Steps[ActionResult]:
     """Back ends in the front-end log; POP3 buffers its log, so it may take a moment.
 
     None at all means something only if the whole failed session of the probe is there: then
     the front end did not get as far as a back end. A log without it tells nothing.
     """
     if probe.started is None or probe.finished is None:
-        return Observed("could_not_tell", "the probe did not say when it ran")
+        return ActionResult("could_not_tell", "the probe did not say when it ran")
     settings = yield from persistently(work.session, Backend.pop_settings, work.server)
     if isinstance(settings, BackendError):
-        return Observed("could_not_tell", str(settings))
+        return ActionResult("could_not_tell", str(settings))
     since, until = probe.started - SLACK, probe.finished + SLACK
-    last = Observed("could_not_tell", "the protocol log was not read")
+    last = ActionResult("could_not_tell", "the protocol log was not read")
     for again in range(work.timing.probe_attempts):
         if again:
             yield from pause(work.timing.probe_pause)
@@ -72,20 +76,24 @@ def _find_in_log(work: Work, probe: ProbeResult, servers: Sequence[ServerInfo]) 
             Backend.pop_logs, work.server, settings.log_location, since, until
         )
         if isinstance(files, BackendError):
-            last = Observed("could_not_tell", str(files))
+            last = ActionResult("could_not_tell", str(files))
             continue
         found = correlate(files, since, until)
         if found.backends:
             return _found(work, found.backends, servers, "the protocol log")
         last = (
-            Observed("not_found", "the front end logged the failed probe, and passed it on to none")
+            ActionResult(
+                "not_found", "the front end logged the failed probe, and passed it on to none"
+            )
             if found.conclusive
-            else Observed("could_not_tell", "the log does not hold the whole session of the probe")
+            else ActionResult(
+                "could_not_tell", "the log does not hold the whole session of the probe"
+            )
         )
     return last
 
 
-def check_backends(work: Work) -> Steps[Observed]:
+def check_backends(work: RunContext) -> Steps[ActionResult]:
     """CTP 3.5 and 3.6: keep those whose deep or self test monitor is Unhealthy."""
     ill, unclear = [], []
     for backend in work.memory.backends:
@@ -100,10 +108,10 @@ def check_backends(work: Work) -> Steps[Observed]:
             unclear.append(f"{backend}: {health}")
     if ill:
         work.memory.backends = tuple(ill)
-        return Observed("unhealthy", f"ill: {', '.join(ill)}")
+        return ActionResult("unhealthy", f"ill: {', '.join(ill)}")
     if unclear or not work.memory.backends:
-        return Observed("could_not_tell", "; ".join(unclear) or "no back end to look at")
-    return Observed("healthy", f"well: {', '.join(work.memory.backends)}")
+        return ActionResult("could_not_tell", "; ".join(unclear) or "no back end to look at")
+    return ActionResult("healthy", f"well: {', '.join(work.memory.backends)}")
 
 
 def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:
@@ -131,12 +139,12 @@ def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:
     return f"{', '.join(odd)} can't be called well" if odd else "healthy"
 
 
-def recover_backends(work: Work) -> Steps[Observed]:
+def recover_backends(work: RunContext) -> Steps[ActionResult]:
     """CTP 3.6: each as a run of its own, with guards of its own, one after another (D22)."""
     said = []
     for backend in work.memory.backends:
         verdict = yield from work.heal_backend(backend)
         said.append(f"{backend}: {verdict.value}")
         if verdict not in WELL:
-            return Observed("failed", "; ".join(said))
-    return Observed("done", "; ".join(said))
+            return ActionResult("failed", "; ".join(said))
+    return ActionResult("done", "; ".join(said))

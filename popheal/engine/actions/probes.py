@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from popheal.engine.context import Observed, Work
+from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import persistently
@@ -18,7 +18,7 @@ from popheal.tables.debts import DebtKind
 from popheal.util.text import moment
 
 
-def probe(work: Work) -> Steps[Observed]:
+def probe(work: RunContext) -> Steps[ActionResult]:
     """Verifying 2.3: rerun the monitor's probe, or the one that the state names.
 
     While the server is drained, a success counts only for the boot it was seen on: the boot
@@ -27,7 +27,7 @@ def probe(work: Work) -> Steps[Observed]:
     action = work.run.next_action()
     identity = SELF_TEST_PROBE if action and action.argument else work.monitor.probe
     if identity is None:
-        return Observed("could_not_tell", f"{work.monitor.name} has no probe to rerun")
+        return ActionResult("could_not_tell", f"{work.monitor.name} has no probe to rerun")
     drained = work.run.owed(DebtKind.ACTIVATION_DISABLED) is not None
     before = (yield from _boot_time(work)) if drained else None
     observed, result = yield from run_probe(work.session, work.server, identity)
@@ -36,17 +36,19 @@ def probe(work: Work) -> Steps[Observed]:
     if observed.outcome == "succeeded" and drained:
         after = yield from _boot_time(work)
         if before is None or after is None or not same_boot(before, after):
-            return Observed("could_not_tell", "the server's boot time changed or was not readable")
+            return ActionResult(
+                "could_not_tell", "the server's boot time changed or was not readable"
+            )
         work.memory.passed_on_boot = after
     return observed
 
 
-def _boot_time(work: Work) -> Steps[datetime | None]:
+def _boot_time(work: RunContext) -> Steps[datetime | None]:
     host = yield from persistently(work.session, Backend.host_status, work.server)
     return None if isinstance(host, BackendError) else host.boot_time
 
 
-def check_health(work: Work) -> Steps[Observed]:
+def check_health(work: RunContext) -> Steps[ActionResult]:
     """CommandTime 2 and 4: the monitor's own row, evaluated since the last restart (D16)."""
     why = ""
     for again in range(work.timing.probe_attempts):
@@ -63,5 +65,5 @@ def check_health(work: Work) -> Steps[Observed]:
             for row in mine
         )
         if value in ("healthy", "unhealthy"):
-            return Observed(value, why)
-    return Observed("could_not_tell", why or f"there is no row of {work.monitor.name}")
+            return ActionResult(value, why)
+    return ActionResult("could_not_tell", why or f"there is no row of {work.monitor.name}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from popheal.engine.actions.switchover import still_clear, why_not_now
-from popheal.engine.context import Observed, Work
-from popheal.engine.limits import why_not_disrupt
+from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.limits import check_disruption_limits
 from popheal.engine.looks.boots import booted_since
 from popheal.engine.looks.retry import deadline_in, persistently, polling
 from popheal.engine.requests import Steps, attempt, call, do
@@ -30,7 +30,7 @@ NEEDED_SERVICES = (
 )
 
 
-def reboot(work: Work) -> Steps[Observed]:
+def reboot(work: RunContext) -> Steps[ActionResult]:
     """Deep/SelfTest 5: restart the server, if nothing is active on it at the very last look.
 
     The command is conditional on the boot time read here, so that it can't work twice. If the
@@ -40,19 +40,19 @@ def reboot(work: Work) -> Steps[Observed]:
     not_done = "could_not_tell" if work.memory.intended else "refused"
     host = yield from persistently(work.session, Backend.host_status, work.server)
     if isinstance(host, BackendError):
-        return Observed(not_done, f"not attempted: {host}")
+        return ActionResult(not_done, f"not attempted: {host}")
     if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
-        return Observed(
+        return ActionResult(
             "done", f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
         )
     refused = yield from _why_not(work, host)
     if refused:
-        return Observed(not_done, f"not attempted: {refused}")
+        return ActionResult(not_done, f"not attempted: {refused}")
     if not work.memory.intended:
         running = yield from _running_now(work)
         if isinstance(running, BackendError):
-            return Observed(not_done, f"not attempted: {running}")
+            return ActionResult(not_done, f"not attempted: {running}")
         work.memory.running_before = running
         work.memory.boot_before = host.boot_time
     yield from work.intend(
@@ -60,22 +60,22 @@ def reboot(work: Work) -> Steps[Observed]:
     )
     # The last look comes after everything else, directly before the command.
     if work.info.mailbox_role and (active := (yield from still_clear(work))):
-        return Observed(not_done, f"not attempted: {active}")
+        return ActionResult(not_done, f"not attempted: {active}")
     if work.stopped:
-        return Observed(not_done, "not attempted: a person said stop")
+        return ActionResult(not_done, "not attempted: a person said stop")
     error = yield from attempt(Backend.reboot, work.server, host.boot_time)
     if isinstance(error, (Unreachable, NotAuthorised)):
-        return Observed(not_done, str(error))
+        return ActionResult(not_done, str(error))
     if error:
         # Even an error may have come after the command had begun to work: the boot time tells.
-        return Observed("could_not_tell", str(error))
-    return Observed("done", f"restart commanded; it had booted at {moment(host.boot_time)}")
+        return ActionResult("could_not_tell", str(error))
+    return ActionResult("done", f"restart commanded; it had booted at {moment(host.boot_time)}")
 
 
-def _why_not(work: Work, host: HostStatus) -> Steps[str | None]:
+def _why_not(work: RunContext, host: HostStatus) -> Steps[str | None]:
     if host.setup_running:
         return "Exchange Setup is running on the server"
-    refusal = yield from why_not_disrupt(work)
+    refusal = yield from check_disruption_limits(work)
     if refusal:
         return refusal.reason
     why = yield from _why_maintained(work)
@@ -86,7 +86,7 @@ def _why_not(work: Work, host: HostStatus) -> Steps[str | None]:
     return (yield from _why_last_of_role(work))
 
 
-def _why_maintained(work: Work) -> Steps[str | None]:
+def _why_maintained(work: RunContext) -> Steps[str | None]:
     """Somebody may have begun to work on the server since triage."""
     seen = yield from persistently(work.session, Backend.component_states, work.server)
     if isinstance(seen, BackendError):
@@ -97,12 +97,12 @@ def _why_maintained(work: Work) -> Steps[str | None]:
     return None
 
 
-def _why_last_of_role(work: Work) -> Steps[str | None]:
+def _why_last_of_role(work: RunContext) -> Steps[str | None]:
     """A server without the Mailbox role has no databases to look after, but clients to serve."""
     if work.session.policy.reboot_last_of_role:
         return None
     site = work.info.site
-    if (yield from do(work.session.custody.claim, "site", f"client access, {site}")):
+    if (yield from do(work.session.current_lease.claim, "site", f"client access, {site}")):
         return f"another healing is acting on a client access server of site {site}"
     servers = yield from persistently(work.session, Backend.all_servers, work.server)
     if isinstance(servers, BackendError):
@@ -130,7 +130,7 @@ def _is_serving(server: str) -> Steps[bool]:
     return serves_pop(server, rows, host.local_time) and not inactive_components(components)
 
 
-def _running_now(work: Work) -> Steps[tuple[str, ...] | BackendError]:
+def _running_now(work: RunContext) -> Steps[tuple[str, ...] | BackendError]:
     names = (*services_of("by_role", work.info), *NEEDED_SERVICES)
     seen = yield from persistently(work.session, Backend.services, work.server, names)
     if isinstance(seen, BackendError):
@@ -138,7 +138,7 @@ def _running_now(work: Work) -> Steps[tuple[str, ...] | BackendError]:
     return tuple(one.name for one in seen if is_running(one))
 
 
-def await_server(work: Work) -> Steps[Observed]:
+def await_server(work: RunContext) -> Steps[ActionResult]:
     """Deep/SelfTest 6: the boot time has moved, services run again, health is being evaluated.
 
     A Manual service that ran before does not come back by itself: it is started, once.
@@ -153,29 +153,29 @@ def await_server(work: Work) -> Steps[Observed]:
             return observed
 
 
-def _look_for_server(work: Work, started: set[str]) -> Steps[Observed]:
+def _look_for_server(work: RunContext, started: set[str]) -> Steps[ActionResult]:
     host = yield from attempt(Backend.host_status, work.server)
     if isinstance(host, BackendError):
-        return Observed("not_back", f"it does not answer: {host}")
+        return ActionResult("not_back", f"it does not answer: {host}")
     before = work.memory.boot_before
     if before is None:
-        return Observed("could_not_tell", "its boot time was not recorded before")
+        return ActionResult("could_not_tell", "its boot time was not recorded before")
     if not booted_since(before, host.boot_time):
-        return Observed(
+        return ActionResult(
             "not_back", f"it has not gone down: it still runs since {moment(host.boot_time)}"
         )
     work.memory.changed_at = host.boot_time
     missing = yield from _services_missing(work, started)
     if isinstance(missing, BackendError):
-        return Observed("could_not_tell", str(missing))
+        return ActionResult("could_not_tell", str(missing))
     if missing:
-        return Observed("not_back", f"up, but not running: {', '.join(missing)}")
+        return ActionResult("not_back", f"up, but not running: {', '.join(missing)}")
     if not (yield from _health_is_fresh(work, host.boot_time)):
-        return Observed("could_not_tell", "up, but its monitors have not been evaluated yet")
-    return Observed("up", f"booted at {moment(host.boot_time)}")
+        return ActionResult("could_not_tell", "up, but its monitors have not been evaluated yet")
+    return ActionResult("up", f"booted at {moment(host.boot_time)}")
 
 
-def _services_missing(work: Work, started: set[str]) -> Steps[list[str] | BackendError]:
+def _services_missing(work: RunContext, started: set[str]) -> Steps[list[str] | BackendError]:
     wanted = work.memory.running_before
     if not wanted:
         return []
@@ -203,7 +203,7 @@ def _waits_to_be_started(service: ServiceStatus) -> bool:
     return service.state.casefold() == "stopped" and service.start_type.casefold() == "manual"
 
 
-def _health_is_fresh(work: Work, booted: datetime) -> Steps[bool]:
+def _health_is_fresh(work: RunContext, booted: datetime) -> Steps[bool]:
     rows = yield from attempt(Backend.server_health, work.server)
     if isinstance(rows, BackendError):
         return False

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve
 
-from popheal.engine.context import Observed, Work
+from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import deadline_in, persistently, polling
 from popheal.engine.requests import Steps, attempt
 from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
@@ -20,11 +20,11 @@ from popheal.tables.actions import BY_ROLE
 from popheal.tables.debts import DebtKind
 
 
-def restart_service(work: Work) -> Steps[Observed]:
+def restart_service(work: RunContext) -> Steps[ActionResult]:
     """Step 1 of each section, on the alert's server only (D17)."""
     action = work.run.next_action()
     which = action.argument if action else BY_ROLE
-    worst = Observed("done", "restarted")
+    worst = ActionResult("done", "restarted")
     for service in services_of(which, work.info):
         observed = yield from _restart(work, service)
         if observed.outcome in ("refused", "could_not_tell"):
@@ -34,17 +34,17 @@ def restart_service(work: Work) -> Steps[Observed]:
     return worst
 
 
-def reload_pop3(work: Work) -> Steps[Observed]:
+def reload_pop3(work: RunContext) -> Steps[ActionResult]:
     """CTP 7: restart the front end so that the restored logging setting takes effect."""
     if work.run.owed(DebtKind.PROTOCOL_LOGGING) is None:
-        return Observed("done", "no setting was changed, so no restart is needed")
+        return ActionResult("done", "no setting was changed, so no restart is needed")
     return (yield from _restart(work, POP3_FRONT_END))
 
 
-def _restart(work: Work, service: str) -> Steps[Observed]:
+def _restart(work: RunContext, service: str) -> Steps[ActionResult]:
     before = yield from persistently(work.session, Backend.services, work.server, (service,))
     if isinstance(before, BackendError):
-        return Observed("refused", f"not attempted: {before}")
+        return ActionResult("refused", f"not attempted: {before}")
     old = find_service(service, before)
     command = f"Restart-Service {service}"
     if old and (intended := work.memory.intended.get(command)):
@@ -55,9 +55,13 @@ def _restart(work: Work, service: str) -> Steps[Observed]:
         if commanded or seen.outcome in ("done", "could_not_tell"):
             return seen
     if old is None:
-        return Observed("refused", f"not attempted: there is no service {service} on the server")
+        return ActionResult(
+            "refused", f"not attempted: there is no service {service} on the server"
+        )
     if old.start_type.casefold() == "disabled":
-        return Observed("refused", f"not attempted: {old.name} is Disabled, so it would not start")
+        return ActionResult(
+            "refused", f"not attempted: {old.name} is Disabled, so it would not start"
+        )
     yield from work.intend(
         "restart_service",
         command=command,
@@ -67,11 +71,13 @@ def _restart(work: Work, service: str) -> Steps[Observed]:
     )
     error = yield from attempt(Backend.restart_service, work.server, service)
     if isinstance(error, (Unreachable, NotAuthorised)):
-        return Observed("refused", str(error))
+        return ActionResult("refused", str(error))
     return (yield from _see_restarted(work, old, error))
 
 
-def _see_restarted(work: Work, old: ServiceStatus, error: BackendError | None) -> Steps[Observed]:
+def _see_restarted(
+    work: RunContext, old: ServiceStatus, error: BackendError | None
+) -> Steps[ActionResult]:
     """Look until the service runs as a new process; the command's return proves nothing."""
     deadline = deadline_in(work.session, work.timing.service_deadline)
     why = f" ({error})" if error else ""
@@ -80,16 +86,16 @@ def _see_restarted(work: Work, old: ServiceStatus, error: BackendError | None) -
         now = None if isinstance(seen, BackendError) else find_service(old.name, seen)
         if now and is_running(now) and not _same_process(old, now):
             work.memory.changed_at = now.started_at
-            return Observed("done", f"{old.name} runs as process {now.process_id}{why}")
+            return ActionResult("done", f"{old.name} runs as process {now.process_id}{why}")
         if not (yield from polling(work.session, deadline, work.timing.service_poll)):
             break
     if now is None:
-        return Observed("could_not_tell", f"{old.name} could not be looked at{why}")
+        return ActionResult("could_not_tell", f"{old.name} could not be looked at{why}")
     if is_running(now):
         # A restart whose answer was lost may still arrive.
         outcome = "could_not_tell" if isinstance(error, OutcomeUnknown) else "refused"
-        return Observed(outcome, f"{old.name} is still the same process, not restarted{why}")
-    return Observed("failed", f"{old.name} is {now.state} after the restart{why}")
+        return ActionResult(outcome, f"{old.name} is still the same process, not restarted{why}")
+    return ActionResult("failed", f"{old.name} is {now.state} after the restart{why}")
 
 
 def _as_it_was(now: ServiceStatus, intended: Mapping[str, Any]) -> ServiceStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from popheal.engine.context import Observed, Work
+from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import deadline_in, insistently, persistently, polling
@@ -18,11 +18,11 @@ from popheal.tables.debts import DebtKind
 
 
 def _set_and_see(
-    work: Work,
+    work: RunContext,
     change: tuple[Callable[..., None], bool],
     look: Callable[..., T],
     value_of: Callable[[T], bool],
-) -> Steps[Observed]:
+) -> Steps[ActionResult]:
     """Set a value, then look until it is set: the look decides, not the command's return.
 
     A value written to Active Directory may take minutes to be seen. So once the command may
@@ -31,18 +31,18 @@ def _set_and_see(
     setter, wanted = change
     error = yield from attempt(setter, work.server, wanted)
     if isinstance(error, (Unreachable, NotAuthorised)):
-        return Observed("refused", str(error))
+        return ActionResult("refused", str(error))
     deadline = deadline_in(work.session, work.timing.service_deadline)
     while True:
         seen = yield from attempt(look, work.server)
         if not isinstance(seen, BackendError) and value_of(seen) is wanted:
-            return Observed("done", f"seen to be set ({error})" if error else "seen to be set")
+            return ActionResult("done", f"seen to be set ({error})" if error else "seen to be set")
         if not (yield from polling(work.session, deadline, work.timing.probe_pause)):
             break
     if isinstance(error, CommandFailed):
-        return Observed("failed", str(error))
+        return ActionResult("failed", str(error))
     unseen = seen if isinstance(seen, BackendError) else "the new value was not seen"
-    return Observed("could_not_tell", str(error or unseen))
+    return ActionResult("could_not_tell", str(error or unseen))
 
 
 # --- database activation -------------------------------------------------------------------------
@@ -52,20 +52,22 @@ def _activation(seen: MailboxServer) -> bool:
     return seen.activation_disabled
 
 
-def drain(work: Work) -> Steps[Observed]:
+def drain(work: RunContext) -> Steps[ActionResult]:
     """Deep/SelfTest 3: disable activation, after noting what it was and what was active."""
     before = yield from persistently(work.session, Backend.mailbox_server, work.server)
     if isinstance(before, BackendError):
-        return Observed("refused", f"not attempted: {before}")
+        return ActionResult("refused", f"not attempted: {before}")
     copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
     if isinstance(copies, BackendError):
-        return Observed("refused", f"not attempted: {copies}")
+        return ActionResult("refused", f"not attempted: {copies}")
     # Written down before a crash: what was active, and owed, was read then.
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     if before.activation_disabled:
         if debt:
-            return Observed("done", "seen to be set")
-        return Observed("refused", "not attempted: somebody else has disabled activation meanwhile")
+            return ActionResult("done", "seen to be set")
+        return ActionResult(
+            "refused", "not attempted: somebody else has disabled activation meanwhile"
+        )
     if debt is None:
         debt = work.run.owe(prior=before.activation_disabled)
         work.memory.active_before = tuple(
@@ -85,21 +87,23 @@ def drain(work: Work) -> Steps[Observed]:
     )
 
 
-def fail_back(work: Work) -> Steps[Observed]:
+def fail_back(work: RunContext) -> Steps[ActionResult]:
     """Deep/SelfTest 7: allow activation again, if a probe has succeeded on this very boot."""
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     if debt is None:
-        return Observed("refused", "this run did not disable activation, so it does not enable it")
+        return ActionResult(
+            "refused", "this run did not disable activation, so it does not enable it"
+        )
     host = yield from persistently(work.session, Backend.host_status, work.server)
     if isinstance(host, BackendError):
-        return Observed("refused", f"can't tell whether the server has restarted since: {host}")
+        return ActionResult("refused", f"can't tell whether the server has restarted since: {host}")
     passed = _passed_on(work)
     if passed is None or not same_boot(passed, host.boot_time):
-        return Observed("refused", "the server has restarted since the probe succeeded")
+        return ActionResult("refused", "the server has restarted since the probe succeeded")
     now = yield from attempt(Backend.mailbox_server, work.server)
     if not isinstance(now, BackendError) and now.activation_disabled is debt.prior:
         if not work.memory.intended:
-            return Observed("done", "somebody else has put activation back already")
+            return ActionResult("done", "somebody else has put activation back already")
     else:
         yield from work.intend(
             "set_activation_disabled",
@@ -115,15 +119,15 @@ def fail_back(work: Work) -> Steps[Observed]:
         if observed.outcome != "done":
             return observed
     where = yield from _move_back(work)
-    return Observed("done", f"activation is as it was before; {where}")
+    return ActionResult("done", f"activation is as it was before; {where}")
 
 
-def _passed_on(work: Work) -> datetime | None:
+def _passed_on(work: RunContext) -> datetime | None:
     """The boot on which a probe last succeeded."""
     return work.memory.passed_on_boot
 
 
-def _move_back(work: Work) -> Steps[str]:
+def _move_back(work: RunContext) -> Steps[str]:
     """Erratum D4: allowing activation moves nothing back. Say where each database is."""
     if work.session.policy.move_databases_back:
         for database in work.memory.active_before:
@@ -151,16 +155,16 @@ def _logging(seen: PopSettings) -> bool:
     return seen.protocol_log_enabled
 
 
-def enable_protocol_logging(work: Work) -> Steps[Observed]:
+def enable_protocol_logging(work: RunContext) -> Steps[ActionResult]:
     """CTP 3.1: turn protocol logging on, after noting whether it was on before (D1, D12)."""
     before = yield from persistently(work.session, Backend.pop_settings, work.server)
     if isinstance(before, BackendError):
-        return Observed("refused", f"not attempted: {before}")
+        return ActionResult("refused", f"not attempted: {before}")
     debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
     if before.protocol_log_enabled:
         if debt:  # by us, as was written down before a crash
-            return Observed("done", "seen to be set")
-        return Observed("done", "it was on already, and will be left on")
+            return ActionResult("done", "seen to be set")
+        return ActionResult("done", "it was on already, and will be left on")
     debt = debt or work.run.owe(prior=before.protocol_log_enabled)
     yield from work.intend(
         "set_protocol_logging",
@@ -175,15 +179,15 @@ def enable_protocol_logging(work: Work) -> Steps[Observed]:
     )
 
 
-def restore_protocol_logging(work: Work) -> Steps[Observed]:
+def restore_protocol_logging(work: RunContext) -> Steps[ActionResult]:
     """CTP 6: set protocol logging back to what it was; what was on before stays on (D12)."""
     debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
     if debt is None:
-        return Observed("done", "it was on before this run, so it stays on")
+        return ActionResult("done", "it was on before this run, so it stays on")
     if work.memory.intended:
         seen = yield from attempt(Backend.pop_settings, work.server)
         if not isinstance(seen, BackendError) and seen.protocol_log_enabled is debt.prior:
-            return Observed("done", "seen to be set")
+            return ActionResult("done", "seen to be set")
     yield from work.intend(
         "set_protocol_logging",
         command="Set-PopSettings -ProtocolLogEnabled $false",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from popheal.engine.context import Observed, Work
-from popheal.engine.limits import why_not_disrupt
+from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.limits import check_disruption_limits
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
 from popheal.engine.looks.retry import deadline_in, insistently, persistently, polling
 from popheal.engine.requests import Steps, call, do
@@ -16,40 +16,44 @@ from popheal.exchange.models import DatabaseCopy, MailboxServer
 from popheal.exchange.names import same_server
 
 
-def check_switchover(work: Work) -> Steps[Observed]:
+def check_switchover(work: RunContext) -> Steps[ActionResult]:
     """Whether draining and rebooting the server would leave every database in service.
 
     Errata D9 and D15: the runbook moves databases without looking whether they can move.
     """
-    refusal = yield from why_not_disrupt(work)
+    refusal = yield from check_disruption_limits(work)
     if refusal:
-        return Observed("infeasible", refusal.reason)
+        return ActionResult("infeasible", refusal.reason)
     mailbox = yield from persistently(work.session, Backend.mailbox_server, work.server)
     if isinstance(mailbox, BackendError):
-        return Observed("could_not_tell", str(mailbox))
+        return ActionResult("could_not_tell", str(mailbox))
     if mailbox.dag is None:
-        return Observed(
+        return ActionResult(
             "infeasible",
             "the server is in no database availability group: its mailboxes have nowhere to go, "
             "so a restart would be an outage",
         )
     dag = mailbox.dag
-    if (yield from do(work.session.custody.claim, "dag", dag)):
-        return Observed("infeasible", f"another healing is acting on a member of {dag}")
+    if (yield from do(work.session.current_lease.claim, "dag", dag)):
+        return ActionResult("infeasible", f"another healing is acting on a member of {dag}")
     work.dag = dag
     why = yield from insistently(work.session, lambda: _why_infeasible(work, mailbox, dag))
     if isinstance(why, BackendError):
-        return Observed("could_not_tell", str(why))
-    return Observed("infeasible", why) if why else Observed("feasible", "all databases can move")
+        return ActionResult("could_not_tell", str(why))
+    return (
+        ActionResult("infeasible", why)
+        if why
+        else ActionResult("feasible", "all databases can move")
+    )
 
 
-def _why_infeasible(work: Work, mailbox: MailboxServer, dag: str) -> Steps[str | None]:
+def _why_infeasible(work: RunContext, mailbox: MailboxServer, dag: str) -> Steps[str | None]:
     return (yield from _why_dag_forbids(work, mailbox, dag)) or (
         yield from _why_databases_stay(work)
     )
 
 
-def _why_dag_forbids(work: Work, mailbox: MailboxServer, name: str) -> Steps[str | None]:
+def _why_dag_forbids(work: RunContext, mailbox: MailboxServer, name: str) -> Steps[str | None]:
     """The server itself is somebody else's, or another member is out of service already."""
     if mailbox.activation_disabled:
         return "somebody else has disabled database activation on the server meanwhile"
@@ -58,7 +62,7 @@ def _why_dag_forbids(work: Work, mailbox: MailboxServer, name: str) -> Steps[str
     return (yield from _why_members_forbid(work, name))
 
 
-def _why_members_forbid(work: Work, name: str) -> Steps[str | None]:
+def _why_members_forbid(work: RunContext, name: str) -> Steps[str | None]:
     """Another member of the DAG is drained, or too few are up. Raises BackendError if unclear.
 
     A drained one always forbids: it may be one of ours, and two are never out of service by us.
@@ -94,7 +98,7 @@ def _is_among(server: str, servers: Iterable[str]) -> bool:
     return any(same_server(server, one) for one in servers)
 
 
-def _why_databases_stay(work: Work) -> Steps[str | None]:
+def _why_databases_stay(work: RunContext) -> Steps[str | None]:
     """The first database that could not be switched over, and why."""
     copies = yield from read_copies_on(work.server)
     for copy, database in copies:
@@ -107,7 +111,7 @@ def _why_databases_stay(work: Work) -> Steps[str | None]:
     return None
 
 
-def _why_no_target(work: Work, database: str) -> Steps[str | None]:
+def _why_no_target(work: RunContext, database: str) -> Steps[str | None]:
     """None if a healthy copy stands on an unblocked server; else what is wrong with each."""
     problems = []
     copies = yield from read_copies_of(work.server, database)
@@ -143,7 +147,7 @@ def _active_on(server: str) -> Steps[int]:
     return sum(is_active(copy) for copy, _ in copies)
 
 
-def verify_copies(work: Work) -> Steps[Observed]:
+def verify_copies(work: RunContext) -> Steps[ActionResult]:
     """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
     deadline = deadline_in(work.session, work.timing.drain_deadline)
     while True:
@@ -154,20 +158,20 @@ def verify_copies(work: Work) -> Steps[Observed]:
             return observed
 
 
-def _look_at_copies(work: Work) -> Steps[Observed]:
+def _look_at_copies(work: RunContext) -> Steps[ActionResult]:
     try:
         active = yield from active_here(work)
         if active:
-            return Observed("active", f"still on the server: {', '.join(active)}")
+            return ActionResult("active", f"still on the server: {', '.join(active)}")
         unmounted = yield from _not_mounted_elsewhere(work)
     except BackendError as error:
-        return Observed("could_not_tell", str(error))
+        return ActionResult("could_not_tell", str(error))
     if unmounted:
-        return Observed("active", f"moved, but not mounted elsewhere: {', '.join(unmounted)}")
-    return Observed("clear", "no active copy on the server")
+        return ActionResult("active", f"moved, but not mounted elsewhere: {', '.join(unmounted)}")
+    return ActionResult("clear", "no active copy on the server")
 
 
-def active_here(work: Work) -> Steps[list[str]]:
+def active_here(work: RunContext) -> Steps[list[str]]:
     """The copies on the server that forbid its reboot. Raises BackendError if unreadable.
 
     What was active before the drain must still be listed here, as a copy that is not active.
@@ -185,7 +189,7 @@ def active_here(work: Work) -> Steps[list[str]]:
     return still_active(copies)
 
 
-def _not_mounted_elsewhere(work: Work) -> Steps[list[str]]:
+def _not_mounted_elsewhere(work: RunContext) -> Steps[list[str]]:
     missing = []
     for database in work.memory.active_before:
         copies = yield from read_copies_of(work.server, database)
@@ -194,7 +198,7 @@ def _not_mounted_elsewhere(work: Work) -> Steps[list[str]]:
     return missing
 
 
-def why_not_now(work: Work) -> Steps[str | None]:
+def why_not_now(work: RunContext) -> Steps[str | None]:
     """The gates again, right before a reboot: a drain may have taken half an hour."""
 
     def look() -> Steps[str | None]:
@@ -207,7 +211,7 @@ def why_not_now(work: Work) -> Steps[str | None]:
     return str(why) if isinstance(why, BackendError) else why
 
 
-def still_clear(work: Work) -> Steps[str | None]:
+def still_clear(work: RunContext) -> Steps[str | None]:
     """The very last look before a reboot: why not, or None."""
     active = yield from insistently(work.session, lambda: active_here(work))
     if isinstance(active, BackendError):

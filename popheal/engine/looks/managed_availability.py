@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from popheal.engine.context import Session
+from popheal.engine.context import HealingContext
 from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps
 from popheal.errors import BackendError
@@ -26,7 +26,7 @@ NOT_HEEDED: Final = (
 
 
 def recent_actions(
-    session: Session, server: str, server_time: datetime
+    session: HealingContext, server: str, server_time: datetime
 ) -> Steps[Sequence[RecoveryAction] | BackendError]:
     """Its recovery actions of the last day, by the server's clock."""
     since = server_time - _FAR_BACK

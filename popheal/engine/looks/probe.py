@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from popheal.engine.context import Observed, Session
+from popheal.engine.context import ActionResult, HealingContext
 from popheal.engine.requests import Steps, attempt, pause
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
@@ -11,8 +11,8 @@ from popheal.exchange.models import ProbeResult
 
 
 def run_probe(
-    session: Session, server: str, identity: str
-) -> Steps[tuple[Observed, ProbeResult | None]]:
+    session: HealingContext, server: str, identity: str
+) -> Steps[tuple[ActionResult, ProbeResult | None]]:
     """Run a probe until it has succeeded once, or failed as often in a row as the policy asks.
 
     A single failure may be the service still warming up; one success shows that it serves.
@@ -26,12 +26,12 @@ def run_probe(
         if isinstance(result, BackendError):
             failures, why = 0, str(result)
         elif (outcome := probe_outcome(result)) == "succeeded":
-            return Observed("succeeded", f"{identity}: {result.result}"), result
+            return ActionResult("succeeded", f"{identity}: {result.result}"), result
         else:
             failures = failures + 1 if outcome == "failed" else 0
             last, why = result, f"{identity}: {result.result} {result.error}".rstrip()
         if failures >= needed:
-            return Observed("failed", why), last
-        if session.hurried:
+            return ActionResult("failed", why), last
+        if session.stop_requested:
             break
-    return Observed("could_not_tell", why), last
+    return ActionResult("could_not_tell", why), last

@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 from attrs import frozen
 
-from popheal.engine.context import Session
+from popheal.engine.context import HealingContext
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
 from popheal.engine.looks.retry import insistently
 from popheal.engine.plan import PlannedMove
-from popheal.engine.plan_basis import DatabaseFacts, Facts, MemberFacts
+from popheal.engine.plan_basis import DatabaseFacts, MemberFacts, ServerState
 from popheal.engine.requests import Steps, call
 from popheal.errors import BackendError, Unreadable
 from popheal.exchange.backend import Backend
@@ -23,12 +23,12 @@ from popheal.exchange.names import same_server
 class Seen:
     """The state of a server, and where its active databases could go at this moment."""
 
-    facts: Facts
+    facts: ServerState
     moves: tuple[PlannedMove, ...] = ()
 
 
 def look_for_plan(
-    session: Session, server: str, drained: Collection[str] | None = None
+    session: HealingContext, server: str, drained: Collection[str] | None = None
 ) -> Steps[Seen | BackendError]:
     """Read the state of a server, a bounded number of times if that fails.
 
@@ -54,7 +54,7 @@ def _read(server: str, drained: Collection[str] | None) -> Steps[Seen]:
 def _read_all(server: str, drained: Collection[str] | None) -> Steps[Seen]:
     info = yield from call(Backend.server_info, server)
     host = yield from call(Backend.host_status, server)
-    facts = Facts(
+    facts = ServerState(
         server=info.fqdn,
         booted_at=host.boot_time,
         mailbox_role=info.mailbox_role,
@@ -66,7 +66,7 @@ def _read_all(server: str, drained: Collection[str] | None) -> Steps[Seen]:
     members = (yield from _members(server, mailbox.dag)) if mailbox.dag else ()
     databases, moves = yield from _databases(server, members, drained)
     return Seen(
-        facts=Facts(
+        facts=ServerState(
             server=facts.server,
             booted_at=facts.booted_at,
             mailbox_role=facts.mailbox_role,

@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import define, evolve, field
 
-from popheal.engine.context import Session
+from popheal.engine.context import HealingContext
 from popheal.engine.looks.managed_availability import (
     NOT_HEEDED,
     described,
@@ -36,10 +36,10 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @define(kw_only=True)
-class Scene:
+class TriageContext:
     """What triage has seen of the server so far."""
 
-    session: Session
+    session: HealingContext
     info: ServerInfo
     rows: Rows
     suspects: list[Monitor]
@@ -56,10 +56,10 @@ class Scene:
 
 
 Stop = tuple[Finding, Verdict]
-Brake = Callable[[Scene], Steps[Stop | None]]
+Blocker = Callable[[TriageContext], Steps[Stop | None]]
 
 
-def setup_running(scene: Scene) -> Steps[Stop | None]:
+def setup_running(scene: TriageContext) -> Steps[Stop | None]:
     """Somebody is patching."""
     yield from ()
     if not scene.setup_running:
@@ -74,7 +74,7 @@ def setup_running(scene: Scene) -> Steps[Stop | None]:
     )
 
 
-def component_states(scene: Scene) -> Steps[Stop | None]:
+def component_states(scene: TriageContext) -> Steps[Stop | None]:
     """Somebody is maintaining the server, or PopProxy is inactive (D14, KB 3025138)."""
     seen = yield from persistently(scene.session, Backend.component_states, scene.info.fqdn)
     if isinstance(seen, BackendError):
@@ -117,7 +117,7 @@ def component_states(scene: Scene) -> Steps[Stop | None]:
     return None
 
 
-def drained(scene: Scene) -> Steps[Stop | None]:
+def drained(scene: TriageContext) -> Steps[Stop | None]:
     """Somebody else has disabled database activation on the server."""
     if not scene.info.mailbox_role:
         return None
@@ -145,7 +145,7 @@ def drained(scene: Scene) -> Steps[Stop | None]:
     )
 
 
-def repairing(scene: Scene) -> Steps[Stop | None]:
+def repairing(scene: TriageContext) -> Steps[Stop | None]:
     """An administrator has said: I am on it."""
     yield from ()
     marked = [monitor.name for monitor in scene.rows.are("repairing")]
@@ -161,7 +161,7 @@ def repairing(scene: Scene) -> Steps[Stop | None]:
     )
 
 
-def managed_availability(scene: Scene) -> Steps[Stop | None]:
+def managed_availability(scene: TriageContext) -> Steps[Stop | None]:
     """The product is healing the server by itself right now: let it."""
     if not scene.session.policy.heed_managed_availability:
         return None
@@ -186,7 +186,7 @@ def managed_availability(scene: Scene) -> Steps[Stop | None]:
     )
 
 
-def dependency(scene: Scene) -> Steps[Stop | None]:
+def dependency(scene: TriageContext) -> Steps[Stop | None]:
     """Something that POP needs is unhealthy: healing POP would not help."""
     yield from ()
     for monitor in scene.suspects:
@@ -208,7 +208,7 @@ def dependency(scene: Scene) -> Steps[Stop | None]:
     return None
 
 
-def siblings(scene: Scene) -> Steps[Stop | None]:
+def siblings(scene: TriageContext) -> Steps[Stop | None]:
     """Several servers fail alike: the cause is elsewhere, and healing each would be harm."""
     servers = yield from persistently(scene.session, Backend.all_servers, scene.info.fqdn)
     if isinstance(servers, BackendError):
@@ -254,14 +254,14 @@ def _alike(one: ServerInfo, other: ServerInfo) -> bool:
     return roles == (other.mailbox_role, other.client_access_role) and one.site == other.site
 
 
-def _unreadable(scene: Scene, error: BackendError) -> Stop:
+def _unreadable(scene: TriageContext, error: BackendError) -> Stop:
     return scene.note(FindingKind.COULD_NOT_TELL, error.sentence(), error.next_step), (
         Verdict.UNKNOWN
     )
 
 
 #: In the order in which they are asked; the cheap ones and the certain ones first.
-BRAKES: Final[tuple[Brake, ...]] = (
+BLOCKERS: Final[tuple[Blocker, ...]] = (
     repairing,
     setup_running,
     component_states,

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 
 from attrs import define, field
 
-from popheal.engine.context import Session
+from popheal.engine.context import HealingContext
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import persistently
 from popheal.engine.requests import Steps, attempt, pause
-from popheal.engine.triage.blockers import BRAKES, Scene, component_states
+from popheal.engine.triage.blockers import BLOCKERS, TriageContext, component_states
 from popheal.engine.triage.health import Rows, describe, sort_rows
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
@@ -64,7 +64,7 @@ class Triage:
 
 
 def triage_server(
-    session: Session,
+    session: HealingContext,
     server: str,
     monitors: Sequence[Monitor],
     healed: Collection[str] = (),
@@ -101,7 +101,7 @@ def triage_server(
     scene = yield from _set_scene(session, info, rows, suspects, result)
     if scene is None:
         return result
-    for brake in BRAKES:
+    for brake in BLOCKERS:
         stop = yield from brake(scene)
         if stop:
             return result.end(stop[1], stop[0])
@@ -122,7 +122,7 @@ def _could_not_tell(server: str, error: BackendError) -> Finding:
 
 
 def _read_rows(
-    session: Session, server: str, monitors: Sequence[Monitor]
+    session: HealingContext, server: str, monitors: Sequence[Monitor]
 ) -> Steps[Rows | BackendError]:
     """Read the rows; while a monitor is only Degraded, wait and read again (bounded)."""
     for _ in range(session.timing.probe_attempts):
@@ -137,12 +137,12 @@ def _read_rows(
 
 
 def _nothing_unhealthy(
-    session: Session, result: Triage, info: ServerInfo, rows: Rows
+    session: HealingContext, result: Triage, info: ServerInfo, rows: Rows
 ) -> Steps[Triage]:
     """No catalogued monitor is Unhealthy: say what that means, without touching anything."""
     if rows.offline:
         # AlertValue says Healthy while the component is off: "all well" would be wrong.
-        scene = Scene(
+        scene = TriageContext(
             session=session,
             info=info,
             rows=rows,
@@ -210,8 +210,8 @@ def _offline_note(server: str, row: MonitorHealth) -> Finding:
 
 
 def _set_scene(
-    session: Session, info: ServerInfo, rows: Rows, suspects: list[Monitor], result: Triage
-) -> Steps[Scene | None]:
+    session: HealingContext, info: ServerInfo, rows: Rows, suspects: list[Monitor], result: Triage
+) -> Steps[TriageContext | None]:
     host = yield from persistently(session, Backend.host_status, info.fqdn)
     asked_at = session.clock.now()
     if isinstance(host, BackendError):
@@ -224,7 +224,7 @@ def _set_scene(
         return None
     result.host, result.services = host, list(services)
     result.skew = (host.local_time - asked_at).total_seconds()
-    return Scene(
+    return TriageContext(
         session=session,
         info=info,
         rows=rows,
@@ -237,7 +237,7 @@ def _set_scene(
     )
 
 
-def _drop_switched_off(scene: Scene, result: Triage) -> bool:
+def _drop_switched_off(scene: TriageContext, result: Triage) -> bool:
     """Leave out monitors whose service isn't meant to run here (D13); False if none is left."""
     kept = []
     for monitor in scene.suspects:
@@ -265,7 +265,7 @@ def _drop_switched_off(scene: Scene, result: Triage) -> bool:
     return bool(kept)
 
 
-def _services_restarted(scene: Scene, monitor: Monitor) -> tuple[str, ...]:
+def _services_restarted(scene: TriageContext, monitor: Monitor) -> tuple[str, ...]:
     """The services that the monitor's procedure would restart, and so start."""
     which = {
         one.action.argument
@@ -280,7 +280,7 @@ _BY_HAND = (
 )
 
 
-def _verify(scene: Scene, result: Triage) -> Steps[None]:
+def _verify(scene: TriageContext, result: Triage) -> Steps[None]:
     """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor."""
     unclear: list[Finding] = []
     for monitor in scene.suspects:
@@ -310,7 +310,7 @@ def _verify(scene: Scene, result: Triage) -> Steps[None]:
         result.end(Verdict.TRANSIENT, None, "the probes succeed: a transient error, gone by now")
 
 
-def _verify_one(scene: Scene, monitor: Monitor) -> Steps[tuple[str, str]]:
+def _verify_one(scene: TriageContext, monitor: Monitor) -> Steps[tuple[str, str]]:
     if monitor.probe:
         observed, _ = yield from run_probe(scene.session, scene.info.fqdn, monitor.probe)
         return observed.outcome, observed.detail

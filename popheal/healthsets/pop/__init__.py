@@ -15,7 +15,7 @@ from popheal.healthsets.pop.client_access import CLIENT_ACCESS
 from popheal.healthsets.pop.command_time import COMMAND_TIME
 from popheal.healthsets.pop.mailbox import MAILBOX
 from popheal.healthsets.pop.proxy import PROXY
-from popheal.healthsets.pop.settle_debts import SETTLING
+from popheal.healthsets.pop.settle_debts import SETTLE_DEBTS
 from popheal.tables.table import Procedure
 
 #: All procedures by name.
@@ -38,6 +38,6 @@ __all__ = [
     "MAILBOX",
     "PROCEDURES",
     "PROXY",
-    "SETTLING",
+    "SETTLE_DEBTS",
     "procedure_named",
 ]

@@ -15,7 +15,7 @@ _STEP = Section.CLIENT_ACCESS.step
 _CHANGED = Ours("a run is not gone on with on a table that it was not started with")
 _NOT_SAID = Ours("the handover says what could not be put back")
 
-SETTLING = Procedure(
+SETTLE_DEBTS = Procedure(
     name="settling",
     section=None,
     monitors=(),
