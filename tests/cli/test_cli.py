@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from popheal.cli.exit_codes import OF_VERDICT
 from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.diagrams import FORMATS
+from popheal.engine.control import Control
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
 from popheal.util import text
@@ -491,10 +491,10 @@ def test_breaking_off_says_what_was_begun(monkeypatch):
 
 
 def test_a_first_signal_stops_and_a_second_breaks_off(capfd):
-    stop = threading.Event()
+    stop = Control()
     with obeying(stop):
         signal.raise_signal(signal.SIGINT)
-        assert stop.is_set()
+        assert stop.cancelled
         told = capfd.readouterr().err
         assert told.startswith("popheal: Stopping: protocol logging is put back; ")
         assert "stays drained" in told

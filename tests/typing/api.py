@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from threading import Event as Flag
 
 import popheal
 from popheal import (
@@ -20,6 +19,7 @@ from popheal import (
 )
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import SimulatedBackend, load_scenario
+from popheal.engine.control import Control
 from popheal.tables.actions import Impact
 
 
@@ -48,7 +48,7 @@ def embed(backend: Backend) -> Verdict:
         backend,
         policy=policy,
         observers=[watch],
-        stop=Flag(),
+        control=Control(),
         approver=approve,
     )
     return report.verdict

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,6 +17,7 @@ from popheal.cli.logging import is_verbose, verbose_option
 from popheal.cli.notifiers import notifiers
 from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
+from popheal.engine.control import Control
 from popheal.errors import Fenced, JournalError
 from popheal.healthsets.pop.catalog import monitor_named
 from popheal.reports.report import Alert, Report
@@ -180,7 +180,7 @@ def heal(
 
     alert = alert_of(server, health_set, monitor)
     again = options_again(config, journal)
-    stop = Flag()
+    control = Control()
 
     def work(backend: Any, told: Config, story: Story) -> Report:
         path = journal or told.journal
@@ -190,7 +190,7 @@ def heal(
                 backend,
                 policy=told.policy,
                 observers=[story, *notifiers(told)],
-                stop=stop,
+                control=control,
                 approver=approver_here(journal=False),
             )
         with open_path(path, create=True) as opened, interruptible(story, again):
@@ -199,12 +199,12 @@ def heal(
                 backend,
                 policy=told.policy,
                 observers=[story, *notifiers(told)],
-                stop=stop,
+                control=control,
                 journal=opened,
                 approver=approver_here(journal=True),
             )
 
-    report = _at_work(alert, config, work, as_json=as_json, stop=stop)
+    report = _at_work(alert, config, work, as_json=as_json, control=control)
     show_report(report, as_json=as_json)
     return OF_VERDICT[report.verdict]
 
@@ -218,7 +218,7 @@ def _at_work(
     work: Callable[[Any, Config, Story], Result],
     *,
     as_json: bool,
-    stop: Flag | None = None,
+    control: Control | None = None,
 ) -> Result:
     """Do the work on the configured organisation, and close every connection afterwards."""
     from popheal.backends.psrp import PsrpBackend
@@ -226,7 +226,7 @@ def _at_work(
 
     told = load_config(config)
     story = story_of(alert, as_json=as_json)
-    with obeying(stop), PsrpBackend(told.settings) as backend, watched(story):
+    with obeying(control), PsrpBackend(told.settings) as backend, watched(story):
         return work(backend, told, story)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -19,6 +18,7 @@ from popheal.cli.logging import verbose_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
 from popheal.cli.signals import obeying
+from popheal.engine.control import Control
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Report
 from popheal.util.clock import Clock, SystemClock, VirtualClock
@@ -111,15 +111,15 @@ def rehearse(
     story = story_of(alert, as_json=as_json, live=bool(speed))
     if story.out:
         story.heading = [*_title(played, speed, over_psrp=over_psrp), *story.heading]
-    stop = Flag()
-    with obeying(stop), _backend(played, over_psrp=over_psrp) as backend, watched(story):
+    control = Control()
+    with obeying(control), _backend(played, over_psrp=over_psrp) as backend, watched(story):
         report = api.heal(
             alert,
             backend,
             policy=policy,
             clock=clock,
             observers=[story],
-            stop=stop,
+            control=control,
             approver=approver_here(journal=False),
         )
     _show(played, report, before, as_json=as_json)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -32,6 +31,7 @@ from popheal.cli.notifiers import notifiers
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
 from popheal.cli.signals import obeying
+from popheal.engine.control import Control
 from popheal.errors import (
     AlreadyRunning,
     ConfigurationError,
@@ -65,7 +65,7 @@ class _Resuming:
     notifiers: list[Observer]
     options: str
     as_json: bool
-    stop: Flag
+    control: Control
     skipped: list[dict[str, str]] = field(factory=list, init=False)
     statuses: list[int] = field(factory=list, init=False)
 
@@ -97,7 +97,7 @@ class _Resuming:
                 journal=self.journal,
                 policy=self.policy,
                 observers=[story, *self.notifiers],
-                stop=self.stop,
+                control=self.control,
                 approver=approver_here(journal=True),
             )
 
@@ -105,7 +105,7 @@ class _Resuming:
         """Go on with every healing whose process has died, the oldest first."""
         reports: list[Report] = []
         for record in self.journal.healings(unfinished=True):
-            if self.stop.is_set():
+            if self.control.cancelled:
                 self._skip(record, _STOPPED)
             elif record.alive:
                 self._skip(record, f"it is being carried out by {record.owner}")
@@ -161,10 +161,10 @@ def resume(run: str | None, config: Path, journal: Path | None, as_json: bool) -
     from popheal.config.load import load_config
 
     told = load_config(config)
-    stop = Flag()
+    control = Control()
     with (
         open_journal(journal or told.journal, config) as opened,
-        obeying(stop),
+        obeying(control),
         PsrpBackend(told.settings) as backend,
     ):
         resuming = _Resuming(
@@ -174,7 +174,7 @@ def resume(run: str | None, config: Path, journal: Path | None, as_json: bool) -
             notifiers=notifiers(told),
             options=options_again(config, journal),
             as_json=as_json,
-            stop=stop,
+            control=control,
         )
         if run is not None:
             report = resuming.one(_unfinished(opened, run))

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event as Flag
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ from popheal.cli.logging import is_verbose, verbose_option
 from popheal.cli.notifiers import notifiers
 from popheal.cli.render.console import clean, say
 from popheal.cli.signals import BrokenOff, obeying
+from popheal.engine.control import Control
 from popheal.reports.events import Event
 from popheal.tables.table import Verdict
 
@@ -73,10 +73,10 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
 
     told = load_config(config)
     settings, path = _wanted(told, journal)
-    stop, leave = Flag(), Flag()
-    with _obeying(stop, leave), open_path(path, create=True) as opened:
+    control = Control()
+    with _obeying(control), open_path(path, create=True) as opened:
         try:
-            ended = _watch(told, settings, opened, stop=stop, leave=leave, once=once)
+            ended = _watch(told, settings, opened, control=control, once=once)
         except BrokenOff:
             say(
                 f"Broken off. What was begun is not undone; the journal {path} has it: popheal runs"
@@ -106,7 +106,7 @@ def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
 
 
 def _watch(
-    told: Config, settings: WatchSettings, journal: Journal, *, stop: Flag, leave: Flag, once: bool
+    told: Config, settings: WatchSettings, journal: Journal, *, control: Control, once: bool
 ) -> list[Verdict]:
     from popheal.backends.psrp import PsrpBackend
     from popheal.watch.loop import watch as watch_servers
@@ -124,22 +124,21 @@ def _watch(
             every=settings.every,
             retry=settings.retry,
             observers=observers,
-            stop=stop,
-            leave=leave,
+            control=control,
             once=once,
         )
 
 
 @contextmanager
-def _obeying(stop: Flag, leave: Flag) -> Iterator[None]:
-    """While this lasts SIGTERM sets ``leave``, and SIGINT does what it does to a healing."""
-    with obeying(stop):
+def _obeying(control: Control) -> Iterator[None]:
+    """While this lasts SIGTERM detaches, and SIGINT does what it does to a healing."""
+    with obeying(control):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def obey(_number: int, _frame: FrameType | None) -> None:
-            leave.set()
+            control.detach()
 
         before = signal.signal(signal.SIGTERM, obey)
         try:

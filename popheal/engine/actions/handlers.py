@@ -19,26 +19,21 @@ from popheal.engine.actions.settings import (
 )
 from popheal.engine.actions.switchover import check_switchover, verify_copies
 from popheal.engine.context import ActionHandler, ActionResult, RunContext
-from popheal.engine.requests import Steps, do, pause
+from popheal.engine.requests import Pause
+from popheal.journal.entries import Kind
 
 
-def wait(work: RunContext) -> Steps[ActionResult]:
+async def wait(work: RunContext) -> ActionResult:
     """CommandTime 2 and 4: the runbook's ten minutes."""
     until = work.memory.until
     if until is None:
         until = work.session.clock.now() + timedelta(seconds=work.timing.settle)
         work.memory.until = until
-        yield from do(
-            work.session.current_lease.wait,
-            at=work.session.clock.now(),
-            server=work.server,
-            run=work.run.id,
-            data={"until": until.isoformat(), **work.as_json()},
-        )
+        await work.write(Kind.WAITING, data={"until": until.isoformat()})
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.timing.settle)
     work.session.emit("pausing", work.server, work.run, seconds=left)
-    yield from pause(left)
+    await Pause(left)
     return ActionResult("elapsed", f"waited until {until:%H:%M:%S} UTC")
 
 
