@@ -228,7 +228,7 @@ class Ambush:
         if event.name != "action_started" or event.state != self._state:
             return
         if self._chance.random() < 0.1:
-            self._stop.set()
+            self._stop.cancel()
         action = event.details["action"].partition("(")[0]
         for _ in range(self._chance.choice((1, 1, 2))):
             self._organisation.broken_calls.script.append(self._break(action))

@@ -122,7 +122,7 @@ class _Ending:
     def sleep(self, seconds) -> None:
         self._clock.sleep(seconds)
         if self._clock.now() >= self._end:
-            self._leave.set()
+            self._leave.detach()
 
 
 # --- what is ill ---------------------------------------------------------------------------------
