@@ -1,4 +1,4 @@
-"""What the project is developed with: the lock fits pyproject.toml."""
+"""What the project is developed with: the lock fits, and hooks are pinned."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.support.paths import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LOCK = (ROOT / "tests" / "locked.txt").read_text("utf-8").splitlines()
 PINNED = [Requirement(line) for line in LOCK if not line.startswith("#")]
+HOOKS = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
 
 #: The Pythons and systems that the lock is for.
 MACHINES = [
@@ -55,3 +56,13 @@ def test_the_lock_is_nothing_but_versions():
     """Whoever installs by it says from where."""
     for line in LOCK:
         assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+( ; [^@:]+)?", line)
+
+
+def test_hooks_are_pinned():
+    """To a release; and the ruff of the hooks is that of the lock."""
+    revisions = dict(re.findall(r"^  - repo: (https\S+)\n    rev: (\S+)", HOOKS, re.MULTILINE))
+    assert len(revisions) == HOOKS.count("repo: https")
+    assert all(re.fullmatch(r"v\d+(\.\d+)+", one) for one in revisions.values())
+    (ruff,) = [pin for pin in PINNED if pin.name == "ruff"]
+    (revision,) = [one for repo, one in revisions.items() if "ruff" in repo]
+    assert f"=={revision.removeprefix('v')}" == str(ruff.specifier)
