@@ -65,7 +65,7 @@ def heal(
         UnknownName: If the organisation has no such server; nothing was done.
         JournalError: If the journal can't be written. Nothing was done from then on; what had
             been done is in the journal, and :func:`resume` goes on with it.
-        Left: If ``leave`` was set.
+        Detached: If ``leave`` was set.
 
     A first Ctrl-C during a call or a pause does what ``stop`` does; a second one breaks off and
     leaves things as they are. A program that can handle signals should set ``stop`` in its
@@ -107,7 +107,7 @@ def resume(
 
     Raises:
         UnknownName: If the journal has no such unfinished healing.
-        StillRunning: If a living process is at work on it.
+        AlreadyRunning: If a living process is at work on it.
         JournalError: As for :func:`heal`.
     """
     from popheal.engine.healing import resuming

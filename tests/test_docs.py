@@ -122,12 +122,12 @@ def test_modules_and_files_named_exist(page):
         assert (ROOT / name).exists(), name
 
 
-def test_every_brake_is_documented():
-    """The page on triage names each brake, in order."""
+def test_every_blocker_is_documented():
+    """The page on triage names each blocker, in order."""
     page = (ROOT / "docs" / "triage.md").read_text("utf-8")
     section = page.split("## The blockers")[1]
     named = list(dict.fromkeys(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)))
-    assert named == [brake.__name__ for brake in BLOCKERS]
+    assert named == [blocker.__name__ for blocker in BLOCKERS]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -80,7 +80,7 @@ def resuming(
 
     Raises:
         UnknownName: If there is no unfinished healing of that name.
-        StillRunning: If a living process is at work on it.
+        AlreadyRunning: If a living process is at work on it.
         JournalError: As for :func:`healing`.
     """
     session.journal = journal
