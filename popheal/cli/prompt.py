@@ -150,10 +150,11 @@ def _typed(request: ApprovalRequest) -> bool | None:
 
 def _forget_what_was_typed(lines: queue.SimpleQueue[str]) -> None:
     """What was typed before the question is no answer to it."""
-    with contextlib.suppress(ImportError, OSError):
+    if sys.platform != "win32":  # which has no termios; there only whole lines are forgotten
         import termios
 
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     with contextlib.suppress(queue.Empty):
         while True:
             lines.get_nowait()

@@ -93,7 +93,7 @@ def answer(
     """Answer a question from outside of the healing, if it still waits for an answer.
 
     Raises:
-        Unanswerable: If it does not.
+        ApprovalNotPending: If it does not.
     """
 
     def wrong(problem: str) -> ApprovalNotPending:

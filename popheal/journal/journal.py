@@ -146,7 +146,7 @@ class Journal:
 
         Raises:
             UnknownName: If there is no unfinished healing of that name.
-            StillRunning: If a living process is at work on it.
+            AlreadyRunning: If a living process is at work on it.
         """
         with self._lock:
             owner = self._become_owner(at)
@@ -293,7 +293,7 @@ class Journal:
 
         Raises:
             UnknownName: If there is no such run.
-            Unanswerable: If it does not ask for that plan, or not any more.
+            ApprovalNotPending: If it does not ask for that plan, or not any more.
         """
         now = at or datetime.now(UTC)
         return answer(self._database, self.healing(run), run, plan, granted=granted, by=by, at=now)
