@@ -1,9 +1,10 @@
 """What a table or a JSON object may hold, and how to complain about what it holds instead.
 
 It is written down once, in the attrs classes themselves: the type of a field, and a :class:`Rule`
-as its validator where the type doesn't say it all. So a file, JSON and a program's own call meet
-the same bounds, and hear of them in the same words. A field's metadata may have an ``example``,
-shown where the key is missing, and what is meant where a key is ``unsaid``.
+where that doesn't say it all, as its validator or in its type (``Annotated[int, ORDINAL]``, for
+files alone). So a file, JSON and a program's own call meet the same bounds, and hear of them in
+the same words. A field's metadata may have an ``example``, shown where the key is missing, and
+what is meant where a key is ``unsaid``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache
 from types import NoneType
-from typing import Any, ClassVar, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    NoReturn,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from attrs import NOTHING, Attribute, evolve, field, fields, frozen, has
 
@@ -158,7 +169,7 @@ _PLAIN: Final = {
     int: COUNT,
     float: AMOUNT,
 }
-_EXAMPLES: Final = {str: '"..."', bool: "true", int: "1", float: "1.0"}
+_EXAMPLES: Final = {bool: "true", int: "1", float: "1.0"}
 
 
 # --- what a table may hold -----------------------------------------------------------------------
@@ -190,13 +201,13 @@ Schema = Mapping[str, Key]
 @cache
 def keys_of(record: type[Any]) -> Schema:
     """The schema that an attrs class is: its fields, but those no one may set."""
-    kinds = get_type_hints(record)
+    kinds = get_type_hints(record, include_extras=True)
     return {
         one.name: Key(
             kind=kinds[one.name],
             rule=one.validator if isinstance(one.validator, Rule) else None,
             required=one.default is NOTHING and "unsaid" not in one.metadata,
-            example=one.metadata.get("example", _EXAMPLES.get(kinds[one.name], "...")),
+            example=one.metadata.get("example", _EXAMPLES.get(kinds[one.name], '"..."')),
             unsaid=one.metadata.get("unsaid"),
         )
         for one in fields(record)
@@ -311,6 +322,9 @@ class Reader:
         if has(kind):
             return self.record(kind, path, value)
         origin, inner = get_origin(kind), get_args(kind)
+        if origin is Annotated:
+            rule: Rule = inner[1]
+            return rule.taken(self, path, value)
         if origin in (tuple, list, frozenset):
             entries = enumerate(self._entries(inner[0], path, value))
             return origin([self.read(inner[0], (*path, at), one) for at, one in entries])

@@ -145,13 +145,7 @@ class Availability:
                 self.refusal(database, c.server) for c in database.copies if c.server is not server
             ]
             self.world.record(
-                DatabaseStayed(
-                    at=self.world.now,
-                    actor=NATURE,
-                    server=server.name,
-                    database=database.name,
-                    why="; ".join(reasons),
-                )
+                DatabaseStayed, server, database=database.name, why="; ".join(reasons)
             )
         self.world.after(
             MOVE_NOW_RETRY,
@@ -164,15 +158,13 @@ class Availability:
             return
         refusal = self.refusal(database, target) or self._not_movable(database)
         self.world.record(
-            DatabaseMoveCommanded(
-                at=self.world.now,
-                actor=actor,
-                server=target.name,
-                database=database.name,
-                source=database.active.name,
-                accepted=not refusal,
-                refusal=refusal,
-            )
+            DatabaseMoveCommanded,
+            target,
+            actor,
+            database=database.name,
+            source=database.active.name,
+            accepted=not refusal,
+            refusal=refusal,
         )
         if refusal:
             raise self.world.failed(
@@ -216,14 +208,7 @@ class Availability:
         database.flagged, database.flag_expires = source, now + timedelta(seconds=FLAG_LAG)
         database.active, database.moved_at = target, now
         self.world.record(
-            DatabaseMoved(
-                at=now,
-                actor=actor,
-                server=target.name,
-                database=database.name,
-                source=source.name,
-                why=why,
-            )
+            DatabaseMoved, target, actor, database=database.name, source=source.name, why=why
         )
         self._mount(database)
 
@@ -236,14 +221,7 @@ class Availability:
             if database.transition != transition:
                 return
             database.mount = "Mounted"
-            self.world.record(
-                DatabaseMounted(
-                    at=self.world.now,
-                    actor=NATURE,
-                    server=database.active.name,
-                    database=database.name,
-                )
-            )
+            self.world.record(DatabaseMounted, database.active, database=database.name)
             self._serves_again(database)
 
         self.world.after(MOUNTING, mounted)
@@ -315,27 +293,14 @@ class Availability:
             return
         database.out = True
         self.world.record(
-            Outage(
-                at=self.world.now,
-                actor=NATURE,
-                server=database.active.name,
-                database=database.name,
-                replicated=database.replicated,
-            )
+            Outage, database.active, database=database.name, replicated=database.replicated
         )
 
     def _serves_again(self, database: Database) -> None:
         if not database.out:
             return
         database.out = False
-        self.world.record(
-            OutageEnded(
-                at=self.world.now,
-                actor=NATURE,
-                server=database.active.name,
-                database=database.name,
-            )
-        )
+        self.world.record(OutageEnded, database.active, database=database.name)
 
     def _rebalance(self, dag: DagGroup) -> None:
         """Move databases to the server they prefer most, as newer versions do every hour."""

@@ -156,14 +156,12 @@ class SimulatedBackend:
             if broken is not None:
                 found = world.find(server)
                 world.record(
-                    CallBroken(
-                        at=world.now,
-                        actor=POPHEAL,
-                        server=server if found is None else found.name,
-                        method=method,
-                        error=broken.error,
-                        done=broken.done,
-                    )
+                    CallBroken,
+                    server if found is None else found,
+                    POPHEAL,
+                    method=method,
+                    error=broken.error,
+                    done=broken.done,
                 )
             return broken
 

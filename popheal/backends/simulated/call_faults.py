@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from attrs import define, field
 
-from popheal.backends.simulated.model import Server
+from popheal.backends.simulated.model import Ordinal, Server
 from popheal.backends.simulated.world import World
 from popheal.errors import (
     BackendError,
     CommandFailed,
+    InvalidValue,
     NotAuthorised,
     OutcomeUnknown,
     Unreachable,
     Unreadable,
 )
+from popheal.exchange.backend import EFFECTS, LOOKS
+from popheal.util.schema import one_of
 
 ERRORS: dict[str, type[BackendError]] = {
     "Unreachable": Unreachable,
@@ -24,7 +29,6 @@ ERRORS: dict[str, type[BackendError]] = {
 }
 #: After these errors nothing can have been done: that is what they promise.
 HARMLESS = frozenset({"Unreachable", "NotAuthorised"})
-DONE = ("no", "yes", "later")
 CAUSES = {
     "Unreachable": "the connection was refused",
     "NotAuthorised": "access is denied",
@@ -42,22 +46,24 @@ class BrokenCall:
 
     Attributes:
         method: Method of the backend, or ``*`` for all.
+        error: Name of the exception, a key of ERRORS.
         server: The server it is about, or None for any.
         nth: From which matching call on, counting from 1.
-        times: How many calls; None for all from then on.
-        error: Name of the exception, a key of ERRORS.
+        times: How many calls.
+        for_ever: All from then on.
         done: Whether an effect is carried out nevertheless: ``no``, ``yes`` (before the
             exception), or ``later`` (some seconds after it).
         since: Seconds from the start at which this begins to count.
         until: And at which it ends; None for never.
     """
 
-    method: str
-    error: str
+    method: Annotated[str, one_of("*", *LOOKS, *EFFECTS)]
+    error: Annotated[str, one_of(*ERRORS)]
     server: Server | None = None
-    nth: int = 1
-    times: int | None = 1
-    done: str = "no"
+    nth: Ordinal = 1
+    times: Ordinal = 1
+    for_ever: bool = False
+    done: Annotated[str, one_of("no", "yes", "later")] = "no"
     cause: str = ""
     since: float = 0.0
     until: float | None = None
@@ -65,7 +71,9 @@ class BrokenCall:
 
     def __attrs_post_init__(self) -> None:
         if self.done != "no" and self.error in HARMLESS:
-            raise ValueError(f"{self.error} promises that nothing was done")
+            right = f"{self.error} promises that nothing was done."
+            seen = f"is '{self.done}'"
+            raise InvalidValue(source="BrokenCall", path=("done",), seen=seen, next_step=right)
 
     def strikes(self, method: str, server: Server | None, seconds: float) -> bool:
         """Count a call, and tell whether it is one to break."""
@@ -77,7 +85,7 @@ class BrokenCall:
             return False
         self._seen += 1
         past = self._seen - self.nth
-        return past >= 0 and (self.times is None or past < self.times)
+        return past >= 0 and (self.for_ever or past < self.times)
 
 
 @define

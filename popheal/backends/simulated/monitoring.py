@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import define, field, frozen
 
 from popheal.backends.simulated.faults import POP_ASPECTS
-from popheal.backends.simulated.history import NATURE, MonitorChanged
+from popheal.backends.simulated.history import MonitorChanged
 from popheal.backends.simulated.model import BACK_END, FRONT_END, HEALTH_MANAGER, Server
 from popheal.backends.simulated.world import World
 from popheal.exchange.models import MonitorHealth
@@ -246,16 +246,7 @@ class Monitoring:
             return
         before, row.alert_value, row.last_transition = row.alert_value, value, now
         if kind.aspect in POP_ASPECTS:
-            self.world.record(
-                MonitorChanged(
-                    at=now,
-                    actor=NATURE,
-                    server=server.name,
-                    monitor=kind.name,
-                    before=before,
-                    after=value,
-                )
-            )
+            self.world.record(MonitorChanged, server, monitor=kind.name, before=before, after=value)
 
     # --- rows ------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from threading import RLock
 
-from popheal.backends.simulated import curing, rows
+from popheal.backends.simulated import faults, rows
 from popheal.backends.simulated.availability import Availability
 from popheal.backends.simulated.call_faults import BrokenCalls
 from popheal.backends.simulated.faults import Fault
@@ -92,15 +92,10 @@ class Organisation:
             self.monitoring.begin()
             self.availability.begin()
 
-    def add_fault(self, fault: Fault, *, after: float = 0.0) -> None:
-        """Have a fault come over its server, now or some seconds from now.
-
-        Args:
-            fault: The fault; it is active once it has begun.
-            after: Seconds from now.
-        """
+    def add_fault(self, fault: Fault) -> None:
+        """Have a fault come over its server, now or in its time; it is active from then on."""
         with self._lock:
-            curing.add(self.world, fault, after=after)
+            faults.add(self.world, fault)
 
     @property
     def history(self) -> History:
@@ -169,14 +164,8 @@ class Organisation:
             self._need_mailbox(found, command)
             if not found.up and world.dag_of(found) is None:
                 raise world.failed(found, command, "The server could not be contacted.")
-            pairs = [
-                (database, copy)
-                for database in world.databases_on(found)
-                if (copy := database.copy_on(found)) is not None
-            ]
-            seen = [rows.copy(self.availability, database, copy) for database, copy in pairs]
-            world.record(rows.copies_seen(world, found, actor, pairs, seen, whole_server=True))
-            return seen
+            own = [(d, copy) for d in world.databases if (copy := d.copy_on(found)) is not None]
+            return rows.look_at_copies(self.availability, found, actor, own, whole_server=True)
 
     def copies_of(self, server: str, database: str, actor: str = POPHEAL) -> Sequence[DatabaseCopy]:
         with self.present() as world:
@@ -186,10 +175,8 @@ class Organisation:
                 raise world.failed(
                     found, "Get-MailboxDatabaseCopyStatus", f"There is no database '{database}'."
                 )
-            pairs = [(named, copy) for copy in named.copies]
-            seen = [rows.copy(self.availability, named, copy) for copy in named.copies]
-            world.record(rows.copies_seen(world, found, actor, pairs, seen, whole_server=False))
-            return seen
+            its = [(named, copy) for copy in named.copies]
+            return rows.look_at_copies(self.availability, found, actor, its, whole_server=False)
 
     def databases(self, server: str) -> Sequence[Database]:
         with self.present() as world:
@@ -249,18 +236,16 @@ class Organisation:
             self._need_mailbox(found, "Set-MailboxServer")
             previous, set_by = found.activation_disabled, found.activation_set_by
             world.record(
-                ActivationDisabledSet(
-                    at=world.now,
-                    actor=actor,
-                    server=found.name,
-                    value=disabled,
-                    previous=previous,
-                    set_by=set_by,
-                    active_databases=world.active_replicated(found),
-                    probe_succeeded_since_boot=bool(found.succeeded),
-                    succeeded_since_boot=tuple(dict.fromkeys(found.succeeded)),
-                    situation=world.situation(found),
-                )
+                ActivationDisabledSet,
+                found,
+                actor,
+                value=disabled,
+                previous=previous,
+                set_by=set_by,
+                active_databases=world.active_replicated(found),
+                probe_succeeded_since_boot=bool(found.succeeded),
+                succeeded_since_boot=tuple(dict.fromkeys(found.succeeded)),
+                situation=world.situation(found),
             )
             found.activation_disabled = disabled
             if disabled != previous:
@@ -283,14 +268,12 @@ class Organisation:
             found = self._asked(server, "Set-PopSettings")
             previous, found.protocol_log_enabled = found.protocol_log_enabled, enabled
             world.record(
-                ProtocolLoggingSet(
-                    at=world.now,
-                    actor=actor,
-                    server=found.name,
-                    value=enabled,
-                    previous=previous,
-                    in_effect=any(found.log_in_effect.values()),
-                )
+                ProtocolLoggingSet,
+                found,
+                actor,
+                value=enabled,
+                previous=previous,
+                in_effect=any(found.log_in_effect.values()),
             )
 
     def set_component(
@@ -300,14 +283,12 @@ class Organisation:
             found = self._asked(server, "Set-ServerComponentState")
             found.components.setdefault(component, {})[requester] = state
             world.record(
-                ComponentStateSet(
-                    at=world.now,
-                    actor=actor,
-                    server=found.name,
-                    component=component,
-                    requester=requester,
-                    state=state,
-                )
+                ComponentStateSet,
+                found,
+                actor,
+                component=component,
+                requester=requester,
+                state=state,
             )
             self.services_.component_changed(found)
 
@@ -326,14 +307,7 @@ class Organisation:
         """Record that a method of a backend was called."""
         with self.present() as world:
             found = world.find(server)
-            world.record(
-                Called(
-                    at=world.now,
-                    actor=actor,
-                    server=server if found is None else found.name,
-                    method=method,
-                )
-            )
+            world.record(Called, server if found is None else found, actor, method=method)
 
     def _asked(self, server: str, command: str) -> Server:
         """Find the server a cmdlet is about, which need not be up."""

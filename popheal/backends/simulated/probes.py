@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from attrs import define, field, frozen
 
@@ -13,6 +14,7 @@ from popheal.backends.simulated.pop3_log import LogBook
 from popheal.backends.simulated.world import World
 from popheal.errors import OutcomeUnknown
 from popheal.exchange.models import ProbeResult
+from popheal.util.schema import one_of
 
 COMMAND = "Invoke-MonitoringProbe"
 SUCCEEDED = "Succeeded"
@@ -43,21 +45,31 @@ class Scripted:
     error: str = ""
 
 
+_SHORT = {name.split("\\")[1]: name for name in PROBES}
+_Probe = Annotated[str, one_of(*PROBES, *_SHORT, read=lambda name: _SHORT.get(name, name))]
+_Word = Annotated[str, one_of(*RESULT_TYPES, "truth", "refused")]
+
+
 @define(kw_only=True)
 class ProbeScript:
-    """The results of one probe on one server: first a list, then the last one for ever."""
+    """The results of one probe on one server: first some, then the last one for ever.
+
+    Attributes:
+        probe: A key of PROBES; in a scenario its health set may be left out.
+        error: The error text of the results that have one.
+    """
 
     server: Server
-    probe: str
-    results: list[Scripted]
-    then: Scripted = field(factory=lambda: Scripted("truth"))
+    probe: _Probe
+    results: tuple[_Word, ...] = ()
+    then: _Word = "truth"
+    error: str = "The probe failed by script."
     _used: int = field(default=0, init=False)
 
     def next(self) -> Scripted:
-        if self._used < len(self.results):
-            self._used += 1
-            return self.results[self._used - 1]
-        return self.then
+        self._used += 1
+        word = self.results[self._used - 1] if self._used <= len(self.results) else self.then
+        return Scripted(word, "" if word in (SUCCEEDED, "truth") else self.error)
 
 
 @define
@@ -131,16 +143,14 @@ class Probing:
         if result == SUCCEEDED:
             server.succeeded.append(probe)
         self.world.record(
-            ProbeRun(
-                at=self.world.now,
-                actor=running.actor,
-                server=server.name,
-                probe=probe,
-                result=result,
-                error=error,
-                started=running.started,
-                boot_time=server.boot_time,
-            )
+            ProbeRun,
+            server,
+            running.actor,
+            probe=probe,
+            result=result,
+            error=error,
+            started=running.started,
+            boot_time=server.boot_time,
         )
         return ProbeResult(
             probe=probe,

@@ -82,20 +82,20 @@ def copy(availability: Availability, model: DatabaseModel, one: Copy) -> Databas
     )
 
 
-def copies_seen(
-    world: World,
+def look_at_copies(
+    availability: Availability,
     server: Server,
     actor: str,
     pairs: Sequence[tuple[DatabaseModel, Copy]],
-    rows: Sequence[DatabaseCopy],
     *,
     whole_server: bool,
-) -> CopiesLookedAt:
-    """Record an answer about copies beside the truth."""
-    return CopiesLookedAt(
-        at=world.now,
-        actor=actor,
-        server=server.name,
+) -> list[DatabaseCopy]:
+    """Answer what was asked about copies, and write it down beside the truth."""
+    rows = [copy(availability, model, one) for model, one in pairs]
+    availability.world.record(
+        CopiesLookedAt,
+        server,
+        actor,
         rows=tuple(
             CopySeen(
                 database=row.database,
@@ -105,9 +105,10 @@ def copies_seen(
             )
             for row, (model, one) in zip(rows, pairs, strict=True)
         ),
-        active_databases=world.active_replicated(server),
+        active_databases=availability.world.active_replicated(server),
         whole_server=whole_server,
     )
+    return rows
 
 
 def component_states(server: Server) -> list[ComponentState]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from attrs import define, field
 
-from popheal.backends.simulated import curing
+from popheal.backends.simulated import faults
 from popheal.backends.simulated.history import (
     NATURE,
     ServiceRestarted,
@@ -59,14 +59,12 @@ class Services:
 
         def over(worked: bool) -> None:
             self.world.record(
-                ServiceRestarted(
-                    at=self.world.now,
-                    actor=actor,
-                    server=server.name,
-                    service=service.name,
-                    worked=worked,
-                    was_running=was_running,
-                )
+                ServiceRestarted,
+                server,
+                actor,
+                service=service.name,
+                worked=worked,
+                was_running=was_running,
             )
 
         if service.start_type == "Disabled":
@@ -107,15 +105,7 @@ class Services:
                 self._run(server, service)
             else:
                 self._halt(service)
-            self.world.record(
-                ServiceStarted(
-                    at=self.world.now,
-                    actor=actor,
-                    server=server.name,
-                    service=service.name,
-                    worked=worked,
-                )
-            )
+            self.world.record(ServiceStarted, server, actor, service=service.name, worked=worked)
 
         if service.start_type == "Disabled":
             over()
@@ -131,11 +121,7 @@ class Services:
         if service.state == "Stopped":
             return
         self._halt(service)
-        self.world.record(
-            ServiceStopped(
-                at=self.world.now, actor=actor, server=server.name, service=service.name, why=why
-            )
-        )
+        self.world.record(ServiceStopped, server, actor, service=service.name, why=why)
 
     def power_lost(self, server: Server) -> None:
         for service in server.services.values():
@@ -188,7 +174,7 @@ class Services:
         service.process_id = self._processes
         service.started_at = self.world.now
         took_effect = self._apply_logging(server, service)
-        curing.restarted(self.world, server, service.name, logging_took_effect=took_effect)
+        faults.restarted(self.world, server, service.name, logging_took_effect=took_effect)
         if service.name == HEALTH_MANAGER:
             self.monitoring.health_manager_started(server)
         if service.on_restart == "stops_again":

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import Factory, define, field, frozen
 
 from popheal.backends.simulated.faults import Fault
-from popheal.backends.simulated.history import DagSituation, Happening, History
+from popheal.backends.simulated.history import NATURE, DagSituation, Happening, History
 from popheal.backends.simulated.model import DagGroup, Database, Server
 from popheal.backends.simulated.timeline import Timeline
 from popheal.errors import CommandFailed, UnknownName
@@ -80,8 +81,12 @@ class World:
 
         return self.after(seconds, only_then)
 
-    def record(self, happening: Happening) -> None:
-        self.history.append(happening)
+    def record(
+        self, kind: type[Happening], server: Server | str, actor: str = NATURE, **details: Any
+    ) -> None:
+        """Write down what happens now on a server; the details are the fields of its kind."""
+        name = server if isinstance(server, str) else server.name
+        self.history.append(kind(at=self.now, actor=actor, server=name, **details))
 
     def spelled(self, server: Server) -> str:
         """Return the name of a server the way rows give it."""
