@@ -24,7 +24,6 @@ from popheal.backends.simulated.faults import Fault
 from popheal.backends.simulated.history import (
     POPHEAL,
     ActivationDisabledSet,
-    Called,
     ComponentStateSet,
     History,
     ProtocolLoggingSet,
@@ -302,12 +301,6 @@ class Organisation:
             self.power.crash(self._host(server, "crash"), actor)
 
     # --- who is asked ----------------------------------------------------------------------------
-
-    def note_call(self, server: str, method: str, actor: str = POPHEAL) -> None:
-        """Record that a method of a backend was called."""
-        with self.present() as world:
-            found = world.find(server)
-            world.record(Called, server if found is None else found, actor, method=method)
 
     def _asked(self, server: str, command: str) -> Server:
         """Find the server a cmdlet is about, which need not be up."""
