@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def _as_popheal(
-    do: Callable[Concatenate[Organisation, P], T],
+    do: Callable[Concatenate[Organisation, P], T], command: str
 ) -> Callable[Concatenate[SimulatedBackend, P], T]:
     """A method of the organisation as one of the backend: it fails where the script says so.
 
@@ -38,7 +38,7 @@ def _as_popheal(
             act()
         elif do.__name__ in EFFECTS and broken.done == "later":
             self._do_later(act)
-        raise error_of(broken, server, do.__name__)
+        raise error_of(broken, server, command)
 
     update_wrapper(method, do)
     return method
@@ -67,28 +67,28 @@ class SimulatedBackend:
         """The organisation's clock: a driver has to wait on this one."""
         return self.simulation.clock
 
-    server_info = _as_popheal(Organisation.server_info)
-    all_servers = _as_popheal(Organisation.all_servers)
-    mailbox_server = _as_popheal(Organisation.mailbox_server)
-    dag = _as_popheal(Organisation.dag)
-    server_health = _as_popheal(Organisation.server_health)
-    invoke_probe = _as_popheal(Organisation.invoke_probe)
-    database_copies = _as_popheal(Organisation.database_copies)
-    copies_of = _as_popheal(Organisation.copies_of)
-    databases = _as_popheal(Organisation.databases)
-    component_states = _as_popheal(Organisation.component_states)
-    pop_settings = _as_popheal(Organisation.pop_settings)
-    services = _as_popheal(Organisation.services)
-    host_status = _as_popheal(Organisation.host_status)
-    pop_logs = _as_popheal(Organisation.pop_logs)
-    recovery_actions = _as_popheal(Organisation.recovery_actions)
+    server_info = _as_popheal(Organisation.server_info, "Get-ExchangeServer")
+    all_servers = _as_popheal(Organisation.all_servers, "Get-ExchangeServer")
+    mailbox_server = _as_popheal(Organisation.mailbox_server, "Get-MailboxServer")
+    dag = _as_popheal(Organisation.dag, "Get-DatabaseAvailabilityGroup")
+    server_health = _as_popheal(Organisation.server_health, "Get-ServerHealth")
+    invoke_probe = _as_popheal(Organisation.invoke_probe, "Invoke-MonitoringProbe")
+    database_copies = _as_popheal(Organisation.database_copies, "Get-MailboxDatabaseCopyStatus")
+    copies_of = _as_popheal(Organisation.copies_of, "Get-MailboxDatabaseCopyStatus")
+    databases = _as_popheal(Organisation.databases, "Get-MailboxDatabase")
+    component_states = _as_popheal(Organisation.component_states, "Get-ServerComponentState")
+    pop_settings = _as_popheal(Organisation.pop_settings, "Get-PopSettings")
+    services = _as_popheal(Organisation.services, "Get-Service")
+    host_status = _as_popheal(Organisation.host_status, "Win32_OperatingSystem")
+    pop_logs = _as_popheal(Organisation.pop_logs, "Get-ChildItem")
+    recovery_actions = _as_popheal(Organisation.recovery_actions, "Get-WinEvent")
 
-    restart_service = _as_popheal(Organisation.restart_service)
-    start_service = _as_popheal(Organisation.start_service)
-    set_activation_disabled = _as_popheal(Organisation.set_activation_disabled)
-    move_database = _as_popheal(Organisation.move_database)
-    set_protocol_logging = _as_popheal(Organisation.set_protocol_logging)
-    reboot = _as_popheal(Organisation.reboot)
+    restart_service = _as_popheal(Organisation.restart_service, "Restart-Service")
+    start_service = _as_popheal(Organisation.start_service, "Start-Service")
+    set_activation_disabled = _as_popheal(Organisation.set_activation_disabled, "Set-MailboxServer")
+    move_database = _as_popheal(Organisation.move_database, "Move-ActiveMailboxDatabase")
+    set_protocol_logging = _as_popheal(Organisation.set_protocol_logging, "Set-PopSettings")
+    reboot = _as_popheal(Organisation.reboot, "Restart-Computer")
 
     def _broken(self, method: str, server: str) -> BrokenCall | None:
         """Note a call, and say how it fails, if it does."""

@@ -20,22 +20,17 @@ from popheal.errors import (
 from popheal.exchange.backend import EFFECTS, LOOKS
 from popheal.util.schema import one_of
 
-ERRORS: dict[str, type[BackendError]] = {
-    "Unreachable": Unreachable,
-    "NotAuthorised": NotAuthorised,
-    "CommandFailed": CommandFailed,
-    "OutcomeUnknown": OutcomeUnknown,
-    "Unreadable": Unreadable,
+#: What can go wrong, and what is said of it if nothing else is.
+CAUSES: dict[type[BackendError], str] = {
+    Unreachable: "the connection was refused",
+    NotAuthorised: "access is denied",
+    CommandFailed: "the operation failed",
+    OutcomeUnknown: "the connection was lost before the answer came",
+    Unreadable: "the answer could not be understood",
 }
+ERRORS = {error.__name__: error for error in CAUSES}
 #: After these errors nothing can have been done: that is what they promise.
 HARMLESS = frozenset({"Unreachable", "NotAuthorised"})
-CAUSES = {
-    "Unreachable": "the connection was refused",
-    "NotAuthorised": "access is denied",
-    "CommandFailed": "the operation failed",
-    "OutcomeUnknown": "the connection was lost before the answer came",
-    "Unreadable": "the answer could not be understood",
-}
 #: Seconds after which an effect arrives that the caller has given up on.
 LATE = 20.0
 
@@ -103,33 +98,7 @@ class BrokenCalls:
         return struck[0] if struck else None
 
 
-#: What the product calls the methods of a backend.
-COMMANDS = {
-    "server_info": "Get-ExchangeServer",
-    "all_servers": "Get-ExchangeServer",
-    "mailbox_server": "Get-MailboxServer",
-    "dag": "Get-DatabaseAvailabilityGroup",
-    "server_health": "Get-ServerHealth",
-    "invoke_probe": "Invoke-MonitoringProbe",
-    "database_copies": "Get-MailboxDatabaseCopyStatus",
-    "copies_of": "Get-MailboxDatabaseCopyStatus",
-    "databases": "Get-MailboxDatabase",
-    "component_states": "Get-ServerComponentState",
-    "pop_settings": "Get-PopSettings",
-    "services": "Get-Service",
-    "host_status": "Win32_OperatingSystem",
-    "pop_logs": "Get-ChildItem",
-    "recovery_actions": "Get-WinEvent",
-    "restart_service": "Restart-Service",
-    "start_service": "Start-Service",
-    "set_activation_disabled": "Set-MailboxServer",
-    "move_database": "Move-ActiveMailboxDatabase",
-    "set_protocol_logging": "Set-PopSettings",
-    "reboot": "Restart-Computer",
-}
-
-
-def error_of(broken: BrokenCall, server: str, method: str) -> BackendError:
+def error_of(broken: BrokenCall, server: str, command: str) -> BackendError:
     """Make the exception a broken call raises."""
-    cause = broken.cause or CAUSES[broken.error]
-    return ERRORS[broken.error](server=server, command=COMMANDS[method], cause=cause)
+    error = ERRORS[broken.error]
+    return error(server=server, command=command, cause=broken.cause or CAUSES[error])

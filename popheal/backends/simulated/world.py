@@ -28,7 +28,7 @@ SPELLINGS: dict[str, Callable[[Server], str]] = {
 
 
 @frozen
-class RunContext:
+class Pending:
     """Something a caller has to wait for.
 
     Attributes:
