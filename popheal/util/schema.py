@@ -76,12 +76,7 @@ class Rule:
 
     def __call__(self, record: Any, attribute: Attribute[Any], value: Any) -> None:
         if not self.accepts(value) and (value is not None or attribute.default is not None):
-            raise InvalidValue(
-                source=type(record).__name__,
-                path=(attribute.name,),
-                seen=self._seen(value),
-                next_step=f"Give {self.right}.",
-            )
+            raise unfit(record, attribute.name, self._seen(value), f"Give {self.right}.")
 
     def taken(self, reader: Reader, path: Path, value: Any) -> Any:
         """What the program works with, of a value from a file. Raises InvalidValue."""
@@ -105,6 +100,11 @@ def shown(value: Any) -> str:
         return "a list that can't be used" if value else "an empty list"
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def unfit(record: object, key: str, seen: str, right: str) -> InvalidValue:
+    """The error of a record one of whose values doesn't go with the others; as a rule's own."""
+    return InvalidValue(source=type(record).__name__, path=(key,), seen=seen, next_step=right)
 
 
 def one_of(*words: str, read: Callable[[Any], Any] = _as_it_is) -> Rule:

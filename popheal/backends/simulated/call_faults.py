@@ -11,14 +11,13 @@ from popheal.backends.simulated.world import World
 from popheal.errors import (
     BackendError,
     CommandFailed,
-    InvalidValue,
     NotAuthorised,
     OutcomeUnknown,
     Unreachable,
     Unreadable,
 )
 from popheal.exchange.backend import EFFECTS, LOOKS
-from popheal.util.schema import one_of
+from popheal.util.schema import one_of, unfit
 
 #: What can go wrong, and what is said of it if nothing else is.
 CAUSES: dict[type[BackendError], str] = {
@@ -67,8 +66,7 @@ class BrokenCall:
     def __attrs_post_init__(self) -> None:
         if self.done != "no" and self.error in HARMLESS:
             right = f"{self.error} promises that nothing was done."
-            seen = f"is '{self.done}'"
-            raise InvalidValue(source="BrokenCall", path=("done",), seen=seen, next_step=right)
+            raise unfit(self, "done", f"is '{self.done}'", right)
 
     def strikes(self, method: str, server: Server | None, seconds: float) -> bool:
         """Count a call, and tell whether it is one to break."""
@@ -93,8 +91,7 @@ class BrokenCalls:
     def next(self, method: str, server: str) -> BrokenCall | None:
         """Count a call against each entry; return the first that breaks it."""
         found = self.world.find(server)
-        seconds = (self.world.now - self.world.started).total_seconds()
-        struck = [b for b in self.script if b.strikes(method, found, seconds)]
+        struck = [b for b in self.script if b.strikes(method, found, self.world.elapsed)]
         return struck[0] if struck else None
 
 

@@ -25,9 +25,9 @@ from popheal.backends.simulated.model import (
     Server,
 )
 from popheal.backends.simulated.organisation import Organisation
-from popheal.backends.simulated.recovery_actions import REBOOT, RESTART, Deed
-from popheal.errors import BackendError, InvalidValue
-from popheal.util.schema import one_of
+from popheal.backends.simulated.recovery_actions import REBOOT, RESTART, Deed, Recovery
+from popheal.errors import BackendError
+from popheal.util.schema import one_of, unfit
 from popheal.util.text import did_you_mean
 
 _Other = Annotated[str, one_of(*(one for one in ACTORS if one != POPHEAL))]
@@ -66,20 +66,19 @@ class Event:
 
     def __attrs_post_init__(self) -> None:
         if (self.at is None) == (not self.on):
-            raise _wrong(
-                "at", "and 'on' don't fit", "Give exactly one of them: a time, or a happening."
-            )
+            right = "Give exactly one of them: a time, or a happening."
+            raise unfit(self, "at", "and 'on' don't fit", right)
         needs = DOINGS[self.do][0]
         for key in ("service", "database", "component", "requester", "state", "value"):
             if (key in needs) != (getattr(self, key) not in ("", None)):
                 seen = "is missing" if key in needs else f"is nothing to '{self.do}'"
-                raise _wrong(key, seen, f"It takes {' and '.join(needs) or 'nothing more'}.")
+                raise unfit(self, key, seen, f"It takes {' and '.join(needs) or 'nothing more'}.")
         if self.database is not None and self.database.copy_on(self.server) is None:
-            raise _wrong("server", "has no copy of that database", "Choose one that has.")
+            raise unfit(self, "server", "has no copy of that database", "Choose one that has.")
         names = [service.name for service in self.server.services.values()]
         if self.service and self.service not in names:
             right = f"{did_you_mean(self.service, names)}Possible here: {', '.join(names)}."
-            raise _wrong("service", f"is '{self.service}'", right)
+            raise unfit(self, "service", f"is '{self.service}'", right)
 
     @property
     def resource(self) -> str:
@@ -95,10 +94,6 @@ class Event:
             return False
         self._seen += 1
         return self._seen == self.nth
-
-
-def _wrong(key: str, seen: str, right: str) -> InvalidValue:
-    return InvalidValue(source="Event", path=(key,), seen=seen, next_step=right)
 
 
 def _power_on(organisation: Organisation, event: Event) -> None:
@@ -177,7 +172,9 @@ def _noted(organisation: Organisation, event: Event) -> Deed | None:
         return None  # Nobody is there to do it, or it need not be done.
     if action == "TakeComponentOffline" and event.state == "Active":
         action = "BringComponentOnline"
-    return organisation.recovering.begin(server, action, event.resource)
+    return organisation.recovering.begin(
+        Recovery(server=server, action=action, resource=event.resource)
+    )
 
 
 def schedule(organisation: Organisation, event: Event) -> None:

@@ -9,8 +9,7 @@ from attrs import define, field, frozen
 
 from popheal.backends.simulated.history import FaultBegan, FaultCured
 from popheal.backends.simulated.model import BACK_END, FRONT_END, Ordinal, Server
-from popheal.errors import InvalidValue
-from popheal.util.schema import one_of
+from popheal.util.schema import one_of, unfit
 
 if TYPE_CHECKING:
     from popheal.backends.simulated.world import World
@@ -92,8 +91,7 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         if not self.fails and not self.breaks_ctp_of:
-            right = f"Name what fails: {', '.join(ASPECTS)}."
-            raise InvalidValue(source="Fault", path=("fails",), seen="is empty", next_step=right)
+            raise unfit(self, "fails", "is empty", f"Name what fails: {', '.join(ASPECTS)}.")
         self.service = self.service or _concerned_service(self.server, self.fails)
 
     def breaks(self, server: Server, aspect: str) -> bool:
@@ -103,22 +101,6 @@ class Fault:
         if server is self.server and aspect in self.fails:
             return True
         return aspect == "ctp" and any(s is server for s in self.breaks_ctp_of)
-
-    def note_restart(self, service: str, *, logging_took_effect: bool) -> str:
-        """Count a successful restart on the server; return how it cured the fault, if it did."""
-        if not self.active or service.casefold() != self.service.casefold():
-            return ""
-        self.restarts += 1
-        if self.cure.logging_restart and logging_took_effect:
-            return "logging_restart"
-        return "restart" if self.cure.restarts == self.restarts else ""
-
-    def note_boot(self) -> str:
-        """Count a boot of the server; return how it cured the fault, if it did."""
-        if not self.active:
-            return ""
-        self.reboots += 1
-        return "reboot" if self.cure.reboots == self.reboots else ""
 
 
 def _concerned_service(server: Server, fails: frozenset[str]) -> str:
@@ -144,16 +126,22 @@ def add(world: World, fault: Fault) -> None:
 def restarted(world: World, server: Server, service: str, *, logging_took_effect: bool) -> None:
     """Let the start of a service cure what it cures. A boot starts services, too."""
     for fault in world.faults:
-        if fault.server is server:
-            how = fault.note_restart(service, logging_took_effect=logging_took_effect)
-            _cured(world, fault, how)
+        concerned = fault.service.casefold() == service.casefold()
+        if fault.server is server and fault.active and concerned:
+            fault.restarts += 1
+            if fault.cure.logging_restart and logging_took_effect:
+                _cured(world, fault, "logging_restart")
+            elif fault.cure.restarts == fault.restarts:
+                _cured(world, fault, "restart")
 
 
 def booted(world: World, server: Server) -> None:
     """Let the boot of a server cure what it cures."""
     for fault in world.faults:
-        if fault.server is server:
-            _cured(world, fault, fault.note_boot())
+        if fault.server is server and fault.active:
+            fault.reboots += 1
+            if fault.cure.reboots == fault.reboots:
+                _cured(world, fault, "reboot")
 
 
 def _begin(world: World, fault: Fault, *, late: bool) -> None:
@@ -166,6 +154,6 @@ def _begin(world: World, fault: Fault, *, late: bool) -> None:
 
 
 def _cured(world: World, fault: Fault, how: str) -> None:
-    if how and fault.active:
+    if fault.active:
         fault.active = False
         world.record(FaultCured, fault.server, fault=fault.name, how=how)

@@ -11,8 +11,7 @@ from typing import Annotated
 
 from attrs import define, field
 
-from popheal.errors import InvalidValue
-from popheal.util.schema import NUMBER, ORDINAL, one_of
+from popheal.util.schema import NUMBER, ORDINAL, one_of, unfit
 
 FRONT_END = "MSExchangePop3"
 BACK_END = "MSExchangePOP3BE"
@@ -173,8 +172,7 @@ class Server:
 
     def __attrs_post_init__(self) -> None:
         if not self.roles:
-            right = 'Give "mailbox", "client_access" or both.'
-            raise InvalidValue(source="Server", path=("roles",), seen="is empty", next_step=right)
+            raise unfit(self, "roles", "is empty", 'Give "mailbox", "client_access" or both.')
 
     @property
     def mailbox_role(self) -> bool:

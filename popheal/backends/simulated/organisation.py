@@ -160,10 +160,9 @@ class Organisation:
 
     def database_copies(self, server: str, actor: str = POPHEAL) -> Sequence[models.DatabaseCopy]:
         with self._asked(server, "Get-MailboxDatabaseCopyStatus", mailbox=True) as call:
-            asked, databases = call.server, self.world.databases
+            asked, own = call.server, self.world.copies_on(call.server)
             if not asked.up and self.world.dag_of(asked) is None:
                 raise call.failed("The server could not be contacted.")
-            own = [(d, copy) for d in databases if (copy := d.copy_on(asked)) is not None]
             return rows.look_at_copies(self.availability, asked, actor, own, whole_server=True)
 
     def copies_of(
@@ -176,7 +175,7 @@ class Organisation:
 
     def databases(self, server: str) -> Sequence[models.Database]:
         with self._asked(server, "Get-MailboxDatabase", mailbox=True) as call:
-            return [rows.database(one) for one in self.world.databases_on(call.server)]
+            return [rows.database(one) for one, _ in self.world.copies_on(call.server)]
 
     def component_states(self, server: str) -> Sequence[models.ComponentState]:
         with self._asked(server, "Get-ServerComponentState", up=True) as call:

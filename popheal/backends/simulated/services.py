@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from attrs import define, field
 
@@ -79,12 +80,7 @@ class Services:
         self.world.while_up(server, STOPPING, lambda: self._halt(service, "StartPending"))
 
         def started() -> None:
-            worked = service.on_restart != "fails"
-            if worked:
-                self._run(server, service)
-            else:
-                self._halt(service)
-            over(worked)
+            over(self._try_run(server, service, "fails"))
 
         due = self.world.while_up(server, STOPPING + STARTING, started)
         return self._outcome(server, service, boots, due, "Restart-Service")
@@ -97,14 +93,7 @@ class Services:
         boots = server.boots
 
         def over() -> None:
-            worked = service.start_type != "Disabled" and service.on_restart in (
-                "works",
-                "stops_again",
-            )
-            if worked:
-                self._run(server, service)
-            else:
-                self._halt(service)
+            worked = self._try_run(server, service, "fails", "hangs")
             self.world.record(ServiceStarted, server, actor, service=service.name, worked=worked)
 
         if service.start_type == "Disabled":
@@ -136,11 +125,8 @@ class Services:
             if service.boots_after == 0:
                 self._run(server, service)
             else:
-                self.world.while_up(
-                    server,
-                    service.boots_after,
-                    lambda s=service: self._run(server, s),  # type: ignore[misc]
-                )
+                run = partial(self._run, server, service)
+                self.world.while_up(server, service.boots_after, run)
 
     def component_changed(self, server: Server) -> None:
         """By design, the front-end service stops while PopProxy is inactive."""
@@ -159,6 +145,15 @@ class Services:
                 server, command, f"Cannot find any service with service name '{name}'."
             )
         return service
+
+    def _try_run(self, server: Server, service: Service, *failing: str) -> bool:
+        """Start it, unless it can't be or is one that fails; tell whether that worked."""
+        worked = service.start_type != "Disabled" and service.on_restart not in failing
+        if worked:
+            self._run(server, service)
+        else:
+            self._halt(service)
+        return worked
 
     def _halt(self, service: Service, state: str = "Stopped") -> None:
         service.state = state

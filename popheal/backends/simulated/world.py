@@ -6,7 +6,7 @@ does that, around everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from attrs import Factory, define, field, frozen
 
 from popheal.backends.simulated.faults import Fault
 from popheal.backends.simulated.history import NATURE, DagSituation, Happening, History
-from popheal.backends.simulated.model import DagGroup, Database, Server
+from popheal.backends.simulated.model import Copy, DagGroup, Database, Server
 from popheal.backends.simulated.timeline import Timeline
 from popheal.errors import CommandFailed, UnknownName
 
@@ -65,6 +65,11 @@ class World:
     def now(self) -> datetime:
         return self.timeline.now
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the simulation began."""
+        return (self.now - self.started).total_seconds()
+
     def after(self, seconds: float, action: Callable[[], None]) -> datetime:
         """Plan the action, and return when it is due."""
         due = self.now + timedelta(seconds=seconds)
@@ -111,9 +116,9 @@ class World:
     def database(self, name: str) -> Database | None:
         return next((d for d in self.databases if d.name.casefold() == name.casefold()), None)
 
-    def databases_on(self, server: Server) -> Iterator[Database]:
-        """Yield the databases with a copy on the server."""
-        return (d for d in self.databases if d.copy_on(server) is not None)
+    def copies_on(self, server: Server) -> list[tuple[Database, Copy]]:
+        """Return the databases with a copy on the server, and the copies."""
+        return [(d, copy) for d in self.databases if (copy := d.copy_on(server)) is not None]
 
     def active_on(self, server: Server) -> list[Database]:
         """Return the databases whose active copy is on the server, recovery databases apart."""
