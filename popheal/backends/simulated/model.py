@@ -272,7 +272,7 @@ class DagGroup:
             command.
     """
 
-    members: tuple[Server, ...]
+    members: list[Server]
     witness: bool = True
     rebalances: bool | None = None
     move_suppression: float = 0.0
