@@ -134,7 +134,8 @@ def is_text(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number. True is a whole number to Python, but not here."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_one = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_one and -math.inf < value < math.inf
 
 
 def _is_whole(value: Any) -> bool:
