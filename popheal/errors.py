@@ -133,6 +133,37 @@ class ConfigurationError(PophealError):
         return f"{self.source}: {self.problem}"
 
 
+class InvalidValue(ConfigurationError, ValueError):
+    """A value is not what it may be, in a file, in JSON, or given by a program.
+
+    Attributes:
+        path: The keys that lead to it, its own the last; a number counts the entries of a list,
+            from 0. An empty key at the end means the table itself.
+        seen: What is wrong with it, after its name.
+    """
+
+    def __init__(
+        self, *, source: str, path: tuple[str | int, ...], seen: str, next_step: str = ""
+    ) -> None:
+        self.path = path
+        self.seen = seen
+        super().__init__(
+            source=source, problem=f"{_place(path)} {seen}".lstrip(), next_step=next_step
+        )
+
+
+def _place(path: tuple[str | int, ...]) -> str:
+    """A key, for people: ``[faults[1].cure] restarts``."""
+    names: list[str] = []
+    for part in path:
+        if isinstance(part, int):
+            names[-1] += f"[{part + 1}]"
+        else:
+            names.append(part)
+    *tables, key = names or ["it"]
+    return f"[{'.'.join(tables)}] {key}".rstrip() if tables else key
+
+
 class JournalError(PophealError):
     """The journal can't be read or written, so nothing more is done: no effect without it.
 

@@ -205,5 +205,5 @@ class Report:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
-        """The report that :meth:`to_json` described."""
+        """The report that :meth:`to_json` described. Raises ConfigurationError if it is none."""
         return from_jsonable(data, cls)

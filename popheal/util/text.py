@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -29,3 +30,12 @@ def span(seconds: float) -> str:
     if minutes:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     return f"{rest} s"
+
+
+def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """A sentence with the nearest of the known words and a space after it; empty if none is."""
+    import difflib  # only who errs waits for it
+
+    spelt = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(given.casefold(), spelt, n=1, cutoff=cutoff)
+    return f"Did you mean '{spelt[close[0]]}'? " if close else ""

@@ -661,7 +661,7 @@ def rebooted(world):
 
 
 def role_lost(world):
-    world.named("mbx1").client_access_role = False
+    world.named("mbx1").roles = ("mailbox",)
 
 
 def drained_by_somebody(world):
@@ -700,9 +700,9 @@ def copy_gone(world):
 
 def database_is_new(world):
     one = _database(world, active=True)
-    world.databases.append(
-        type(one)(name="DB99", copies=[type(one.copies[0])(server=one.active)], active=one.active)
-    )
+    copy = type(one.copies[0])()
+    copy.server = one.active
+    world.databases.append(type(one)(name="DB99", copies=[copy], active=one.active))
 
 
 def recovery_database(world):

@@ -324,9 +324,9 @@ def test_a_fault_that_comes_back_is_healed_again(tmp_path):
             fails=frozenset(["deep"]),
             cure=Cure(restarts=1),
             service=DEEP,
-            began=watching.began,
+            begins=hours * 3600,
         )
-        simulation.add_fault(again, after=hours * 3600)
+        simulation.add_fault(again)
     watching.start(minutes=180)
     assert watching.verdicts == ["recovered"] * 3
 
@@ -365,9 +365,9 @@ def test_a_person_heals_it_and_later_it_turns_ill_anew(tmp_path):
         fails=frozenset(["deep"]),
         cure=Cure(restarts=1),
         service=DEEP,
-        began=watching.clock.now(),
+        begins=60,
     )
-    simulation.add_fault(fresh, after=60)
+    simulation.add_fault(fresh)
     watching.start(minutes=60, policy=policy)
     assert watching.verdicts == ["escalated", "recovered"]
 

@@ -338,17 +338,13 @@ class CallBroken(Happening):
 H = TypeVar("H", bound=Happening)
 
 
-def _nothing() -> None:
-    """Catch up with nothing, where the history belongs to no organisation yet."""
-
-
 class History:
     """An append-only list of happenings, in the order they occurred."""
 
     def __init__(self) -> None:
         self._happenings: list[Happening] = []
         self._listeners: list[Callable[[Happening], None]] = []
-        self._catch_up: Callable[[], None] = _nothing
+        self._catch_up: Callable[[], None] = lambda: None  # it belongs to no organisation yet
 
     def append(self, happening: Happening) -> None:
         self._happenings.append(happening)

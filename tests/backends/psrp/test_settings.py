@@ -134,7 +134,7 @@ def test_one_text_is_no_list_of_servers(make: Callable[[str], Connection]) -> No
 @pytest.mark.parametrize("user", ["me:hunter2@", "http://me:hunter2@", "//hunter2@", "HTTP://@"])
 def test_no_password_in_a_proxy(user: str, make: Callable[..., Connection]) -> None:
     """With or without a scheme; and it isn't repeated."""
-    with pytest.raises(ConfigurationError, match="proxy has an @") as caught:
+    with pytest.raises(ConfigurationError, match=r"is something else\..*with no @ in it") as caught:
         make(proxy=f"{user}proxy.a.b:3128")
     assert "hunter2" not in f"{caught.value} {caught.value!r}"
 
