@@ -24,10 +24,11 @@ from popheal.backends.psrp.settings import (
 )
 from popheal.errors import ConfigurationError
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
-from popheal.policy.policy import Policy, Timing
+from popheal.policy.policy import Policy
 from popheal.policy.windows import DAYS, InvalidWindow, Window
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
+from popheal.tables.timing import Timing
 from popheal.util.secrets import Secret
 from popheal.util.toml import (
     BUDGET,

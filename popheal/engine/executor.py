@@ -10,7 +10,8 @@ from popheal.engine.requests import Steps, do
 from popheal.errors import JournalError, PophealError
 from popheal.journal import Kind
 from popheal.reports.report import Step
-from popheal.tables.actions import COULD_NOT_TELL, Action
+from popheal.tables.actions import Action
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.util.serialize import to_jsonable
 
 

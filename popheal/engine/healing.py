@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Final
 
 from popheal.engine.actions.mailbox_servers import MAILBOX_SIDE
 from popheal.engine.authorize import authorize
-from popheal.engine.case import WELL, Case, RunRecord, owed_as_written, restore
+from popheal.engine.case import Case, RunRecord, owed_as_written, restore
 from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import go_on
 from popheal.engine.limits import Refusal
@@ -26,22 +25,10 @@ from popheal.healthsets.pop.catalog import MONITORS, Monitor
 from popheal.journal import Entry, HealingRecord, Journal, Kind
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Finding, FindingKind, Report
+from popheal.tables.outcomes import outcome_of
 from popheal.tables.table import Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.version import __version__
-
-#: Outcomes that end nothing.
-_GOOD: Final = (
-    "done",
-    "elapsed",
-    "succeeded",
-    "feasible",
-    "clear",
-    "up",
-    "healthy",
-    "found",
-)
-
 
 # --- beginning -----------------------------------------------------------------------------------
 
@@ -279,7 +266,7 @@ def _triage(
 def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tuple[Verdict, str]:
     """What the look after a recovery means for the whole."""
     names = ", ".join(healed)
-    if triage.verdict in WELL:
+    if triage.verdict and triage.verdict.good:
         return Verdict.RECOVERED, f"{names}: healed"
     if pending:
         return Verdict.ESCALATED, f"{names}: healed, but then: {triage.summary}"
@@ -397,7 +384,7 @@ def _ended(run_record: RunRecord) -> tuple[Verdict, str]:
             "the procedure has changed since this run was started, so it was not gone on with: "
             "what it owed was paid where that is safe, and is handed over where not"
         )
-    decisive = next((one for one in reversed(steps) if one.outcome not in _GOOD), None)
+    decisive = next((one for one in reversed(steps) if not outcome_of(one.outcome).good), None)
     if decisive is None:
         return verdict, f"procedure '{name}' ended as {run.state}"
     said = f": {decisive.detail}" if decisive.detail else ""

@@ -13,18 +13,10 @@ from popheal.errors import ConfigurationError, PophealError
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.windows import Window
 from popheal.tables.actions import Impact
+from popheal.tables.timing import Timing
+from popheal.util.numbers import count, number, positive
 
-# True is an int to Python, and NaN is neither above nor below anything.
-_not_a_flag: Any = validators.not_(validators.instance_of(bool))
 _flag: Any = validators.instance_of(bool)
-_number: Any = validators.and_(
-    validators.instance_of((int, float)),
-    _not_a_flag,
-    validators.ge(0),
-    validators.lt(float("inf")),
-)
-_positive: Any = validators.and_(_number, validators.gt(0))
-_count: Any = validators.and_(validators.instance_of(int), _not_a_flag, validators.ge(0))
 
 #: What putting back is not: from the least drastic to the most.
 _DRASTIC = (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)
@@ -48,43 +40,6 @@ def _reaches(impact: Impact, least: Impact | None) -> bool:
     if least is None or impact.harmless:
         return False
     return _DRASTIC.index(impact) >= _DRASTIC.index(least)
-
-
-@frozen(kw_only=True)
-class Timing:
-    """Waits, deadlines and bounds. Seconds, except the number of attempts.
-
-    Attributes:
-        settle: The runbook's ten minutes (CommandTime 2 and 4).
-        degraded_pause: A Degraded monitor turns Unhealthy, or not, within this time.
-        probe_attempts: How often a look that could not tell is tried in all.
-        probe_pause: Pause between such looks.
-        service_deadline: How long a service may take to restart.
-        service_poll: How often it is looked at meanwhile.
-        drain_deadline: How long the databases may take to leave.
-        drain_poll: How often the copies are looked at meanwhile.
-        reboot_deadline: How long a server may take to come back with its services.
-        reboot_poll: How often it is looked for meanwhile.
-        command_timeout: How long one remote command may take; used by remote backends.
-        approval_deadline: How long a person may take to approve.
-        approval_poll: How often it is looked meanwhile whether somebody has.
-        stop_poll: How often a pause looks whether somebody said stop.
-    """
-
-    settle: float = field(default=600.0, validator=_positive)
-    degraded_pause: float = field(default=60.0, validator=_positive)
-    probe_attempts: int = field(default=3, validator=[_count, _positive])
-    probe_pause: float = field(default=30.0, validator=_positive)
-    service_deadline: float = field(default=300.0, validator=_positive)
-    service_poll: float = field(default=5.0, validator=_positive)
-    drain_deadline: float = field(default=1800.0, validator=_positive)
-    drain_poll: float = field(default=15.0, validator=_positive)
-    reboot_deadline: float = field(default=2700.0, validator=_positive)
-    reboot_poll: float = field(default=15.0, validator=_positive)
-    command_timeout: float = field(default=300.0, validator=_positive)
-    approval_deadline: float = field(default=3600.0, validator=_positive)
-    approval_poll: float = field(default=5.0, validator=_positive)
-    stop_poll: float = field(default=5.0, validator=_positive)
 
 
 @frozen(kw_only=True)
@@ -124,9 +79,9 @@ class Policy:
 
     timing: Timing = field(default=Timing(), validator=validators.instance_of(Timing))
     highest_impact: Impact = field(default=Impact.DISRUPT, validator=validators.in_(_DRASTIC))
-    reboots_per_server: int = field(default=1, validator=_count)
-    hours_between_reboots: float = field(default=4.0, validator=_number)
-    restarts_per_hour: int = field(default=6, validator=_count)
+    reboots_per_server: int = field(default=1, validator=count)
+    hours_between_reboots: float = field(default=4.0, validator=number)
+    restarts_per_hour: int = field(default=6, validator=count)
     windows: tuple[Window, ...] = field(
         default=(),
         converter=_windows,
@@ -134,16 +89,16 @@ class Policy:
     )
     window_from: Impact = field(default=Impact.CHANGE, validator=validators.in_(_EFFECTS))
     healthy_members: int | None = field(
-        default=None, validator=validators.optional([_count, _positive])
+        default=None, validator=validators.optional([count, positive])
     )
     approval_from: Impact | None = field(
         default=None, validator=validators.optional(validators.in_(_EFFECTS))
     )
     heed_managed_availability: bool = field(default=True, validator=_flag)
-    probe_failures: int = field(default=2, validator=[_count, _positive])
+    probe_failures: int = field(default=2, validator=[count, positive])
     reboot_last_of_role: bool = field(default=False, validator=_flag)
     move_databases_back: bool = field(default=False, validator=_flag)
-    sibling_share: float = field(default=0.5, validator=[_positive, validators.le(1.0)])
+    sibling_share: float = field(default=0.5, validator=[positive, validators.le(1.0)])
     dependencies: Mapping[str, tuple[str, ...]] = field(
         default=DEPENDENCY_HEALTH_SETS, converter=_frozen
     )

@@ -143,7 +143,7 @@ def await_server(work: RunContext) -> Steps[ActionResult]:
 
     A Manual service that ran before does not come back by itself: it is started, once.
     """
-    deadline = deadline_in(work.session, work.timing.reboot_deadline)
+    deadline = deadline_in(work.session, work.deadline)
     started: set[str] = set()
     while True:
         observed = yield from _look_for_server(work, started)

@@ -79,7 +79,7 @@ def _see_restarted(
     work: RunContext, old: ServiceStatus, error: BackendError | None
 ) -> Steps[ActionResult]:
     """Look until the service runs as a new process; the command's return proves nothing."""
-    deadline = deadline_in(work.session, work.timing.service_deadline)
+    deadline = deadline_in(work.session, work.deadline)
     why = f" ({error})" if error else ""
     while True:
         seen = yield from attempt(Backend.services, work.server, (old.name,))

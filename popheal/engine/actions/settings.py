@@ -32,7 +32,7 @@ def _set_and_see(
     error = yield from attempt(setter, work.server, wanted)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return ActionResult("refused", str(error))
-    deadline = deadline_in(work.session, work.timing.service_deadline)
+    deadline = deadline_in(work.session, work.deadline)
     while True:
         seen = yield from attempt(look, work.server)
         if not isinstance(seen, BackendError) and value_of(seen) is wanted:

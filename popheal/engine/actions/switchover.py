@@ -149,7 +149,7 @@ def _active_on(server: str) -> Steps[int]:
 
 def verify_copies(work: RunContext) -> Steps[ActionResult]:
     """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
-    deadline = deadline_in(work.session, work.timing.drain_deadline)
+    deadline = deadline_in(work.session, work.deadline)
     while True:
         observed = yield from _look_at_copies(work)
         if observed.outcome == "clear":
