@@ -13,12 +13,13 @@ from popheal.engine.run import Run
 from popheal.errors import PophealError
 from popheal.exchange.backend import AsyncBackend, Backend
 from popheal.healthsets.pop import CLIENT_ACCESS, COMMAND_TIME, MAILBOX, PROCEDURES, PROXY
-from popheal.policy.policy import Policy, Timing
+from popheal.policy.policy import Policy
 from popheal.policy.windows import Window
 from popheal.reports.events import Event
 from popheal.reports.report import Alert, Report
 from popheal.tables.actions import Impact
 from popheal.tables.table import Procedure, Verdict
+from popheal.tables.timing import Timing
 from popheal.util.clock import Clock, SystemClock, VirtualClock
 from popheal.util.version import __version__ as __version__
 

@@ -16,7 +16,8 @@ from popheal import PROCEDURES, diagrams
 from popheal.backends.simulated import scenario_names
 from popheal.config import load
 from popheal.engine.triage.blockers import BLOCKERS
-from popheal.policy.policy import Policy, Timing
+from popheal.policy.policy import Policy
+from popheal.tables.timing import Timing
 from tests.support.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")])

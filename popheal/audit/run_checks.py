@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from popheal.audit.records import AuditEntry, RunStory
-from popheal.tables.actions import COULD_NOT_TELL
+from popheal.tables.actions import ACTIONS
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
+from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
 from popheal.tables.table import Verdict
 
 #: What breaks a property: the entry at fault, if it is a single one, and a sentence.
@@ -17,29 +18,26 @@ RunCheck = Callable[[RunStory], Found]
 
 #: Boot times of one boot may be told a little apart.
 _SAME_BOOT: Final = timedelta(seconds=30)
-LOOKS: Final = ("probe", "check_health")
-_ILL: Final = ("failed", "unhealthy")
-WELL: Final = ("succeeded", "healthy")
+LOOKS: Final = tuple(one.name for one in ACTIONS.values() if one.sees_pop)
 #: After these, an earlier look at POP says nothing any more.
-RESTARTS: Final = ("restart_service", "reload_pop3", "reboot")
+RESTARTS: Final = tuple(one.name for one in ACTIONS.values() if one.restarts or one.reboots)
 #: The effects that each action has.
-_EFFECTS: Final = {
-    "await_server": ("start_service",),
-    "drain": ("set_activation_disabled",),
-    "enable_protocol_logging": ("set_protocol_logging",),
-    "fail_back": ("set_activation_disabled", "move_database"),
-    "reboot": ("reboot",),
-    "reload_pop3": ("restart_service",),
-    "restart_service": ("restart_service",),
-    "restore_protocol_logging": ("set_protocol_logging",),
-}
+_EFFECTS: Final = {one.name: one.effects for one in ACTIONS.values() if one.effects}
 #: How an outcome says that what was to be done had been done by somebody else.
 _BY_OTHERS: Final = ("it has been restarted meanwhile", "somebody else has put activation back")
-#: What each debt must have been tried to be paid with, and which effect incurs it.
+#: Which effect incurs each debt, and which action pays it.
 _PAYMENT: Final = {
-    DebtKind.PROTOCOL_LOGGING: ("set_protocol_logging", "reload_pop3"),
-    DebtKind.ACTIVATION_DISABLED: ("set_activation_disabled", "fail_back"),
+    one.incurs: (
+        one.effects[0],
+        next(two.name for two in ACTIONS.values() if two.pays is one.incurs),
+    )
+    for one in ACTIONS.values()
+    if one.incurs
 }
+
+
+def _saw_it_fail(look: AuditEntry) -> bool:
+    return not outcome_of(look.outcome).good and look.outcome != COULD_NOT_TELL
 
 
 def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[AuditEntry]:
@@ -107,7 +105,7 @@ def service_was_tried_first(run: RunStory) -> Found:
         look = run.last(*LOOKS, before=line.seq)
         if tried is None or tried.outcome not in ("done", "failed"):
             yield line, f"{line.server} was to be restarted before its POP3 service was"
-        elif look is None or look.seq < tried.seq or look.outcome not in _ILL:
+        elif look is None or look.seq < tried.seq or not _saw_it_fail(look):
             yield (
                 line,
                 (
@@ -187,7 +185,7 @@ def only_where_it_fails(run: RunStory) -> Found:
         look = run.last(*LOOKS, before=line.seq)
         if not run.found:
             yield line, f"{line.what} on {line.server}, where no failure had been verified"
-        elif look and look.outcome not in _ILL:
+        elif look and not _saw_it_fail(look):
             yield line, f"{line.what} on {line.server}, where POP was last seen as: {look.outcome}"
         elif is_stale(run, look, line.seq):
             yield line, f"{line.what} on {line.server}, where POP was not looked at since a restart"

@@ -16,21 +16,12 @@ INPUT_OUTPUT: Final = 74
 #: Broken off by a person: what was begun is not undone.
 BROKEN_OFF: Final = 130
 
-OF_VERDICT: Final = {
-    Verdict.NOTHING_WRONG: 0,
-    Verdict.TRANSIENT: 0,
-    Verdict.RECOVERED: 0,
-    Verdict.ESCALATED: 1,
-    Verdict.CANCELLED: 1,
-    Verdict.HELD: 3,
-    Verdict.UNKNOWN: 4,
-}
-HELD: Final = OF_VERDICT[Verdict.HELD]
+HELD: Final = Verdict.HELD.exit_status
 #: A person is needed.
-NEEDED: Final = OF_VERDICT[Verdict.ESCALATED]
+NEEDED: Final = Verdict.ESCALATED.exit_status
 
 #: Of several healings, the first of these that one ended with.
-_WORST_FIRST: Final = (NEEDED, OF_VERDICT[Verdict.UNKNOWN], HELD, 0)
+_WORST_FIRST: Final = (NEEDED, Verdict.UNKNOWN.exit_status, HELD, 0)
 
 
 def worst(statuses: Iterable[int]) -> int:

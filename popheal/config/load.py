@@ -22,9 +22,10 @@ from popheal.backends.psrp.settings import (
 )
 from popheal.config.secret_source import SECRET_KEYS, SecretSource, variable
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
-from popheal.policy.policy import Policy, Timing
+from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
+from popheal.tables.timing import Timing
 from popheal.util.schema import (
     SECONDS,
     SERVERS,

@@ -23,9 +23,6 @@ from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import Procedure, Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
 
-#: Verdicts after which nobody is needed.
-WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
-
 
 @frozen
 class RunRecord:
@@ -113,7 +110,7 @@ class Case:
         )
         debts += tuple(self.salvaged)
         finished = self.session.clock.now()
-        retry_at = None if verdict in WELL else self.session.retry_at
+        retry_at = None if verdict.good else self.session.retry_at
         return Report(
             id=self.id,
             verdict=verdict,
@@ -199,7 +196,7 @@ def owed_as_written(entries: Iterable[Entry]) -> Iterator[DebtReport]:
             last[entry.run] = found["debts"]
     for debt in chain.from_iterable(last.values()):
         with suppress(KeyError, TypeError, ValueError):
-            if DebtStatus(debt["status"]) is not DebtStatus.PAID:
+            if DebtStatus(debt["status"]).is_open:
                 yield DebtReport(
                     kind=DebtKind(debt["kind"]),
                     server=str(debt["server"]),

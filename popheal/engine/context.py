@@ -17,9 +17,10 @@ from popheal.exchange.models import ProbeResult, ServerInfo
 from popheal.healthsets.pop import PROCEDURES
 from popheal.healthsets.pop.catalog import Monitor
 from popheal.journal.entries import Kind
-from popheal.policy.policy import Policy, Timing
+from popheal.policy.policy import Policy
 from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
 from popheal.tables.table import Procedure, Verdict
+from popheal.tables.timing import Timing
 from popheal.util.clock import Clock
 from popheal.util.serialize import to_jsonable_compact
 from popheal.util.text import printable
@@ -254,6 +255,12 @@ class RunContext:
     def timing(self) -> Timing:
         """The policy's waits and deadlines."""
         return self.session.timing
+
+    @property
+    def deadline(self) -> float:
+        """How long the present action waits, or polls, in seconds."""
+        action = self.run.next_action()
+        return action.waits(self.timing) if action else 0.0
 
     async def intend(
         self, effect: Callable[..., None], *args: Any, command: str, **details: Any

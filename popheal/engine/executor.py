@@ -12,7 +12,8 @@ from popheal.engine.requests import Sync
 from popheal.errors import BackendError, JournalError, PophealError
 from popheal.journal import Kind
 from popheal.reports.report import Step
-from popheal.tables.actions import COULD_NOT_TELL, Action
+from popheal.tables.actions import Action
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.util.serialize import to_jsonable
 
 #: What a mistake in our own code raises. Nothing wider is caught: whatever else escapes was

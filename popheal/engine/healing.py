@@ -7,11 +7,10 @@ does the I/O.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from popheal.engine.actions.mailbox_servers import MAILBOX_SIDE
 from popheal.engine.authorize import authorize
-from popheal.engine.case import WELL, Case, RunRecord, owed_as_written, restore
+from popheal.engine.case import Case, RunRecord, owed_as_written, restore
 from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import execute
 from popheal.engine.limits import Refusal
@@ -25,22 +24,10 @@ from popheal.healthsets.pop.catalog import MONITORS, Monitor
 from popheal.journal import Entry, HealingRecord, Journal, Kind
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Finding, FindingKind, Report
+from popheal.tables.outcomes import outcome_of
 from popheal.tables.table import Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.version import __version__
-
-#: Outcomes that end nothing.
-_GOOD: Final = (
-    "done",
-    "elapsed",
-    "succeeded",
-    "feasible",
-    "clear",
-    "up",
-    "healthy",
-    "found",
-)
-
 
 # --- beginning -----------------------------------------------------------------------------------
 
@@ -281,7 +268,7 @@ async def _go_on_with_children(case: Case, parent: str) -> None:
 def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tuple[Verdict, str]:
     """What the look after a recovery means for the whole."""
     names = ", ".join(healed)
-    if triage.verdict in WELL:
+    if triage.verdict and triage.verdict.good:
         return Verdict.RECOVERED, f"{names}: healed"
     if pending:
         return Verdict.ESCALATED, f"{names}: healed, but then: {triage.summary}"
@@ -388,7 +375,7 @@ def _ended(run_record: RunRecord) -> tuple[Verdict, str]:
             "the procedure has changed since this run was started, so it was not gone on with: "
             "what it owed was paid where that is safe, and is handed over where not"
         )
-    decisive = next((one for one in reversed(steps) if one.outcome not in _GOOD), None)
+    decisive = next((one for one in reversed(steps) if not outcome_of(one.outcome).good), None)
     if decisive is None:
         return verdict, f"procedure '{name}' ended as {run.state}"
     said = f": {decisive.detail}" if decisive.detail else ""

@@ -28,7 +28,17 @@ from popheal.healthsets.pop.catalog import services_of
 from popheal.journal.lease import Reboot
 from popheal.policy.windows import is_open, next_opening
 from popheal.reports.report import FindingKind
-from popheal.tables.actions import BY_ROLE, REBOOT, Action
+from popheal.tables.actions import (
+    ACTIONS,
+    BY_ROLE,
+    DRAIN,
+    ENABLE_PROTOCOL_LOGGING,
+    REBOOT,
+    RECOVER_BACKENDS,
+    RESTART_SERVICE,
+    Action,
+    for_each_action,
+)
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -186,11 +196,15 @@ def _frees_up(times: Iterable[datetime], limit: int, span: timedelta) -> datetim
 
 _DISRUPTIVE: Final = (_impact, _window, _reboots, _group_pause)
 
-#: By the action's name; the cheap ones first. A reboot asks by itself, once it has seen that
-#: nobody else has restarted the server meanwhile.
-CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
-    "restart_service": (_impact, _window, _restarts),
-    "enable_protocol_logging": (_impact, _window),
-    "drain": _DISRUPTIVE,
-    "recover_backends": (_impact, _window),
-}
+#: For each action that changes something, the cheap ones first. A reboot asks by itself, once it
+#: has seen that nobody else has restarted the server meanwhile.
+CHECKS: Final[Mapping[str, tuple[Check, ...]]] = for_each_action(
+    {
+        RESTART_SERVICE: (_impact, _window, _restarts),
+        ENABLE_PROTOCOL_LOGGING: (_impact, _window),
+        DRAIN: _DISRUPTIVE,
+        REBOOT: (),
+        RECOVER_BACKENDS: (_impact, _window),
+    },
+    [one for one in ACTIONS.values() if not one.impact.harmless],
+)

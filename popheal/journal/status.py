@@ -22,9 +22,6 @@ ASKING: Final = "asking"
 INTERRUPTED: Final = "interrupted"
 ENDED: Final = "ended"
 
-#: Debts that somebody has to pay yet.
-_OPEN: Final = (DebtStatus.OWED.value, DebtStatus.HANDED_OVER.value)
-
 
 @frozen(kw_only=True)
 class RunNow:
@@ -84,7 +81,7 @@ class Standing:
     @property
     def open_debts(self) -> list[Mapping[str, Any]]:
         """The debts that are still owed, or were handed over to a person."""
-        return [debt for debt in self.debts if debt["status"] in _OPEN]
+        return [debt for debt in self.debts if DebtStatus(debt["status"]).is_open]
 
     def to_json(self) -> dict[str, Any]:
         """It as plain JSON values."""

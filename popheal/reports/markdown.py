@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from popheal.tables.actions import Impact
-from popheal.tables.table import Verdict
 from popheal.util.text import moment
 
 if TYPE_CHECKING:
@@ -21,17 +20,6 @@ if TYPE_CHECKING:
 
 #: Where Microsoft Support is, as the runbook says: the one link on a page.
 SUPPORT_PAGE: Final = "https://support.microsoft.com/supportforbusiness/productselection"
-
-#: What a verdict means, for the headline.
-_MEANS: Final = {
-    Verdict.NOTHING_WRONG: "nothing to do",
-    Verdict.TRANSIENT: "the fault has gone by itself",
-    Verdict.RECOVERED: "healed",
-    Verdict.ESCALATED: "a person is needed",
-    Verdict.CANCELLED: "stopped by a person",
-    Verdict.HELD: "popheal holds itself back",
-    Verdict.UNKNOWN: "could not tell",
-}
 
 # --- text ----------------------------------------------------------------------------------------
 
@@ -78,7 +66,7 @@ def page(report: Report) -> str:
 
 def _blocks(report: Report) -> Iterator[str]:
     verdict = report.verdict
-    yield f"# POP on {escaped(report.server)}: {escaped(verdict.value)}, {_MEANS[verdict]}"
+    yield f"# POP on {escaped(report.server)}: {escaped(verdict.value)}, {verdict.meaning}"
     yield escaped(report.summary)
     yield _items(_facts(report))
     if report.handover:

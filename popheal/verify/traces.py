@@ -164,6 +164,6 @@ def _move(command: Step | Event, state: str, target: str, changed: Mapping[str, 
         sentence=command.answer.sentence if command.answer else "A person said stop.",
         outcome=command.label,
         target=target,
-        impact=command.contract.impact.value if command.contract else "",
+        impact=command.contract.action.impact.value if command.contract else "",
         changed=changed,
     )

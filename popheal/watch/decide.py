@@ -29,8 +29,8 @@ _A_DAY: Final = timedelta(days=1)
 #: How often the pause after a healing that could not tell is doubled at most.
 _DOUBLINGS: Final = 4
 
-_WELL: Final = {one.value for one in (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)}
-_FOR_A_PERSON: Final = {Verdict.ESCALATED.value, Verdict.CANCELLED.value}
+_WELL: Final = {one.value for one in Verdict if one.good}
+_FOR_A_PERSON: Final = {one.value for one in Verdict if one.for_a_person}
 
 
 @frozen(kw_only=True)

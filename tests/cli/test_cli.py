@@ -19,7 +19,6 @@ import popheal
 import popheal.api
 from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario, scenario_names
 from popheal.cli.app import popheal as command
-from popheal.cli.exit_codes import OF_VERDICT
 from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.diagrams import FORMATS
@@ -82,13 +81,13 @@ def test_every_scenario_ends_as_it_says_with_the_status_of_its_verdict(name):
     plain, answer = run("rehearse", name), run("rehearse", name, "--json")
     report = json.loads(answer.stdout)
     assert expected == report["verdict"]
-    assert OF_VERDICT[Verdict(expected)] == plain.exit_code == answer.exit_code
+    assert Verdict(expected).exit_status == plain.exit_code == answer.exit_code
     assert "" == plain.stderr == answer.stderr
     assert f"Verdict    {expected}" in plain.stdout
 
 
 def test_the_statuses_of_verdicts():
-    assert {verdict.value: status for verdict, status in OF_VERDICT.items()} == {
+    assert {one.value: one.exit_status for one in Verdict} == {
         "nothing_wrong": 0,
         "transient": 0,
         "recovered": 0,

@@ -15,8 +15,8 @@ from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Policy, Verdict
 from popheal.backends.simulated import load_scenario
 from popheal.engine.actions import reboot, settings, switchover
 from popheal.errors import DefinitionError
-from popheal.tables.actions import COULD_NOT_TELL
 from popheal.tables.citations import Ours
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.tables.table import on
 from tests.support.healing import healed
 from tests.support.properties import violations

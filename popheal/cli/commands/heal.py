@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from popheal import api
-from popheal.cli.exit_codes import OF_VERDICT
 from popheal.cli.journal_option import CONFIG_VARIABLE, journal_option, open_path, options_again
 from popheal.cli.logging import is_verbose, verbose_option
 from popheal.cli.notifiers import notifiers
@@ -107,7 +106,7 @@ def triage(
     report = _at_work(alert, config, work, as_json=as_json)
     next_step = f"See what healing could do: popheal plan {report.server} --config {config}"
     show_report(report, as_json=as_json, next_step=next_step)
-    return OF_VERDICT[report.verdict]
+    return report.verdict.exit_status
 
 
 @click.command(short_help="Say what healing a server could do.")
@@ -138,7 +137,7 @@ def plan(
     made = _at_work(alert, config, work, as_json=as_json)
     if as_json:
         console.answer_json(made.to_json())
-        return OF_VERDICT[made.report.verdict]
+        return made.report.verdict.exit_status
     from popheal.cli.render.plan import plan_lines
 
     next_step = f"Let it: popheal heal {made.report.server} --config {config}"
@@ -146,7 +145,7 @@ def plan(
     out = console.console(sys.stdout)
     for line in plan_lines(out, made, policies[0], all_paths=all_paths):
         out.print(line, soft_wrap=True)
-    return OF_VERDICT[made.report.verdict]
+    return made.report.verdict.exit_status
 
 
 @click.command(short_help="Carry out the runbook on a server.")
@@ -206,7 +205,7 @@ def heal(
 
     report = _at_work(alert, config, work, as_json=as_json, control=control)
     show_report(report, as_json=as_json)
-    return OF_VERDICT[report.verdict]
+    return report.verdict.exit_status
 
 
 Result = TypeVar("Result")

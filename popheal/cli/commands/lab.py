@@ -17,7 +17,7 @@ from popheal.cli.logging import verbose_option
 from popheal.cli.render.console import answer_text, say
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.errors import ConfigurationError
-from popheal.policy.policy import Timing
+from popheal.tables.timing import Timing
 from popheal.util.clock import SystemClock
 
 if TYPE_CHECKING:

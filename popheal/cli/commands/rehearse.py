@@ -13,7 +13,6 @@ import click
 
 from popheal import api
 from popheal.cli.commands.heal import json_option, show_report, story_of, watched
-from popheal.cli.exit_codes import OF_VERDICT
 from popheal.cli.logging import verbose_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
@@ -123,7 +122,7 @@ def rehearse(
             approver=approver_here(journal=False),
         )
     _show(played, report, before, as_json=as_json)
-    return OF_VERDICT[report.verdict]
+    return report.verdict.exit_status
 
 
 def _policy(config: Path | None) -> Policy:

@@ -18,7 +18,7 @@ from popheal.cli.commands.heal import (
     story_of,
     watched,
 )
-from popheal.cli.exit_codes import NEEDED, OF_VERDICT, worst
+from popheal.cli.exit_codes import NEEDED, worst
 from popheal.cli.journal_option import (
     find,
     journal_option,
@@ -128,7 +128,7 @@ class _Resuming:
             self._skip(record, str(error), NEEDED)
         else:
             reports.append(report)
-            self.statuses.append(OF_VERDICT[report.verdict])
+            self.statuses.append(report.verdict.exit_status)
             if not self.as_json:
                 show_report(report, as_json=False)
 
@@ -179,7 +179,7 @@ def resume(run: str | None, config: Path, journal: Path | None, as_json: bool) -
         if run is not None:
             report = resuming.one(_unfinished(opened, run))
             show_report(report, as_json=as_json)
-            return OF_VERDICT[report.verdict]
+            return report.verdict.exit_status
         reports = resuming.all()
     if as_json:
         skipped = {"skipped": resuming.skipped} if resuming.skipped else {}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from popheal.cli.commands.heal import config_option
-from popheal.cli.exit_codes import OF_VERDICT, worst
+from popheal.cli.exit_codes import worst
 from popheal.cli.journal_option import journal_option, open_path
 from popheal.cli.logging import is_verbose, verbose_option
 from popheal.cli.notifiers import notifiers
@@ -82,7 +82,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                 f"Broken off. What was begun is not undone; the journal {path} has it: popheal runs"
             )
             raise
-    return worst(OF_VERDICT[one] for one in ended) if once else 0
+    return worst(one.exit_status for one in ended) if once else 0
 
 
 def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:

@@ -21,19 +21,13 @@ from popheal.cli.render.console import clean, console, plain_wanted
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
 from popheal.reports.events import Event
+from popheal.tables.palette import IMPACT_STYLES
 from popheal.util.text import span
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-#: How each impact looks; its name is always written beside it.
-IMPACT_STYLES: Final = {
-    "look": "dim",
-    "restore": "green",
-    "change": "yellow",
-    "disrupt": "bold red",
-}
 #: Columns of the labels in front of the alert, the findings and the verdict.
 LABEL: Final = 11
 _TIME: Final = 8

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from popheal.cli.render.console import clean
-from popheal.cli.render.live import IMPACT_STYLES, hanging, labelled
+from popheal.cli.render.live import hanging, labelled
 from popheal.cli.render.plan import databases_of, worst_of
 from popheal.cli.render.report import alert_lines, ending_lines
 from popheal.engine.plan import PlannedRun
@@ -27,6 +27,7 @@ from popheal.journal.status import (
     how_to_answer,
 )
 from popheal.reports.report import Alert, Report
+from popheal.tables.palette import IMPACT_STYLES
 from popheal.util.serialize import from_jsonable
 from popheal.util.text import span
 

@@ -16,7 +16,6 @@ from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo
 from popheal.exchange.protocol_log import correlate
 from popheal.healthsets.pop.catalog import MONITORS, find_monitor
 from popheal.healthsets.pop.health import is_row_of, pop_rows
-from popheal.tables.table import Verdict
 
 #: Log lines are written a little before and after the times that the probe reports.
 SLACK = timedelta(seconds=2)
@@ -25,9 +24,6 @@ SLACK = timedelta(seconds=2)
 MAILBOX_SIDE = tuple(one for one in MONITORS if one.procedure == "mailbox")
 
 _MAILBOX_SET = "pop.protocol"
-
-#: Verdicts after which a back end may be taken for well.
-WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
 
 
 _PASSED_ON_TO_NONE: Final = ActionResult(
@@ -140,6 +136,6 @@ async def recover_backends(work: RunContext) -> ActionResult:
     for backend in work.memory.backends:
         verdict = await work.heal_server(backend)
         said.append(f"{backend}: {verdict.value}")
-        if verdict not in WELL:
+        if not verdict.good:
             return ActionResult("failed", "; ".join(said))
     return ActionResult("done", "; ".join(said))

@@ -134,12 +134,11 @@ async def await_server(work: RunContext) -> ActionResult:
 
     A Manual service that ran before does not come back by itself: it is started, once.
     """
-    timing = work.timing
     while True:
         observed = await _look_for_server(work)
         if observed.outcome == "up":
             return observed
-        if not await poll(work.session, "boot", timing.reboot_deadline, timing.reboot_poll):
+        if not await poll(work.session, "boot", work.deadline, work.timing.reboot_poll):
             return observed
 
 

@@ -78,7 +78,6 @@ async def _see_restarted(
     work: RunContext, old: ServiceStatus, error: BackendError | None
 ) -> ActionResult:
     """Look until the service runs as a new process; the command's return proves nothing."""
-    timing = work.timing
     why = f" ({error})" if error else ""
     while True:
         seen = await try_call(Backend.services, work.server, (old.name,))
@@ -86,7 +85,7 @@ async def _see_restarted(
         if now and is_running(now) and not _same_process(old, now):
             work.memory.changed_at = now.started_at
             return ActionResult("done", f"{old.name} runs as process {now.process_id}{why}")
-        if not await poll(work.session, old.name, timing.service_deadline, timing.service_poll):
+        if not await poll(work.session, old.name, work.deadline, work.timing.service_poll):
             break
     if now is None:
         return ActionResult("could_not_tell", f"{old.name} could not be looked at{why}")

@@ -32,7 +32,6 @@ async def _set_and_see(
     error = await try_call(setter, work.server, wanted)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return ActionResult("refused", str(error))
-    timing = work.timing
     while True:
         try:
             if value_of(await call(look, work.server)) is wanted:
@@ -41,7 +40,7 @@ async def _set_and_see(
             unseen = "the new value was not seen"
         except BackendError as unread:
             unseen = str(unread)
-        if not await poll(work.session, "seen", timing.service_deadline, timing.probe_pause):
+        if not await poll(work.session, "seen", work.deadline, work.timing.probe_pause):
             break
     if isinstance(error, CommandFailed):
         return ActionResult("failed", str(error))

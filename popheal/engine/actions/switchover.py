@@ -143,12 +143,11 @@ async def _active_on(server: str) -> int:
 
 async def verify_copies(work: RunContext) -> ActionResult:
     """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
-    timing = work.timing
     while True:
         observed = await _look_at_copies(work)
         if observed.outcome == "clear":
             return observed
-        if not await poll(work.session, "copies", timing.drain_deadline, timing.drain_poll):
+        if not await poll(work.session, "copies", work.deadline, work.timing.drain_poll):
             return observed
 
 
