@@ -393,7 +393,8 @@ def test_the_configuration_can_be_named_by_the_environment(tmp_path):
 def test_no_command_shows_the_help_as_wrong_usage():
     result = run()
     assert result.exit_code == 2
-    assert "popheal rehearse" in result.output
+    assert result.stdout == ""
+    assert "popheal rehearse" in result.stderr
 
 
 @pytest.mark.parametrize(
