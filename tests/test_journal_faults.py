@@ -327,7 +327,8 @@ def test_a_damaged_file(folder, damage):
         played.heal()
     played.points.act = lambda _number, _label: None
     before = played.effects()
-    (healing,) = [one.id for one in Journal(played.path).healings()]
+    with Journal(played.path) as journal:
+        (healing,) = [one.id for one in journal.healings()]
     sound = folder / "sound"
     shutil.copy(played.path, sound)
     played.path.write_bytes(bytes(damage(bytearray(sound.read_bytes()))))
