@@ -102,6 +102,7 @@ def test_a_file_that_another_program_has_locked(folder, monkeypatch):
     Played(HEALED, path).assert_gone_on_with()
 
 
+@pytest.mark.slow
 def test_locked_at_every_point(folder, monkeypatch):
     """Another program takes the lock right before each writing, one by one."""
     monkeypatch.setattr(database, "_BUSY", 0.001)
@@ -156,6 +157,7 @@ def heal_within(path: Path, size: int, told) -> None:
     told.send((None if error is None else str(error), failed, intended))
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full(folder):
     """From the first byte that does not fit any more to where all of it fits."""
     errors, effects = [], set()
@@ -344,6 +346,7 @@ def test_a_damaged_file(folder, damage):
 # --- interrupted ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_every_point(folder):
     """A first one: what is owed is put back, and what was to be written is written, once."""
     for number, label in enumerate(undisturbed(REBOOTED).labels, 1):
@@ -403,6 +406,7 @@ def cancelled_at_every_point(folder: Path, times: int):
             yield label, played, bool(journal.healings(unfinished=True))
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_at_every_point(folder):
     """Once: everything is put back first, and it has ended when the cancellation goes through."""
     for label, played, unfinished in cancelled_at_every_point(folder, 1):
@@ -414,6 +418,7 @@ def test_a_task_that_is_cancelled_at_every_point(folder):
         assert all(one.status is not DebtStatus.OWED for one in report.debts)
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_twice_at_every_point(folder):
     """Broken off at once; what was written is whole, and it can be gone on with."""
     went_on = set()
@@ -427,6 +432,7 @@ def test_a_task_that_is_cancelled_twice_at_every_point(folder):
     assert {"before effect restart_service", "after effect set_activation_disabled"} <= went_on
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_while_it_writes_is_said_to_be(folder):
     """What is not begun for it says so, and nothing is told as a failure of the next step."""
     summaries = {}

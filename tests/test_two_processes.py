@@ -24,6 +24,8 @@ from tests.crashes import FAST, Mined, Points, ending, mined
 from tests.healing import Watched, alert_of
 from tests.lab_process import PATIENCE, PROCESSES, DistantClock, LabProcess, Way
 
+pytestmark = [pytest.mark.slow, pytest.mark.lab]
+
 TWO_ILL = """
 title = "Two members of one group are ill, each so that only a reboot helps"
 [alert]

@@ -23,6 +23,8 @@ from popheal.lab.listener import Login
 from .conftest import PASSWORD
 from .lab_backend import EX1, EX2, NOW, FakeBackend
 
+pytestmark = pytest.mark.lab
+
 
 def client(lab: Lab, path: str = "PowerShell", password: str = PASSWORD) -> WSMan:
     host, _, port = lab.addresses[EX1].partition(":")
@@ -135,6 +137,7 @@ def test_the_shell_limit(lab: Lab) -> None:
         assert lab.shells(EX1) == 1
 
 
+@pytest.mark.slow
 def test_a_long_command_is_polled(lab: Lab, fake: FakeBackend) -> None:
     """The long poll ends in a time-out that isn't an error, and is asked again."""
     ready = threading.Event()

@@ -27,6 +27,8 @@ from popheal.observations import MailboxServer, ServerInfo
 
 from .lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
 
+pytestmark = pytest.mark.lab
+
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "dag": (EX1, "DAG1"),
     "invoke_probe": (EX1, "POP.Proxy\\PopProxyTestProbe"),

@@ -34,9 +34,13 @@ from popheal.lab.shells import Shell
 from .conftest import PASSWORD
 from .lab_backend import BOOT, EX1, EX2, FakeBackend
 
+pytestmark = pytest.mark.lab
+
 STEPS = ("Create", "Negotiate", "Command", "Receive")
 EACH = [
-    pytest.param(kind, step, id=f"{kind.name}-{step}")
+    pytest.param(
+        kind, step, id=f"{kind.name}-{step}", marks=[pytest.mark.slow] * (kind is Wire.STALL)
+    )
     for kind in Wire
     for step in STEPS
     if kind not in BROKEN_OFF or step in ("Command", "Receive")
@@ -248,6 +252,7 @@ def test_a_password_is_not_sent_in_clear(lab: Lab) -> None:
         backend.server_health(EX1)
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long(lab: Lab, fake: FakeBackend) -> None:
     """Past its deadline an effect's outcome is unknown; the shell is given back."""
 
