@@ -1,7 +1,4 @@
-"""How all tests run; those of the documentation, which are its Python examples, among them.
-
-They need no server: the Exchange organisation in them is simulated.
-"""
+"""How all tests run, those of the documentation among them."""
 
 from __future__ import annotations
 
@@ -11,9 +8,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-import structlog
-from sybil import Sybil
-from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
 # No deadline: how long one example takes says more about the machine than about popheal.
 hypothesis.settings.register_profile("dev", deadline=None, print_blob=True)
@@ -69,18 +63,3 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return where if where.endswith(".md") or "::" in where else nodeid
 
     return Scheduling(config, log) if config.getvalue("dist") == "load" else None
-
-
-@pytest.fixture
-def quiet():
-    """As in a program that does not care for structlog."""
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
-
-
-pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()],
-    patterns=["README.md", "docs/*.md"],
-    fixtures=["quiet"],
-).pytest()

@@ -18,7 +18,8 @@ author = "the popheal maintainers"
 project_copyright = "the popheal maintainers"
 version = release = popheal.__version__
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+here = Path(__file__).parent
+sys.path[:0] = [str(here / "_ext"), str(here.parent)]  # the extension; tests.evidence
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "proofs"]
 exclude_patterns = ["_build", "_ext"]
@@ -50,9 +51,12 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections|datetime|enum|pathlib|threading|typing|pytest|asyncio)\..*"),
     ("py:.*", r"(transitions|attrs|attr|structlog|logging)(\..*)?"),
     # Names in docstrings that are public elsewhere, or not at all.
-    ("py:class", r"popheal\.backends\.simulated\.(history\.H|faults\.Fault|randomised\.Chooser)"),
-    ("py:class", r"datetime|Flag|Session|Triage|popheal\.definition\._Otherwise"),
-    ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|custody\.\w+)"),
+    (
+        "py:class",
+        r"popheal\.backends\.simulated\.(history\.H|faults\.Fault|random_scenarios\.Chooser)",
+    ),
+    ("py:class", r"datetime|Flag|Session|Triage|popheal\.tables\.table\._Otherwise"),
+    ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:.*", r"(AUTHS|DefinitionError|RebootCommanded|certificate_pem|reveal)"),
 ]

@@ -5,20 +5,20 @@ Start with :func:`heal`; see the documentation for how to embed it.
 
 from typing import TYPE_CHECKING, Any
 
-from popheal.approval import ApprovalRequest
-from popheal.backend import AsyncBackend, Backend
-from popheal.clock import Clock, SystemClock, VirtualClock
-from popheal.definition import Procedure, Verdict
-from popheal.driver import aheal, aresume, atriage, heal, plan, resume, triage
+from popheal.api import aheal, aresume, atriage, heal, plan, resume, triage
+from popheal.engine.approval import ApprovalRequest
+from popheal.engine.plan import Plan
+from popheal.engine.run import Run
 from popheal.errors import PophealError
-from popheal.events import Event
-from popheal.machine import Run
-from popheal.planning import Plan
-from popheal.policy import Policy, Timing
-from popheal.procedures import CLIENT_ACCESS, COMMAND_TIME, MAILBOX, PROCEDURES, PROXY
-from popheal.report import Alert, Report
-from popheal.version import __version__ as __version__
-from popheal.windows import Window
+from popheal.exchange.backend import AsyncBackend, Backend
+from popheal.healthsets.pop import CLIENT_ACCESS, COMMAND_TIME, MAILBOX, PROCEDURES, PROXY
+from popheal.policy.policy import Policy, Timing
+from popheal.policy.windows import Window
+from popheal.reports.events import Event
+from popheal.reports.report import Alert, Report
+from popheal.tables.table import Procedure, Verdict
+from popheal.util.clock import Clock, SystemClock, VirtualClock
+from popheal.util.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from popheal.journal import Journal

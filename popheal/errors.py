@@ -167,7 +167,7 @@ class Fenced(JournalError):
         )
 
 
-class Left(PophealError):
+class Detached(PophealError):
     """A healing was broken off in good order, as the program had to end. Nothing is put back.
 
     Attributes:
@@ -183,7 +183,7 @@ class Left(PophealError):
         return f"Run {self.run} was left as it is" if self.run else "Left before anything began"
 
 
-class StillRunning(PophealError):
+class AlreadyRunning(PophealError):
     """A healing can't be gone on with, as a living process is at work on it.
 
     Attributes:
@@ -205,7 +205,7 @@ class StillRunning(PophealError):
         return f"Run {self.healing} on {self.server} is being carried out by {self.owner}"
 
 
-class Unanswerable(PophealError):
+class ApprovalNotPending(PophealError):
     """A plan can't be approved or refused: nobody is asking, or not for that one, or not now.
 
     Attributes:

@@ -21,11 +21,9 @@ from typing import Any, ClassVar
 
 import attrs
 
-from popheal.backend import EFFECTS, LOOKS, Backend
-from popheal.catalogue import POP3_BACK_END, SELF_TEST_PROBE
 from popheal.errors import BackendError, CommandFailed, UnknownName
-from popheal.names import same_server
-from popheal.observations import (
+from popheal.exchange.backend import EFFECTS, LOOKS, Backend
+from popheal.exchange.models import (
     ComponentState,
     Dag,
     Database,
@@ -39,6 +37,8 @@ from popheal.observations import (
     ServerInfo,
     ServiceStatus,
 )
+from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import POP3_BACK_END, SELF_TEST_PROBE
 
 
 class BackendConformance:

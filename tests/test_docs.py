@@ -1,24 +1,25 @@
 """The documentation says what is so: names, numbers and commands in it are checked here.
 
-Its Python examples run by themselves, see ``conftest.py`` at the root.
+Its Python examples run by themselves, see ``docs/conftest.py``; the README's run here.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 from attrs import fields
 
-from popheal import PROCEDURES, config, diagrams
+from popheal import PROCEDURES, diagrams
 from popheal.backends.simulated import scenario_names
-from popheal.policy import Policy, Timing
-from popheal.triaging.brakes import BRAKES
+from popheal.config import load
+from popheal.engine.triage.blockers import BLOCKERS
+from popheal.policy.policy import Policy, Timing
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+README = (ROOT / "README.md").read_text("utf-8")
 ERRATA = (ROOT / "docs" / "errata.md").read_text("utf-8")
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
 
@@ -42,12 +43,12 @@ def table_under(page, heading):
 def test_every_key_is_documented(table):
     """Each key that a configuration may have is on the page, and no other."""
     documented = set(table_under(CONFIGURATION, f"[{table}]"))
-    assert documented == set(config._TABLES[table])
+    assert documented == set(load._TABLES[table])
 
 
 def test_every_table_is_documented():
     """Likewise each table."""
-    assert set(re.findall(r"^## \[(\w+)\]$", CONFIGURATION, re.MULTILINE)) == set(config._TABLES)
+    assert set(re.findall(r"^## \[(\w+)\]$", CONFIGURATION, re.MULTILINE)) == set(load._TABLES)
 
 
 @pytest.mark.parametrize(("table", "record"), [("policy", Policy()), ("timing", Timing())])
@@ -70,7 +71,7 @@ def test_examples_of_configurations_are_accepted(tmp_path):
     examples = re.findall(r"```toml\n(.*?)```", CONFIGURATION, re.DOTALL)
     path = tmp_path / "popheal.toml"
     path.write_text("\n".join(examples), "utf-8")
-    assert Policy() == config.load_config(path, environ={}).policy
+    assert Policy() == load.load_config(path, environ={}).policy
 
 
 def test_every_cmdlet_is_documented():
@@ -113,7 +114,7 @@ def test_every_brake_is_documented():
     page = (ROOT / "docs" / "triage.md").read_text("utf-8")
     section = page.split("## The brakes")[1]
     named = list(dict.fromkeys(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)))
-    assert named == [brake.__name__ for brake in BRAKES]
+    assert named == [brake.__name__ for brake in BLOCKERS]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -141,5 +142,13 @@ def test_links_between_pages_lead_somewhere(page):
 
 def test_the_picture_in_the_readme_is_up_to_date():
     """It is the overview of the mailbox procedure as it is drawn now."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"```mermaid\n{diagrams.overview(PROCEDURES['mailbox'])}```" in readme
+    assert f"```mermaid\n{diagrams.overview(PROCEDURES['mailbox'])}```" in README
+
+
+def test_the_examples_of_the_readme_run():
+    """In order, in one program."""
+    examples = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert examples
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)

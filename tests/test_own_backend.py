@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from popheal import Alert, Journal, Verdict, heal
-from popheal.backend import Backend
 from popheal.backends.simulated import load_scenario
+from popheal.exchange.backend import Backend
 from popheal.testing import BackendConformance
+from tests.support.paths import ROOT
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "own_backend.py"
+EXAMPLE = ROOT / "docs" / "examples" / "own_backend.py"
 
 
 @pytest.fixture

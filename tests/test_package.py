@@ -14,8 +14,7 @@ import pytest
 
 import popheal
 from popheal import errors
-
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 
 def modules_after(statement):
@@ -64,7 +63,7 @@ ERRORS = [
     errors.IllegalOutcome(procedure="p", current="s", outcome="o", expected=["a", "b"]),
     errors.UnknownName(kind="server", name="x", known=["y"]),
     errors.ConfigurationError(source="file.toml", problem="[a] b: not a number"),
-    errors.Unanswerable(journal="j.db", run="1", plan="2", problem="it asks for none"),
+    errors.ApprovalNotPending(journal="j.db", run="1", plan="2", problem="it asks for none"),
     *(
         kind(server="mbx1", command="Get-Thing", cause="it said no")
         for kind in (

@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any
 
 from popheal import verify
-from popheal.verify.killing import Score, harmless, score
-from popheal.verify.literal import literal_findings
+from tests.evidence.literal import literal_findings
+from tests.evidence.mutation_score import Score, harmless, score
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

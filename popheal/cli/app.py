@@ -10,22 +10,22 @@ from typing import Any, Final, NoReturn
 import click
 
 import popheal as library
-from popheal.cli.approving import approve
-from popheal.cli.checking import check_journal
-from popheal.cli.drawing import diagram, procedures
-from popheal.cli.history import export, runs, show
-from popheal.cli.journals import CONFIG_VARIABLE, status_of
-from popheal.cli.logs import is_verbose, print_traceback, verbose_option
-from popheal.cli.proving import verify
-from popheal.cli.rehearsing import rehearse
-from popheal.cli.resuming import cancel, resume
-from popheal.cli.servers import heal, plan, triage
-from popheal.cli.serving import lab
+from popheal.cli.commands.check_journal import check_journal
+from popheal.cli.commands.diagram import diagram, procedures
+from popheal.cli.commands.heal import heal, plan, triage
+from popheal.cli.commands.journal import export, runs, show
+from popheal.cli.commands.lab import lab
+from popheal.cli.commands.rehearse import rehearse
+from popheal.cli.commands.resume import cancel, resume
+from popheal.cli.commands.verify import verify
+from popheal.cli.commands.watch import watch
+from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE
+from popheal.cli.journal_option import CONFIG_VARIABLE, status_of
+from popheal.cli.logging import is_verbose, print_traceback, verbose_option
+from popheal.cli.prompt import approve
+from popheal.cli.render.console import say, silence
 from popheal.cli.signals import BrokenOff
-from popheal.cli.speaking import say, silence
-from popheal.cli.statuses import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE
-from popheal.cli.watching import watch
-from popheal.errors import JournalError, PophealError, StillRunning, UnknownName
+from popheal.errors import AlreadyRunning, JournalError, PophealError, UnknownName
 
 #: Exceptions that say what is wrong by themselves.
 _EXPECTED: Final = (
@@ -119,7 +119,7 @@ def _explained(error: PophealError) -> int:
     say(_unknown(error) if isinstance(error, UnknownName) else str(error))
     if isinstance(error, JournalError):
         return status_of(error)
-    return HELD if isinstance(error, StillRunning) else USAGE
+    return HELD if isinstance(error, AlreadyRunning) else USAGE
 
 
 def _unknown(error: UnknownName) -> str:

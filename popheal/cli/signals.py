@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-from popheal.cli.speaking import plain_wanted
+from popheal.cli.render.console import plain_wanted
 
 _STOPPING: Final = (
     "popheal: Stopping: protocol logging is put back; a server that was drained stays drained, "

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from popheal.definition import Procedure
 from popheal.diagrams import dot, mermaid, scxml, table
 from popheal.diagrams.dot import DrawingFailed, GraphvizMissing
 from popheal.diagrams.graph import Edge, Graph, Label, Node, folded, graph_of
 from popheal.errors import UnknownName
-from popheal.procedures import PROCEDURES
+from popheal.healthsets.pop import PROCEDURES
+from popheal.tables.table import Procedure
 
 _OF_A_GRAPH: Final = MappingProxyType[str, Callable[[Graph], str | bytes]](
     {

@@ -14,10 +14,10 @@ from textwrap import wrap
 from types import MappingProxyType
 from typing import Final
 
-from popheal.actions import Impact
-from popheal.definition import Verdict
 from popheal.diagrams.graph import ANYWHERE, IMPACTS, Edge, Graph, Node
 from popheal.errors import PophealError
+from popheal.tables.actions import Impact
+from popheal.tables.table import Verdict
 
 #: Fill, line, and the rest of the shape. The fills differ in lightness too.
 _LOOKS: Final[Mapping[Impact, tuple[str, str, str]]] = MappingProxyType(

@@ -13,9 +13,9 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.actions import Impact
-from popheal.definition import Procedure, State, Transition, Verdict
-from popheal.runbook import Citation, Step
+from popheal.tables.actions import Impact
+from popheal.tables.citations import Citation, Step
+from popheal.tables.table import Procedure, State, Transition, Verdict
 
 #: Where a cancel comes from.
 ANYWHERE: Final = "any state"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from popheal.actions import Impact
-from popheal.definition import Verdict
 from popheal.diagrams.graph import ANYWHERE, IMPACTS, Edge, Graph, Node, ids
+from popheal.tables.actions import Impact
+from popheal.tables.table import Verdict
 
 #: Words that Mermaid's flowcharts don't take as the name of a node.
 _RESERVED: Final = (

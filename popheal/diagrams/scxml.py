@@ -10,8 +10,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from typing import Final
 
-from popheal.definition import Guard, Procedure, State, Transition
 from popheal.diagrams.graph import ids
+from popheal.tables.table import Guard, Procedure, State, Transition
 
 SCXML: Final = "http://www.w3.org/2005/07/scxml"
 OURS: Final = "urn:popheal:scxml"

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popheal.definition import Procedure, State, Transition
 from popheal.diagrams.graph import IMPACTS
-from popheal.runbook import Citation
+from popheal.tables.citations import Citation
+from popheal.tables.table import Procedure, State, Transition
 
 _HOW_TO_READ = (
     "The action's own step is in brackets behind it; the last column says why an outcome leads "

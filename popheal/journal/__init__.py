@@ -9,17 +9,17 @@ Imported where a healing starts: a program that only reads a table does not wait
 
 from __future__ import annotations
 
-from popheal.journal.custody import Custody
-from popheal.journal.questions import Question
-from popheal.journal.records import Entry, HealingRecord, Kind
-from popheal.journal.store import Journal, process_journal
+from popheal.journal.approvals import Question
+from popheal.journal.entries import Entry, HealingRecord, Kind
+from popheal.journal.journal import Journal, process_journal
+from popheal.journal.lease import Lease
 
 __all__ = [
-    "Custody",
     "Entry",
     "HealingRecord",
     "Journal",
     "Kind",
+    "Lease",
     "Question",
     "process_journal",
 ]

@@ -4,8 +4,8 @@ For rehearsals and tests: the PSRP backend and its client library are exercised 
 the extra ``popheal[lab]``.
 """
 
-from popheal.lab.clock import LabClock
-from popheal.lab.faults import Wire, WireFault
 from popheal.lab.lab import Lab
+from popheal.lab.real_time import LabClock
+from popheal.lab.wire_faults import Wire, WireFault
 
 __all__ = ["Lab", "LabClock", "Wire", "WireFault"]

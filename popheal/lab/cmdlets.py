@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-from popheal.backend import Backend
 from popheal.errors import (
     NotAuthorised,
     OutcomeUnknown,
@@ -15,10 +14,11 @@ from popheal.errors import (
     Unreachable,
     Unreadable,
 )
+from popheal.exchange.backend import Backend
 from popheal.lab import objects
-from popheal.lab.clixml import PsObject
+from popheal.lab.error_writer import NOT_RECOGNIZED, Ended, LostTrack, NobodyThere, Problem
 from popheal.lab.objects import Origin
-from popheal.lab.records import NOT_RECOGNIZED, Ended, LostTrack, NobodyThere, Problem
+from popheal.lab.serializer import PsObject
 
 Given = Mapping[str, object]
 Run = Callable[[Backend, Origin, Given], list[PsObject]]

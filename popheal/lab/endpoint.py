@@ -10,11 +10,11 @@ from xml.etree import ElementTree as ET
 
 from attrs import frozen
 
-from popheal.lab import wire
-from popheal.lab.faults import BROKEN_OFF, DONE_ANYWAY, FaultPlan, Wire, WireFault
-from popheal.lab.records import Ended, LostTrack, NobodyThere
+from popheal.lab import wsman
+from popheal.lab.error_writer import Ended, LostTrack, NobodyThere
 from popheal.lab.shells import Asked, Running, Shell, Shells
-from popheal.lab.wire import Request
+from popheal.lab.wire_faults import BROKEN_OFF, DONE_ANYWAY, FaultPlan, Wire, WireFault
+from popheal.lab.wsman import Request
 
 #: Seconds for which Command waits for its command to end, in case the end concerns the connection.
 _SETTLE = 0.5
@@ -80,7 +80,7 @@ class Endpoint:
     def answer(self, data: bytes) -> Reply:
         """Answer one request. Raises Hangup where there is to be none."""
         try:
-            request = wire.parse(data)
+            request = wsman.parse(data)
         except (ET.ParseError, ValueError):
             return Reply(500, b"")
         negotiates = request.action == "Receive" and not request.command_id
@@ -120,7 +120,7 @@ class Endpoint:
         }
         action = actions.get(request.action)
         if action is None:
-            return _fault(request, wire.UNKNOWN_RESOURCE, "The action is not supported.")
+            return _fault(request, wsman.UNKNOWN_RESOURCE, "The action is not supported.")
         return action(request)
 
     def _create(self, request: Request) -> Reply:
@@ -131,22 +131,22 @@ class Endpoint:
             reason = (
                 f"The resource URI ({request.resource}) was not found in the WS-Management catalog."
             )
-            return _fault(request, wire.UNKNOWN_RESOURCE, reason)
+            return _fault(request, wsman.UNKNOWN_RESOURCE, reason)
         identity = str(uuid.uuid4()).upper()
         if request.body is not None:
             identity = (request.body.get("ShellId") or identity).upper()
         shell = Shell(lambda asked: self._run(identity, asked))
         if not self.shells.add(identity, shell):
             return self._too_many(request)
-        for data in request.payloads(f"{{{wire.POWERSHELL}}}creationXml"):
+        for data in request.payloads(f"{{{wsman.POWERSHELL}}}creationXml"):
             shell.feed(data)
-        return Reply(200, wire.created(request, identity))
+        return Reply(200, wsman.created(request, identity))
 
     def _command(self, request: Request) -> Reply:
         shell = self._shell(request)
         if shell is None:
             return _gone(request)
-        for data in request.payloads(f"{{{wire.SHELL}}}Arguments"):
+        for data in request.payloads(f"{{{wsman.SHELL}}}Arguments"):
             shell.feed(data, request.command_id)
         running = shell.settle(request.command_id, _SETTLE)
         if isinstance(running.trouble, NobodyThere):
@@ -157,15 +157,15 @@ class Endpoint:
         _raise_if_lost(running)
         command = f"<rsp:CommandId>{request.command_id}</rsp:CommandId>"
         body = f"<rsp:CommandResponse>{command}</rsp:CommandResponse>"
-        return Reply(200, wire.answer(request, body))
+        return Reply(200, wsman.answer(request, body))
 
     def _send(self, request: Request) -> Reply:
         shell = self._shell(request)
         if shell is None:
             return _gone(request)
-        for data in request.payloads(f"{{{wire.SHELL}}}Stream"):
+        for data in request.payloads(f"{{{wsman.SHELL}}}Stream"):
             shell.feed(data, request.command_id)
-        return Reply(200, wire.answer(request, "<rsp:SendResponse />"))
+        return Reply(200, wsman.answer(request, "<rsp:SendResponse />"))
 
     def _receive(self, request: Request) -> Reply:
         shell = self._shell(request)
@@ -182,24 +182,24 @@ class Endpoint:
                 "The WS-Management service cannot complete the operation within the time "
                 "specified in OperationTimeout."
             )
-            return _fault(request, wire.OPERATION_TIMED_OUT, reason)
+            return _fault(request, wsman.OPERATION_TIMED_OUT, reason)
         chunks, running = received
         done = False
         if running is not None:
             _raise_if_lost(running)
             done = running.finished and not running.chunks
-        return Reply(200, wire.received(request, chunks, done=done), last=done)
+        return Reply(200, wsman.received(request, chunks, done=done), last=done)
 
     def _signal(self, request: Request) -> Reply:
         shell = self._shell(request)
         if shell is None:
             return _gone(request)
         shell.end(request.command_id)
-        return Reply(200, wire.answer(request, "<rsp:SignalResponse />"))
+        return Reply(200, wsman.answer(request, "<rsp:SignalResponse />"))
 
     def _delete(self, request: Request) -> Reply:
         self.shells.remove(request.shell_id)
-        return Reply(200, wire.answer(request, ""))
+        return Reply(200, wsman.answer(request, ""))
 
     def _shell(self, request: Request) -> Shell | None:
         return self.shells.find(request.shell_id)
@@ -212,7 +212,7 @@ class Endpoint:
 
     def _too_many(self, request: Request) -> Reply:
         return _fault(
-            request, wire.QUOTA_EXCEEDED, SHELL_LIMIT_TEXT.format(limit=self.shells.limit)
+            request, wsman.QUOTA_EXCEEDED, SHELL_LIMIT_TEXT.format(limit=self.shells.limit)
         )
 
     def _refuse(self, fault: WireFault, request: Request) -> Reply:
@@ -259,7 +259,7 @@ def _raise_if_lost(running: Running) -> None:
 
 
 def _fault(request: Request, code: int, reason: str) -> Reply:
-    return Reply(500, wire.fault(code, reason, request.message_id))
+    return Reply(500, wsman.fault(code, reason, request.message_id))
 
 
 def _gone(request: Request) -> Reply:
@@ -267,4 +267,4 @@ def _gone(request: Request) -> Reply:
         "The request for the Windows Remote Shell with ShellId "
         f"{request.shell_id} failed because the shell was not found on the server."
     )
-    return _fault(request, wire.SHELL_NOT_FOUND, reason)
+    return _fault(request, wsman.SHELL_NOT_FOUND, reason)

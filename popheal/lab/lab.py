@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from popheal.backend import Backend
 from popheal.backends.psrp.settings import (
     PsrpSettings,
     exchange_connection,
@@ -16,14 +15,15 @@ from popheal.backends.psrp.settings import (
     winrm_connection,
 )
 from popheal.errors import ConfigurationError
+from popheal.exchange.backend import Backend
 from popheal.lab.cmdlets import refused_script, run_cmdlet
 from popheal.lab.endpoint import Endpoint
-from popheal.lab.faults import FaultPlan
+from popheal.lab.error_writer import Ended, Problem
 from popheal.lab.listener import Listener, Login
 from popheal.lab.objects import Origin
-from popheal.lab.records import Ended, Problem
 from popheal.lab.shells import Asked
-from popheal.lab.windows import run_script
+from popheal.lab.windows_endpoint import run_script
+from popheal.lab.wire_faults import FaultPlan
 
 #: Seconds between two looks at which servers are up.
 _WATCH = 0.02

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
-from popheal.lab.clixml import Int64, LocalTime, PsEnum, PsList, PsObject, time_text
-from popheal.observations import (
+from popheal.exchange.models import (
     ComponentState,
     Dag,
     Database,
@@ -23,6 +22,7 @@ from popheal.observations import (
     ServerInfo,
     ServiceStatus,
 )
+from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject, time_text
 
 _CONFIGURABLE = ("Microsoft.Exchange.Data.ConfigurableObject", "System.Object")
 _MONITORING = "Microsoft.Exchange.Management.Monitoring"

@@ -19,8 +19,8 @@ from psrpcore import (
 )
 from psrpcore.types import PSInvocationState, PSRPMessageType
 
-from popheal.lab.clixml import PsObject, to_xml
-from popheal.lab.records import Ended, LostTrack, NobodyThere, Problem
+from popheal.lab.error_writer import Ended, LostTrack, NobodyThere, Problem
+from popheal.lab.serializer import PsObject, to_xml
 
 #: Bytes of output in one answer; its base64 form and the envelope stay below 150 kB.
 _CHUNK = 96 * 1024

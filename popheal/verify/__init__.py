@@ -7,15 +7,11 @@ never run: nothing that runs has a part in the proof.
 
 What is assumed is data: the variables and events of the world, and a contract for each action
 (:func:`assumption_rows`). What is not proved is a list: :data:`NOT_PROVED`.
-
-The runbook's text as it stands is in :mod:`popheal.verify.literal`, tables with a mistake each
-in :mod:`popheal.verify.mutants`, the second opinion in :mod:`popheal.verify.promela`.
 """
 
-from popheal.verify.ending import Bounds
 from popheal.verify.properties import PROPERTIES, Property
-from popheal.verify.proving import Proof, Proofs, Result, verify, verify_all, witness
-from popheal.verify.showing import (
+from popheal.verify.prove import Proof, Proofs, Result, verify, verify_all, witness
+from popheal.verify.report import (
     NOT_PROVED,
     assumption_rows,
     counterexample,
@@ -23,6 +19,7 @@ from popheal.verify.showing import (
     rows,
     size_rows,
 )
+from popheal.verify.termination import Bounds
 from popheal.verify.traces import Trace
 
 __all__ = [

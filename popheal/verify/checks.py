@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from popheal.actions import COULD_NOT_TELL, Impact
-from popheal.definition import Verdict
-from popheal.verify.terms import Cond, Outlook, Step, Tabular
-from popheal.verify.world import NO, YES
+from popheal.tables.actions import COULD_NOT_TELL, Impact
+from popheal.tables.table import Verdict
+from popheal.verify.environment import NO, YES
+from popheal.verify.model import Cond, Outlook, Step, Tabular
 
 _HARMFUL: Final = (Impact.CHANGE, Impact.DISRUPT)
 _OUT_BY_US: Final[tuple[Cond, ...]] = (

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from popheal.actions import COULD_NOT_TELL, Impact
-from popheal.definition import Verdict
+from popheal.tables.actions import COULD_NOT_TELL, Impact
+from popheal.tables.table import Verdict
 from popheal.verify.effects import EFFECTS, REFUSED
 from popheal.verify.looks import LOOKS
-from popheal.verify.terms import Answer, Contract
+from popheal.verify.model import Answer, Contract
 
 #: Verdicts of a back end's healing after which it counts as well.
 WELL: Final = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from popheal.actions import BACK_END, COULD_NOT_TELL, Impact
-from popheal.verify.terms import Answer, Cond, Contract
-from popheal.verify.world import NO, YES
+from popheal.tables.actions import BACK_END, COULD_NOT_TELL, Impact
+from popheal.verify.environment import NO, YES
+from popheal.verify.model import Answer, Cond, Contract
 
 #: An effect that was not attempted.
 REFUSED: Final = Answer(outcome="refused", sentence="Not attempted; nothing was changed.")

@@ -6,8 +6,8 @@ from typing import Final
 
 from attrs import evolve
 
-from popheal.actions import COULD_NOT_TELL, Impact
-from popheal.verify.terms import Answer, Contract
+from popheal.tables.actions import COULD_NOT_TELL, Impact
+from popheal.verify.model import Answer, Contract
 
 _UNCLEAR: Final = Answer(
     outcome=COULD_NOT_TELL, sentence="Nobody could be asked, or the answer was lost."

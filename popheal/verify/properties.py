@@ -2,8 +2,9 @@
 
 Most are decided while exploring: a *step check* says in which situations taking a step breaks
 the property, an *end check* in which situations ending so does. History variables
-(:mod:`popheal.verify.history`) remember what a precedence property speaks of. Response on all
-paths is an end check together with termination (P13): what must happen before the end happens.
+(:mod:`popheal.verify.history_variables`) remember what a precedence property speaks of. Response
+on all paths is an end check together with termination (P13): what must happen before the end
+happens.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from popheal.verify import checks
-from popheal.verify.terms import EndCheck, StepCheck
+from popheal.verify.model import EndCheck, StepCheck
 
 
 @frozen(kw_only=True)

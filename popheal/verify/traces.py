@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from popheal.verify.exploring import Exploration
-from popheal.verify.terms import Event, Step
+from popheal.verify.explorer import Exploration
+from popheal.verify.model import Event, Step
 
 #: Who takes part in a sequence diagram, besides the run.
 _PLACES = {"a person": "person", "somebody else": "others"}

@@ -18,9 +18,9 @@ from popheal import (
     Timing,
     Verdict,
 )
-from popheal.actions import Impact
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import SimulatedBackend, load_scenario
+from popheal.tables.actions import Impact
 
 
 def watch(event: Event) -> None:

@@ -8,10 +8,10 @@ from popheal.backends.psrp.settings import (
     AUTHS,
     Connection,
     PsrpSettings,
-    Secret,
     exchange_connection,
     winrm_connection,
 )
+from popheal.util.secrets import Secret
 
 __all__ = [
     "AUTHS",

@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from popheal.backends.psrp import reading, scripts
+from popheal.backends.psrp import parse, scripts
 from popheal.backends.psrp.settings import PsrpSettings
 from popheal.errors import CommandFailed, Unreadable
-from popheal.names import same_server, short_name
-from popheal.observations import (
+from popheal.exchange.models import (
     ComponentState,
     Dag,
     Database,
@@ -33,9 +32,10 @@ from popheal.observations import (
     ServerInfo,
     ServiceStatus,
 )
+from popheal.exchange.names import same_server, short_name
 
 if TYPE_CHECKING:
-    from popheal.backends.psrp.routes import Routes
+    from popheal.backends.psrp.routing import Routes
 
 _DEFAULT_LOGS = r"%ExchangeInstallPath%Logging\Pop3"
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,256}", re.ASCII)
@@ -44,7 +44,7 @@ _MOST_EVENTS = 1000
 
 
 class PsrpBackend:
-    """Performs looks and effects on a real organisation: a :class:`~popheal.backend.Backend`.
+    """Looks at a real organisation, and acts on it: :class:`~popheal.exchange.backend.Backend`.
 
     Connections are made when first needed, kept, and closed by :meth:`close`. One thread uses a
     backend at a time; a second one waits.
@@ -93,7 +93,7 @@ class PsrpBackend:
 
     def server_info(self, server: str) -> ServerInfo:
         answer, command = self._exchange(server, "Get-ExchangeServer", Identity=server)
-        info = reading.server_info(reading.only(answer, server=server, command=command))
+        info = parse.server_info(parse.only(answer, server=server, command=command))
         if not (same_server(info.fqdn, server) or same_server(info.name, server)):
             raise Unreadable(
                 server=server, command=command, cause=f"the answer is about '{info.fqdn}'"
@@ -102,58 +102,58 @@ class PsrpBackend:
 
     def all_servers(self, server: str) -> Sequence[ServerInfo]:
         answer, command = self._exchange(server, "Get-ExchangeServer")
-        return [reading.server_info(row) for row in _rows(answer, server, command)]
+        return [parse.server_info(row) for row in _rows(answer, server, command)]
 
     def mailbox_server(self, server: str) -> MailboxServer:
         answer, command = self._exchange(server, "Get-MailboxServer", Identity=server)
-        return reading.mailbox_server(reading.only(answer, server=server, command=command))
+        return parse.mailbox_server(parse.only(answer, server=server, command=command))
 
     def dag(self, server: str, name: str) -> Dag:
         answer, command = self._exchange(
             server, "Get-DatabaseAvailabilityGroup", Identity=name, Status=True
         )
-        return reading.dag(reading.only(answer, server=server, command=command))
+        return parse.dag(parse.only(answer, server=server, command=command))
 
     def server_health(self, server: str) -> Sequence[MonitorHealth]:
         answer, command = self._exchange(server, "Get-ServerHealth", Identity=server)
-        return [reading.monitor_health(row) for row in _rows(answer, server, command)]
+        return [parse.monitor_health(row) for row in _rows(answer, server, command)]
 
     def invoke_probe(self, server: str, probe: str) -> ProbeResult:
         answer, command = self._exchange(
             server, "Invoke-MonitoringProbe", Identity=probe, Server=server
         )
-        row = reading.only(answer, server=server, command=command)
-        return reading.probe_result(row, probe)
+        row = parse.only(answer, server=server, command=command)
+        return parse.probe_result(row, probe)
 
     def database_copies(self, server: str) -> Sequence[DatabaseCopy]:
         answer, command = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Server=server)
-        return [reading.database_copy(row) for row in _rows(answer, server, command)]
+        return [parse.database_copy(row) for row in _rows(answer, server, command)]
 
     def copies_of(self, server: str, database: str) -> Sequence[DatabaseCopy]:
         answer, command = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Identity=database)
-        return [reading.database_copy(row) for row in _rows(answer, server, command)]
+        return [parse.database_copy(row) for row in _rows(answer, server, command)]
 
     def databases(self, server: str) -> Sequence[Database]:
         answer, command = self._exchange(server, "Get-MailboxDatabase", Server=server)
-        return [reading.database(row) for row in _rows(answer, server, command)]
+        return [parse.database(row) for row in _rows(answer, server, command)]
 
     def component_states(self, server: str) -> Sequence[ComponentState]:
         answer, command = self._exchange(server, "Get-ServerComponentState", Identity=server)
-        return [reading.component_state(row) for row in _rows(answer, server, command)]
+        return [parse.component_state(row) for row in _rows(answer, server, command)]
 
     def pop_settings(self, server: str) -> PopSettings:
         answer, command = self._exchange(server, "Get-PopSettings", Server=server)
-        return reading.pop_settings(reading.only(answer, server=server, command=command))
+        return parse.pop_settings(parse.only(answer, server=server, command=command))
 
     def services(self, server: str, names: Sequence[str]) -> Sequence[ServiceStatus]:
         answer, command = self._plain(
             server, "read services", scripts.SERVICES, {"Name": list(names)}
         )
-        return [reading.service(row) for row in _rows(answer, server, command)]
+        return [parse.service(row) for row in _rows(answer, server, command)]
 
     def host_status(self, server: str) -> HostStatus:
         answer, command = self._plain(server, "read boot time", scripts.HOST_STATUS)
-        return reading.host_status(reading.only(answer, server=server, command=command))
+        return parse.host_status(parse.only(answer, server=server, command=command))
 
     def pop_logs(
         self, server: str, location: str, since: datetime, until: datetime
@@ -169,7 +169,7 @@ class PsrpBackend:
                 **_LOG_LIMITS,
             },
         )
-        return [reading.log_file(row) for row in _rows(answer, server, command)]
+        return [parse.log_file(row) for row in _rows(answer, server, command)]
 
     def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
         answer, command = self._plain(
@@ -178,7 +178,7 @@ class PsrpBackend:
             scripts.RECOVERY_ACTIONS,
             {"Since": _stamp(since), "Most": _MOST_EVENTS},
         )
-        return reading.recovery_actions(_rows(answer, server, command))
+        return parse.recovery_actions(_rows(answer, server, command))
 
     # --- effects -----------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class PsrpBackend:
 
     def _connected(self) -> Routes:
         if self._routes is None:
-            from popheal.backends.psrp.routes import Routes
+            from popheal.backends.psrp.routing import Routes
 
             self._routes = Routes(self.settings)
         return self._routes
@@ -280,8 +280,8 @@ class PsrpBackend:
         self._plain(server, what, script, {"Service": service}, effect=True)
 
 
-def _rows(answer: Sequence[object], server: str, command: str) -> list[reading.Row]:
-    return reading.rows(answer, server=server, command=command)
+def _rows(answer: Sequence[object], server: str, command: str) -> list[parse.Row]:
+    return parse.rows(answer, server=server, command=command)
 
 
 def _stamp(moment: datetime) -> str:

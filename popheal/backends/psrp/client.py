@@ -18,10 +18,11 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.serializer import Serializer
 from pypsrp.wsman import WSMan, WSManAction
 
+from popheal.backends.psrp.clixml import read
+from popheal.backends.psrp.error_records import ErrorText
 from popheal.backends.psrp.failures import Diagnosis, Stage, Trouble, diagnose
-from popheal.backends.psrp.records import ErrorText
-from popheal.backends.psrp.settings import PsrpSettings, Secret, Target, is_loopback
-from popheal.backends.psrp.values import read
+from popheal.backends.psrp.settings import PsrpSettings, Target, is_loopback
+from popheal.util.secrets import Secret
 
 # What pypsrp logs would otherwise, where nobody set up logging, land on stderr with tracebacks.
 logging.getLogger("pypsrp").addHandler(logging.NullHandler())
@@ -71,7 +72,7 @@ class ConnectionFailure(Exception):
         self.diagnosis = diagnosis
 
 
-class Session:
+class RemoteShell:
     """A runspace on one endpoint, opened when first used."""
 
     def __init__(self, target: Target, settings: PsrpSettings) -> None:
@@ -193,7 +194,7 @@ class _Wsman(WSMan):  # type: ignore[misc,unused-ignore]
 
 
 class _Deserializer(Serializer):  # type: ignore[misc,unused-ignore]
-    """Output is read by :mod:`popheal.backends.psrp.values`; the rest as pypsrp does.
+    """Output is read by :mod:`popheal.backends.psrp.clixml`; the rest as pypsrp does.
 
     pypsrp leaves a list inside an object unread, and later fails on references to type names
     first met in there. In what is still left to it an unknown reference counts as nothing.

@@ -32,7 +32,7 @@ from requests.exceptions import (
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from spnego.exceptions import SpnegoError
 
-from popheal.backends.psrp.values import shortened
+from popheal.backends.psrp.clixml import shortened
 from popheal.errors import (
     BackendError,
     CommandFailed,

@@ -8,7 +8,7 @@
 from popheal.backends.simulated.backend import SimulatedBackend
 from popheal.backends.simulated.history import Happening, History
 from popheal.backends.simulated.organisation import Organisation
-from popheal.backends.simulated.randomised import random_organisation, random_tables
+from popheal.backends.simulated.random_scenarios import random_organisation, random_tables
 from popheal.backends.simulated.scenario import (
     DEFAULT_SCENARIO,
     Expected,

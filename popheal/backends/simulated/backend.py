@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from popheal.backends.simulated.calls import LATE, BrokenCall, error_of
+from popheal.backends.simulated.call_faults import LATE, BrokenCall, error_of
 from popheal.backends.simulated.history import POPHEAL, CallBroken
 from popheal.backends.simulated.organisation import Organisation
-from popheal.clock import Clock
 from popheal.errors import BackendError
-from popheal.observations import (
+from popheal.exchange.models import (
     ComponentState,
     Dag,
     Database,
@@ -27,12 +26,13 @@ from popheal.observations import (
     ServerInfo,
     ServiceStatus,
 )
+from popheal.util.clock import Clock
 
 T = TypeVar("T")
 
 
 class SimulatedBackend:
-    """Acts on a simulated organisation, as popheal; keeps :class:`popheal.backend.Backend`.
+    """Acts on a simulated organisation, as popheal: :class:`~popheal.exchange.backend.Backend`.
 
     Besides what the organisation does by itself, each call can be made to fail by the
     organisation's script, with its effect carried out, not carried out, or carried out late.

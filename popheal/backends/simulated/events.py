@@ -14,7 +14,7 @@ from popheal.backends.simulated.history import (
     Happening,
 )
 from popheal.backends.simulated.organisation import Organisation
-from popheal.backends.simulated.recovering import REBOOT, RESTART, Deed
+from popheal.backends.simulated.recovery_actions import REBOOT, RESTART, Deed
 from popheal.errors import BackendError
 
 

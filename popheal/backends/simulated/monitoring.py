@@ -11,7 +11,7 @@ from popheal.backends.simulated.faults import POP_ASPECTS
 from popheal.backends.simulated.history import NATURE, MonitorChanged
 from popheal.backends.simulated.model import BACK_END, FRONT_END, HEALTH_MANAGER, Server
 from popheal.backends.simulated.world import World
-from popheal.observations import MonitorHealth
+from popheal.exchange.models import MonitorHealth
 
 #: Seconds between evaluations, and how long a monitor is Degraded before it is Unhealthy.
 INTERVAL = 60.0

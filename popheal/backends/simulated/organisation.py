@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from threading import RLock
 
-from popheal.backends.simulated import curing, views
+from popheal.backends.simulated import curing, rows
 from popheal.backends.simulated.availability import Availability
-from popheal.backends.simulated.calls import BrokenCalls
+from popheal.backends.simulated.call_faults import BrokenCalls
 from popheal.backends.simulated.faults import Fault
 from popheal.backends.simulated.history import (
     POPHEAL,
@@ -31,16 +31,15 @@ from popheal.backends.simulated.history import (
 )
 from popheal.backends.simulated.model import Server
 from popheal.backends.simulated.monitoring import Monitoring
-from popheal.backends.simulated.poplog import LogBook
+from popheal.backends.simulated.pop3_log import LogBook
 from popheal.backends.simulated.power import Power
-from popheal.backends.simulated.probing import Probing
-from popheal.backends.simulated.recovering import Recovering
+from popheal.backends.simulated.probes import Probing
+from popheal.backends.simulated.recovery_actions import Recovering
 from popheal.backends.simulated.services import Services
 from popheal.backends.simulated.timeline import Timeline
-from popheal.backends.simulated.world import Work, World
-from popheal.clock import Clock
+from popheal.backends.simulated.world import RunContext, World
 from popheal.errors import Unreachable
-from popheal.observations import (
+from popheal.exchange.models import (
     ComponentState,
     Dag,
     Database,
@@ -55,6 +54,7 @@ from popheal.observations import (
     ServerInfo,
     ServiceStatus,
 )
+from popheal.util.clock import Clock
 
 _numbers = itertools.count(1)
 
@@ -127,25 +127,25 @@ class Organisation:
 
     def server_info(self, server: str) -> ServerInfo:
         with self.present():
-            return views.server_info(self._asked(server, "Get-ExchangeServer"))
+            return rows.server_info(self._asked(server, "Get-ExchangeServer"))
 
     def all_servers(self, server: str) -> Sequence[ServerInfo]:
         with self.present() as world:
             self._asked(server, "Get-ExchangeServer")
-            return [views.server_info(s) for s in world.servers]
+            return [rows.server_info(s) for s in world.servers]
 
     def mailbox_server(self, server: str) -> MailboxServer:
         with self.present() as world:
             found = self._asked(server, "Get-MailboxServer")
             self._need_mailbox(found, "Get-MailboxServer")
-            return views.mailbox_server(world, found)
+            return rows.mailbox_server(world, found)
 
     def dag(self, server: str, name: str) -> Dag:
         with self.present() as world:
             found = self._asked(server, "Get-DatabaseAvailabilityGroup")
             for dag in world.dags:
                 if dag.name.casefold() == name.casefold():
-                    return views.dag(world, dag)
+                    return rows.dag(world, dag)
             raise world.failed(
                 found, "Get-DatabaseAvailabilityGroup", f"The object '{name}' couldn't be found."
             )
@@ -174,9 +174,9 @@ class Organisation:
                 for database in world.databases_on(found)
                 if (copy := database.copy_on(found)) is not None
             ]
-            rows = [views.copy(self.availability, database, copy) for database, copy in pairs]
-            world.record(views.copies_seen(world, found, actor, pairs, rows, whole_server=True))
-            return rows
+            seen = [rows.copy(self.availability, database, copy) for database, copy in pairs]
+            world.record(rows.copies_seen(world, found, actor, pairs, seen, whole_server=True))
+            return seen
 
     def copies_of(self, server: str, database: str, actor: str = POPHEAL) -> Sequence[DatabaseCopy]:
         with self.present() as world:
@@ -187,23 +187,23 @@ class Organisation:
                     found, "Get-MailboxDatabaseCopyStatus", f"There is no database '{database}'."
                 )
             pairs = [(named, copy) for copy in named.copies]
-            rows = [views.copy(self.availability, named, copy) for copy in named.copies]
-            world.record(views.copies_seen(world, found, actor, pairs, rows, whole_server=False))
-            return rows
+            seen = [rows.copy(self.availability, named, copy) for copy in named.copies]
+            world.record(rows.copies_seen(world, found, actor, pairs, seen, whole_server=False))
+            return seen
 
     def databases(self, server: str) -> Sequence[Database]:
         with self.present() as world:
             found = self._asked(server, "Get-MailboxDatabase")
             self._need_mailbox(found, "Get-MailboxDatabase")
-            return [views.database(d) for d in world.databases_on(found)]
+            return [rows.database(d) for d in world.databases_on(found)]
 
     def component_states(self, server: str) -> Sequence[ComponentState]:
         with self.present():
-            return views.component_states(self._up(server, "Get-ServerComponentState"))
+            return rows.component_states(self._up(server, "Get-ServerComponentState"))
 
     def pop_settings(self, server: str) -> PopSettings:
         with self.present() as world:
-            return views.pop_settings(world, self._asked(server, "Get-PopSettings"))
+            return rows.pop_settings(world, self._asked(server, "Get-PopSettings"))
 
     def services(self, server: str, names: Sequence[str]) -> Sequence[ServiceStatus]:
         with self.present():
@@ -211,14 +211,14 @@ class Organisation:
 
     def host_status(self, server: str) -> HostStatus:
         with self.present() as world:
-            return views.host_status(world, self._host(server, "Win32_OperatingSystem"))
+            return rows.host_status(world, self._host(server, "Win32_OperatingSystem"))
 
     def pop_logs(
         self, server: str, location: str, since: datetime, until: datetime
     ) -> Sequence[LogFile]:
         with self.present() as world:
             found = self._host(server, "Get-ChildItem")
-            if not views.same_folder(location, found.log_location):
+            if not rows.same_folder(location, found.log_location):
                 raise world.failed(found, "Get-ChildItem", f"Cannot find path '{location}'.")
             return self.log_book.read(found, since, until)
 
@@ -371,7 +371,7 @@ class Organisation:
 
     # --- waiting ---------------------------------------------------------------------------------
 
-    def _finish(self, work: Work | None) -> None:
+    def _finish(self, work: RunContext | None) -> None:
         if work is None or self._on_the_timeline():
             # What the timeline does, nobody waits for.
             return

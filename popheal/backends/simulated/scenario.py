@@ -36,11 +36,11 @@ from pathlib import Path
 from attrs import frozen
 
 from popheal.backends.simulated.backend import SimulatedBackend
-from popheal.backends.simulated.building import build
+from popheal.backends.simulated.build import build
 from popheal.backends.simulated.organisation import Organisation
 from popheal.backends.simulated.tables import Table
-from popheal.clock import Clock, VirtualClock
 from popheal.errors import ConfigurationError, UnknownName
+from popheal.util.clock import Clock, VirtualClock
 
 #: The scenario ``popheal rehearse`` plays if none is named.
 DEFAULT_SCENARIO = "mailbox-healed-by-reboot"

@@ -15,10 +15,10 @@ from popheal.backends.simulated.history import (
 )
 from popheal.backends.simulated.model import FRONT_END, HEALTH_MANAGER, Server, Service
 from popheal.backends.simulated.monitoring import Monitoring
-from popheal.backends.simulated.poplog import LogBook, logs
-from popheal.backends.simulated.world import Work, World
+from popheal.backends.simulated.pop3_log import LogBook, logs
+from popheal.backends.simulated.world import RunContext, World
 from popheal.errors import OutcomeUnknown
-from popheal.observations import ServiceStatus
+from popheal.exchange.models import ServiceStatus
 
 #: Seconds a service takes to stop, and to start.
 STOPPING, STARTING = 4.0, 6.0
@@ -51,7 +51,7 @@ class Services:
             for s in found
         ]
 
-    def restart(self, server: Server, name: str, actor: str) -> Work:
+    def restart(self, server: Server, name: str, actor: str) -> RunContext:
         """Begin to restart a service; a stopped one is started."""
         service = self._known(server, name, "Restart-Service")
         was_running = service.running
@@ -91,7 +91,7 @@ class Services:
         due = self.world.while_up(server, STOPPING + STARTING, started)
         return self._outcome(server, service, boots, due, "Restart-Service")
 
-    def start(self, server: Server, name: str, actor: str) -> Work | None:
+    def start(self, server: Server, name: str, actor: str) -> RunContext | None:
         """Begin to start a service; nothing is done to a running one."""
         service = self._known(server, name, "Start-Service")
         if service.running:
@@ -217,7 +217,7 @@ class Services:
 
     def _outcome(
         self, server: Server, service: Service, boots: int, due: datetime, command: str
-    ) -> Work:
+    ) -> RunContext:
         def check() -> None:
             if server.boots != boots:
                 raise OutcomeUnknown(
@@ -228,7 +228,7 @@ class Services:
             if service.state != "Running":
                 raise self.world.failed(server, command, _cannot_start(service, service.state))
 
-        return Work(due, check)
+        return RunContext(due, check)
 
 
 def _cannot_start(service: Service, why: str) -> str:

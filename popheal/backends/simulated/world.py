@@ -27,7 +27,7 @@ SPELLINGS: dict[str, Callable[[Server], str]] = {
 
 
 @frozen
-class Work:
+class RunContext:
     """Something a caller has to wait for.
 
     Attributes:

@@ -1,0 +1,216 @@
+"""What must hold for a healing as a whole, its rows included; and what its rows leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from popheal.audit.records import AuditEntry, HealingStory, RunStory
+from popheal.audit.table_checks import stopped_at
+from popheal.journal.entries import Kind
+from popheal.tables.table import Verdict
+
+#: The run at fault (empty: the healing as a whole), the entry, and a sentence.
+Found = Iterator[tuple[str, AuditEntry | None, str]]
+
+#: A clock that is corrected while healings go on may be set back by this much.
+_CORRECTED: Final = timedelta(seconds=30)
+_ANSWERS: Final = ("granted", "refused", "expired")
+#: Verdicts that say that nothing was changed.
+_UNTOUCHED: Final = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.HELD, Verdict.UNKNOWN)
+
+
+def _top(story: HealingStory) -> list[RunStory]:
+    """The runs on the alert's server, in order; not those that are part of another."""
+    return [
+        run
+        for run in story.runs.values()
+        if not any(line.data.get("parent") for line in run.lines if line.kind is Kind.RUN_STARTED)
+    ]
+
+
+# --- the rows ------------------------------------------------------------------------------------
+
+
+def times_are_in_order(story: HealingStory) -> Found:
+    """J2: no entry is of a time before the one in front of it, nor after the end."""
+    last: datetime | None = story.begun_at
+    for line in story.lines:
+        if last and line.at < last - _CORRECTED:
+            yield line.run, line, f"it is of {line.at}, and what comes before it of {last}"
+        if story.ended_at and line.at > story.ended_at + _CORRECTED:
+            yield line.run, line, f"it is of {line.at}, after the healing had ended"
+        last = line.at
+
+
+def runs_begin_with_their_start(story: HealingStory) -> Found:
+    """J3: a run is started once, before anything is done in it."""
+    for run in story.runs.values():
+        lines = [line for line in run.lines if line.kind not in (Kind.ASKED, Kind.ANSWERED)]
+        if lines[0].kind is not Kind.RUN_STARTED:
+            yield run.id, lines[0], "the run has no start before this"
+        for line in lines[1:]:
+            if line.kind is Kind.RUN_STARTED:
+                yield run.id, line, "the run is started a second time"
+        if not run.id.startswith(f"{story.id}."):
+            yield run.id, lines[0], "the run is not named after its healing"
+
+
+def paths_grow_step_by_step(story: HealingStory) -> Found:
+    """J4: each step goes on where the one before led, so that none is missing."""
+    for run in story.runs.values():
+        told = [line for line in run.lines if line.then]
+        for earlier, later in pairwise(told):
+            if (problem := _path_problem(earlier, later)) is not None:
+                yield run.id, later, problem
+
+
+def _path_problem(earlier: AuditEntry, later: AuditEntry) -> str | None:
+    if earlier.then is None or later.then is None:
+        return None
+    before, now = earlier.then.path, later.then.path
+    if now[: len(before)] != before or later.then.state != now[-1]:
+        return "the states that it went through are others than before"
+    moved = later.kind in (Kind.OUTCOME, Kind.CANCELLED)
+    settled = earlier.then.hash != later.then.hash
+    if settled:
+        return None
+    if len(now) != len(before) + moved:
+        return f"{len(now) - len(before)} steps were taken here, where {moved:d} is written down"
+    if later.kind is Kind.OUTCOME and later.state != before[-1]:
+        return f"it is about {later.state}, but the run was at {before[-1]}"
+    return None
+
+
+def report_agrees(story: HealingStory) -> Found:
+    """J5: the report says what the entries say."""
+    report = story.report
+    if not story.ended:
+        if report is not None or story.verdict is not None:
+            yield "", None, "it has not ended, but has a verdict or a report"
+        return
+    if report is None:
+        yield "", None, "it has ended without a report"
+        return
+    said = story.verdict.value if story.verdict else "none"
+    if report.get("verdict") != said:
+        yield "", None, f"its verdict is {said}, and its report says {report.get('verdict')}"
+    if report.get("id") != story.id:
+        yield "", None, f"its report is that of {report.get('id')}"
+    told = {one.get("id"): one for one in report.get("runs", ())}
+    for name in {*told} ^ {*story.runs}:
+        where = "the report" if name in told else "the entries"
+        yield str(name), None, f"only {where} has this run"
+    for run in story.runs.values():
+        if run.id in told and tuple(told[run.id].get("path", ())) != run.then.path:
+            yield run.id, run.lines[-1], "the report tells of other states than the entries"
+
+
+# --- properties of all runs together -------------------------------------------------------------
+
+
+def approvals_are_answered(story: HealingStory) -> Found:
+    """P12, the questions: each has an answer, and each answer a question."""
+    asked = [line for line in story.lines if line.kind is Kind.ASKED]
+    answered = [line for line in story.lines if line.kind is Kind.ANSWERED]
+    stop = _stopped(story)
+    for line in asked:
+        moot = stop is not None and stop > line.seq
+        if story.ended and not moot and not _answers(line, answered):
+            yield line.run, line, "an approval was asked for, and it is not said what came of it"
+    for line in answered:
+        questions = [one for one in asked if _answers(one, [line])]
+        if line.outcome not in _ANSWERS:
+            yield line.run, line, f"an approval was answered with '{line.outcome}'"
+        if not questions:
+            yield line.run, line, "an approval was answered that nobody had asked for"
+        elif line.outcome == "granted" and _too_late(questions[-1], line):
+            yield line.run, line, "an approval was granted after it had expired"
+
+
+def effects_were_approved(story: HealingStory) -> Found:
+    """P12, the effects: what needs an approval comes after one."""
+    answered = [line for line in story.lines if line.kind is Kind.ANSWERED]
+    for run in story.runs.values():
+        for line in run.harmful:
+            policy = story.policy_at(line.seq)
+            if policy is None or not policy.needs_approval(run.impact_of(line)):
+                continue
+            before = [one for one in answered if one.run == run.id and one.seq < line.seq]
+            if not before or before[-1].outcome != "granted":
+                yield run.id, line, f"{line.what} on {line.server} without the approval it needed"
+
+
+def _answers(question: AuditEntry, answers: list[AuditEntry]) -> list[AuditEntry]:
+    return [
+        one
+        for one in answers
+        if one.seq > question.seq
+        and one.run == question.run
+        and one.data.get("plan") == question.data.get("plan")
+    ]
+
+
+def _too_late(question: AuditEntry, answer: AuditEntry) -> bool:
+    try:
+        return answer.at > datetime.fromisoformat(str(question.data["expires_at"]))
+    except (KeyError, ValueError, TypeError):
+        return False  # it says nothing of a time
+
+
+def _stopped(story: HealingStory) -> int | None:
+    stops = [at for run in story.runs.values() if (at := stopped_at(run)) is not None]
+    return min(stops, default=None)
+
+
+def after_a_stop_only_restoring(story: HealingStory) -> Found:
+    """P18: once a stop was heeded, nothing is changed any more in any run."""
+    stop = _stopped(story)
+    if stop is None:
+        return
+    for run in story.runs.values():
+        for line in run.harmful:
+            if line.seq > stop:
+                yield run.id, line, f"{line.what} on {line.server}, after a person had said stop"
+
+
+def verdict_is_true(story: HealingStory) -> Found:
+    """P22, the part of the healing: its verdict fits those of its runs, and what was done."""
+    if not story.ended or story.verdict is None:
+        return
+    top = _top(story)
+    verdicts = [run.verdict for run in top]
+    if story.verdict is Verdict.RECOVERED and (not top or {*verdicts} != {Verdict.RECOVERED}):
+        yield "", None, "it is said to have recovered, but not every run has"
+    elif verdicts and verdicts[-1] not in (Verdict.RECOVERED, story.verdict):
+        said = verdicts[-1].value if verdicts[-1] else "not ended"
+        yield top[-1].id, None, f"the last run is {said}, and the healing {story.verdict.value}"
+    if story.verdict in _UNTOUCHED:
+        for run in story.runs.values():
+            for line in run.harmful[:1]:
+                yield run.id, line, f"{line.what}, though the verdict is {story.verdict.value}"
+
+
+# --- what is left open ---------------------------------------------------------------------------
+
+
+def notes_of(story: HealingStory) -> Iterator[tuple[str, str]]:
+    """What could not be checked, or has not ended: the sentence, and what it is about."""
+    if story.damages:
+        yield "other properties of what can't be read in full are not checked", story.id
+        return
+    if not story.ended:
+        yield "not ended: being carried out, or to be gone on with (popheal resume)", story.id
+    for kind in sorted(story.unknown):
+        yield (
+            f"entries of the kind '{kind}', which this popheal does not know, are left out",
+            (story.id),
+        )
+    if any(policy is None for _, policy in story.policies):
+        yield "the policy can't be read by this popheal: P3, P8 and P12 are not checked", story.id
+    for run in story.runs.values():
+        if run.then.table is None:
+            told = f"{run.then.procedure}, table {run.then.hash}"
+            yield f"this popheal does not know the {told}: P15, P16 and P23 are not checked", run.id

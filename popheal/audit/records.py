@@ -1,0 +1,228 @@
+"""A healing as its journal tells it, as records: its runs, and each as an entry has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
+from popheal.journal.entries import Kind
+from popheal.policy.policy import Policy
+from popheal.tables.actions import Impact
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
+from popheal.tables.table import Procedure, Verdict
+
+#: The tables that this popheal knows, by hash.
+TABLES: Final = {one.hash: one for one in (*PROCEDURES.values(), SETTLE_DEBTS)}
+
+
+@frozen(kw_only=True)
+class Violation:
+    """One place where a journal breaks a property.
+
+    Attributes:
+        id: The property.
+        sentence: What is wrong there.
+        healing: The healing; empty if it is about none.
+        run: The run; empty if it is about the healing as a whole.
+        seq: The entry, by its place in the journal; None if it is about no single one.
+    """
+
+    id: str
+    sentence: str
+    healing: str = ""
+    run: str = ""
+    seq: int | None = None
+
+
+@frozen(kw_only=True)
+class RunThen:
+    """A run as an entry has it."""
+
+    procedure: str
+    hash: str
+    server: str
+    monitor: str
+    mailbox_role: bool
+    state: str
+    path: tuple[str, ...]
+    debts: tuple[Debt, ...]
+    boot_at_start: datetime | None
+    passed_on_boot: datetime | None
+    changed_at: datetime | None
+    active_before: tuple[str, ...]
+
+    @property
+    def table(self) -> Procedure | None:
+        """The table it followed, if this popheal knows it."""
+        return TABLES.get(self.hash)
+
+    def owes(self, kind: DebtKind) -> Debt | None:
+        """The debt of that kind that is still owed."""
+        return next(
+            (one for one in self.debts if one.kind is kind and one.status is DebtStatus.OWED), None
+        )
+
+
+@frozen(kw_only=True, eq=False)
+class AuditEntry:
+    """One entry of the history, and the run as it then was.
+
+    Attributes:
+        state: Of an outcome, the state whose action it came of; else the run's state.
+        impact: Of an outcome, the impact of its action, as it was written down.
+    """
+
+    seq: int
+    at: datetime
+    run: str
+    server: str
+    kind: Kind
+    what: str
+    outcome: str
+    data: Mapping[str, Any]
+    then: RunThen | None
+    state: str
+    impact: Impact | None
+
+    def is_outcome(self, *actions: str) -> bool:
+        """Whether it says what came of one of these actions, which was at least tried."""
+        return self.kind is Kind.OUTCOME and self.what in actions and self.outcome != "refused"
+
+
+@define(kw_only=True, slots=False, eq=False)
+class RunStory:
+    """One run: its entries in order, the first of which started it.
+
+    Attributes:
+        found: Whether triage had verified its monitor's failure on its server before it.
+        reported: How it ended, by the report; None if there is none.
+    """
+
+    id: str
+    healing: HealingStory = field(repr=False)
+    lines: list[AuditEntry] = field(factory=list)
+    found: bool = False
+    reported: Verdict | None = None
+
+    @property
+    def then(self) -> RunThen:
+        """The run as its last entry has it."""
+        return next(line.then for line in reversed(self.lines) if line.then)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How it ended; None if it has not, or if neither table nor report tells."""
+        table = self.then.table
+        return (table.endings.get(self.then.state) if table else None) or self.reported
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is known to have ended."""
+        return self.verdict is not None or self.healing.ended
+
+    @property
+    def settled(self) -> bool:
+        """Whether it was gone on with on another table, only to pay what it owed."""
+        return self.then.hash == SETTLE_DEBTS.hash
+
+    @cached_property
+    def intents(self) -> list[AuditEntry]:
+        """Its effects, as they were written down before they were commanded."""
+        return [line for line in self.lines if line.kind is Kind.INTENT]
+
+    @cached_property
+    def outcomes(self) -> list[AuditEntry]:
+        """What came of its actions."""
+        return [line for line in self.lines if line.kind is Kind.OUTCOME]
+
+    def last(self, *actions: str, before: int | None = None) -> AuditEntry | None:
+        """The last outcome of one of these actions that was at least tried."""
+        for line in reversed(self.outcomes):
+            if (before is None or line.seq < before) and line.is_outcome(*actions):
+                return line
+        return None
+
+    def outcome_of(self, intent: AuditEntry) -> AuditEntry | None:
+        """What came of the action that an effect was part of; None if that was not written."""
+        following = next((line for line in self.outcomes if line.seq > intent.seq), None)
+        # A run whose table had changed goes on elsewhere.
+        return following if following and following.state == intent.state else None
+
+    def dag_at(self, seq: int) -> str:
+        """The availability group of its server, as far as it was known then; folded."""
+        known = [line.data["dag"] for line in self.lines if line.seq <= seq and "dag" in line.data]
+        return str(known[-1] or "").casefold() if known else ""
+
+    def impact_of(self, intent: AuditEntry) -> Impact:
+        """What an effect did to the world, whatever the table calls it."""
+        if intent.what in ("reboot", "set_activation_disabled"):
+            return Impact.DISRUPT if intent.data.get("value", True) else Impact.RESTORE
+        if intent.what == "set_protocol_logging":
+            return Impact.CHANGE if intent.data["value"] else Impact.RESTORE
+        if intent.what in ("start_service", "move_database"):
+            return Impact.RESTORE
+        return Impact.RESTORE if self._is_reload(intent) else Impact.CHANGE
+
+    def _is_reload(self, intent: AuditEntry) -> bool:
+        """Whether a restart of a service made a restored setting take effect."""
+        outcome = self.outcome_of(intent)
+        if outcome:
+            name = outcome.what
+        else:
+            table = intent.then.table if intent.then else None
+            known = table.by_name.get(intent.state) if table else None
+            name = known.action.name if known else ""
+        restored = any(
+            one.what == "set_protocol_logging" and not one.data["value"] and one.seq < intent.seq
+            for one in self.intents
+        )
+        return name == "reload_pop3" and restored
+
+    @cached_property
+    def harmful(self) -> list[AuditEntry]:
+        """The effects that changed or disrupted something."""
+        return [line for line in self.intents if not self.impact_of(line).harmless]
+
+
+@define(kw_only=True, eq=False)
+class HealingStory:
+    """One healing, as far as it could be read.
+
+    Attributes:
+        policies: What was allowed, each with the entry from which on it was.
+        damages: What could not be read. Then the rest is not to be relied on.
+        unknown: Kinds of entries that this popheal does not know.
+    """
+
+    id: str
+    organisation: str = ""
+    server: str = ""
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+    verdict: Verdict | None = None
+    report: Mapping[str, Any] | None = None
+    policies: list[tuple[int, Policy | None]] = field(factory=list)
+    lines: list[AuditEntry] = field(factory=list)
+    runs: dict[str, RunStory] = field(factory=dict)
+    damages: list[Violation] = field(factory=list)
+    unknown: set[str] = field(factory=set)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.ended_at is not None
+
+    def policy_at(self, seq: int) -> Policy | None:
+        """What was allowed at that entry; None if it can't be read here."""
+        return [policy for since, policy in self.policies if since <= seq][-1]
+
+    def damage(self, sentence: str, run: str = "", seq: int | None = None) -> None:
+        """Note what could not be read."""
+        self.damages.append(
+            Violation(id="J1", sentence=sentence, healing=self.id, run=run, seq=seq)
+        )

@@ -1,0 +1,331 @@
+"""What must hold for each run: one small function a property, which yields what breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from popheal.audit.records import AuditEntry, RunStory
+from popheal.tables.actions import COULD_NOT_TELL
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
+from popheal.tables.table import Verdict
+
+#: What breaks a property: the entry at fault, if it is a single one, and a sentence.
+Found = Iterator[tuple[AuditEntry | None, str]]
+RunCheck = Callable[[RunStory], Found]
+
+#: Boot times of one boot may be told a little apart.
+_SAME_BOOT: Final = timedelta(seconds=30)
+LOOKS: Final = ("probe", "check_health")
+_ILL: Final = ("failed", "unhealthy")
+WELL: Final = ("succeeded", "healthy")
+#: After these, an earlier look at POP says nothing any more.
+RESTARTS: Final = ("restart_service", "reload_pop3", "reboot")
+#: The effects that each action has.
+_EFFECTS: Final = {
+    "await_server": ("start_service",),
+    "drain": ("set_activation_disabled",),
+    "enable_protocol_logging": ("set_protocol_logging",),
+    "fail_back": ("set_activation_disabled", "move_database"),
+    "reboot": ("reboot",),
+    "reload_pop3": ("restart_service",),
+    "restart_service": ("restart_service",),
+    "restore_protocol_logging": ("set_protocol_logging",),
+}
+#: How an outcome says that what was to be done had been done by somebody else.
+_BY_OTHERS: Final = ("it has been restarted meanwhile", "somebody else has put activation back")
+#: What each debt must have been tried to be paid with, and which effect incurs it.
+_PAYMENT: Final = {
+    DebtKind.PROTOCOL_LOGGING: ("set_protocol_logging", "reload_pop3"),
+    DebtKind.ACTIVATION_DISABLED: ("set_activation_disabled", "fail_back"),
+}
+
+
+def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[AuditEntry]:
+    return [
+        line
+        for line in run.intents
+        if line.what == effect and (value is None or line.data["value"] is value)
+    ]
+
+
+def is_stale(run: RunStory, look: AuditEntry | None, before: int | None) -> bool:
+    """Whether the service or the server was restarted since POP was looked at."""
+    restart = run.last(*RESTARTS, before=before)
+    return restart is not None and (look is None or look.seq < restart.seq)
+
+
+# --- before a reboot -----------------------------------------------------------------------------
+
+
+def copies_were_clear(run: RunStory) -> Found:
+    """P1: drained, and then seen to be clear."""
+    for line in _intents(run, "reboot"):
+        if line.then is None or not line.then.mailbox_role:
+            continue
+        drained = run.last("drain", before=line.seq)
+        looked = run.last("verify_copies", before=line.seq)
+        if drained is None or drained.outcome != "done":
+            yield line, f"{line.server} was to be restarted without having been drained"
+        elif looked is None or looked.seq < drained.seq or looked.outcome != "clear":
+            yield (
+                line,
+                (
+                    f"{line.server} was to be restarted although it was not seen, after the drain, "
+                    "that no active copy is left on it"
+                ),
+            )
+
+
+def switchover_was_feasible(run: RunStory) -> Found:
+    """P2, the part of one run: the rest of the group was seen to be able to take over."""
+    for line in _intents(run, "set_activation_disabled", value=True):
+        looked = run.last("check_switchover", before=line.seq)
+        if looked is None or looked.outcome != "feasible":
+            yield line, f"{line.server} was to be drained without having seen that others can serve"
+
+
+def restarted_at_most_once(run: RunStory) -> Found:
+    """P3, the part of one run: once, and not after a restart by somebody else."""
+    done = [line for line in run.outcomes if line.is_outcome("reboot")]
+    for line in done[1:]:
+        yield line, f"{line.server} was restarted a second time in one run"
+    for line in _intents(run, "reboot"):
+        before = line.then.boot_at_start if line.then else None
+        if before is None or "booted_at" not in line.data:
+            continue
+        booted = datetime.fromisoformat(line.data["booted_at"])
+        if booted - before > _SAME_BOOT:
+            yield line, f"{line.server} was to be restarted although it had been since triage"
+
+
+def service_was_tried_first(run: RunStory) -> Found:
+    """P6: the service was restarted, POP failed since, and the back end is ruled out."""
+    for line in _intents(run, "reboot"):
+        tried = run.last("restart_service", before=line.seq)
+        look = run.last(*LOOKS, before=line.seq)
+        if tried is None or tried.outcome not in ("done", "failed"):
+            yield line, f"{line.server} was to be restarted before its POP3 service was"
+        elif look is None or look.seq < tried.seq or look.outcome not in _ILL:
+            yield (
+                line,
+                (
+                    f"{line.server} was to be restarted although POP was not seen to fail "
+                    "after the service was restarted"
+                ),
+            )
+        elif look.what == "check_health" and not waited(run, tried, look):
+            yield line, f"{line.server} was to be restarted without the wait after the service was"
+        if run.last("enable_protocol_logging", before=line.seq):
+            found = run.last("find_backends", "check_backends", "recover_backends", before=line.seq)
+            if found is None or found.outcome not in ("not_found", "healthy", "done"):
+                yield (
+                    line,
+                    (
+                        f"{line.server} was to be restarted while the back end that served "
+                        "the probe was not known to be well"
+                    ),
+                )
+
+
+def waited(run: RunStory, since: AuditEntry, until: AuditEntry) -> bool:
+    waited = run.last("wait", before=until.seq)
+    return waited is not None and waited.seq > since.seq
+
+
+# --- effects -------------------------------------------------------------------------------------
+
+
+def effects_were_intended(run: RunStory) -> Found:
+    """P4: an intent before each effect, and word of what came of each intent."""
+    since = 0
+    for line in run.outcomes:
+        mine = [one for one in run.intents if since < one.seq < line.seq and not _left(one, line)]
+        since = line.seq
+        allowed = _EFFECTS.get(line.what, ())
+        for one in mine:
+            if one.what not in allowed:
+                yield one, f"{one.what} was to be done, which is no part of {line.what}"
+        # Settled, it may find done what it had intended on the table that it came from.
+        before = run.settled and any(
+            one.what in allowed for one in run.intents if one.seq < line.seq
+        )
+        if not mine and not before and _must_have_acted(line):
+            yield line, f"{line.what} is said to be {line.outcome}, but was not written down before"
+    left = [one for one in run.intents if one.seq > since]
+    if left and run.ended and not run.settled:
+        yield left[0], f"{left[0].what} was to be done, and it is not said what came of it"
+
+
+def _left(intent: AuditEntry, outcome: AuditEntry) -> bool:
+    """Whether an effect was of a step that was not gone on with, as its table had changed."""
+    before, now = intent.then, outcome.then
+    return before is not None and now is not None and before.hash != now.hash
+
+
+def _must_have_acted(line: AuditEntry) -> bool:
+    """Whether what came of an action could not have come without its effect."""
+    if line.what not in _EFFECTS or line.outcome not in ("done", "failed"):
+        return False
+    if str(line.data["step"].get("detail", "")).startswith(_BY_OTHERS):
+        return False
+    if line.what in ("enable_protocol_logging", "restore_protocol_logging", "reload_pop3"):
+        # Where logging had been on before, nothing is to be done, and nothing is owed; and where
+        # it has been set back already, only the service is restarted.
+        paid = line.what == "reload_pop3"
+        return any(
+            debt.kind is DebtKind.PROTOCOL_LOGGING and (paid or debt.status is not DebtStatus.PAID)
+            for debt in (line.then.debts if line.then else ())
+        )
+    return True
+
+
+def only_where_it_fails(run: RunStory) -> Found:
+    """P5: the last look at POP there saw it fail."""
+    for line in run.harmful:
+        look = run.last(*LOOKS, before=line.seq)
+        if not run.found:
+            yield line, f"{line.what} on {line.server}, where no failure had been verified"
+        elif look and look.outcome not in _ILL:
+            yield line, f"{line.what} on {line.server}, where POP was last seen as: {look.outcome}"
+        elif is_stale(run, look, line.seq):
+            yield line, f"{line.what} on {line.server}, where POP was not looked at since a restart"
+
+
+def within_the_policy(run: RunStory) -> Found:
+    """P8: nothing beyond the highest impact that was allowed."""
+    for line in run.harmful:
+        policy, impact = run.healing.policy_at(line.seq), run.impact_of(line)
+        if policy and not policy.allows(impact):
+            limit = policy.highest_impact.value
+            yield line, f"{line.what}, which is '{impact.value}'; '{limit}' was the most allowed"
+
+
+def not_knowing_changes_nothing(run: RunStory) -> Found:
+    """P17: after could-not-tell comes nothing that changes anything."""
+    for line in run.outcomes:
+        if line.outcome != COULD_NOT_TELL:
+            continue
+        later = run.lines[run.lines.index(line) + 1 :]
+        following = next((one for one in later if one in run.harmful or one in run.outcomes), None)
+        if following is None:
+            continue
+        if following in run.harmful or (following.impact and not following.impact.harmless):
+            yield following, f"{line.what} could not tell, and {following.what} followed"
+
+
+# --- putting back --------------------------------------------------------------------------------
+
+
+def failed_back_on_a_good_boot(run: RunStory) -> Found:
+    """P7: a probe succeeded after the latest boot."""
+    backs = [
+        *_intents(run, "set_activation_disabled", value=False),
+        *_intents(run, "move_database"),
+    ]
+    for line in backs:
+        probed = run.last("probe", before=line.seq)
+        boot = run.last("reboot", "await_server", "drain", before=line.seq)
+        if probed is None or probed.outcome != "succeeded" or (boot and probed.seq < boot.seq):
+            yield (
+                line,
+                (
+                    f"{line.server} was to be failed back although no probe had succeeded "
+                    "on it since it was drained or restarted"
+                ),
+            )
+        elif boot and boot.what == "reboot":
+            yield line, f"{line.server} was to be failed back while a restart may still arrive"
+        elif boot and not _passed_on(line, boot):
+            yield line, f"{line.server} was to be failed back on a boot that no probe was seen on"
+
+
+def _passed_on(line: AuditEntry, boot: AuditEntry) -> bool:
+    """Whether the probe that succeeded is said to have run on the boot that was waited for."""
+    passed = line.then.passed_on_boot if line.then else None
+    if passed is None:
+        return False
+    booted = boot.then.changed_at if boot.then and boot.what == "await_server" else None
+    return booted is None or passed >= booted - _SAME_BOOT
+
+
+def only_what_we_set(run: RunStory) -> Found:
+    """P21: each value put back is what it was before we set it."""
+    for kind, (effect, _) in _PAYMENT.items():
+        for line in _intents(run, effect):
+            debt = line.then.owes(kind) if line.then else None
+            if debt is None:
+                yield line, f"{effect} on {line.server}, of which the run says nothing to put back"
+            elif debt.prior or line.data.get("prior", debt.prior):
+                yield line, f"{effect} on {line.server}, which somebody else had set before"
+            elif not line.data["value"] and not _set_by_us(run, effect, line):
+                yield line, f"{effect} on {line.server} was to be undone, but was not set by us"
+    for line in _intents(run, "move_database"):
+        drained = _intents(run, "set_activation_disabled", value=True)
+        ours = drained[-1].data.get("active", []) if drained else []
+        if line.data.get("database") not in ours:
+            yield line, f"{line.data.get('database')} was to be moved, which we had not moved away"
+
+
+def _set_by_us(run: RunStory, effect: str, back: AuditEntry) -> bool:
+    return any(
+        line.data["value"] is not back.data["value"] and line.seq < back.seq
+        for line in _intents(run, effect)
+    )
+
+
+def logging_is_settled(run: RunStory) -> Found:
+    """P9: put back and reloaded, or tried in vain and handed over."""
+    yield from _settled(run, DebtKind.PROTOCOL_LOGGING)
+    for debt in _ended_debts(run, DebtKind.PROTOCOL_LOGGING, DebtStatus.HANDED_OVER):
+        set_on = _intents(run, "set_protocol_logging", value=True)
+        tried = [
+            line
+            for line in run.outcomes
+            if line.what == "restore_protocol_logging" and set_on and line.seq > set_on[-1].seq
+        ]
+        if not tried:
+            yield None, f"protocol logging of {debt.server} was handed over, and not set back first"
+
+
+def activation_is_settled(run: RunStory) -> Found:
+    """P10: allowed again after a recovery, else handed over."""
+    yield from _settled(run, DebtKind.ACTIVATION_DISABLED)
+
+
+def _settled(run: RunStory, kind: DebtKind) -> Found:
+    effect, payment = _PAYMENT[kind]
+    for line in _intents(run, effect, value=True):
+        outcome = run.outcome_of(line)
+        refused = outcome is not None and outcome.outcome == "refused"
+        if run.ended and not refused and not any(one.kind is kind for one in run.then.debts):
+            yield line, f"{effect} on {line.server} is not among what had to be put back"
+    for debt in _ended_debts(run, kind, DebtStatus.OWED):
+        yield None, f"{_named(debt)} was neither put back nor handed over"
+    for debt in _ended_debts(run, kind, DebtStatus.PAID):
+        paid = run.last(payment)
+        if paid is None or paid.outcome != "done":
+            yield None, f"{_named(debt)} is said to be put back, but no step did that"
+    for debt in _ended_debts(run, kind, DebtStatus.HANDED_OVER):
+        if run.verdict is Verdict.RECOVERED:
+            yield None, f"{_named(debt)} was handed over, and yet the run is said to have recovered"
+        if run.healing.ended and not _is_in_writing(run, debt):
+            yield None, f"{_named(debt)} was handed over, but the report does not say so"
+
+
+def _ended_debts(run: RunStory, kind: DebtKind, status: DebtStatus) -> list[Debt]:
+    if not run.ended:
+        return []
+    return [one for one in run.then.debts if one.kind is kind and one.status is status]
+
+
+def _named(debt: Debt) -> str:
+    return f"{debt.kind.value.replace('_', ' ')} of {debt.server}"
+
+
+def _is_in_writing(run: RunStory, debt: Debt) -> bool:
+    report = run.healing.report or {}
+    told = {(one["kind"], one["server"], one["status"]) for one in report.get("debts", ())}
+    named = (debt.kind.value, debt.server, debt.status.value)
+    return bool(report.get("handover")) and named in told

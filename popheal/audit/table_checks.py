@@ -1,0 +1,185 @@
+"""What must hold for a run's way through its table, and for where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import Final
+
+from attrs import frozen
+
+from popheal.audit.records import AuditEntry, RunStory, RunThen
+from popheal.audit.run_checks import LOOKS, RESTARTS, WELL, Found, is_stale, waited
+from popheal.engine.run import GUARD_OF_DEBT
+from popheal.healthsets.pop import SETTLE_DEBTS
+from popheal.journal.entries import Kind
+from popheal.tables.actions import COULD_NOT_TELL, Action
+from popheal.tables.debts import Debt, DebtStatus
+from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
+from popheal.verify.checks import outlook_of
+from popheal.verify.contracts import CONTRACTS
+
+#: What justifies to give up, where no contract says it.
+_REASONS: Final = ("failed", "refused", COULD_NOT_TELL)
+
+
+def ended_at_an_ending(run: RunStory) -> Found:
+    """P13: no run of a healing that has ended is still in the middle."""
+    table = run.then.table
+    if run.healing.ended and table and run.then.state not in table.endings:
+        yield run.lines[-1], f"the healing has ended, but this run is still at {run.then.state}"
+
+
+@frozen(kw_only=True)
+class _Move:
+    """A step that was taken, and what its table says about it.
+
+    Attributes:
+        acted: Whether an effect of it was written down.
+    """
+
+    line: AuditEntry
+    table: Procedure
+    facts: frozenset[Guard]
+    source: str
+    outcome: str
+    target: str
+    acted: bool
+
+    @property
+    def row(self) -> Transition | None:
+        """The row that the table has for it."""
+        return self.table.next(self.source, self.outcome, self.facts)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a person's stop cut the action short, so that its outcome led nowhere."""
+        action, stop = self.action, self.table.next(self.source, CANCEL, self.facts)
+        changes_nothing = action.impact.harmless and not action.incurs and not action.pays
+        return (
+            (changes_nothing or (self.outcome in ("refused", COULD_NOT_TELL) and not self.acted))
+            and (self.row is None or self.row.target != self.target)
+            and (stop is not None and stop.target == self.target)
+        )
+
+    @property
+    def action(self) -> Action:
+        """What the table does in that state."""
+        return self.table.by_name[self.source].action
+
+
+@lru_cache(maxsize=8)
+def _moves(run: RunStory) -> tuple[_Move, ...]:
+    """Each step whose table is known; a stop is one too. Asked for by several properties."""
+    return tuple(_each_move(run))
+
+
+def _each_move(run: RunStory) -> Iterator[_Move]:
+    before: RunThen | None = None
+    acted = False
+    for line in run.lines:
+        if line.then is None:
+            continue
+        acted = acted or line.kind is Kind.INTENT
+        table = line.then.table
+        moved = line.kind in (Kind.OUTCOME, Kind.CANCELLED)
+        if moved and before and table and before.hash == line.then.hash:
+            cancelled = line.kind is Kind.CANCELLED
+            facts = {GUARD_OF_DEBT[one.kind] for one in before.debts if _is_owed(one)}
+            move = _Move(
+                line=line,
+                table=table,
+                facts=frozenset(facts | {Guard.MAILBOX_ROLE} if before.mailbox_role else facts),
+                source=before.state if cancelled else line.state,
+                outcome=CANCEL if cancelled else line.outcome,
+                target=line.then.state,
+                acted=acted,
+            )
+            if move.source in table.by_name:
+                yield move
+        acted = acted and not moved
+        before = line.then
+
+
+def _is_owed(debt: Debt) -> bool:
+    return debt.status is DebtStatus.OWED and debt.kind in GUARD_OF_DEBT
+
+
+def stopped_at(run: RunStory) -> int | None:
+    """The entry with which a person's stop was heeded; None if none was."""
+    stops = [line.seq for line in run.lines if line.kind is Kind.CANCELLED]
+    stops += [move.line.seq for move in _moves(run) if move.cut_short]
+    return min(stops, default=None)
+
+
+def steps_follow_the_table(run: RunStory) -> Found:
+    """P15: each step led where the table leads."""
+    for move in _moves(run):
+        if move.row and move.row.target != move.target and not move.cut_short:
+            yield (
+                move.line,
+                (
+                    f"{move.source} ({move.outcome}) led to {move.target}; the table leads to "
+                    f"{move.row.target}"
+                ),
+            )
+    told = [line for line in run.lines if line.then]
+    for earlier, later in pairwise(told):
+        changed = earlier.then and later.then and earlier.then.hash != later.then.hash
+        if changed and later.then and later.then.hash != SETTLE_DEBTS.hash:
+            yield later, "the table changed in the middle of the run"
+
+
+def outcomes_are_handled(run: RunStory) -> Found:
+    """P16: each outcome is one that the state's action can have."""
+    for move in _moves(run):
+        if move.outcome == CANCEL:
+            continue
+        if move.line.what != move.action.name:
+            yield (
+                move.line,
+                (f"at {move.source} the table does {move.action.name}, not {move.line.what}"),
+            )
+        elif move.row is None:
+            yield move.line, f"{move.line.what} came to {move.outcome}, which the table lacks"
+
+
+@cache
+def _hopeless(table: Procedure) -> frozenset[str]:
+    return outlook_of(table).hopeless
+
+
+def given_up_for_a_reason(run: RunStory) -> Found:
+    """P23: the step after which no recovery was possible any more was a reason to give up."""
+    for move in _moves(run):
+        lost = _hopeless(move.table)
+        if move.outcome == CANCEL or move.target not in lost or move.source in lost:
+            continue
+        contract = CONTRACTS.get(str(move.action)) or CONTRACTS.get(move.action.name)
+        reasons = contract.reasons if contract else _REASONS
+        last_resort = contract.last_resort if contract else ()
+        is_last = run.last("reboot", before=move.line.seq) or any(
+            one.outcome in WELL for one in run.outcomes if one.seq < move.line.seq
+        )
+        good = move.outcome in reasons or (move.outcome in last_resort and is_last)
+        if not good and not move.cut_short:
+            yield (
+                move.line,
+                (f"it was given up at {move.source}, although that came to: {move.outcome}"),
+            )
+
+
+def verdict_of_the_run_is_true(run: RunStory) -> Found:
+    """P22, the part of one run: recovered only if seen well; cancelled exactly if stopped."""
+    if run.verdict is Verdict.RECOVERED:
+        look, restart = run.last(*LOOKS), run.last(*RESTARTS)
+        if look is None or look.outcome not in WELL or is_stale(run, look, None):
+            yield None, f"{run.then.server} is said to have recovered, but was not last seen well"
+        elif look.what == "check_health" and restart and not waited(run, restart, look):
+            yield look, "it is said to have recovered, but there was no wait after the restart"
+    stopped = stopped_at(run) is not None
+    told = run.verdict and run.then.table and not run.settled
+    if run.verdict and told and stopped != (run.verdict is Verdict.CANCELLED):
+        said = "was stopped by a person" if stopped else "was stopped by nobody"
+        yield None, f"the run {said}, but ended as {run.verdict.value}"

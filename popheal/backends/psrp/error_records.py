@@ -1,0 +1,164 @@
+"""What PowerShell's own errors mean: error records, from the far side's commands.
+
+An error record is an answer: the far side was there, and said no. Most become
+:class:`~popheal.errors.CommandFailed`; :data:`RULES` lists the ones that say more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from popheal.backends.psrp.clixml import shortened
+from popheal.errors import (
+    BackendError,
+    CommandFailed,
+    NotAuthorised,
+    PophealError,
+    UnknownName,
+    Unreachable,
+)
+from popheal.exchange.names import short_name
+
+#: Exchange puts what varies from call to call in brackets in front of error ids and texts.
+_NOISE = re.compile(r"^(?:\s*\[[A-Za-z]+=[^\]]*\])+\s*")
+
+
+@frozen(kw_only=True)
+class ErrorText:
+    """One error record, in the parts that are looked at.
+
+    Attributes:
+        text: What a person would read, without the brackets Exchange puts in front.
+        reason: Name of the exception's class, for example ``CommandNotFoundException``.
+        error_id: Fully qualified error id, likewise without brackets.
+    """
+
+    text: str
+    reason: str = ""
+    error_id: str = ""
+
+    @classmethod
+    def of(cls, record: object) -> ErrorText:
+        """From an error record of the client library, whatever of it is there."""
+        text = _attribute(record, "details_message") or _message(record) or str(record)
+        return cls(
+            text=shortened(without_noise(text)),
+            reason=_attribute(record, "reason"),
+            error_id=without_noise(_attribute(record, "fq_error")),
+        )
+
+
+def without_noise(text: str) -> str:
+    """Text without leading ``[Server=…,RequestId=…] [FailureCategory=…]``."""
+    return _NOISE.sub("", text)
+
+
+@frozen(kw_only=True)
+class Rule:
+    """One kind of error record that means more than "the command failed".
+
+    Attributes:
+        pattern: Searched for in reason, error id and text together.
+        looks, effects: The error for each. An effect's must be true of it: what did not prove
+            that nothing was begun is *CommandFailed*, and the caller looks afterwards.
+        next_step: What the operator can do; empty for the class's own.
+    """
+
+    pattern: re.Pattern[str]
+    looks: type[BackendError]
+    effects: type[BackendError]
+    next_step: str = ""
+
+
+def _rule(
+    pattern: str,
+    looks: type[BackendError],
+    effects: type[BackendError] | None = None,
+    next_step: str = "",
+) -> Rule:
+    return Rule(
+        pattern=re.compile(pattern, re.IGNORECASE),
+        looks=looks,
+        effects=effects or looks,
+        next_step=next_step,
+    )
+
+
+_MISSING = "Give the account a management role that includes this cmdlet."
+
+RULES = (
+    # Where this is the error itself, the command is missing and nothing ran. Where another error
+    # tells of it (of an extension that is called at a cmdlet's end, say) an effect may have run.
+    _rule(r"\ACommandNotFoundException\n", NotAuthorised, next_step=_MISSING),
+    _rule(
+        r"CommandNotFoundException|is not recognized as (?:the|a) name of a cmdlet",
+        NotAuthorised,
+        effects=CommandFailed,
+        next_step=_MISSING,
+    ),
+    _rule(
+        r"not supported by this runspace|no-language mode",
+        CommandFailed,
+        next_step="This endpoint takes cmdlets only: check which endpoint is configured.",
+    ),
+    # An effect may have got some way before it met with the refusal.
+    _rule(
+        r"\bUnauthorizedAccessException\b|^Access is denied",
+        NotAuthorised,
+        effects=CommandFailed,
+    ),
+    # In these words Get-WinEvent says that a log is closed to the account.
+    _rule(
+        r"\bAttempted to perform an unauthorized operation\b",
+        NotAuthorised,
+        effects=CommandFailed,
+        next_step="Make the account a local administrator there, or one of Event Log Readers.",
+    ),
+    # The connected server could not open a connection to the target. An effect may have written
+    # to the directory before.
+    _rule(r"\ARpcException\n.*\n.*\b0x6ba\b", Unreachable, effects=CommandFailed),
+)
+
+_NOT_FOUND = re.compile(r"ManagementObjectNotFoundException|couldn.t be found on|wasn.t found")
+
+
+def failure(
+    errors: Sequence[ErrorText], *, server: str, command: str, effect: bool
+) -> PophealError:
+    """The error that error records amount to; the first one is the one that is told."""
+    first = errors[0]
+    seen = f"{first.reason}\n{first.error_id}\n{first.text}"
+    # Get-ExchangeServer finds nothing but servers, in whatever language it says so.
+    about_it = command == "Get-ExchangeServer" or _names(first.text, server)
+    if not effect and about_it and _NOT_FOUND.search(seen):
+        return UnknownName(kind="server", name=server)
+    for rule in RULES:
+        if rule.pattern.search(seen):
+            kind = rule.effects if effect else rule.looks
+            return kind(server=server, command=command, cause=first.text, next_step=rule.next_step)
+    return CommandFailed(server=server, command=command, cause=first.text or first.error_id)
+
+
+def _names(text: str, server: str) -> bool:
+    """Whether the text quotes the server's name, the way it was given or short."""
+    said = text.casefold()
+    return any(
+        f"{quote}{name.casefold()}{quote}" in said
+        for name in (server, short_name(server))
+        for quote in "'\""
+    )
+
+
+def _attribute(record: object, name: str) -> str:
+    value = getattr(record, name, None)
+    return value if isinstance(value, str) else ""
+
+
+def _message(record: object) -> str:
+    exception = getattr(record, "exception", None)
+    properties = getattr(exception, "adapted_properties", None)
+    message = properties.get("Message") if isinstance(properties, dict) else None
+    return message if isinstance(message, str) else ""

@@ -1,0 +1,347 @@
+"""From PowerShell objects to observations: one small reader for each class of them.
+
+Each reader takes a :class:`Row` and returns one observation, or raises
+:class:`~popheal.errors.Unreadable` where something it can't do without is missing. Nothing is
+filled in: what isn't there is None where the observation allows that, and an error elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from popheal.backends.psrp.clixml import (
+    Record,
+    count_of,
+    flag_of,
+    items_of,
+    moment_of,
+    text_of,
+)
+from popheal.errors import Unreadable
+from popheal.exchange.models import (
+    ComponentState,
+    Dag,
+    Database,
+    DatabaseCopy,
+    HostStatus,
+    LogFile,
+    MailboxServer,
+    MonitorHealth,
+    PopSettings,
+    ProbeResult,
+    RecoveryAction,
+    ServerInfo,
+    ServiceStatus,
+)
+from popheal.exchange.names import same_server
+
+_REQUESTER = re.compile(r"Request[eo]r:\s*(\w+);\s*State:\s*(\w+)")
+_START_TYPES = {"auto": "Automatic"}
+
+
+@frozen(kw_only=True)
+class Row:
+    """One object of an answer, and what was asked for, to be named if it can't be read.
+
+    Attributes:
+        server: The server asked about.
+        command: The command, in the product's words.
+    """
+
+    record: Record
+    server: str
+    command: str
+
+    def fail(self, what: str) -> Unreadable:
+        return Unreadable(server=self.server, command=self.command, cause=what)
+
+    def maybe_text(self, *names: str) -> str | None:
+        return text_of(self.record.get(*names))
+
+    def text(self, *names: str) -> str:
+        found = self.maybe_text(*names)
+        if found is None:
+            raise self.fail(f"the answer has no {names[0]}")
+        return found
+
+    def maybe_flag(self, name: str) -> bool | None:
+        return flag_of(self.record.get(name))
+
+    def flag(self, name: str) -> bool:
+        found = self.maybe_flag(name)
+        if found is None:
+            raise self.fail(f"the answer doesn't say whether {name} is true")
+        return found
+
+    def count(self, name: str) -> int | None:
+        return count_of(self.record.get(name))
+
+    def maybe_moment(self, name: str) -> datetime | None:
+        return moment_of(self.record.get(name))
+
+    def moment(self, name: str) -> datetime:
+        found = self.maybe_moment(name)
+        if found is None:
+            seen = self.maybe_text(name)
+            raise self.fail(f"{name} can't be read as a time: {seen!r}")
+        return found
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """A list of objects, each by its short name."""
+        return tuple(
+            text for item in items_of(self.record.get(name)) if (text := _name(item)) is not None
+        )
+
+    def present(self, name: str) -> None:
+        """Raise Unreadable unless the property is there, be it Nil."""
+        if name not in self.record:
+            raise self.fail(f"the answer has no {name}")
+
+
+def rows(answer: Sequence[object], *, server: str, command: str) -> list[Row]:
+    """The objects of an answer. Raises Unreadable if one of them isn't an object."""
+    flat: list[object] = []
+    for item in answer:
+        if isinstance(item, list):
+            flat.extend(item)
+        elif isinstance(item, Record) and isinstance(item.value, list):
+            flat.extend(item.value)
+        elif item is not None and item != "":
+            flat.append(item)
+    found = []
+    for item in flat:
+        if not isinstance(item, Record):
+            raise Unreadable(
+                server=server, command=command, cause=f"the answer is no object: {item!r:.80}"
+            )
+        found.append(Row(record=item, server=server, command=command))
+    return found
+
+
+def only(answer: Sequence[object], *, server: str, command: str) -> Row:
+    """The one object of an answer. Raises Unreadable if there is none, or more than one."""
+    found = rows(answer, server=server, command=command)
+    if len(found) != 1:
+        raise Unreadable(
+            server=server, command=command, cause=f"{len(found)} objects came, not just one"
+        )
+    return found[0]
+
+
+def server_info(row: Row) -> ServerInfo:
+    """Roles come from the booleans: ``ServerRole`` leaves out the front end on newer versions."""
+    site = row.record.get("Site")
+    return ServerInfo(
+        fqdn=row.text("Fqdn"),
+        name=row.text("Name"),
+        site=_name(site),
+        mailbox_role=row.flag("IsMailboxServer"),
+        client_access_role=row.flag("IsClientAccessServer"),
+        version=row.maybe_text("AdminDisplayVersion") or "",
+    )
+
+
+def mailbox_server(row: Row) -> MailboxServer:
+    name = row.text("Name")
+    if not same_server(name, row.server):
+        raise row.fail(f"the answer is about '{name}'")
+    row.present("DatabaseAvailabilityGroup")
+    return MailboxServer(
+        server=row.server,
+        dag=_name(row.record.get("DatabaseAvailabilityGroup")),
+        activation_disabled=row.flag("DatabaseCopyActivationDisabledAndMoveNow"),
+        auto_activation_policy=row.text("DatabaseCopyAutoActivationPolicy"),
+        maximum_active_databases=row.count("MaximumActiveDatabases"),
+    )
+
+
+def dag(row: Row) -> Dag:
+    row.present("Servers")
+    return Dag(
+        name=row.text("Name"),
+        members=row.names("Servers"),
+        operational=row.names("OperationalServers"),
+        primary_active_manager=_name(row.record.get("PrimaryActiveManager")),
+    )
+
+
+def monitor_health(row: Row) -> MonitorHealth:
+    return MonitorHealth(
+        server=row.text("Server"),
+        monitor=row.text("Name"),
+        health_set=row.text("HealthSetName"),
+        target=row.maybe_text("TargetResource") or "",
+        alert_value=row.text("AlertValue"),
+        # Some versions write "Partially Online" in two words.
+        state=(row.maybe_text("CurrentHealthSetState", "State") or "Unknown").replace(" ", ""),
+        last_transition=row.maybe_moment("LastTransitionTime"),
+        last_execution=row.maybe_moment("LastExecutionTime"),
+        stale=bool(row.maybe_flag("IsStale")),
+    )
+
+
+def probe_result(row: Row, probe: str) -> ProbeResult:
+    return ProbeResult(
+        probe=probe,
+        result=row.text("ResultType"),
+        error=row.maybe_text("Error") or "",
+        started=row.maybe_moment("ExecutionStartTime"),
+        finished=row.maybe_moment("ExecutionEndTime"),
+    )
+
+
+def database_copy(row: Row) -> DatabaseCopy:
+    return DatabaseCopy(
+        database=row.text("DatabaseName"),
+        server=row.text("MailboxServer"),
+        status=row.text("Status"),
+        active_copy=row.maybe_flag("ActiveCopy"),
+        active_server=_name(row.record.get("ActiveDatabaseCopy")),
+        activation_suspended=row.maybe_flag("ActivationSuspended"),
+        copy_queue=row.count("CopyQueueLength"),
+        replay_queue=row.count("ReplayQueueLength"),
+        content_index=row.maybe_text("ContentIndexState") or "",
+    )
+
+
+def database(row: Row) -> Database:
+    replication = row.text("ReplicationType")
+    if replication.casefold() not in ("none", "remote"):
+        raise row.fail(f"ReplicationType '{replication}' is not known")
+    return Database(
+        name=row.text("Name"),
+        replicated=replication.casefold() == "remote",
+        recovery=row.flag("Recovery"),
+    )
+
+
+def component_state(row: Row) -> ComponentState:
+    pairs: list[tuple[str, str]] = []
+    for name in ("LocalStates", "RemoteStates"):
+        for item in items_of(row.record.get(name)):
+            pair = _requester(item)
+            if pair is not None and pair not in pairs:
+                pairs.append(pair)
+    return ComponentState(
+        component=row.text("Component"), state=row.text("State"), requesters=tuple(pairs)
+    )
+
+
+def pop_settings(row: Row) -> PopSettings:
+    about = _name(row.record.get("Server"))
+    if about is not None and not same_server(about, row.server):
+        raise row.fail(f"the answer is about '{about}'")
+    return PopSettings(
+        server=row.server,
+        protocol_log_enabled=row.flag("ProtocolLogEnabled"),
+        log_location=row.maybe_text("LogFileLocation") or "",
+    )
+
+
+def service(row: Row) -> ServiceStatus:
+    """Of ``Win32_Service`` (``Start Pending``, ``Auto``) or ``Get-Service`` alike."""
+    start_type = row.text("StartMode", "StartType")
+    return ServiceStatus(
+        name=row.text("Name", "ServiceName"),
+        state=row.text("State", "Status").replace(" ", ""),
+        start_type=_START_TYPES.get(start_type.casefold(), start_type),
+        process_id=row.count("ProcessId") or None,
+        started_at=row.maybe_moment("StartedAt"),
+    )
+
+
+def host_status(row: Row) -> HostStatus:
+    return HostStatus(
+        server=row.server,
+        boot_time=row.moment("LastBootUpTime"),
+        local_time=row.moment("LocalDateTime"),
+        setup_running=row.flag("SetupRunning"),
+        reboot_pending=row.maybe_flag("RebootPending"),
+    )
+
+
+def log_file(row: Row) -> LogFile:
+    """A file too long to be read whole comes as its head and its tail, and the text says so."""
+    head, tail = row.record.get("Head"), row.record.get("Tail")
+    if not isinstance(head, str) or not (tail is None or isinstance(tail, str)):
+        raise row.fail("the answer has no Head: a log file without text")
+    omitted = row.count("Omitted") or 0
+    if omitted:
+        note = f"#Omitted: {omitted} bytes\r\n"
+        # The cut falls anywhere: what is left of the lines it went through is no line.
+        whole_head = head[: head.rfind("\n") + 1]
+        text = whole_head + note + (tail or "").partition("\n")[2]
+    else:
+        text = head + (tail or "")
+    return LogFile(name=row.text("Name"), text=text)
+
+
+#: Events about recovery actions: what each says has happened to one.
+_BEGAN, _ENDED, _THROTTLED = 500, (501, 502), 2051
+
+
+def recovery_actions(events: Sequence[Row]) -> list[RecoveryAction]:
+    """The actions that a server's events are about: a start and an end are one action.
+
+    A time that can't be read is None. An event without what tells one action from another, or an
+    end without result, is unreadable: it could be mistaken for something else.
+    """
+    actions: dict[tuple[str, ...], RecoveryAction] = {}
+    for number, row in enumerate(sorted(events, key=lambda row: row.moment("TimeCreated"))):
+        seen, kind = _recovery_action(row), row.count("EventId")
+        # Nothing joins throttled ones: each is an attempt of its own.
+        own = seen.instance or str(number)
+        key = tuple(text.casefold() for text in (own, seen.action, seen.resource))
+        known = actions.get(key)
+        if known is not None:
+            last = known if kind == _BEGAN else seen
+            seen = evolve(
+                last,
+                started=known.started or seen.started,
+                expected_finish=known.expected_finish or seen.expected_finish,
+            )
+        actions[key] = seen
+    return list(actions.values())
+
+
+def _recovery_action(row: Row) -> RecoveryAction:
+    """What one event alone says."""
+    kind = row.count("EventId")
+    seen = RecoveryAction(
+        server=row.server,
+        action=row.text("Id", "ActionId"),
+        resource=row.maybe_text("ResourceName") or "",
+        requester=row.maybe_text("RequestorName", "RequesterName") or "",
+        started=row.maybe_moment("StartTime"),
+    )
+    if kind == _THROTTLED:
+        return evolve(seen, started=row.moment("TimeCreated"), throttled=True)
+    seen = evolve(seen, instance=row.text("InstanceId"))
+    if kind == _BEGAN:
+        expected = row.maybe_moment("ExpectedToFinishAt") or row.maybe_moment("EndTime")
+        return evolve(seen, expected_finish=expected)
+    if kind in _ENDED:
+        return evolve(seen, finished=row.maybe_moment("EndTime"), result=row.text("Result"))
+    raise row.fail(f"EventId is {row.maybe_text('EventId')!r}, which is not about an action")
+
+
+def _name(value: object) -> str | None:
+    """The name of a directory object: its Name, or the end of its path."""
+    if isinstance(value, Record) and (name := text_of(value.get("Name"))) is not None:
+        return name
+    text = text_of(value)
+    return None if text is None else re.split(r"[/\\]", text)[-1] or None
+
+
+def _requester(item: object) -> tuple[str, str] | None:
+    """Who set a state, from the fields or (they can be lost on the way) from the printed form."""
+    if isinstance(item, Record):
+        who, state = text_of(item.get("Requester")), text_of(item.get("State"))
+        if who is not None and state is not None:
+            return who, state
+    found = _REQUESTER.match(text_of(item) or "")
+    return (found[1], found[2]) if found else None

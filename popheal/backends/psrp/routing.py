@@ -1,0 +1,176 @@
+"""Which endpoint a command goes to, what is tried again, and what its failure is told as."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, RemoteShell
+from popheal.backends.psrp.error_records import failure
+from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
+from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
+from popheal.errors import OutcomeUnknown, PophealError, Unreachable
+from popheal.exchange.names import same_server
+
+#: Seconds after which an unused shell is given back and a new one made: proxies, servers and
+#: Kerberos contexts forget connections, and a forgotten one fails just when a command is sent.
+_IDLE = 100.0
+#: Seconds for which an endpoint that could not be reached is tried last.
+_SHUNNED = 60.0
+#: Most shells open at a time: the limit for one account is 18 on a server.
+_MOST = 6
+
+
+class Routes:
+    """The open connections of one backend, and the ways between them. Not thread-safe."""
+
+    def __init__(self, settings: PsrpSettings) -> None:
+        self._settings = settings
+        self._sessions: dict[tuple[str, str], RemoteShell] = {}
+        self._shunned: dict[str, float] = {}
+
+    def exchange(self, server: str, command: Command) -> Sequence[object]:
+        """Run a cmdlet on an Exchange endpoint that isn't the server's, if there is another."""
+        ways = self._ways(server)
+        for number, way in enumerate(ways, start=1):
+            outcome = self._attempt(server, way, self._settings.exchange, command)
+            if not isinstance(outcome, PophealError):
+                return outcome
+            elsewhere = isinstance(outcome, Unreachable) and not _about_the_target(outcome)
+            if not command.effect:
+                elsewhere = elsewhere or isinstance(outcome, OutcomeUnknown)
+            if elsewhere:
+                self._shunned[way.casefold()] = time.monotonic()
+            if not elsewhere or number == len(ways):
+                raise outcome
+        raise AssertionError("settings name at least one server")  # pragma: no cover
+
+    def plain(self, server: str, command: Command) -> Sequence[object]:
+        """Run a script on the server's own endpoint."""
+        outcome = self._attempt(server, server, self._settings.winrm, command)
+        if isinstance(outcome, PophealError):
+            raise outcome
+        return outcome
+
+    def going_down(self, server: str) -> None:
+        """Forget the connections to a server that restarts; there is nobody to say goodbye to."""
+        for key, session in list(self._sessions.items()):
+            if same_server(session.target.server, server):
+                self._sessions.pop(key).abandon()
+
+    def close(self) -> None:
+        """Close every connection. Never raises."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
+    def _ways(self, server: str) -> list[str]:
+        servers = self._settings.exchange.servers
+        others = [name for name in servers if not same_server(name, server)]
+        now = time.monotonic()
+
+        def shunned(name: str) -> bool:
+            since = self._shunned.get(name.casefold())
+            return since is not None and now - since < _SHUNNED
+
+        return sorted(others or servers, key=shunned)
+
+    def _attempt(
+        self, server: str, way: str, connection: Connection, command: Command
+    ) -> Sequence[object] | PophealError:
+        """One command over one endpoint: its output, or the error it amounts to."""
+        target = self._settings.target(way, connection)
+        if not target.connection.may_connect_to(target.address):
+            return Unreachable(
+                server=server,
+                command=command.name,
+                cause=f"the password would go to {way} in clear text",
+                next_step="Set ssl = true, or another auth, in the configuration.",
+            )
+        session = self._session(target)
+        try:
+            answer = self._run(session, command)
+        except ConnectionFailure as failed:
+            return _told(failed, server=server, way=target.where, command=command)
+        if answer.errors:
+            return failure(
+                answer.errors, server=server, command=command.name, effect=command.effect
+            )
+        return answer.output
+
+    def _run(self, session: RemoteShell, command: Command) -> Answer:
+        """Run it, and once more on a fresh connection where that can do no harm."""
+        reused = session.is_open
+        try:
+            return self._run_when_free(session, command)
+        except ConnectionFailure as failed:
+            if not _worth_repeating(failed, reused=reused, effect=command.effect):
+                raise
+        return self._run_when_free(session, command)
+
+    def _run_when_free(self, session: RemoteShell, command: Command) -> Answer:
+        """Run it; while there are too many shells, close our own and wait a little."""
+        give_up = time.monotonic() + self._settings.busy_timeout
+        pause = 0.25
+        while True:
+            try:
+                return session.run(command)
+            except ConnectionFailure as failed:
+                busy = failed.diagnosis.trouble is Trouble.BUSY
+                if not busy or failed.stage is Stage.WAITING:
+                    raise
+                if time.monotonic() + pause > give_up:
+                    raise
+            self._close_but(session)
+            threading.Event().wait(pause)
+            pause *= 2
+
+    def _session(self, target: Target) -> RemoteShell:
+        key = (target.server.casefold(), target.connection.configuration)
+        session = self._sessions.pop(key, None)
+        if session is not None and time.monotonic() - session.last_used > _IDLE:
+            session.close()
+        if session is None:
+            session = RemoteShell(target, self._settings)
+            self._trim(_MOST - 1)
+        # Last in the dictionary is last used.
+        self._sessions[key] = session
+        return session
+
+    def _trim(self, most: int) -> None:
+        while len(self._sessions) > most:
+            self._sessions.pop(next(iter(self._sessions))).close()
+
+    def _close_but(self, kept: RemoteShell) -> None:
+        for session in self._others(kept):
+            session.close()
+
+    def _others(self, kept: RemoteShell) -> Iterable[RemoteShell]:
+        return [session for session in self._sessions.values() if session is not kept]
+
+
+def _worth_repeating(failed: ConnectionFailure, *, reused: bool, effect: bool) -> bool:
+    trouble = failed.diagnosis.trouble
+    if failed.stage is Stage.SENDING and trouble in NOT_TAKEN:
+        # Proven not taken: the connection or the shell had ended since it was last used.
+        return reused or trouble is Trouble.GONE
+    if failed.stage is Stage.CONNECTING:
+        return False
+    again = (Trouble.DROPPED, Trouble.HTTP, Trouble.GONE, Trouble.UNFINISHED)
+    return not effect and trouble in again
+
+
+def _told(failed: ConnectionFailure, *, server: str, way: str, command: Command) -> PophealError:
+    diagnosis = failed.diagnosis
+    kind = meaning(diagnosis.trouble, failed.stage, effect=command.effect)
+    return kind(
+        server=server,
+        command=command.name,
+        cause=f"{way}: {diagnosis.cause}",
+        next_step=diagnosis.next_step if kind is Unreachable else "",
+    )
+
+
+def _about_the_target(error: Unreachable) -> bool:
+    """Whether the endpoint did answer, namely that it can't reach the target itself."""
+    return "0x6ba" in error.cause

@@ -1,0 +1,309 @@
+"""Random organisations with random troubles, for property tests and for soaking.
+
+Everything is drawn from one source and put into the tables of a scenario, so what was drawn can
+be printed, kept as a file, and played again. A source may be a seed, a :class:`random.Random`,
+or anything alike, for example what Hypothesis's ``st.randoms(use_true_random=False)`` gives.
+Low numbers and first choices mean the plain case: that is what such a source shrinks towards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Protocol, TypeVar
+
+from attrs import define
+
+from popheal.backends.simulated.probes import RESULT_TYPES
+from popheal.backends.simulated.scenario import Scenario, build_scenario
+from popheal.exchange.backend import EFFECTS, LOOKS
+from popheal.util.clock import Clock
+
+T = TypeVar("T")
+Content = dict[str, object]
+
+#: For each aspect of POP: the role it needs, its health set, monitor and probe.
+_ASPECTS = {
+    "deep": ("mailbox", "POP.Protocol", "PopDeepTestMonitor", "PopDeepTestProbe"),
+    "self": ("mailbox", "POP.Protocol", "PopSelfTestMonitor", "PopSelfTestProbe"),
+    "ctp": ("client_access", "POP", "PopCTPMonitor", "PopCTPProbe"),
+    "proxy": ("client_access", "POP.Proxy", "PopProxyTestMonitor", "PopProxyTestProbe"),
+    "command_time": ("", "POP", "AverageCommandProcessingTimeGt60sMonitor", ""),
+}
+_TRIGGERS = (
+    "service_restarted",
+    "activation_disabled_set",
+    "protocol_logging_set",
+    "reboot_commanded",
+    "went_down",
+    "booted",
+    "probe_run",
+    "database_moved",
+)
+
+
+class Chooser(Protocol):
+    """What is needed of a source of chance."""
+
+    def random(self) -> float: ...
+    def randint(self, a: int, b: int, /) -> int: ...
+    def choice(self, seq: Sequence[T], /) -> T: ...
+
+
+def random_organisation(source: int | Chooser, clock: Clock | None = None) -> Scenario:
+    """Make a random scenario, ready to be played. The same source gives the same one.
+
+    Args:
+        source: A seed, or something with ``random``, ``randint`` and ``choice``.
+        clock: The organisation's clock; a new virtual one if None.
+
+    Returns:
+        A scenario that expects nothing in particular: check its history.
+    """
+    name = f"random-{source}" if isinstance(source, int) else "random"
+    return build_scenario(random_tables(source), name=name, source=name, clock=clock)
+
+
+def random_tables(source: int | Chooser) -> Content:
+    """Draw the tables of a random scenario, as they would stand in its file."""
+    # Nothing secret depends on this chance.
+    chooser: Chooser = Random(source) if isinstance(source, int) else source  # noqa: S311
+    return _Drawing(chooser).scenario()
+
+
+@define
+class _Drawing:
+    chance: Chooser
+
+    def likely(self, share: float) -> bool:
+        """Draw yes with that probability; a source shrinks towards no."""
+        return self.chance.random() >= 1.0 - share
+
+    def scenario(self) -> Content:
+        version = self.chance.choice(("2019", "2016", "2013"))
+        servers = self._servers(version)
+        mailbox = [n for n, s in servers.items() if "mailbox" in s["roles"]]  # type: ignore[operator]
+        aspect, ill = self._alert(servers)
+        _, health_set, monitor, probe = _ASPECTS[aspect]
+        databases = self._databases(mailbox)
+        tables: Content = {
+            "title": "A random organisation",
+            "alert": {"server": ill, "health_set": health_set, "monitor": monitor},
+            "organisation": {
+                "version": version,
+                "names": self.chance.choice(("short", "lower", "fqdn", "upper")),
+                "identity_ignored": self.likely(0.1),
+            },
+            "servers": servers,
+            "databases": databases,
+            "dags": self._dags(mailbox, databases),
+            "faults": self._faults(servers, aspect, ill),
+            "rows": self._rows(list(servers), ill, monitor),
+            "calls": [self._call(list(servers)) for _ in range(self._few(3))],
+            "events": [self._event(servers, databases) for _ in range(self._few(2))],
+        }
+        if probe and self.likely(0.2):
+            tables["probes"] = [self._probe(ill, probe)]
+        return tables
+
+    def _few(self, most: int) -> int:
+        return self.chance.randint(0, most) if self.likely(0.5) else 0
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    def _servers(self, version: str) -> dict[str, Content]:
+        servers: dict[str, Content] = {}
+        for number in range(1, self.chance.randint(1, 4) + 1):
+            servers[f"MBX{number}"] = self._server(["mailbox", "client_access"])
+        if version == "2013" and self.likely(0.5):
+            for server in servers.values():
+                server["roles"] = ["mailbox"]
+            for number in range(1, self.chance.randint(1, 2) + 1):
+                servers[f"CAS{number}"] = self._server(["client_access"])
+        return servers
+
+    def _server(self, roles: list[str]) -> Content:
+        server: Content = {"roles": roles}
+        if self.likely(0.2):
+            server["clock_skew"] = self.chance.choice((90, -400, 7200))
+        if self.likely(0.25):
+            server["reboot"] = self.chance.choice(
+                ("boots_twice", "never_comes_back", "never_goes_down")
+            )
+        if self.likely(0.2):
+            server["reboot_seconds"] = self.chance.choice((60, 900, 2600))
+        if self.likely(0.1):
+            server["pop_start"] = self.chance.choice(("Manual", "Disabled"))
+        if self.likely(0.1):
+            server["protocol_logging"] = True
+        if self.likely(0.05):
+            server["setup_running"] = True
+        if self.likely(0.1):
+            on_restart = self.chance.choice(("stops_again", "hangs", "fails"))
+            service = "MSExchangePOP3BE" if "mailbox" in roles else "MSExchangePop3"
+            server["services"] = {service: {"on_restart": on_restart}}
+        if self.likely(0.05):
+            server["components"] = {"PopProxy": {"HealthAPI": "Inactive"}}
+        if "mailbox" in roles:
+            self._activation(server)
+        return server
+
+    def _activation(self, server: Content) -> None:
+        if self.likely(0.1):
+            server["auto_activation_policy"] = self.chance.choice(("IntrasiteOnly", "Blocked"))
+        if self.likely(0.1):
+            server["maximum_active_databases"] = self.chance.randint(1, 3)
+        if self.likely(0.05):
+            server["activation_disabled"] = True
+        if self.likely(0.05):
+            server["down"] = True
+
+    def _databases(self, mailbox: list[str]) -> dict[str, Content]:
+        databases: dict[str, Content] = {}
+        for number in range(1, self.chance.randint(1, 5) + 1):
+            first = self.chance.randint(0, len(mailbox) - 1)
+            order = mailbox[first:] + mailbox[:first]
+            copies = order[:1] if self.likely(0.1) else order[: self.chance.randint(2, 4)]
+            database: Content = {"copies": copies}
+            if self.likely(0.2):
+                database["active"] = self.chance.choice(copies)
+            if len(copies) > 1 and self.likely(0.15):
+                database["on"] = {copies[-1]: self._copy()}
+            databases[f"DB{number:02d}"] = database
+        if self.likely(0.1):
+            databases["RDB"] = {"copies": [self.chance.choice(mailbox)], "recovery": True}
+        return databases
+
+    def _copy(self) -> Content:
+        return self.chance.choice(
+            (
+                {"activation_suspended": True},
+                {"status": "FailedAndSuspended"},
+                {"copy_queue": 40},
+                {"copy_queue_growth": 5.0},
+                {"status": "Seeding"},
+            )
+        )
+
+    def _dags(self, mailbox: list[str], databases: dict[str, Content]) -> Content:
+        if len(mailbox) == 1 or self.likely(0.1):
+            # Without a DAG there is no second copy of anything.
+            for database in databases.values():
+                copies = database["copies"]
+                database["copies"] = [database.get("active", copies[0])]  # type: ignore[index]
+                database.pop("on", None)
+            return {}
+        dag: Content = {"members": mailbox}
+        if self.likely(0.1):
+            dag["move_suppression"] = 600
+        return {"DAG1": dag}
+
+    # --- what is wrong ---------------------------------------------------------------------------
+
+    def _alert(self, servers: dict[str, Content]) -> tuple[str, str]:
+        aspect = self.chance.choice(list(_ASPECTS))
+        role = _ASPECTS[aspect][0]
+        able = [n for n, s in servers.items() if not role or role in s["roles"]]  # type: ignore[operator]
+        return aspect, self.chance.choice(able)
+
+    def _faults(self, servers: dict[str, Content], aspect: str, ill: str) -> list[Content]:
+        faults: list[Content] = []
+        if not self.likely(0.05):
+            faults.append({"server": ill, "fails": [aspect], "cure": self._cure()})
+        behind = [n for n, s in servers.items() if n != ill and "mailbox" in s["roles"]]  # type: ignore[operator]
+        if aspect == "ctp" and behind and self.likely(0.5):
+            faults[:] = [
+                {
+                    "server": self.chance.choice(behind),
+                    "fails": ["deep"] if self.likely(0.8) else [],
+                    "breaks_ctp_of": [ill],
+                    "cure": self._cure(),
+                    "names_back_end": self.likely(0.5),
+                    "logs_back_end": self.likely(0.8),
+                }
+            ]
+        for _ in range(self._few(2)):
+            fails = self.chance.choice((*_ASPECTS, "working_set", "store", "network"))
+            fault: Content = {"server": self.chance.choice(list(servers)), "fails": [fails]}
+            fault["cure"] = self._cure()
+            if self.likely(0.5):
+                fault["begins"] = float(self.chance.randint(0, 3000))
+            faults.append(fault)
+        return faults
+
+    def _cure(self) -> object:
+        return self.chance.choice(
+            (
+                "restart",
+                "reboot",
+                "never",
+                "logging_restart",
+                {"restarts": 2},
+                {"reboots": 2},
+                {"seconds": float(self.chance.randint(0, 2000))},
+            )
+        )
+
+    def _rows(self, names: list[str], ill: str, monitor: str) -> list[Content]:
+        if not self.likely(0.2):
+            return []
+        row: Content = {"server": ill, "monitor": monitor}
+        row |= self.chance.choice(
+            (
+                {"alert_value": "Repairing"},
+                {"alert_value": "Disabled"},
+                {"alert_value": "Unhealthy", "frozen": True},
+                {"alert_value": "Unhealthy", "stale": True},
+                {"alert_value": "Unavailable"},
+                {"alert_value": "Unhealthy", "until": 900.0},
+                {"alert_value": "Confused"},
+                {"state": "Offline"},
+                {"alert_value": "Unhealthy", "of_server": self.chance.choice(names)},
+            )
+        )
+        return [row]
+
+    def _probe(self, ill: str, probe: str) -> Content:
+        words = (*RESULT_TYPES, "truth", "refused")
+        results = [self.chance.choice(words) for _ in range(self.chance.randint(1, 4))]
+        return {"server": ill, "probe": probe, "results": results}
+
+    def _call(self, names: list[str]) -> Content:
+        # Effects first: they are what matters most.
+        method = self.chance.choice((*EFFECTS, *LOOKS, "*"))
+        error = self.chance.choice(
+            ("OutcomeUnknown", "CommandFailed", "Unreachable", "NotAuthorised", "Unreadable")
+        )
+        call: Content = {"method": method, "error": error, "nth": self.chance.randint(1, 6)}
+        if self.likely(0.3):
+            call["times"] = self.chance.randint(1, 8)
+        if self.likely(0.5):
+            call["server"] = self.chance.choice(names)
+        if error in ("OutcomeUnknown", "CommandFailed"):
+            call["done"] = self.chance.choice(("no", "yes", "later"))
+        return call
+
+    # --- what others do --------------------------------------------------------------------------
+
+    def _event(self, servers: dict[str, Content], databases: dict[str, Content]) -> Content:
+        do = self.chance.choice(
+            ("restart_service", "reboot", "crash", "drain", "undrain", "move", "setup_begins")
+        )
+        server = self.chance.choice(list(servers))
+        actor = self.chance.choice(("managed_availability", "administrator"))
+        event: Content = {"do": do, "server": server, "actor": actor}
+        if do == "restart_service":
+            roles = servers[server]["roles"]
+            services = {"mailbox": "MSExchangePOP3BE", "client_access": "MSExchangePop3"}
+            event["service"] = self.chance.choice([services[role] for role in roles])  # type: ignore[attr-defined]
+        if do == "move":
+            name = self.chance.choice(list(databases))
+            event["database"] = name
+            event["server"] = self.chance.choice(databases[name]["copies"])  # type: ignore[arg-type]
+        if self.likely(0.6):
+            event["on"] = self.chance.choice(_TRIGGERS)
+            event["nth"] = self.chance.randint(1, 2)
+            event["delay"] = float(self.chance.choice((0, 2, 10, 60)))
+        else:
+            event["at"] = float(self.chance.randint(0, 4000))
+        return event

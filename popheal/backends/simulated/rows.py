@@ -1,0 +1,149 @@
+"""What the organisation shows of its state: rows as the cmdlets return them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from popheal.backends.simulated.availability import Availability
+from popheal.backends.simulated.history import CopiesLookedAt, CopySeen
+from popheal.backends.simulated.model import (
+    COMPONENTS,
+    INSTALL_PATH,
+    VERSIONS,
+    Copy,
+    DagGroup,
+    Server,
+)
+from popheal.backends.simulated.model import Database as DatabaseModel
+from popheal.backends.simulated.world import World
+from popheal.exchange.models import (
+    ComponentState,
+    Dag,
+    Database,
+    DatabaseCopy,
+    HostStatus,
+    MailboxServer,
+    PopSettings,
+    ServerInfo,
+)
+
+
+def server_info(server: Server) -> ServerInfo:
+    return ServerInfo(
+        fqdn=server.fqdn,
+        name=server.name,
+        site=server.site,
+        mailbox_role=server.mailbox_role,
+        client_access_role=server.client_access_role,
+        version=VERSIONS.get(server.version, server.version),
+    )
+
+
+def mailbox_server(world: World, server: Server) -> MailboxServer:
+    dag = world.dag_of(server)
+    return MailboxServer(
+        server=world.spelled(server),
+        dag=None if dag is None else dag.name,
+        activation_disabled=server.activation_disabled,
+        auto_activation_policy=server.auto_activation_policy,
+        maximum_active_databases=server.maximum_active_databases,
+    )
+
+
+def dag(world: World, group: DagGroup) -> Dag:
+    return Dag(
+        name=group.name,
+        members=tuple(world.spelled(m) for m in group.members),
+        operational=tuple(world.spelled(m) for m in group.members if m.runs("ClusSvc")),
+        primary_active_manager=None if group.pam is None else world.spelled(group.pam),
+    )
+
+
+def database(model: DatabaseModel) -> Database:
+    return Database(name=model.name, replicated=model.replicated, recovery=model.recovery)
+
+
+def copy(availability: Availability, model: DatabaseModel, one: Copy) -> DatabaseCopy:
+    status = availability.status(model, one)
+    hidden = status == "ServiceDown"
+    active = availability.flagged_active(model, one.server)
+    return DatabaseCopy(
+        database=model.name,
+        server=availability.world.spelled(one.server),
+        status=status,
+        # Nobody there to ask: the role is hidden, as with the product.
+        active_copy=None if hidden else active,
+        # The product mixes cases here, so this does too.
+        active_server=model.active.name.lower(),
+        activation_suspended=one.activation_suspended,
+        copy_queue=availability.copy_queue(one),
+        replay_queue=one.replay_queue,
+        content_index=one.content_index,
+    )
+
+
+def copies_seen(
+    world: World,
+    server: Server,
+    actor: str,
+    pairs: Sequence[tuple[DatabaseModel, Copy]],
+    rows: Sequence[DatabaseCopy],
+    *,
+    whole_server: bool,
+) -> CopiesLookedAt:
+    """Record an answer about copies beside the truth."""
+    return CopiesLookedAt(
+        at=world.now,
+        actor=actor,
+        server=server.name,
+        rows=tuple(
+            CopySeen(
+                database=row.database,
+                server=one.server.name,
+                status=row.status,
+                active=model.active is one.server,
+            )
+            for row, (model, one) in zip(rows, pairs, strict=True)
+        ),
+        active_databases=world.active_replicated(server),
+        whole_server=whole_server,
+    )
+
+
+def component_states(server: Server) -> list[ComponentState]:
+    return [
+        ComponentState(
+            component=name,
+            state="Active" if server.component_active(name) else "Inactive",
+            requesters=tuple(server.components.get(name, {}).items()),
+        )
+        for name in sorted({*COMPONENTS, *server.components})
+    ]
+
+
+def pop_settings(world: World, server: Server) -> PopSettings:
+    return PopSettings(
+        server=world.spelled(server),
+        protocol_log_enabled=server.protocol_log_enabled,
+        log_location=server.log_location,
+    )
+
+
+def host_status(world: World, server: Server) -> HostStatus:
+    return HostStatus(
+        server=world.spelled(server),
+        boot_time=server.told(server.boot_time),
+        local_time=server.told(world.now),
+        setup_running=server.setup_running,
+        reboot_pending=server.reboot_pending,
+    )
+
+
+def same_folder(one: str, other: str) -> bool:
+    """Compare two Windows paths the way Windows does."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(path: str) -> str:
+    expanded = path.casefold().replace("%exchangeinstallpath%", INSTALL_PATH.casefold())
+    return expanded.replace("/", "\\").rstrip("\\")

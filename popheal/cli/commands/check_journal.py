@@ -1,0 +1,95 @@
+"""``check-journal``: what must always hold, checked on what was written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from popheal.cli.commands.heal import json_option
+from popheal.cli.journal_option import CONFIG_VARIABLE, journal_options, path_of_journal
+from popheal.cli.logging import verbose_option
+from popheal.cli.render.console import answer_json, answer_text, clean, say
+
+if TYPE_CHECKING:
+    from popheal.audit import AuditResult, Result, Violation
+
+_VIOLATED: Final = 1
+#: How many violations of one property are shown to people.
+_SHOWN: Final = 20
+
+
+@click.command("check-journal", short_help="Check what must always hold on a journal.")
+@journal_options
+@json_option
+@verbose_option
+def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> int:
+    """Check on a journal that what must always hold has held.
+
+    \b
+      popheal check-journal --config popheal.toml
+      popheal check-journal --journal journal.db --json
+
+    The properties are those that 'popheal verify' proves of the tables. The journal is only
+    read, and others may write to it meanwhile.
+
+    Exits with 1, and says what to look at, if a property was violated.
+    """
+    path = path_of_journal(journal, config)
+    if path is None:
+        raise click.UsageError(
+            "Which journal? Give --journal PATH, or a configuration that names one "
+            f"(--config FILE, or set {CONFIG_VARIABLE})."
+        )
+    from popheal import audit
+
+    judgement = audit.check_journal(path)
+    if as_json:
+        answer_json(judgement.to_json())
+    else:
+        answer_text("\n".join(_lines(judgement)))
+        if not judgement.ok:
+            say("Not everything holds; above is each place, and what to look at.")
+    return 0 if judgement.ok else _VIOLATED
+
+
+def _lines(judgement: AuditResult) -> Iterator[str]:
+    size = f"{judgement.healings} healings, {judgement.runs} runs, {judgement.entries} entries"
+    yield f"{clean(judgement.journal)}: {size}"
+    yield ""
+    for result in judgement.results:
+        verdict = result.verdict.replace("_", " ")
+        why = f" ({result.checked.open})" if result.checked.open else ""
+        yield f"{result.checked.id:<4} {verdict:<12} {result.checked.sentence}{why}"
+    for result in judgement.results:
+        if result.violations:
+            yield from _violated(result)
+    if judgement.notes:
+        yield ""
+        yield "Notes:"
+        yield from (f"  {clean(note)}" for note in judgement.notes)
+    if judgement.ok:
+        yield ""
+        yield "Every property that is decided holds. What that says: docs/check-journal.md"
+
+
+def _violated(result: Result) -> Iterator[str]:
+    yield ""
+    yield f"{result.checked.id} does not hold:"
+    for found in result.violations[:_SHOWN]:
+        yield f"  {_place(found)}: {clean(found.sentence)}"
+    more = len(result.violations) - _SHOWN
+    if more > 0:
+        yield f"  and {more} more: see them with --json"
+    yield f"  {result.checked.look_at}"
+
+
+def _place(found: Violation) -> str:
+    """Where it is: a run is named after its healing."""
+    parts = [
+        f"run {clean(found.run)}" if found.run else f"healing {clean(found.healing)}",
+        *([f"entry {found.seq}"] if found.seq is not None else []),
+    ]
+    return ", ".join(parts)

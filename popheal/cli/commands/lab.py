@@ -1,0 +1,178 @@
+"""``lab``: a simulated organisation, served over PowerShell remoting on loopback."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from attrs import asdict
+
+from popheal.cli.commands.rehearse import server_names
+from popheal.cli.logging import verbose_option
+from popheal.cli.render.console import answer_text, say
+from popheal.cli.signals import BrokenOff, obeying
+from popheal.errors import ConfigurationError
+from popheal.policy.policy import Timing
+from popheal.util.clock import SystemClock
+
+if TYPE_CHECKING:
+    from popheal.backends.simulated import Scenario
+
+_USERNAME: Final = "lab"
+_LAST_PORT: Final = 65535
+#: Where the password comes from, and what it is otherwise. It guards a toy on loopback.
+PASSWORD_VARIABLE: Final = "POPHEAL_LAB_PASSWORD"  # noqa: S105 - the name of a variable
+DEFAULT_PASSWORD: Final = "rehearsal"  # noqa: S105 - said in the help text, on purpose
+
+#: Not waits of the organisation, so its speed does not shorten them: the number of attempts,
+#: and how long a real request may take.
+_UNSCALED: Final = ("probe_attempts", "command_timeout")
+#: However fast the organisation is, real requests take their time: no deadline is shorter
+#: than this, and no pause between two looks.
+_SHORTEST_DEADLINE: Final = 10.0
+_SHORTEST_PAUSE: Final = 0.05
+
+
+@click.command(short_help="Serve a simulated organisation on loopback.")
+@click.argument("scenario", required=False)
+@click.option(
+    "--port",
+    type=click.IntRange(0, _LAST_PORT),
+    default=0,
+    show_default="any free ones",
+    metavar="N",
+    help="Port of the first server; the others follow.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True, max=1000),
+    default=60.0,
+    show_default=True,
+    metavar="X",
+    help="How much faster than real time passes in the organisation.",
+)
+@click.option(
+    "--config-out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the configuration there instead of to standard output.",
+)
+@verbose_option
+def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) -> int:
+    """Serve a simulated organisation over PowerShell remoting, on loopback, until Ctrl-C.
+
+    Each server of SCENARIO gets a listener of its own with Exchange's endpoint and its plain
+    one, so that everything but Exchange itself is real: try monitoring hooks and scripts on it.
+
+    \b
+      export POPHEAL_LAB_PASSWORD=rehearsal
+      popheal lab mailbox-healed-by-reboot --port 8400 \\
+        --config-out lab.toml
+    and then, elsewhere:
+      popheal heal mbx1.contoso.com --config lab.toml
+
+    The user is "lab"; the password is what POPHEAL_LAB_PASSWORD says, else "rehearsal".
+    """
+    from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
+    from popheal.lab import Lab
+
+    with obeying():
+        played = load_scenario(
+            DEFAULT_SCENARIO if scenario is None else scenario, SystemClock(speed)
+        )
+        password = os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD
+        names = server_names(played)
+        _check_room(port, len(names))
+        try:
+            with Lab(
+                played.backend,
+                names,
+                port=port,
+                username=_USERNAME,
+                password=password,
+                is_up=played.organisation.answers,
+            ) as served:
+                text = "\n".join(_configuration(served.addresses, played, speed)) + "\n"
+                _put(text, config_out)
+                _tell(served.addresses, played, config_out)
+                while True:
+                    time.sleep(3600)
+        except BrokenOff:
+            say("The lab is closed.")
+    return 0
+
+
+def _check_room(port: int, needed: int) -> None:
+    """Raises UsageError if the ports from this one on are too few."""
+    highest = _LAST_PORT + 1 - needed
+    if port > highest:
+        raise click.UsageError(
+            f"--port {port} is too high: this scenario needs {needed} ports in a row, one for "
+            f"each server, so the first is {highest} at most."
+        )
+
+
+def _configuration(addresses: Mapping[str, str], played: Scenario, speed: float) -> Iterator[str]:
+    """A configuration for this lab, line by line."""
+    first = next(iter(addresses.values())).rpartition(":")[2]
+    servers = ", ".join(f'"{name}"' for name in addresses)
+    yield f"# A lab on this machine: scenario {played.name}, {speed:g} times faster than real time."
+    for table, path in (("exchange", "PowerShell"), ("winrm", "wsman")):
+        yield f"[{table}]"
+        if table == "exchange":
+            yield f"servers = [{servers}]"
+        yield 'auth = "basic"'
+        yield "ssl = false"
+        yield f"port = {first}"
+        yield f'path = "{path}"'
+        yield f'username = "{_USERNAME}"'
+        yield f'password_env = "{PASSWORD_VARIABLE}"'
+        yield ""
+    yield "[addresses]"
+    for name, address in addresses.items():
+        yield f'"{name}" = "{address}"'
+    yield ""
+    yield "[timing]"
+    for name, seconds in asdict(Timing()).items():
+        if name not in _UNSCALED:
+            yield f"{name} = {_scaled(name, seconds, speed):g}"
+
+
+def _scaled(name: str, seconds: float, speed: float) -> float:
+    shortest = _SHORTEST_DEADLINE if name.endswith("_deadline") else _SHORTEST_PAUSE
+    return min(seconds, max(shortest, seconds / speed))
+
+
+def _tell(addresses: Mapping[str, str], played: Scenario, config: Path | None) -> None:
+    sys.stderr.write(f"{played.title}\n")
+    for name, address in addresses.items():
+        sys.stderr.write(f"  {name} answers at http://{address} (/PowerShell and /wsman)\n")
+    password = "the same as here" if os.environ.get(PASSWORD_VARIABLE) else DEFAULT_PASSWORD
+    file = config or "FILE"
+    where = "" if config else ", with the configuration above in FILE"
+    sys.stderr.write(
+        f"Heal it from elsewhere{where}, with {PASSWORD_VARIABLE} set ({password}):\n"
+        f"  popheal heal {played.server} --health-set {played.health_set}"
+        f"{f' --monitor {played.monitor}' if played.monitor else ''} --config {file}\n"
+        "Ctrl-C closes the lab.\n"
+    )
+    sys.stderr.flush()
+
+
+def _put(text: str, config: Path | None) -> None:
+    if config is None:
+        answer_text(text)
+        return
+    try:
+        config.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            source=str(config),
+            problem=f"can't be written ({error.strerror})",
+            next_step="Give another path with --config-out.",
+        ) from None

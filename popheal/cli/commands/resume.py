@@ -1,0 +1,235 @@
+"""``resume`` and ``cancel``: going on with what was interrupted, and stopping what goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from attrs import define, field
+
+from popheal import api
+from popheal.cli.commands.heal import (
+    config_option,
+    interruptible,
+    json_option,
+    show_report,
+    story_of,
+    watched,
+)
+from popheal.cli.exit_codes import NEEDED, OF_VERDICT, worst
+from popheal.cli.journal_option import (
+    find,
+    journal_option,
+    journal_options,
+    open_journal,
+    options_again,
+)
+from popheal.cli.logging import verbose_option
+from popheal.cli.notifiers import notifiers
+from popheal.cli.prompt import approver_here
+from popheal.cli.render import console
+from popheal.cli.signals import obeying
+from popheal.errors import (
+    AlreadyRunning,
+    ConfigurationError,
+    JournalError,
+    PophealError,
+    UnknownName,
+)
+from popheal.reports.report import Alert, Report
+from popheal.util.serialize import from_jsonable
+
+if TYPE_CHECKING:
+    from popheal.journal import HealingRecord, Journal
+    from popheal.policy.policy import Policy
+    from popheal.reports.events import Observer
+
+_STOPPED: Final = "a person said stop"
+
+
+@define(kw_only=True)
+class _Resuming:
+    """Going on with healings of one journal on one organisation.
+
+    Attributes:
+        skipped: What was not gone on with, and why.
+        status: The exit statuses so far.
+    """
+
+    journal: Journal
+    backend: Any
+    policy: Policy
+    notifiers: list[Observer]
+    options: str
+    as_json: bool
+    stop: Flag
+    skipped: list[dict[str, str]] = field(factory=list, init=False)
+    statuses: list[int] = field(factory=list, init=False)
+
+    def one(self, record: HealingRecord) -> Report:
+        """Go on with a healing, and tell the story."""
+        if record.organisation != self.backend.organisation:
+            raise ConfigurationError(
+                source=f"Run {record.id}",
+                problem=f"was begun on the organisation {record.organisation}, but the "
+                f"configuration leads to {self.backend.organisation}",
+                next_step="Give the configuration that it was begun with; nothing was done.",
+            )
+        story = story_of(from_jsonable(record.alert, Alert), as_json=self.as_json)
+        story.healing = record.id
+        if story.out:
+            from popheal.cli.render.live import labelled
+
+            begun = f"{record.id}, begun {record.begun_at:%Y-%m-%d %H:%M:%S} UTC"
+            between = labelled(story.out, "", "") if self.statuses else []
+            story.heading = [
+                *between,
+                *labelled(story.out, "Resumed", begun),
+                *story.heading,
+            ]
+        with watched(story), interruptible(story, self.options):
+            return api.resume(
+                record.id,
+                self.backend,
+                journal=self.journal,
+                policy=self.policy,
+                observers=[story, *self.notifiers],
+                stop=self.stop,
+                approver=approver_here(journal=True),
+            )
+
+    def all(self) -> list[Report]:
+        """Go on with every healing whose process has died, the oldest first."""
+        reports: list[Report] = []
+        for record in self.journal.healings(unfinished=True):
+            if self.stop.is_set():
+                self._skip(record, _STOPPED)
+            elif record.alive:
+                self._skip(record, f"it is being carried out by {record.owner}")
+            else:
+                self._one_of_many(record, reports)
+        return reports
+
+    def _one_of_many(self, record: HealingRecord, reports: list[Report]) -> None:
+        try:
+            report = self.one(record)
+        except JournalError:
+            raise  # which concerns all the others too
+        except AlreadyRunning as error:
+            self._skip(record, f"it is being carried out by {error.owner}")
+        except UnknownName as error:
+            if error.kind == "unfinished run":
+                return  # another process was faster, and has ended it
+            self._skip(record, str(error), NEEDED)
+        except PophealError as error:
+            self._skip(record, str(error), NEEDED)
+        else:
+            reports.append(report)
+            self.statuses.append(OF_VERDICT[report.verdict])
+            if not self.as_json:
+                show_report(report, as_json=False)
+
+    def _skip(self, record: HealingRecord, why: str, status: int = 0) -> None:
+        self.skipped.append({"run": record.id, "server": record.server, "why": why})
+        self.statuses.append(status)
+        console.say(f"Run {record.id} on {record.server} is left alone: {why.rstrip('.')}.")
+
+
+@click.command(short_help="Go on with what was interrupted.")
+@click.argument("run", required=False)
+@config_option
+@journal_option
+@json_option
+@verbose_option
+def resume(run: str | None, config: Path, journal: Path | None, as_json: bool) -> int:
+    """Go on with RUN, or with every run whose process has died, one after another.
+
+    RUN is what popheal runs lists, or its beginning. Before anything is repeated, it is looked
+    whether it was done. What is allowed from now on is what the policy in FILE says.
+
+    \b
+      popheal resume --config popheal.toml
+      popheal resume 3f2a --config popheal.toml --json
+
+    Runs at which a living process is at work are left to it. Ctrl-C stops it as with popheal
+    heal. The exit status is the verdict's; of several, the first of 1, 4, 3 and 0.
+    """
+    from popheal.backends.psrp import PsrpBackend
+    from popheal.config.load import load_config
+
+    told = load_config(config)
+    stop = Flag()
+    with (
+        open_journal(journal or told.journal, config) as opened,
+        obeying(stop),
+        PsrpBackend(told.settings) as backend,
+    ):
+        resuming = _Resuming(
+            journal=opened,
+            backend=backend,
+            policy=told.policy,
+            notifiers=notifiers(told),
+            options=options_again(config, journal),
+            as_json=as_json,
+            stop=stop,
+        )
+        if run is not None:
+            report = resuming.one(_unfinished(opened, run))
+            show_report(report, as_json=as_json)
+            return OF_VERDICT[report.verdict]
+        reports = resuming.all()
+    if as_json:
+        skipped = {"skipped": resuming.skipped} if resuming.skipped else {}
+        console.answer_json({"resumed": [one.to_json() for one in reports], **skipped})
+    elif not reports and not resuming.skipped:
+        console.answer_text("There is nothing to resume.")
+    return worst(resuming.statuses)
+
+
+def _unfinished(journal: Journal, run: str) -> HealingRecord:
+    """The healing that RUN means. Raises ClickException if it has ended."""
+    record = find(journal, run)
+    if record.ended_at is not None:
+        raise click.ClickException(
+            f"Run {record.id} on {record.server} has ended already ({record.verdict}, "
+            f"{record.ended_at:%Y-%m-%d %H:%M:%S} UTC). See: popheal show {record.id}"
+        )
+    return record
+
+
+@click.command(short_help="Stop a run from elsewhere.")
+@click.argument("run")
+@journal_options
+@json_option
+@verbose_option
+def cancel(run: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
+    """Stop RUN: the process that carries it out only puts things back from its next step on.
+
+    RUN is what popheal runs lists, or its beginning. If its process has died, nothing happens
+    until popheal resume RUN, which then only puts things back.
+
+    \b
+      popheal cancel 3f2a --config popheal.toml
+      popheal cancel 3f2a --journal journal.db --json
+    """
+    from popheal.cli.render.replay import next_step
+    from popheal.journal.status import INTERRUPTED, standing_of
+
+    with open_journal(journal, config) as opened:
+        record = _unfinished(opened, run)
+        try:
+            record = opened.cancel(record.id, at=datetime.now(UTC))
+        except UnknownName:  # it has ended meanwhile
+            record = _unfinished(opened, record.id)
+        now = standing_of(opened, record)
+    step = " ".join(next_step(now, options_again(config, journal))).strip()
+    if as_json:
+        console.answer_json({**now.to_json(), "next_step": step})
+        return 0
+    dead = "It was interrupted, so nobody is at work on it. " if now.state == INTERRUPTED else ""
+    text = f"Run {record.id} on {record.server} is marked to be stopped. {dead}{step}"
+    console.answer_text(console.clean(text))
+    return 0

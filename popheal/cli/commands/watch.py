@@ -1,0 +1,164 @@
+"""``watch``: the command that runs as a service."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Flag
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from popheal.cli.commands.heal import config_option
+from popheal.cli.exit_codes import OF_VERDICT, worst
+from popheal.cli.journal_option import journal_option, open_path
+from popheal.cli.logging import is_verbose, verbose_option
+from popheal.cli.notifiers import notifiers
+from popheal.cli.render.console import clean, say
+from popheal.cli.signals import BrokenOff, obeying
+from popheal.reports.events import Event
+from popheal.tables.table import Verdict
+
+if TYPE_CHECKING:
+    from popheal.config.load import Config, WatchSettings
+    from popheal.journal import Journal
+
+#: How each event is told; what is not here is told with ``--verbose`` only.
+_SAID: Final = {
+    "watch_started": "watching {servers}",
+    "watch_ended": "the watch has ended",
+    "server_health": "{health} {monitors}",
+    "look_failed": "could not look: {error}",
+    "alert_raised": "alert: {text}",
+    "alert_waits": "nothing is done now: {why}",
+    "healing_resumed": "going on with run {id}",
+    "finding": "{kind}: {detail}",
+    "run_started": "run {run}: {procedure}, for {monitor}",
+    "action_finished": "{state}: {outcome} {detail}",
+    "run_ended": "run {run}: {verdict}",
+    "approval_asked": "run {run} asks for an approval: popheal approve {run} --plan {plan}",
+    "approval_answered": "run {run}: {outcome}",
+    "debt_handed_over": "left for a person: {kind}",
+    "healing_ended": "{verdict}: {summary}",
+}
+
+
+@click.command(short_help="Watch servers, and heal what turns ill.")
+@config_option
+@journal_option
+@click.option("--once", is_flag=True, help="Look at each server once, and end.")
+@verbose_option
+def watch(config: Path, journal: Path | None, once: bool) -> int:
+    """Look at the POP health of the servers that [watch] in FILE names, and heal what turns ill.
+
+    It needs a journal, by --journal or [journal] path in FILE, and begins by going on with every
+    run of it that was broken off. What happens goes to standard error, line by line. To have it
+    run as a service there is docs/examples/popheal-watch.service.
+
+    \b
+      popheal watch --config popheal.toml
+      popheal watch --config popheal.toml --once
+
+    SIGTERM ends it: a run at work is left as it is, and the next start goes on with it. Ctrl-C
+    stops the run at work, and then ends: protocol logging is put back; a server that was drained
+    stays drained, and is handed over in writing. A second Ctrl-C breaks off.
+    """
+    from popheal.config.load import load_config
+
+    told = load_config(config)
+    settings, path = _wanted(told, journal)
+    stop, leave = Flag(), Flag()
+    with _obeying(stop, leave), open_path(path, create=True) as opened:
+        try:
+            ended = _watch(told, settings, opened, stop=stop, leave=leave, once=once)
+        except BrokenOff:
+            say(
+                f"Broken off. What was begun is not undone; the journal {path} has it: popheal runs"
+            )
+            raise
+    return worst(OF_VERDICT[one] for one in ended) if once else 0
+
+
+def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
+    """What to watch, and the journal. Raises ConfigurationError if either is not said."""
+    from popheal.errors import ConfigurationError
+
+    path = journal or told.journal
+    if told.watch is None:
+        raise ConfigurationError(
+            source=told.source,
+            problem="has no [watch]",
+            next_step='Add it, with servers = ["ex1.contoso.com"].',
+        )
+    if path is None:
+        raise ConfigurationError(
+            source=told.source,
+            problem="has no [journal], without which a watch would forget what it has done",
+            next_step='Add it, with path = "/var/lib/popheal/journal.db", or give --journal PATH.',
+        )
+    return told.watch, path
+
+
+def _watch(
+    told: Config, settings: WatchSettings, journal: Journal, *, stop: Flag, leave: Flag, once: bool
+) -> list[Verdict]:
+    from popheal.backends.psrp import PsrpBackend
+    from popheal.watch.loop import watch as watch_servers
+
+    observers: list[Callable[[Event], None]] = []
+    if not is_verbose(click.get_current_context()):
+        observers.append(tell)
+    observers += notifiers(told)
+    with PsrpBackend(told.settings) as backend:
+        return watch_servers(
+            settings.servers,
+            backend,
+            journal=journal,
+            policy=told.policy,
+            every=settings.every,
+            retry=settings.retry,
+            observers=observers,
+            stop=stop,
+            leave=leave,
+            once=once,
+        )
+
+
+@contextmanager
+def _obeying(stop: Flag, leave: Flag) -> Iterator[None]:
+    """While this lasts SIGTERM sets ``leave``, and SIGINT does what it does to a healing."""
+    with obeying(stop):
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def obey(_number: int, _frame: FrameType | None) -> None:
+            leave.set()
+
+        before = signal.signal(signal.SIGTERM, obey)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def tell(event: Event) -> None:
+    """An observer that writes one line on standard error for each event worth one."""
+    said = _SAID.get(event.name)
+    if said is None:
+        return
+    details = {
+        name: ", ".join(value) if isinstance(value, (list, tuple)) else value
+        for name, value in event.details.items()
+    }
+    about = {"run": event.run_id, "procedure": event.procedure, "state": event.state}
+    text = said.format_map(defaultdict(str, {**about, **details}))
+    server = f"{event.server}: " if event.server else ""
+    sys.stderr.write(f"{event.at:%Y-%m-%d %H:%M:%S}Z {clean(server + text)}\n")
+    sys.stderr.flush()

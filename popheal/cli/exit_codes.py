@@ -1,0 +1,38 @@
+"""Exit statuses, by which a script tells what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from popheal.tables.table import Verdict
+
+#: Wrong usage or configuration: nothing was done, and nothing is on standard output.
+USAGE: Final = 2
+#: A defect of popheal itself (``EX_SOFTWARE`` of sysexits.h).
+DEFECT: Final = 70
+#: A stream or file failed (``EX_IOERR`` of sysexits.h), for example on a full disk.
+INPUT_OUTPUT: Final = 74
+#: Broken off by a person: what was begun is not undone.
+BROKEN_OFF: Final = 130
+
+OF_VERDICT: Final = {
+    Verdict.NOTHING_WRONG: 0,
+    Verdict.TRANSIENT: 0,
+    Verdict.RECOVERED: 0,
+    Verdict.ESCALATED: 1,
+    Verdict.CANCELLED: 1,
+    Verdict.HELD: 3,
+    Verdict.UNKNOWN: 4,
+}
+HELD: Final = OF_VERDICT[Verdict.HELD]
+#: A person is needed.
+NEEDED: Final = OF_VERDICT[Verdict.ESCALATED]
+
+#: Of several healings, the first of these that one ended with.
+_WORST_FIRST: Final = (NEEDED, OF_VERDICT[Verdict.UNKNOWN], HELD, 0)
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """One status for several healings: 1 before 4 before 3 before 0; 0 for none."""
+    return min(statuses, key=_WORST_FIRST.index, default=0)

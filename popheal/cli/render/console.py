@@ -1,0 +1,94 @@
+"""What goes to the two streams: the answer to standard output, everything else to the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import cache
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Columns to fill where nobody says how wide the paper is.
+_WIDTH_OF_A_FILE: Final = 120
+
+
+def clean(text: str) -> str:
+    """The text on one line, without characters that would steer a terminal.
+
+    Much of what is shown was written by other machines, or by whoever named a server.
+    """
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(shown.split())
+
+
+def say(text: str) -> None:
+    """A sentence on standard error."""
+    sys.stderr.write(f"popheal: {clean(text)}\n")
+    sys.stderr.flush()
+
+
+def answer_json(answer: dict[str, Any]) -> None:
+    """The answer, as the one JSON object on standard output."""
+    # Not streamed: whoever reads must get all of it, or nothing.
+    answer_text(json.dumps(answer, indent=2))
+
+
+def answer_text(text: str) -> None:
+    """The answer, as it is."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever asked has read enough. That changes nothing about how it ended.
+        silence(sys.stdout)
+
+
+def plain_wanted() -> bool:
+    """Whether the person at the terminal wants no escape sequences."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
+
+
+@cache
+def _console_class() -> type[Console]:
+    from rich.console import Console
+
+    class Quiet(Console):
+        """A console that falls silent when its reader goes away.
+
+        The original ends the process then: in the middle of a healing, if need be.
+        """
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            silence(self.file)
+
+    return Quiet
+
+
+def silence(stream: IO[str]) -> None:
+    """Send the rest of a stream whose reader has gone nowhere."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return
+
+
+def console(stream: IO[str]) -> Console:
+    """A console for a stream: no markup, no guessing, and colours only for a person."""
+    terminal = stream.isatty()
+    plain = plain_wanted() or not (terminal or os.environ.get("FORCE_COLOR"))
+    return _console_class()(
+        file=stream,
+        color_system=None if plain else "auto",
+        width=None if terminal or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=False,
+        legacy_windows=False,
+    )

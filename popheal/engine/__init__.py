@@ -1,0 +1,1 @@
+"""Carrying a healing out. Private: use it through the names of :mod:`popheal`."""

@@ -1,0 +1,150 @@
+"""CTP 3.4 to 3.6: which Mailbox server served the failed probe, and is that the ill one?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.looks.retry import persistently
+from popheal.engine.requests import Steps, attempt, pause
+from popheal.errors import BackendError
+from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import alert_value, backends_named_in, is_unhealthy, servers_named
+from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo
+from popheal.exchange.protocol_log import correlate
+from popheal.healthsets.pop.catalog import MONITORS, find_monitor
+from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.tables.table import Verdict
+
+#: Log lines are written a little before and after the times that the probe reports.
+SLACK = timedelta(seconds=2)
+
+#: The monitors whose recovery step 3.6 refers to.
+MAILBOX_SIDE = tuple(one for one in MONITORS if one.procedure == "mailbox")
+
+_MAILBOX_SET = "pop.protocol"
+
+#: Verdicts after which a back end may be taken for well.
+WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
+
+
+def find_backends(work: RunContext) -> Steps[ActionResult]:
+    """CTP 3.4 and 3.5: the probe's own error first, then the front-end log (erratum D8)."""
+    probe = work.memory.last_probe
+    if probe is None:
+        return ActionResult("could_not_tell", "there is no failed probe to trace")
+    servers = yield from persistently(work.session, Backend.all_servers, work.server)
+    if isinstance(servers, BackendError):
+        return ActionResult("could_not_tell", str(servers))
+    named = backends_named_in(probe.error)
+    if named:
+        return _found(work, named, servers, "the probe's error")
+    return (yield from _find_in_log(work, probe, servers))
+
+
+def _found(
+    work: RunContext, names: Sequence[str], servers: Sequence[ServerInfo], where: str
+) -> ActionResult:
+    meant = servers_named(names, servers)
+    if not meant:
+        why = "no Mailbox server of the organisation" if meant == [] else "more than one server"
+        return ActionResult("could_not_tell", f"{where} names {', '.join(names)}: {why}")
+    work.memory.backends = tuple(one.fqdn for one in meant)
+    return ActionResult("found", f"{where} names {', '.join(work.memory.backends)}")
+
+
+def _find_in_log(
+    work: RunContext, probe: ProbeResult, servers: Sequence[ServerInfo]
+) -> Steps[ActionResult]:
+    """Back ends in the front-end log; POP3 buffers its log, so it may take a moment.
+
+    None at all means something only if the whole failed session of the probe is there: then
+    the front end did not get as far as a back end. A log without it tells nothing.
+    """
+    if probe.started is None or probe.finished is None:
+        return ActionResult("could_not_tell", "the probe did not say when it ran")
+    settings = yield from persistently(work.session, Backend.pop_settings, work.server)
+    if isinstance(settings, BackendError):
+        return ActionResult("could_not_tell", str(settings))
+    since, until = probe.started - SLACK, probe.finished + SLACK
+    last = ActionResult("could_not_tell", "the protocol log was not read")
+    for again in range(work.timing.probe_attempts):
+        if again:
+            yield from pause(work.timing.probe_pause)
+        files = yield from attempt(
+            Backend.pop_logs, work.server, settings.log_location, since, until
+        )
+        if isinstance(files, BackendError):
+            last = ActionResult("could_not_tell", str(files))
+            continue
+        found = correlate(files, since, until)
+        if found.backends:
+            return _found(work, found.backends, servers, "the protocol log")
+        last = (
+            ActionResult(
+                "not_found", "the front end logged the failed probe, and passed it on to none"
+            )
+            if found.conclusive
+            else ActionResult(
+                "could_not_tell", "the log does not hold the whole session of the probe"
+            )
+        )
+    return last
+
+
+def check_backends(work: RunContext) -> Steps[ActionResult]:
+    """CTP 3.5 and 3.6: keep those whose deep or self test monitor is Unhealthy."""
+    ill, unclear = [], []
+    for backend in work.memory.backends:
+        rows = yield from persistently(work.session, Backend.server_health, backend)
+        if isinstance(rows, BackendError):
+            unclear.append(str(rows))
+            continue
+        health = mailbox_side_of(backend, rows)
+        if health == "unhealthy":
+            ill.append(backend)
+        elif health != "healthy":
+            unclear.append(f"{backend}: {health}")
+    if ill:
+        work.memory.backends = tuple(ill)
+        return ActionResult("unhealthy", f"ill: {', '.join(ill)}")
+    if unclear or not work.memory.backends:
+        return ActionResult("could_not_tell", "; ".join(unclear) or "no back end to look at")
+    return ActionResult("healthy", f"well: {', '.join(work.memory.backends)}")
+
+
+def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:
+    """``unhealthy`` or ``healthy``; else why neither can be said.
+
+    Healthy needs both monitors, current and with their component online, and nothing else
+    unhealthy in their health set.
+    """
+    mine = [row for row in pop_rows(server, rows) if row.health_set.casefold() == _MAILBOX_SET]
+    known = {
+        monitor.name: [row for row in mine if is_row_of(monitor, row)] for monitor in MAILBOX_SIDE
+    }
+    if any(is_unhealthy(row) for found in known.values() for row in found):
+        return "unhealthy"
+    missing = [name for name, found in known.items() if not found]
+    if missing:
+        return f"there is no row of {', '.join(missing)}"
+    odd = [
+        row.monitor
+        for row in mine
+        if is_unhealthy(row)
+        or (find_monitor(row.monitor) and alert_value(row) != "healthy")
+        or row.state.casefold() == "offline"
+    ]
+    return f"{', '.join(odd)} can't be called well" if odd else "healthy"
+
+
+def recover_backends(work: RunContext) -> Steps[ActionResult]:
+    """CTP 3.6: each as a run of its own, with guards of its own, one after another (D22)."""
+    said = []
+    for backend in work.memory.backends:
+        verdict = yield from work.heal_backend(backend)
+        said.append(f"{backend}: {verdict.value}")
+        if verdict not in WELL:
+            return ActionResult("failed", "; ".join(said))
+    return ActionResult("done", "; ".join(said))

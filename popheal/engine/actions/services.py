@@ -1,0 +1,120 @@
+"""Restarting the POP3 services, and seeing that it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve
+
+from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.looks.retry import deadline_in, persistently, polling
+from popheal.engine.requests import Steps, attempt
+from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
+from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import find_service, is_running
+from popheal.exchange.models import ServiceStatus
+from popheal.healthsets.pop.catalog import POP3_FRONT_END, services_of
+from popheal.tables.actions import BY_ROLE
+from popheal.tables.debts import DebtKind
+
+
+def restart_service(work: RunContext) -> Steps[ActionResult]:
+    """Step 1 of each section, on the alert's server only (D17)."""
+    action = work.run.next_action()
+    which = action.argument if action else BY_ROLE
+    worst = ActionResult("done", "restarted")
+    for service in services_of(which, work.info):
+        observed = yield from _restart(work, service)
+        if observed.outcome in ("refused", "could_not_tell"):
+            return observed
+        if observed.outcome == "failed":
+            worst = observed
+    return worst
+
+
+def reload_pop3(work: RunContext) -> Steps[ActionResult]:
+    """CTP 7: restart the front end so that the restored logging setting takes effect."""
+    if work.run.owed(DebtKind.PROTOCOL_LOGGING) is None:
+        return ActionResult("done", "no setting was changed, so no restart is needed")
+    return (yield from _restart(work, POP3_FRONT_END))
+
+
+def _restart(work: RunContext, service: str) -> Steps[ActionResult]:
+    before = yield from persistently(work.session, Backend.services, work.server, (service,))
+    if isinstance(before, BackendError):
+        return ActionResult("refused", f"not attempted: {before}")
+    old = find_service(service, before)
+    command = f"Restart-Service {service}"
+    if old and (intended := work.memory.intended.get(command)):
+        # Commanded, perhaps, before a crash: look first; only if it was not, command it (again).
+        seen = yield from _see_restarted(work, _as_it_was(old, intended), None)
+        # One that ran, and runs no more, was restarted in vain.
+        commanded = seen.outcome == "failed" and intended["running"]
+        if commanded or seen.outcome in ("done", "could_not_tell"):
+            return seen
+    if old is None:
+        return ActionResult(
+            "refused", f"not attempted: there is no service {service} on the server"
+        )
+    if old.start_type.casefold() == "disabled":
+        return ActionResult(
+            "refused", f"not attempted: {old.name} is Disabled, so it would not start"
+        )
+    yield from work.intend(
+        "restart_service",
+        command=command,
+        process_id=old.process_id,
+        started_at=old.started_at.isoformat() if old.started_at else None,
+        running=is_running(old),
+    )
+    error = yield from attempt(Backend.restart_service, work.server, service)
+    if isinstance(error, (Unreachable, NotAuthorised)):
+        return ActionResult("refused", str(error))
+    return (yield from _see_restarted(work, old, error))
+
+
+def _see_restarted(
+    work: RunContext, old: ServiceStatus, error: BackendError | None
+) -> Steps[ActionResult]:
+    """Look until the service runs as a new process; the command's return proves nothing."""
+    deadline = deadline_in(work.session, work.timing.service_deadline)
+    why = f" ({error})" if error else ""
+    while True:
+        seen = yield from attempt(Backend.services, work.server, (old.name,))
+        now = None if isinstance(seen, BackendError) else find_service(old.name, seen)
+        if now and is_running(now) and not _same_process(old, now):
+            work.memory.changed_at = now.started_at
+            return ActionResult("done", f"{old.name} runs as process {now.process_id}{why}")
+        if not (yield from polling(work.session, deadline, work.timing.service_poll)):
+            break
+    if now is None:
+        return ActionResult("could_not_tell", f"{old.name} could not be looked at{why}")
+    if is_running(now):
+        # A restart whose answer was lost may still arrive.
+        outcome = "could_not_tell" if isinstance(error, OutcomeUnknown) else "refused"
+        return ActionResult(outcome, f"{old.name} is still the same process, not restarted{why}")
+    return ActionResult("failed", f"{old.name} is {now.state} after the restart{why}")
+
+
+def _as_it_was(now: ServiceStatus, intended: Mapping[str, Any]) -> ServiceStatus:
+    """The service before the restart that was written down."""
+    started = intended["started_at"]
+    return evolve(
+        now,
+        state="Running" if intended["running"] else "Stopped",
+        process_id=intended["process_id"],
+        started_at=datetime.fromisoformat(started) if started else None,
+    )
+
+
+def _same_process(old: ServiceStatus, new: ServiceStatus) -> bool:
+    """Unless it is seen that it is another one: another process, or another start."""
+    if not is_running(old):
+        return False
+    if old.process_id != new.process_id:
+        return old.process_id is None or new.process_id is None
+    if old.started_at is None or new.started_at is None:
+        return True
+    return old.started_at == new.started_at

@@ -1,0 +1,200 @@
+"""Effects that set a value: database activation and protocol logging, on and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.looks.boots import same_boot
+from popheal.engine.looks.copies import read_copies_on
+from popheal.engine.looks.retry import deadline_in, insistently, persistently, polling
+from popheal.engine.requests import Steps, T, attempt
+from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
+from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import is_active
+from popheal.exchange.models import MailboxServer, PopSettings
+from popheal.tables.debts import DebtKind
+
+
+def _set_and_see(
+    work: RunContext,
+    change: tuple[Callable[..., None], bool],
+    look: Callable[..., T],
+    value_of: Callable[[T], bool],
+) -> Steps[ActionResult]:
+    """Set a value, then look until it is set: the look decides, not the command's return.
+
+    A value written to Active Directory may take minutes to be seen. So once the command may
+    have been sent, not seeing the value proves nothing, and the debt stays.
+    """
+    setter, wanted = change
+    error = yield from attempt(setter, work.server, wanted)
+    if isinstance(error, (Unreachable, NotAuthorised)):
+        return ActionResult("refused", str(error))
+    deadline = deadline_in(work.session, work.timing.service_deadline)
+    while True:
+        seen = yield from attempt(look, work.server)
+        if not isinstance(seen, BackendError) and value_of(seen) is wanted:
+            return ActionResult("done", f"seen to be set ({error})" if error else "seen to be set")
+        if not (yield from polling(work.session, deadline, work.timing.probe_pause)):
+            break
+    if isinstance(error, CommandFailed):
+        return ActionResult("failed", str(error))
+    unseen = seen if isinstance(seen, BackendError) else "the new value was not seen"
+    return ActionResult("could_not_tell", str(error or unseen))
+
+
+# --- database activation -------------------------------------------------------------------------
+
+
+def _activation(seen: MailboxServer) -> bool:
+    return seen.activation_disabled
+
+
+def drain(work: RunContext) -> Steps[ActionResult]:
+    """Deep/SelfTest 3: disable activation, after noting what it was and what was active."""
+    before = yield from persistently(work.session, Backend.mailbox_server, work.server)
+    if isinstance(before, BackendError):
+        return ActionResult("refused", f"not attempted: {before}")
+    copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
+    if isinstance(copies, BackendError):
+        return ActionResult("refused", f"not attempted: {copies}")
+    # Written down before a crash: what was active, and owed, was read then.
+    debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
+    if before.activation_disabled:
+        if debt:
+            return ActionResult("done", "seen to be set")
+        return ActionResult(
+            "refused", "not attempted: somebody else has disabled activation meanwhile"
+        )
+    if debt is None:
+        debt = work.run.owe(prior=before.activation_disabled)
+        work.memory.active_before = tuple(
+            copy.database for copy, database in copies if is_active(copy) and not database.recovery
+        )
+    yield from work.intend(
+        "set_activation_disabled",
+        command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $true",
+        value=True,
+        prior=debt.prior,
+        active=list(work.memory.active_before),
+    )
+    return (
+        yield from _set_and_see(
+            work, (Backend.set_activation_disabled, True), Backend.mailbox_server, _activation
+        )
+    )
+
+
+def fail_back(work: RunContext) -> Steps[ActionResult]:
+    """Deep/SelfTest 7: allow activation again, if a probe has succeeded on this very boot."""
+    debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
+    if debt is None:
+        return ActionResult(
+            "refused", "this run did not disable activation, so it does not enable it"
+        )
+    host = yield from persistently(work.session, Backend.host_status, work.server)
+    if isinstance(host, BackendError):
+        return ActionResult("refused", f"can't tell whether the server has restarted since: {host}")
+    passed = _passed_on(work)
+    if passed is None or not same_boot(passed, host.boot_time):
+        return ActionResult("refused", "the server has restarted since the probe succeeded")
+    now = yield from attempt(Backend.mailbox_server, work.server)
+    if not isinstance(now, BackendError) and now.activation_disabled is debt.prior:
+        if not work.memory.intended:
+            return ActionResult("done", "somebody else has put activation back already")
+    else:
+        yield from work.intend(
+            "set_activation_disabled",
+            command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $false",
+            value=debt.prior,
+        )
+        observed = yield from _set_and_see(
+            work,
+            (Backend.set_activation_disabled, debt.prior),
+            Backend.mailbox_server,
+            _activation,
+        )
+        if observed.outcome != "done":
+            return observed
+    where = yield from _move_back(work)
+    return ActionResult("done", f"activation is as it was before; {where}")
+
+
+def _passed_on(work: RunContext) -> datetime | None:
+    """The boot on which a probe last succeeded."""
+    return work.memory.passed_on_boot
+
+
+def _move_back(work: RunContext) -> Steps[str]:
+    """Erratum D4: allowing activation moves nothing back. Say where each database is."""
+    if work.session.policy.move_databases_back:
+        for database in work.memory.active_before:
+            command = f"Move-ActiveMailboxDatabase {database}"
+            if command in work.memory.intended:
+                continue  # commanded before a crash; where it is now is said below
+            yield from work.intend("move_database", command=command, database=database)
+            yield from attempt(Backend.move_database, work.server, database)
+    copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
+    if isinstance(copies, BackendError):
+        return "where the databases are could not be read"
+    moved = {name.casefold() for name in work.memory.active_before}
+    places = [
+        f"{one.database} on {one.active_server or 'an unknown server'}"
+        for one, _ in copies
+        if one.database.casefold() in moved
+    ]
+    return f"databases now: {', '.join(places)}" if places else "no database had been active here"
+
+
+# --- protocol logging ----------------------------------------------------------------------------
+
+
+def _logging(seen: PopSettings) -> bool:
+    return seen.protocol_log_enabled
+
+
+def enable_protocol_logging(work: RunContext) -> Steps[ActionResult]:
+    """CTP 3.1: turn protocol logging on, after noting whether it was on before (D1, D12)."""
+    before = yield from persistently(work.session, Backend.pop_settings, work.server)
+    if isinstance(before, BackendError):
+        return ActionResult("refused", f"not attempted: {before}")
+    debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
+    if before.protocol_log_enabled:
+        if debt:  # by us, as was written down before a crash
+            return ActionResult("done", "seen to be set")
+        return ActionResult("done", "it was on already, and will be left on")
+    debt = debt or work.run.owe(prior=before.protocol_log_enabled)
+    yield from work.intend(
+        "set_protocol_logging",
+        command="Set-PopSettings -ProtocolLogEnabled $true",
+        value=True,
+        prior=debt.prior,
+    )
+    return (
+        yield from _set_and_see(
+            work, (Backend.set_protocol_logging, True), Backend.pop_settings, _logging
+        )
+    )
+
+
+def restore_protocol_logging(work: RunContext) -> Steps[ActionResult]:
+    """CTP 6: set protocol logging back to what it was; what was on before stays on (D12)."""
+    debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
+    if debt is None:
+        return ActionResult("done", "it was on before this run, so it stays on")
+    if work.memory.intended:
+        seen = yield from attempt(Backend.pop_settings, work.server)
+        if not isinstance(seen, BackendError) and seen.protocol_log_enabled is debt.prior:
+            return ActionResult("done", "seen to be set")
+    yield from work.intend(
+        "set_protocol_logging",
+        command="Set-PopSettings -ProtocolLogEnabled $false",
+        value=debt.prior,
+    )
+    return (
+        yield from _set_and_see(
+            work, (Backend.set_protocol_logging, debt.prior), Backend.pop_settings, _logging
+        )
+    )

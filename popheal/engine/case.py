@@ -1,0 +1,253 @@
+"""One healing as it grows: its findings and runs, written down, read back, and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from popheal.engine.context import HealingContext, RunContext, RunState
+from popheal.engine.requests import Steps, do
+from popheal.engine.run import Run
+from popheal.exchange.models import ServerInfo
+from popheal.healthsets.pop import SETTLE_DEBTS
+from popheal.healthsets.pop.catalog import monitor_named
+from popheal.journal import Entry, Kind
+from popheal.reports.handover import hand_over
+from popheal.reports.report import Alert, DebtReport, Finding, Report, RunReport, Step
+from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.tables.table import Procedure, Verdict
+from popheal.util.serialize import from_jsonable, to_jsonable
+
+#: Verdicts after which nobody is needed.
+WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
+
+
+@frozen
+class RunRecord:
+    """One run of the healing, with the steps it has taken."""
+
+    work: RunContext
+    steps: list[Step] = field(factory=list)
+    #: Name and hash of the table that it was carried out by, if that is not there any more.
+    table: tuple[str, str] | None = None
+
+    @property
+    def run(self) -> Run:
+        return self.work.run
+
+
+@define(kw_only=True)
+class Case:
+    """What the report will be made of; grows as the healing goes on."""
+
+    session: HealingContext
+    alert: Alert
+    started_at: datetime
+    id: str = ""
+    server: str = ""
+    findings: list[Finding] = field(factory=list)
+    run_records: list[RunRecord] = field(factory=list)
+    #: Debts of runs that can't be understood any more.
+    salvaged: list[DebtReport] = field(factory=list)
+    heal_backend: Callable[[str, str], Steps[Verdict]] = field(repr=False)
+
+    def find(self, *findings: Finding) -> Steps[None]:
+        """Note what is new among the findings, and write it down."""
+        new = [one for one in dict.fromkeys(findings) if one not in self.findings]
+        for finding in new:
+            self.findings.append(finding)
+            self.session.emit(
+                "finding", finding.server, kind=finding.kind.value, detail=finding.detail
+            )
+        if new and self.session.lease:
+            yield from do(
+                self.session.current_lease.write,
+                Kind.FINDING,
+                at=self.session.clock.now(),
+                server=self.server,
+                data={"findings": [to_jsonable(one) for one in new]},
+            )
+
+    def work_on(
+        self,
+        *,
+        run: Run,
+        info: ServerInfo,
+        memory: RunState,
+        dag: str | None,
+        pending: Sequence[str],
+        parent: str,
+    ) -> RunContext:
+        """What a run of this healing is carried out with."""
+        return RunContext(
+            session=self.session,
+            run=run,
+            info=info,
+            monitor=monitor_named(run.monitor),
+            memory=memory,
+            heal_backend=lambda backend: self.heal_backend(backend, run.id),
+            dag=dag,
+            pending=tuple(pending),
+            parent=parent,
+        )
+
+    def report(self, verdict: Verdict, summary: str) -> Report:
+        """The report, as things are now."""
+        runs = tuple(_run_report(one) for one in self.run_records)
+        debts = tuple(
+            DebtReport(
+                kind=debt.kind,
+                server=debt.server,
+                prior=debt.prior,
+                # At the end nothing is owed in silence, whatever has gone wrong.
+                status=DebtStatus.PAID
+                if debt.status is DebtStatus.PAID
+                else DebtStatus.HANDED_OVER,
+            )
+            for one in self.run_records
+            for debt in one.run.debts
+        )
+        debts += tuple(self.salvaged)
+        finished = self.session.clock.now()
+        retry_at = None if verdict in WELL else self.session.retry_at
+        return Report(
+            id=self.id,
+            verdict=verdict,
+            server=self.server,
+            alert=self.alert,
+            summary=summary,
+            started_at=self.started_at,
+            finished_at=finished,
+            retry_at=retry_at,
+            findings=tuple(self.findings),
+            runs=runs,
+            debts=debts,
+            handover=hand_over(verdict, summary, self.findings, runs, debts, retry_at=retry_at),
+        )
+
+    def end(self, verdict: Verdict, summary: str) -> Steps[Report]:
+        """Report, write that down, and tell."""
+        report = self.report(verdict, summary)
+        if self.session.lease:
+            yield from do(self.session.current_lease.let_expire, report.finished_at)
+            yield from do(
+                self.session.current_lease.end,
+                at=report.finished_at,
+                verdict=verdict.value,
+                report=report.to_json(),
+            )
+        for debt in report.debts:
+            if debt.status is DebtStatus.HANDED_OVER:
+                self.session.emit(
+                    "debt_handed_over", debt.server, kind=debt.kind.value, prior=debt.prior
+                )
+        if report.handover and self.session.lease:
+            self.session.emit("handed_over", self.server, report=report)
+        self.session.emit("healing_ended", self.server, verdict=verdict.value, summary=summary)
+        return report
+
+
+def _run_report(one: RunRecord) -> RunReport:
+    run = one.run
+    name, identity = one.table or (run.procedure.name, run.procedure.hash)
+    return RunReport(
+        id=run.id,
+        procedure=name,
+        hash=identity,
+        server=run.server,
+        monitor=run.monitor,
+        # A run that never came to its end was broken off by an error that escapes.
+        verdict=run.verdict or Verdict.ESCALATED,
+        path=tuple(run.path),
+        steps=tuple(one.steps),
+    )
+
+
+# --- what was written down -----------------------------------------------------------------------
+
+
+def restore(case: Case, entries: Iterable[Entry]) -> None:
+    """Bring a ledger to where the history says that the healing was."""
+    last: dict[str, Entry] = {}
+    started: dict[str, Entry] = {}
+    steps: dict[str, list[Step]] = {}
+    for entry in entries:
+        if entry.kind is Kind.FINDING:
+            case.findings += [from_jsonable(one, Finding) for one in entry.data["findings"]]
+        elif entry.kind is Kind.RUN_STARTED:
+            started[entry.run] = entry
+        elif entry.kind is Kind.OUTCOME:
+            taken = steps.setdefault(entry.run, [])
+            step = from_jsonable(entry.data["step"], Step)
+            if step not in taken:  # an interrupt may have had it written twice
+                taken.append(step)
+        if "run" in entry.data:
+            last[entry.run] = entry
+    for name, begun in started.items():
+        work = _work_as_written(case, begun, last[name])
+        written = last[name].data["run"]
+        ended_on = (written["procedure"], written["hash"]) if work.run.verdict else None
+        case.run_records.append(RunRecord(work, steps.get(name, []), ended_on))
+        if not work.parent:
+            case.server = work.server
+
+
+def owed_as_written(entries: Iterable[Entry]) -> Iterator[DebtReport]:
+    """What was owed at last, as far as it can be read."""
+    last: dict[str, Any] = {}
+    for entry in entries:
+        found = entry.data.get("run")
+        if isinstance(found, Mapping) and isinstance(found.get("debts"), list):
+            last[entry.run] = found["debts"]
+    for debt in chain.from_iterable(last.values()):
+        with suppress(KeyError, TypeError, ValueError):
+            if DebtStatus(debt["status"]) is not DebtStatus.PAID:
+                yield DebtReport(
+                    kind=DebtKind(debt["kind"]),
+                    server=str(debt["server"]),
+                    prior=bool(debt["prior"]),
+                    status=DebtStatus.HANDED_OVER,
+                )
+
+
+def _work_as_written(case: Case, begun: Entry, last: Entry) -> RunContext:
+    session = case.session
+    memory = from_jsonable(last.data["memory"], RunState)
+    return case.work_on(
+        run=_run_as_written(session.procedures.values(), last, memory),
+        info=from_jsonable(begun.data["info"], ServerInfo),
+        memory=memory,
+        dag=last.data.get("dag", begun.data["dag"]),
+        pending=tuple(begun.data["pending"]),
+        parent=begun.data["parent"],
+    )
+
+
+def _run_as_written(procedures: Iterable[Procedure], last: Entry, memory: RunState) -> Run:
+    """The run; on the table for settling its debts if its own is not there any more."""
+    data = last.data["run"]
+    try:
+        return Run.from_json(data, [*procedures, SETTLE_DEBTS])
+    except LookupError:
+        pass
+    on_settling = {**data, "procedure": SETTLE_DEBTS.name, "hash": SETTLE_DEBTS.hash}
+    if data["state"] in SETTLE_DEBTS.endings:
+        return Run.from_json(on_settling, [SETTLE_DEBTS])
+    # Its path is its own; what it owes is the same, and less certain if it was interrupted.
+    run = Run.from_json(
+        {
+            **on_settling,
+            "state": SETTLE_DEBTS.start,
+            "path": [*data["path"], SETTLE_DEBTS.start],
+        },
+        [SETTLE_DEBTS],
+    )
+    if memory.intended:
+        run.debts = [evolve(debt, unclear=True) for debt in run.debts]
+        memory.moved_on()
+    return run

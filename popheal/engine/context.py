@@ -1,0 +1,263 @@
+"""What performers work with: the healing they are part of, and what the run remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Any
+
+from attrs import Factory, define, field, frozen
+
+from popheal.engine.approval import Approval, Approver
+from popheal.engine.requests import Steps, do
+from popheal.engine.run import Run
+from popheal.errors import PophealError
+from popheal.exchange.models import ProbeResult, ServerInfo
+from popheal.healthsets.pop import PROCEDURES
+from popheal.healthsets.pop.catalog import Monitor
+from popheal.policy.policy import Policy, Timing
+from popheal.reports.events import Event, Observer, is_logged, log_event, log_observer_failure
+from popheal.tables.table import Procedure, Verdict
+from popheal.util.clock import Clock
+from popheal.util.serialize import to_jsonable_compact
+from popheal.util.text import printable
+
+if TYPE_CHECKING:
+    from popheal.journal import Journal, Lease
+
+
+@frozen
+class ActionResult:
+    """What came of an action: its outcome, and a sentence about it for people.
+
+    What the far side said may be part of the sentence, so it is cut short and made printable.
+    ``attempted`` is False where the action was not even begun.
+    """
+
+    outcome: str
+    detail: str = field(default="", converter=printable)
+    attempted: bool = True
+
+
+@define(kw_only=True)
+class HealingContext:
+    """One healing: the answer to one alert, with all the runs that it takes.
+
+    Attributes:
+        organisation: Name of the organisation, for claims.
+        journal: Where it is written down; None for a mere look.
+        lease: The right to act on the healing, once it has begun.
+        procedures: The tables to follow, by name.
+        stop: Set when a person says stop.
+        leave: Set when the process must end, and another shall go on.
+        server_known: The alert's server has been found in the organisation.
+        task_cancelled: The task was cancelled: that goes through once everything is put back.
+        exiting: The program wanted to exit: it may once everything is put back.
+        restoring: The stop has been heeded: what goes on only puts things back.
+        retry_at: When it may be tried again, where something was refused until then.
+        approver: Who is asked first where the policy wants an approval, if anybody.
+    """
+
+    policy: Policy
+    clock: Clock
+    organisation: str
+    journal: Journal | None = None
+    lease: Lease | None = None
+    procedures: Mapping[str, Procedure] = PROCEDURES
+    observers: tuple[Observer, ...] = ()
+    stop: Flag = field(factory=Flag)
+    leave: Flag = field(factory=Flag)
+    server_known: bool = False
+    restoring: bool = False
+    task_cancelled: bool = False
+    exiting: SystemExit | None = None
+    retry_at: datetime | None = None
+    approver: Approver | None = None
+
+    @property
+    def current_lease(self) -> Lease:
+        """The right to act. Only a healing that has begun has it."""
+        if self.lease is None:
+            raise AssertionError("nothing has begun, so nothing may be done")
+        return self.lease
+
+    @property
+    def timing(self) -> Timing:
+        """The policy's waits and deadlines."""
+        return self.policy.timing
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether waits are cut short: a person said stop, and that has not been heeded yet."""
+        return self.stop.is_set() and not self.restoring
+
+    def sync_with_journal(self) -> None:
+        """Look whether a person has said stop by way of the journal, or write down that one did.
+
+        Raises:
+            Fenced: If somebody else has taken the healing over.
+        """
+        if self.lease:
+            self.lease.check()
+            if self.lease.stopped:
+                self.stop.set()
+            elif self.stop.is_set():
+                self.lease.stop(at=self.clock.now())
+                self.emit("stop_noted", self.lease.healing)
+
+    def emit(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
+        """Tell the log and every observer what happens."""
+        if not self.observers and not is_logged():
+            return
+        event = Event(
+            name=name,
+            at=self.clock.now(),
+            server=server,
+            run_id=run.id if run else "",
+            procedure=run.procedure.name if run else "",
+            state=run.state if run else "",
+            details=details,
+        )
+        for observer in (log_event, *self.observers):
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - telling must never change what is told
+                log_observer_failure(event, error)
+
+
+class EffectCancelled(PophealError):
+    """A person said stop before an effect was written down, so it is not begun."""
+
+    def sentence(self) -> str:
+        return "a person said stop before it was begun"
+
+
+@define(kw_only=True)
+class RunState:
+    """What a run has seen and later states need.
+
+    Attributes:
+        boot_at_start: Boot time of the server when triage looked.
+        skew: By how many seconds the server's clock was ahead of ours then.
+        last_probe: The last probe that failed.
+        passed_on_boot: Boot time of the server when a probe last succeeded there.
+        changed_at: When the last restart took effect, by the server's own clock.
+        boot_before: Boot time just before our reboot command.
+        running_before: Services that ran just before it.
+        active_before: Databases that were active on the server before the drain.
+        backends: Servers found to serve the failed probe; the unhealthy ones once checked.
+        intended: The effects of the present action that were written down, by command, with
+            their details. Where a run is gone on with after a crash they may have been done.
+        until: When the present action's wait is over.
+        approval: What a person has approved for this run.
+    """
+
+    boot_at_start: datetime
+    skew: float = 0.0
+    last_probe: ProbeResult | None = None
+    passed_on_boot: datetime | None = None
+    changed_at: datetime | None = None
+    boot_before: datetime | None = None
+    running_before: tuple[str, ...] = ()
+    active_before: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    intended: dict[str, dict[str, Any]] = Factory(dict)
+    until: datetime | None = None
+    approval: Approval | None = None
+
+    def moved_on(self) -> None:
+        """Forget what was about the action that has just been carried out."""
+        self.intended, self.until = {}, None
+
+
+class EffectWithheld(PophealError):
+    """An effect that was written down before a crash is not commanded again, though not seen.
+
+    Attributes:
+        why: Why not.
+    """
+
+    def __init__(self, *, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def sentence(self) -> str:
+        return f"it may or may not have been done before popheal was interrupted: {self.why}"
+
+
+@define(kw_only=True)
+class RunContext:
+    """One run being carried out: everything a performer may use.
+
+    Attributes:
+        dag: The database availability group of the server, if it is in one.
+        pending: Monitors that failed too when the run was started, for later.
+        parent: The run that this one is part of; empty if none.
+        withheld: Why no effect may be commanded again, where a run is gone on with.
+        heal_backend: Heals another server's mailbox side as a run of its own.
+    """
+
+    session: HealingContext
+    run: Run
+    info: ServerInfo
+    monitor: Monitor
+    memory: RunState
+    heal_backend: Callable[[str], Steps[Verdict]]
+    dag: str | None = None
+    pending: tuple[str, ...] = ()
+    parent: str = ""
+    withheld: str = ""
+
+    @property
+    def server(self) -> str:
+        """The server under repair."""
+        return self.run.server
+
+    @property
+    def timing(self) -> Timing:
+        """The policy's waits and deadlines."""
+        return self.session.timing
+
+    def intend(self, effect: str, *, command: str, **details: Any) -> Steps[None]:
+        """Write down what is about to be done; without that nothing is.
+
+        Args:
+            effect: The backend's method.
+            command: What tells it from other effects of the same action, for people.
+            details: What whoever goes on after a crash needs to know; plain values.
+
+        Raises:
+            EffectWithheld: If it may have been done before, and must not be commanded again.
+            EffectCancelled: If a person has said stop, and nothing of the action was begun.
+        """
+        action = self.run.next_action()
+        if action and not action.impact.harmless:
+            if self.withheld:
+                raise EffectWithheld(why=self.withheld)
+            # The looks before it may have taken minutes.
+            yield from do(self.session.sync_with_journal)
+            if self.stopped and not self.memory.intended:
+                raise EffectCancelled
+        self.memory.intended[command] = details
+        self.session.emit("effect_intended", self.server, self.run, command=command, **details)
+        yield from do(
+            self.session.current_lease.intend,
+            at=self.session.clock.now(),
+            server=self.server,
+            run=self.run.id,
+            effect=effect,
+            data={"command": command, "dag": self.dag, **details, **self.as_json()},
+        )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a person has said stop, and the run has not heeded it yet."""
+        return self.session.stop.is_set() and not self.run.cancelled
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything needed to go on with the run, as plain JSON values."""
+        return {"run": self.run.to_json(), "memory": to_jsonable_compact(self.memory)}
+
+
+ActionHandler = Callable[[RunContext], Steps[ActionResult]]

@@ -1,0 +1,198 @@
+"""What the policy has against an effect at this moment, and when it may have no more.
+
+Asked before each effect that changes or disrupts anything. Each check is a small look; the
+table says which effects it is asked about. Putting back is never asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from attrs import frozen
+
+from popheal.engine.context import RunContext
+from popheal.engine.looks.managed_availability import (
+    NOT_HEEDED,
+    described,
+    recent_actions,
+    under_way,
+)
+from popheal.engine.requests import Steps, do
+from popheal.errors import BackendError
+from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
+from popheal.exchange.models import RecoveryAction
+from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import services_of
+from popheal.policy.windows import is_open, next_opening
+from popheal.reports.report import FindingKind
+from popheal.tables.actions import BY_ROLE, REBOOT, Action
+
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+
+
+@frozen
+class Refusal:
+    """Why an effect may not be done now.
+
+    Attributes:
+        reason: Names the setting of the policy that would have to change.
+        retry_at: When the reason will have gone; None if time does not help, or nobody knows.
+        next_step: What a person can do about it.
+    """
+
+    kind: FindingKind
+    reason: str
+    retry_at: datetime | None = None
+    next_step: str = ""
+
+
+Check = Callable[[RunContext, Action], Steps[Refusal | None]]
+
+
+def check_limits(work: RunContext, action: Action) -> Steps[Refusal | None]:
+    """The first thing that speaks against an action now; None if it may be carried out."""
+    return (yield from _first(CHECKS.get(action.name, ()), work, action))
+
+
+def check_disruption_limits(work: RunContext) -> Steps[Refusal | None]:
+    """The same for taking the server out of service; asked before anything is moved, too."""
+    return (yield from _first(_DISRUPTIVE, work, REBOOT))
+
+
+def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Steps[Refusal | None]:
+    for check in checks:
+        refusal = yield from check(work, action)
+        if refusal:
+            work.session.retry_at = refusal.retry_at
+            return refusal
+    return None
+
+
+def _impact(work: RunContext, action: Action) -> Steps[Refusal | None]:
+    yield from ()
+    if work.session.policy.allows(action.impact):
+        return None
+    limit = work.session.policy.highest_impact.value
+    return Refusal(
+        FindingKind.POLICY,
+        f"the policy allows nothing beyond '{limit}' (highest_impact)",
+    )
+
+
+def _window(work: RunContext, action: Action) -> Steps[Refusal | None]:
+    yield from ()
+    policy, now = work.session.policy, work.session.clock.now()
+    if not policy.needs_window(action.impact) or is_open(policy.windows, now):
+        return None
+    return Refusal(
+        FindingKind.WINDOW,
+        "no maintenance window is open (policy: windows)",
+        next_opening(policy.windows, now),
+    )
+
+
+def _restarts(work: RunContext, _: Action) -> Steps[Refusal | None]:
+    limit = work.session.policy.restarts_per_hour
+    since = work.session.clock.now() - _HOUR
+    mine = yield from do(work.session.current_lease.restarts_since, since, work.server)
+    services = services_of(BY_ROLE, work.info)
+    theirs = yield from _by_the_product(work, since, lambda one: is_service_restart(one, services))
+    if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
+        return theirs if isinstance(theirs, Refusal) else None
+    return Refusal(
+        FindingKind.BUDGET,
+        f"POP3 was restarted there {_counted(mine, theirs)} within the hour "
+        f"(policy: restarts_per_hour = {limit})",
+        _frees_up([*mine, *theirs], limit, _HOUR),
+    )
+
+
+def _reboots(work: RunContext, _: Action) -> Steps[Refusal | None]:
+    limit = work.session.policy.reboots_per_server
+    since = work.session.clock.now() - _DAY
+    recent = yield from do(work.session.current_lease.reboots_since, since)
+    mine = [one.at for one in recent if same_server(one.server, work.server)]
+    theirs = yield from _by_the_product(work, since, is_reboot)
+    if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
+        return theirs if isinstance(theirs, Refusal) else None
+    return Refusal(
+        FindingKind.BUDGET,
+        f"the server was restarted {_counted(mine, theirs)} within the day "
+        f"(policy: reboots_per_server = {limit})",
+        _frees_up([*mine, *theirs], limit, _DAY),
+    )
+
+
+def _by_the_product(
+    work: RunContext, since: datetime, counts: Callable[[RecoveryAction], bool]
+) -> Steps[list[datetime] | Refusal]:
+    """When Managed Availability did the like, by our clock; a refusal if it is at work now."""
+    if not work.session.policy.heed_managed_availability:
+        return []
+    skew = timedelta(seconds=work.memory.skew)
+    now = work.session.clock.now() + skew
+    actions = yield from recent_actions(work.session, work.server, now)
+    if isinstance(actions, BackendError):
+        return Refusal(
+            FindingKind.COULD_NOT_TELL,
+            f"what Managed Availability does could not be read: {actions} {NOT_HEEDED}",
+        )
+    acting = under_way(actions, now, work.memory.boot_at_start)
+    if acting:
+        return Refusal(
+            FindingKind.MANAGED_AVAILABILITY,
+            f"Managed Availability is at work on the server: {described(acting)}",
+            acting.expected_finish + OVERDUE_AFTER - skew if acting.expected_finish else None,
+        )
+    times = [one.started or one.finished for one in actions if counts(one)]
+    return [at - skew for at in times if at and at - skew >= since]
+
+
+def _counted(ours: Sequence[datetime], theirs: Sequence[datetime]) -> str:
+    by_the_product = f", {len(theirs)} of them by Managed Availability" if theirs else ""
+    return f"{len(ours) + len(theirs)} times{by_the_product}"
+
+
+def _group_pause(work: RunContext, _: Action) -> Steps[Refusal | None]:
+    hours = work.session.policy.hours_between_reboots
+    if work.dag is None or not hours:
+        return None
+    apart = timedelta(hours=hours)
+    recent = yield from do(
+        work.session.current_lease.reboots_since, work.session.clock.now() - apart
+    )
+    others = [
+        one
+        for one in recent
+        if one.dag.casefold() == work.dag.casefold() and not same_server(one.server, work.server)
+    ]
+    if not others:
+        return None
+    last = others[-1]
+    return Refusal(
+        FindingKind.BUDGET,
+        f"{last.server}, another member of {work.dag}, was restarted less than {hours:g} hours ago "
+        f"(policy: hours_between_reboots = {hours:g})",
+        last.at + apart,
+    )
+
+
+def _frees_up(times: Iterable[datetime], limit: int, span: timedelta) -> datetime | None:
+    """When fewer than the limit will lie within the span; None if the limit is 0."""
+    newest = sorted(times)[-limit:] if limit else []
+    return newest[0] + span if newest else None
+
+
+_DISRUPTIVE: Final = (_impact, _window, _reboots, _group_pause)
+
+#: By the action's name; the cheap ones first. A reboot asks by itself, once it has seen that
+#: nobody else has restarted the server meanwhile.
+CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
+    "restart_service": (_impact, _window, _restarts),
+    "enable_protocol_logging": (_impact, _window),
+    "drain": _DISRUPTIVE,
+    "recover_backends": (_impact, _window),
+}

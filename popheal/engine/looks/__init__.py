@@ -1,0 +1,1 @@
+"""Looks of several calls, shared by triage, actions and plans."""

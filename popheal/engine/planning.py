@@ -1,0 +1,44 @@
+"""From an alert to a plan: triage, and a look at the state from which healing would start."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from popheal.engine.context import HealingContext
+from popheal.engine.healing import triaging
+from popheal.engine.looks.server_state import look_for_plan
+from popheal.engine.plan import Plan, plan_run
+from popheal.engine.requests import Steps
+from popheal.errors import BackendError
+from popheal.reports.report import Alert
+
+
+def planning(session: HealingContext, alert: Alert) -> Steps[Plan]:
+    """Verify, and say what healing could do from here.
+
+    Raises:
+        UnknownName: If the organisation has no such server.
+    """
+    triage, report = yield from triaging(session, alert)
+    if triage.info is None or not triage.failing:
+        return Plan(report=report)
+    seen = yield from look_for_plan(session, triage.info.fqdn)
+    if isinstance(seen, BackendError):
+        planned = partial(plan_run, facts=None, problem=str(seen))
+    else:
+        planned = partial(plan_run, facts=seen.facts, moves=seen.moves)
+    monitors = {monitor.procedure: monitor for monitor in reversed(triage.failing)}
+    return Plan(
+        report=report,
+        runs=tuple(
+            planned(
+                table,
+                server=triage.info.fqdn,
+                monitor=monitors[table.name].name,
+                mailbox_role=triage.info.mailbox_role,
+                policy=session.policy,
+            )
+            for table in session.procedures.values()
+            if table.name in monitors
+        ),
+    )

@@ -1,0 +1,272 @@
+"""Reasons to touch nothing although a monitor is unhealthy. Each is only a look.
+
+A brake yields a finding and the verdict it leads to, or None. They are asked in the order
+of the table at the end; the first that holds decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from attrs import define, evolve, field
+
+from popheal.engine.context import HealingContext
+from popheal.engine.looks.managed_availability import (
+    NOT_HEEDED,
+    described,
+    recent_actions,
+    under_way,
+)
+from popheal.engine.looks.retry import persistently
+from popheal.engine.requests import Steps, attempt
+from popheal.engine.triage.health import Rows
+from popheal.errors import BackendError
+from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import OVERDUE_AFTER, inactive_components, is_unhealthy, rows_of
+from popheal.exchange.models import ServerInfo, ServiceStatus
+from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import POP_PROXY_COMPONENT, Monitor
+from popheal.healthsets.pop.health import is_maintenance, is_row_of, pop_rows
+from popheal.reports.report import Finding, FindingKind
+from popheal.tables.table import Verdict
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@define(kw_only=True)
+class TriageContext:
+    """What triage has seen of the server so far."""
+
+    session: HealingContext
+    info: ServerInfo
+    rows: Rows
+    suspects: list[Monitor]
+    findings: list[Finding]
+    setup_running: bool = False
+    server_time: datetime = _LONG_AGO
+    boot_time: datetime = _LONG_AGO
+    services: list[ServiceStatus] = field(factory=list)
+    dag: str | None = None
+
+    def note(self, kind: FindingKind, detail: str, next_step: str = "") -> Finding:
+        """A finding about the server."""
+        return Finding(kind=kind, server=self.info.fqdn, detail=detail, next_step=next_step)
+
+
+Stop = tuple[Finding, Verdict]
+Blocker = Callable[[TriageContext], Steps[Stop | None]]
+
+
+def setup_running(scene: TriageContext) -> Steps[Stop | None]:
+    """Somebody is patching."""
+    yield from ()
+    if not scene.setup_running:
+        return None
+    return (
+        scene.note(
+            FindingKind.SETUP_RUNNING,
+            "Exchange Setup is running on the server",
+            "Let Setup finish, then look again.",
+        ),
+        Verdict.HELD,
+    )
+
+
+def component_states(scene: TriageContext) -> Steps[Stop | None]:
+    """Somebody is maintaining the server, or PopProxy is inactive (D14, KB 3025138)."""
+    seen = yield from persistently(scene.session, Backend.component_states, scene.info.fqdn)
+    if isinstance(seen, BackendError):
+        return _unreadable(scene, seen)
+    inactive = inactive_components(seen)
+    # Maintenance explains an inactive PopProxy, so it is looked for first; and who is named
+    # explains those whose requester can't be read.
+    inactive.sort(key=lambda one: not one[1])
+    for component, who in inactive:
+        if is_maintenance(component, who):
+            return (
+                scene.note(
+                    FindingKind.MAINTENANCE,
+                    f"{component.component} is {component.state} (requested by "
+                    f"{', '.join(who) or 'a requester that could not be read'})",
+                    "Somebody is working on the server. Let them finish, then look again.",
+                ),
+                Verdict.HELD,
+            )
+    for component, who in inactive:
+        if component.component.casefold() == POP_PROXY_COMPONENT.casefold():
+            requester = who[0] if len(who) == 1 else "<requester>"
+            return (
+                scene.note(
+                    FindingKind.COMPONENT_INACTIVE,
+                    f"PopProxy is {component.state} (requested by "
+                    f"{', '.join(who) or 'unknown'}): no restart or reboot helps",
+                    f"Find out why, then Set-ServerComponentState -Identity {scene.info.fqdn} "
+                    f"-Component PopProxy -State Active -Requester {requester}, and restart POP3.",
+                ),
+                Verdict.ESCALATED,
+            )
+        scene.findings.append(
+            scene.note(
+                FindingKind.NOTE,
+                f"{component.component} is {component.state} (requested by "
+                f"{', '.join(who) or 'unknown'})",
+            )
+        )
+    return None
+
+
+def drained(scene: TriageContext) -> Steps[Stop | None]:
+    """Somebody else has disabled database activation on the server."""
+    if not scene.info.mailbox_role:
+        return None
+    seen = yield from persistently(scene.session, Backend.mailbox_server, scene.info.fqdn)
+    if isinstance(seen, BackendError):
+        return _unreadable(scene, seen)
+    scene.dag = seen.dag
+    if seen.auto_activation_policy.casefold() == "blocked":
+        scene.findings.append(
+            scene.note(
+                FindingKind.NOTE,
+                "DatabaseCopyAutoActivationPolicy is Blocked, so the server will not be rebooted",
+            )
+        )
+    if not seen.activation_disabled:
+        return None
+    return (
+        scene.note(
+            FindingKind.DRAINED,
+            "DatabaseCopyActivationDisabledAndMoveNow is set already, not by this healing",
+            "Find out who drained the server. When they are done: Set-MailboxServer "
+            f"{scene.info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false.",
+        ),
+        Verdict.HELD,
+    )
+
+
+def repairing(scene: TriageContext) -> Steps[Stop | None]:
+    """An administrator has said: I am on it."""
+    yield from ()
+    marked = [monitor.name for monitor in scene.rows.are("repairing")]
+    if not marked:
+        return None
+    return (
+        scene.note(
+            FindingKind.REPAIRING,
+            f"{', '.join(marked)}: marked Repairing, somebody is on it",
+            "When they are done, Set-ServerMonitor -Repairing $false.",
+        ),
+        Verdict.HELD,
+    )
+
+
+def managed_availability(scene: TriageContext) -> Steps[Stop | None]:
+    """The product is healing the server by itself right now: let it."""
+    if not scene.session.policy.heed_managed_availability:
+        return None
+    actions = yield from recent_actions(scene.session, scene.info.fqdn, scene.server_time)
+    if isinstance(actions, BackendError):
+        stop, verdict = _unreadable(scene, actions)
+        return evolve(stop, next_step=f"{stop.next_step} {NOT_HEEDED}".strip()), verdict
+    acting = under_way(actions, scene.server_time, scene.boot_time)
+    if not acting:
+        return None
+    done_by = acting.expected_finish
+    if done_by:
+        left = done_by + OVERDUE_AFTER - scene.server_time
+        scene.session.retry_at = scene.session.clock.now() + left
+    return (
+        scene.note(
+            FindingKind.MANAGED_AVAILABILITY,
+            f"Managed Availability is at work on the server: {described(acting)}",
+            "Let it end, then look again.",
+        ),
+        Verdict.HELD,
+    )
+
+
+def dependency(scene: TriageContext) -> Steps[Stop | None]:
+    """Something that POP needs is unhealthy: healing POP would not help."""
+    yield from ()
+    for monitor in scene.suspects:
+        for name in monitor.dependencies:
+            health_sets = {
+                one.casefold() for one in scene.session.policy.dependencies.get(name, ())
+            }
+            for row in rows_of(scene.info.fqdn, scene.rows.all_rows):
+                if row.health_set.casefold() in health_sets and is_unhealthy(row):
+                    return (
+                        scene.note(
+                            FindingKind.DEPENDENCY,
+                            f"{monitor.name} depends on {name}, and "
+                            f"{row.health_set}\\{row.monitor} is Unhealthy",
+                            f"Heal the health set {row.health_set} first.",
+                        ),
+                        Verdict.ESCALATED,
+                    )
+    return None
+
+
+def siblings(scene: TriageContext) -> Steps[Stop | None]:
+    """Several servers fail alike: the cause is elsewhere, and healing each would be harm."""
+    servers = yield from persistently(scene.session, Backend.all_servers, scene.info.fqdn)
+    if isinstance(servers, BackendError):
+        return _unreadable(scene, servers)
+    asked: list[tuple[str, set[str]]] = []
+    for one in servers:
+        if same_server(one.fqdn, scene.info.fqdn) or not _alike(one, scene.info):
+            continue
+        rows = yield from attempt(Backend.server_health, one.fqdn)
+        if isinstance(rows, BackendError):
+            scene.findings.append(
+                scene.note(FindingKind.NOTE, f"sibling {one.fqdn} could not be asked: {rows}")
+            )
+            continue
+        mine = pop_rows(one.fqdn, rows)
+        asked.append(
+            (
+                one.fqdn,
+                {
+                    monitor.name
+                    for monitor in scene.suspects
+                    if any(is_row_of(monitor, row) and is_unhealthy(row) for row in mine)
+                },
+            )
+        )
+    for monitor in scene.suspects:
+        ill = [server for server, names in asked if monitor.name in names]
+        if ill and len(ill) >= scene.session.policy.sibling_share * len(asked):
+            return (
+                scene.note(
+                    FindingKind.SIBLINGS,
+                    f"{monitor.name} is Unhealthy on {', '.join(ill)} too "
+                    f"({len(ill)} of {len(asked)} other servers)",
+                    "Look for what they share: network, name service, certificate, load balancer.",
+                ),
+                Verdict.ESCALATED,
+            )
+    return None
+
+
+def _alike(one: ServerInfo, other: ServerInfo) -> bool:
+    roles = (one.mailbox_role, one.client_access_role)
+    return roles == (other.mailbox_role, other.client_access_role) and one.site == other.site
+
+
+def _unreadable(scene: TriageContext, error: BackendError) -> Stop:
+    return scene.note(FindingKind.COULD_NOT_TELL, error.sentence(), error.next_step), (
+        Verdict.UNKNOWN
+    )
+
+
+#: In the order in which they are asked; the cheap ones and the certain ones first.
+BLOCKERS: Final[tuple[Blocker, ...]] = (
+    repairing,
+    setup_running,
+    component_states,
+    drained,
+    managed_availability,
+    dependency,
+    siblings,
+)

@@ -1,0 +1,325 @@
+"""Triage, step by step: read the health sets, apply the brakes, rerun the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from attrs import define, field
+
+from popheal.engine.context import HealingContext
+from popheal.engine.looks.probe import run_probe
+from popheal.engine.looks.retry import persistently
+from popheal.engine.requests import Steps, attempt, pause
+from popheal.engine.triage.blockers import BLOCKERS, TriageContext, component_states
+from popheal.engine.triage.health import Rows, describe, sort_rows
+from popheal.errors import BackendError
+from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import find_service, is_running, is_switched_off, value_since
+from popheal.exchange.models import HostStatus, MonitorHealth, ServerInfo, ServiceStatus
+from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, Monitor, services_of
+from popheal.healthsets.pop.health import EVALUATED_WITHIN, is_row_of, pop_rows
+from popheal.reports.report import Finding, FindingKind
+from popheal.tables.table import Verdict
+from popheal.util.text import moment
+
+
+@define(kw_only=True)
+class Triage:
+    """What triage found on one server.
+
+    Attributes:
+        server: Fully qualified name, or as given if the server could not be asked.
+        verdict: How it ends here; None if there is a verified fault to heal.
+        blind: The server's health could not be read at all.
+        summary: One sentence for people.
+        failing: The monitors whose failure was verified, in the order of healing.
+        dag: The database availability group of the server, if it is in one.
+        skew: By how many seconds the server's clock is ahead of ours.
+    """
+
+    server: str
+    verdict: Verdict | None = None
+    blind: bool = False
+    summary: str = ""
+    findings: list[Finding] = field(factory=list)
+    failing: list[Monitor] = field(factory=list)
+    info: ServerInfo | None = None
+    host: HostStatus | None = None
+    services: list[ServiceStatus] = field(factory=list)
+    dag: str | None = None
+    skew: float = 0.0
+
+    def end(self, verdict: Verdict, finding: Finding | None, summary: str = "") -> Triage:
+        """End here."""
+        if finding:
+            self.findings.append(finding)
+        self.verdict = verdict
+        self.summary = summary or (finding.detail if finding else "")
+        return self
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The POP3 services that run."""
+        return tuple(one.name for one in self.services if is_running(one))
+
+
+def triage_server(
+    session: HealingContext,
+    server: str,
+    monitors: Sequence[Monitor],
+    healed: Collection[str] = (),
+) -> Steps[Triage]:
+    """Verify whether a server's POP health sets are ill, and whether that is ours to heal.
+
+    Args:
+        session: The healing.
+        server: Name of the server, short or full.
+        monitors: The monitors to look at.
+        healed: Names of monitors healed before in this session: their rows may lag.
+
+    Raises:
+        UnknownName: If the organisation has no such server.
+    """
+    result = Triage(server=server)
+    info = yield from persistently(session, Backend.server_info, server)
+    if isinstance(info, BackendError):
+        result.blind = True
+        return result.end(Verdict.UNKNOWN, _could_not_tell(server, info))
+    session.server_known = True
+    result.info, result.server = info, info.fqdn
+    wanted = [one for one in monitors if one.name not in healed]
+    rows = yield from _read_rows(session, info.fqdn, wanted)
+    if isinstance(rows, BackendError):
+        result.blind = True
+        return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, rows))
+    result.findings += describe(info.fqdn, rows)
+    suspects = rows.are("unhealthy")
+    if not suspects:
+        if healed and not rows.by_class:
+            return result.end(Verdict.NOTHING_WRONG, None, "no other POP monitor is there")
+        return (yield from _nothing_unhealthy(session, result, info, rows))
+    scene = yield from _set_scene(session, info, rows, suspects, result)
+    if scene is None:
+        return result
+    for brake in BLOCKERS:
+        stop = yield from brake(scene)
+        if stop:
+            return result.end(stop[1], stop[0])
+    result.dag = scene.dag
+    if not _drop_switched_off(scene, result):
+        return result
+    yield from _verify(scene, result)
+    return result
+
+
+def _could_not_tell(server: str, error: BackendError) -> Finding:
+    return Finding(
+        kind=FindingKind.COULD_NOT_TELL,
+        server=server,
+        detail=error.sentence(),
+        next_step=error.next_step,
+    )
+
+
+def _read_rows(
+    session: HealingContext, server: str, monitors: Sequence[Monitor]
+) -> Steps[Rows | BackendError]:
+    """Read the rows; while a monitor is only Degraded, wait and read again (bounded)."""
+    for _ in range(session.timing.probe_attempts):
+        answer = yield from persistently(session, Backend.server_health, server)
+        if isinstance(answer, BackendError):
+            return answer
+        rows = sort_rows(server, monitors, answer)
+        if rows.are("unhealthy") or not rows.are("degraded") or session.stop.is_set():
+            break
+        yield from pause(session.timing.degraded_pause)
+    return rows
+
+
+def _nothing_unhealthy(
+    session: HealingContext, result: Triage, info: ServerInfo, rows: Rows
+) -> Steps[Triage]:
+    """No catalogued monitor is Unhealthy: say what that means, without touching anything."""
+    if rows.offline:
+        # AlertValue says Healthy while the component is off: "all well" would be wrong.
+        scene = TriageContext(
+            session=session,
+            info=info,
+            rows=rows,
+            suspects=[],
+            findings=result.findings,
+        )
+        stop = yield from component_states(scene)
+        if stop:
+            return result.end(stop[1], stop[0])
+        result.findings += [_offline_note(info.fqdn, row) for row in rows.offline]
+    repairing = [one.name for one in rows.are("repairing")]
+    if repairing:
+        return result.end(
+            Verdict.HELD, None, f"{', '.join(repairing)}: marked Repairing, somebody is on it"
+        )
+    if rows.without_recipe:
+        row = rows.without_recipe[0]
+        return result.end(
+            Verdict.ESCALATED, None, f"{row.monitor} is Unhealthy, and the runbook has no recipe"
+        )
+    unclear = [*rows.are("degraded"), *rows.are("could_not_tell")]
+    if unclear:
+        names = ", ".join(one.name for one in unclear)
+        return result.end(Verdict.UNKNOWN, None, f"could not tell whether {names} is healthy")
+    if rows.are("healthy"):
+        yield from _note_drain(info, result)
+        return result.end(Verdict.NOTHING_WRONG, None, "no POP monitor is Unhealthy")
+    if rows.are("disabled"):
+        return result.end(Verdict.HELD, None, "every POP monitor is disabled by an administrator")
+    return result.end(
+        Verdict.UNKNOWN,
+        Finding(
+            kind=FindingKind.COULD_NOT_TELL,
+            server=info.fqdn,
+            detail="Get-ServerHealth returned no row of a known POP monitor for this server",
+            next_step="Check that the Health Manager service (MSExchangeHM) runs there.",
+        ),
+    )
+
+
+def _note_drain(info: ServerInfo, result: Triage) -> Steps[None]:
+    """All is well, but the server may still be kept out of service from an earlier time."""
+    if not info.mailbox_role:
+        return
+    seen = yield from attempt(Backend.mailbox_server, info.fqdn)
+    if not isinstance(seen, BackendError) and seen.activation_disabled:
+        result.findings.append(
+            Finding(
+                kind=FindingKind.NOTE,
+                server=info.fqdn,
+                detail="database activation is disabled: the server takes no active databases",
+                next_step="If nobody means it: Set-MailboxServer -Identity "
+                f"{info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false",
+            )
+        )
+
+
+def _offline_note(server: str, row: MonitorHealth) -> Finding:
+    return Finding(
+        kind=FindingKind.NOTE,
+        server=server,
+        monitor=row.monitor,
+        detail=f"{row.monitor} is {row.alert_value} while its component state reads {row.state}",
+    )
+
+
+def _set_scene(
+    session: HealingContext, info: ServerInfo, rows: Rows, suspects: list[Monitor], result: Triage
+) -> Steps[TriageContext | None]:
+    host = yield from persistently(session, Backend.host_status, info.fqdn)
+    asked_at = session.clock.now()
+    if isinstance(host, BackendError):
+        result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, host))
+        return None
+    names = (POP3_FRONT_END, POP3_BACK_END)
+    services = yield from persistently(session, Backend.services, info.fqdn, names)
+    if isinstance(services, BackendError):
+        result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, services))
+        return None
+    result.host, result.services = host, list(services)
+    result.skew = (host.local_time - asked_at).total_seconds()
+    return TriageContext(
+        session=session,
+        info=info,
+        rows=rows,
+        suspects=suspects,
+        setup_running=host.setup_running,
+        server_time=host.local_time,
+        boot_time=host.boot_time,
+        services=list(services),
+        findings=result.findings,
+    )
+
+
+def _drop_switched_off(scene: TriageContext, result: Triage) -> bool:
+    """Leave out monitors whose service isn't meant to run here (D13); False if none is left."""
+    kept = []
+    for monitor in scene.suspects:
+        off = [
+            service.name
+            for name in _services_restarted(scene, monitor)
+            if (service := find_service(name, scene.services)) and is_switched_off(service)
+        ]
+        if not off:
+            kept.append(monitor)
+            continue
+        scene.findings.append(
+            Finding(
+                kind=FindingKind.SWITCHED_OFF,
+                server=scene.info.fqdn,
+                monitor=monitor.name,
+                detail=f"{', '.join(off)} does not run and is not set to start by itself: "
+                "POP is off here, and healing would turn it on",
+                next_step="If POP is meant to run here, set the service to Automatic and start it.",
+            )
+        )
+    if not kept:
+        result.end(Verdict.HELD, None, scene.findings[-1].detail)
+    scene.suspects = kept
+    return bool(kept)
+
+
+def _services_restarted(scene: TriageContext, monitor: Monitor) -> tuple[str, ...]:
+    """The services that the monitor's procedure would restart, and so start."""
+    which = {
+        one.action.argument
+        for one in scene.session.procedures[monitor.procedure].states
+        if one.action.name == "restart_service"
+    }
+    return tuple(name for one in sorted(which) for name in services_of(one, scene.info))
+
+
+_BY_HAND = (
+    "Look by hand whether POP works there. Get-MonitoringItemIdentity lists the probes that exist."
+)
+
+
+def _verify(scene: TriageContext, result: Triage) -> Steps[None]:
+    """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor."""
+    unclear: list[Finding] = []
+    for monitor in scene.suspects:
+        outcome, detail = yield from _verify_one(scene, monitor)
+        kind = {
+            "failed": FindingKind.VERIFIED,
+            "succeeded": FindingKind.TRANSIENT,
+        }.get(outcome, FindingKind.COULD_NOT_TELL)
+        finding = Finding(
+            kind=kind,
+            server=scene.info.fqdn,
+            monitor=monitor.name,
+            detail=detail or outcome,
+            next_step=_BY_HAND if kind is FindingKind.COULD_NOT_TELL else "",
+        )
+        result.findings.append(finding)
+        if kind is FindingKind.VERIFIED:
+            result.failing.append(monitor)
+        elif kind is FindingKind.COULD_NOT_TELL:
+            unclear.append(finding)
+    if result.failing:
+        names = ", ".join(monitor.name for monitor in result.failing)
+        result.summary = f"{names} verified to fail"
+    elif unclear:
+        result.end(Verdict.UNKNOWN, None, f"the fault could not be verified: {unclear[0].detail}")
+    else:
+        result.end(Verdict.TRANSIENT, None, "the probes succeed: a transient error, gone by now")
+
+
+def _verify_one(scene: TriageContext, monitor: Monitor) -> Steps[tuple[str, str]]:
+    if monitor.probe:
+        observed, _ = yield from run_probe(scene.session, scene.info.fqdn, monitor.probe)
+        return observed.outcome, observed.detail
+    # D6: no probe says anything about command times; the row itself is read once more.
+    rows = yield from persistently(scene.session, Backend.server_health, scene.info.fqdn)
+    if isinstance(rows, BackendError):
+        return "could_not_tell", str(rows)
+    mine = [row for row in pop_rows(scene.info.fqdn, rows) if is_row_of(monitor, row)]
+    value = value_since(mine, scene.server_time - EVALUATED_WITHIN)
+    outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")
+    said = ", ".join(f"{row.alert_value}, evaluated {moment(row.last_execution)}" for row in mine)
+    return outcome, f"{monitor.name} is {said or 'not there'}"

@@ -1,0 +1,1 @@
+"""What Exchange is: names, what its cmdlets return, how to read it, and the port to it."""

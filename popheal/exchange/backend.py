@@ -1,0 +1,227 @@
+"""What a backend must be able to do: one method per look and per effect.
+
+A backend carries out exactly what it is asked and interprets nothing. Deadlines, retries,
+"is that active?", and what to do next all live on this side, in one place, for every backend.
+
+Rules that hold for each method (checked by :mod:`popheal.testing`):
+
+* ``server`` is the server under repair. A backend with several ways in must not go through it.
+* Server names compare without case; a short name and a fully qualified name both work.
+* **Looks** return what was seen or raise: :class:`~popheal.errors.Unreachable`,
+  :class:`~popheal.errors.NotAuthorised`, :class:`~popheal.errors.CommandFailed`,
+  :class:`~popheal.errors.OutcomeUnknown` or :class:`~popheal.errors.Unreadable`.
+  They never guess, and never return an empty answer for "could not look".
+* **Effects** return None once the far side accepted the command (not when its consequences
+  are complete), or raise: *Unreachable* and *NotAuthorised* promise that nothing was changed;
+  *CommandFailed* that the far side answered with an error; *OutcomeUnknown* that nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from popheal.exchange.models import (
+        ComponentState,
+        Dag,
+        Database,
+        DatabaseCopy,
+        HostStatus,
+        LogFile,
+        MailboxServer,
+        MonitorHealth,
+        PopSettings,
+        ProbeResult,
+        RecoveryAction,
+        ServerInfo,
+        ServiceStatus,
+    )
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Everything popheal asks of an Exchange organisation, synchronously.
+
+    Attributes:
+        organisation: A name that tells this organisation from others. Within one process no two
+            runs work on one server, or on two members of one DAG, of the same organisation.
+    """
+
+    @property
+    def organisation(self) -> str: ...
+
+    # --- looks -------------------------------------------------------------------------------
+
+    def server_info(self, server: str) -> ServerInfo:
+        """``Get-ExchangeServer -Identity``. Raises UnknownName if there is no such server."""
+        ...
+
+    def all_servers(self, server: str) -> Sequence[ServerInfo]:
+        """``Get-ExchangeServer``: every server of the organisation."""
+        ...
+
+    def mailbox_server(self, server: str) -> MailboxServer:
+        """``Get-MailboxServer -Identity``, for a server with the Mailbox role."""
+        ...
+
+    def dag(self, server: str, name: str) -> Dag:
+        """``Get-DatabaseAvailabilityGroup -Identity name -Status``."""
+        ...
+
+    def server_health(self, server: str) -> Sequence[MonitorHealth]:
+        """``Get-ServerHealth -Identity``: all rows, of all health sets, as they came.
+
+        Rows of other servers may be among them: the caller drops those.
+        """
+        ...
+
+    def invoke_probe(self, server: str, probe: str) -> ProbeResult:
+        """``Invoke-MonitoringProbe -Identity probe -Server``; probe is ``HealthSet\\Probe``.
+
+        Raises CommandFailed if the cmdlet itself fails: some probes can't be run by hand.
+        """
+        ...
+
+    def database_copies(self, server: str) -> Sequence[DatabaseCopy]:
+        """``Get-MailboxDatabaseCopyStatus -Server``: the copies hosted on the server."""
+        ...
+
+    def copies_of(self, server: str, database: str) -> Sequence[DatabaseCopy]:
+        """``Get-MailboxDatabaseCopyStatus -Identity database``: its copies, wherever they are."""
+        ...
+
+    def databases(self, server: str) -> Sequence[Database]:
+        """``Get-MailboxDatabase -Server``: the databases with a copy on the server."""
+        ...
+
+    def component_states(self, server: str) -> Sequence[ComponentState]:
+        """``Get-ServerComponentState -Identity``."""
+        ...
+
+    def pop_settings(self, server: str) -> PopSettings:
+        """``Get-PopSettings -Server``."""
+        ...
+
+    def services(self, server: str, names: Sequence[str]) -> Sequence[ServiceStatus]:
+        """The named Windows services (names compare without case); unknown ones are left out."""
+        ...
+
+    def host_status(self, server: str) -> HostStatus:
+        """Boot time, clock and running Setup, asked of the server itself."""
+        ...
+
+    def pop_logs(
+        self, server: str, location: str, since: datetime, until: datetime
+    ) -> Sequence[LogFile]:
+        """POP3 protocol log files in the folder that may hold lines of that time span.
+
+        May return more than that (back-end files, other times): the caller sorts it out.
+        """
+        ...
+
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
+        """What Managed Availability has begun, ended or refused to itself since then.
+
+        From ``Microsoft-Exchange-ManagedAvailability/RecoveryActionResults`` (and, for what was
+        throttled, ``RecoveryActionLogs``), asked of the server itself, ``since`` by its own clock;
+        in the order of their first events. What began earlier and has no end is not among them:
+        ask far enough back.
+
+        Empty only where both logs were read and hold nothing of that time. Raises CommandFailed
+        if one of them isn't there or is turned off.
+        """
+        ...
+
+    # --- effects -----------------------------------------------------------------------------
+
+    def restart_service(self, server: str, service: str) -> None:
+        """Restart one Windows service; a stopped one is started."""
+        ...
+
+    def start_service(self, server: str, service: str) -> None:
+        """Start one Windows service; a running one is left alone."""
+        ...
+
+    def set_activation_disabled(self, server: str, disabled: bool) -> None:
+        """``Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow``."""
+        ...
+
+    def move_database(self, server: str, database: str) -> None:
+        """``Move-ActiveMailboxDatabase -Identity database -ActivateOnServer server``."""
+        ...
+
+    def set_protocol_logging(self, server: str, enabled: bool) -> None:
+        """``Set-PopSettings -ProtocolLogEnabled``; takes effect when POP3 is restarted."""
+        ...
+
+    def reboot(self, server: str, booted_at: datetime) -> None:
+        """Restart the server, if its boot time still is ``booted_at``; else CommandFailed.
+
+        The condition is checked on the server itself, so that a repeated command can't
+        reboot it twice.
+        """
+        ...
+
+
+#: The looks and the effects, by method name.
+LOOKS = (
+    "server_info",
+    "all_servers",
+    "mailbox_server",
+    "dag",
+    "server_health",
+    "invoke_probe",
+    "database_copies",
+    "copies_of",
+    "databases",
+    "component_states",
+    "pop_settings",
+    "services",
+    "host_status",
+    "pop_logs",
+    "recovery_actions",
+)
+EFFECTS = (
+    "restart_service",
+    "start_service",
+    "set_activation_disabled",
+    "move_database",
+    "set_protocol_logging",
+    "reboot",
+)
+
+
+@runtime_checkable
+class AsyncBackend(Protocol):
+    """The same as :class:`Backend`, each method a coroutine function."""
+
+    @property
+    def organisation(self) -> str: ...
+
+    def server_info(self, server: str) -> Awaitable[ServerInfo]: ...
+    def all_servers(self, server: str) -> Awaitable[Sequence[ServerInfo]]: ...
+    def mailbox_server(self, server: str) -> Awaitable[MailboxServer]: ...
+    def dag(self, server: str, name: str) -> Awaitable[Dag]: ...
+    def server_health(self, server: str) -> Awaitable[Sequence[MonitorHealth]]: ...
+    def invoke_probe(self, server: str, probe: str) -> Awaitable[ProbeResult]: ...
+    def database_copies(self, server: str) -> Awaitable[Sequence[DatabaseCopy]]: ...
+    def copies_of(self, server: str, database: str) -> Awaitable[Sequence[DatabaseCopy]]: ...
+    def databases(self, server: str) -> Awaitable[Sequence[Database]]: ...
+    def component_states(self, server: str) -> Awaitable[Sequence[ComponentState]]: ...
+    def pop_settings(self, server: str) -> Awaitable[PopSettings]: ...
+    def services(self, server: str, names: Sequence[str]) -> Awaitable[Sequence[ServiceStatus]]: ...
+    def host_status(self, server: str) -> Awaitable[HostStatus]: ...
+    def pop_logs(
+        self, server: str, location: str, since: datetime, until: datetime
+    ) -> Awaitable[Sequence[LogFile]]: ...
+    def recovery_actions(
+        self, server: str, since: datetime
+    ) -> Awaitable[Sequence[RecoveryAction]]: ...
+    def restart_service(self, server: str, service: str) -> Awaitable[None]: ...
+    def start_service(self, server: str, service: str) -> Awaitable[None]: ...
+    def set_activation_disabled(self, server: str, disabled: bool) -> Awaitable[None]: ...
+    def move_database(self, server: str, database: str) -> Awaitable[None]: ...
+    def set_protocol_logging(self, server: str, enabled: bool) -> Awaitable[None]: ...
+    def reboot(self, server: str, booted_at: datetime) -> Awaitable[None]: ...

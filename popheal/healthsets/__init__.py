@@ -1,0 +1,1 @@
+"""The health sets that can be healed, one package each."""

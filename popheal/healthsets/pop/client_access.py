@@ -1,0 +1,201 @@
+"""Runbook: "POPCTPMonitor Recovery Actions".
+
+Once protocol logging has been turned on, every way out leads through its restoration:
+the good one (``disabling_protocol_logging``), giving up (``..._unhealed``) and a person's
+stop (``..._cancelled``). The runbook forgets it on most ways (D11, D12).
+"""
+
+from __future__ import annotations
+
+from popheal.healthsets.pop.fragments import (
+    ENDINGS,
+    STOPPED,
+    RebootSteps,
+    safe_reboot,
+    to_safe_reboot,
+)
+from popheal.tables.actions import (
+    CHECK_BACKENDS,
+    ENABLE_PROTOCOL_LOGGING,
+    FAIL_BACK,
+    FIND_BACKENDS,
+    FRONT_END,
+    PROBE,
+    RECOVER_BACKENDS,
+    RELOAD_POP3,
+    RESTORE_PROTOCOL_LOGGING,
+    restart_service,
+)
+from popheal.tables.citations import Citation, Ours, Section
+from popheal.tables.table import CANCEL, Guard, Procedure, State, on, otherwise, state
+
+SECTION = Section.CLIENT_ACCESS
+STEP = SECTION.step
+VERIFYING = Section.VERIFYING.step
+
+GIVE_UP = "disabling_protocol_logging_unhealed"
+PROBE_UNCLEAR = Ours("D19: a probe that can't be run proves nothing")
+PUT_BACK = Ours("D11: whatever ends it, logging is set back first")
+NOT_PUT_BACK = Ours("D11: logging that could not be turned off is handed over in writing")
+
+
+def restoring_logging(suffix: str, *, then: str, why: Citation) -> tuple[State, State]:
+    """Set logging back and restart POP3 on a way out that ends in ``then``."""
+    return (
+        state(
+            f"disabling_protocol_logging_{suffix}",
+            RESTORE_PROTOCOL_LOGGING,
+            STEP("6"),
+            on("done", f"restarting_pop3_{suffix}", STEP("7")),
+            otherwise(then, NOT_PUT_BACK),
+        ),
+        state(
+            f"restarting_pop3_{suffix}",
+            RELOAD_POP3,
+            STEP("7"),
+            on("done", then, why),
+            otherwise(then, Ours("the setting is back; the handover says that the restart failed")),
+        ),
+    )
+
+
+CLIENT_ACCESS = Procedure(
+    name="client_access",
+    section=SECTION,
+    monitors=("PopCTPMonitor",),
+    start="restarting_pop3",
+    states=(
+        state(
+            "restarting_pop3",
+            restart_service(FRONT_END),
+            STEP("1"),
+            on("done", "reprobing", STEP("2")),
+            on("failed", "reprobing", Ours("the service did not come up: the probe decides")),
+            otherwise("escalated", Ours("without a restart that was tried and seen, no reboot")),
+        ),
+        state(
+            "reprobing",
+            PROBE,
+            STEP("2"),
+            on("succeeded", "recovered", VERIFYING("2.4", 2)),
+            on("failed", "enabling_protocol_logging", STEP("3")),
+            otherwise("escalated", PROBE_UNCLEAR),
+        ),
+        state(
+            "enabling_protocol_logging",
+            ENABLE_PROTOCOL_LOGGING,
+            STEP("3.1"),
+            on("done", "restarting_pop3_for_logging", STEP("3.2")),
+            on("refused", "escalated", Ours("nothing was changed; without logging no next step")),
+            otherwise(GIVE_UP, PUT_BACK),
+        ),
+        state(
+            "restarting_pop3_for_logging",
+            restart_service(FRONT_END),
+            STEP("3.2"),
+            on("done", "reprobing_with_logging", STEP("3.3")),
+            on("failed", "reprobing_with_logging", Ours("the probe decides")),
+            otherwise(GIVE_UP, PUT_BACK),
+        ),
+        state(
+            "reprobing_with_logging",
+            PROBE,
+            STEP("3.3"),
+            on(
+                "succeeded", "disabling_protocol_logging", Ours("D11: healed, so logging goes back")
+            ),
+            on("failed", "finding_backends", STEP("3.4")),
+            otherwise(GIVE_UP, PROBE_UNCLEAR),
+        ),
+        state(
+            "finding_backends",
+            FIND_BACKENDS,
+            STEP("3.5"),
+            on("found", "checking_backends", STEP("3.5")),
+            *to_safe_reboot(
+                "not_found",
+                Ours("D8: the probe is in the log and was passed to no back end: it is the CAS"),
+            ),
+            otherwise(GIVE_UP, Ours("D8: a log that can't be read does not clear a back end")),
+        ),
+        state(
+            "checking_backends",
+            CHECK_BACKENDS,
+            STEP("3.5"),
+            on("unhealthy", "recovering_backends", STEP("3.6")),
+            *to_safe_reboot("healthy", STEP("4")),
+            otherwise(GIVE_UP, Ours("only a back end known to be healthy is ruled out")),
+        ),
+        state(
+            "recovering_backends",
+            RECOVER_BACKENDS,
+            STEP("3.6"),
+            on("done", "reprobing_after_backends", Ours("see whether that was the cause")),
+            otherwise(GIVE_UP, Ours("step 4 restarts the CAS only if the Mailbox server is well")),
+        ),
+        state(
+            "reprobing_after_backends",
+            PROBE,
+            Ours("D11: after 3.6 the runbook does not return to this section"),
+            on("succeeded", "disabling_protocol_logging", STEP("6")),
+            *to_safe_reboot("failed", STEP("4")),
+            otherwise(GIVE_UP, PROBE_UNCLEAR),
+        ),
+        *safe_reboot(
+            RebootSteps(reboot=STEP("4"), back=STEP("5")),
+            then="reprobing_after_reboot",
+            give_up=GIVE_UP,
+        ),
+        state(
+            "reprobing_after_reboot",
+            PROBE,
+            STEP("5"),
+            on(
+                "succeeded",
+                "failing_back",
+                Ours("D9: the server was drained for the restart, so it is put back"),
+                given=Guard.DRAINED,
+            ),
+            on("succeeded", "disabling_protocol_logging", STEP("6"), unless=Guard.DRAINED),
+            on("failed", GIVE_UP, STEP("8")),
+            otherwise(GIVE_UP, PROBE_UNCLEAR),
+        ),
+        state(
+            "failing_back",
+            FAIL_BACK,
+            Ours("D9: as step 7 of Deep/SelfTest, which this section lacks"),
+            on("done", "disabling_protocol_logging", STEP("6")),
+            otherwise(GIVE_UP, Ours("D10: a server left drained is handed over in writing")),
+        ),
+        state(
+            "disabling_protocol_logging",
+            RESTORE_PROTOCOL_LOGGING,
+            STEP("6"),
+            on("done", "restarting_pop3_after_logging", STEP("7")),
+            otherwise("escalated", NOT_PUT_BACK),
+        ),
+        state(
+            "restarting_pop3_after_logging",
+            RELOAD_POP3,
+            STEP("7"),
+            on("done", "reprobing_finally", Ours("the restart of step 7 may itself do harm: look")),
+            on("failed", GIVE_UP, Ours("D11: it may still log, so it is not well: once more")),
+            otherwise("escalated", Ours("POP3 was left in an unknown state: a person must look")),
+        ),
+        state(
+            "reprobing_finally",
+            PROBE,
+            Ours("the restart of step 7 may itself do harm: look"),
+            on("succeeded", "recovered", VERIFYING("2.4", 2)),
+            on("failed", "escalated", STEP("8")),
+            otherwise("escalated", PROBE_UNCLEAR),
+        ),
+        *restoring_logging("unhealed", then="escalated", why=STEP("8")),
+        *restoring_logging("cancelled", then="cancelled", why=STOPPED),
+    ),
+    endings=ENDINGS,
+    on_cancel=(
+        on(CANCEL, "disabling_protocol_logging_cancelled", PUT_BACK, given=Guard.LOGGING),
+        on(CANCEL, "cancelled", STOPPED, unless=Guard.LOGGING),
+    ),
+)

@@ -1,0 +1,57 @@
+"""What the rows of the POP health sets, and the components, mean for POP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from popheal.exchange.interpret import rows_of, value_since
+from popheal.exchange.models import (
+    ComponentState,
+    MonitorHealth,
+)
+from popheal.healthsets.pop.catalog import HEALTH_SETS, POP_PROXY_COMPONENT, Monitor, find_monitor
+
+
+def pop_rows(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
+    """The rows of the three POP health sets of that server (erratum D5)."""
+    known = {name.casefold() for name in HEALTH_SETS}
+    return [row for row in rows_of(server, rows) if row.health_set.casefold() in known]
+
+
+def is_row_of(monitor: Monitor, row: MonitorHealth) -> bool:
+    """Whether the row is of that monitor; a monitor may have a row for each of its targets."""
+    return row.monitor.casefold() == monitor.name.casefold()
+
+
+#: Monitors are evaluated every few minutes; an older row tells of an older time. By the server's
+#: own clock, so it is no matter of a policy's waits.
+EVALUATED_WITHIN: Final = timedelta(minutes=30)
+
+
+def serves_pop(server: str, rows: Sequence[MonitorHealth], now: datetime) -> bool:
+    """Whether a server's POP monitors all say Healthy, lately, with their component online.
+
+    Args:
+        server: Name of the server.
+        rows: Its rows, as they came.
+        now: The time by the server's own clock.
+    """
+    mine = [row for row in pop_rows(server, rows) if find_monitor(row.monitor)]
+    offline = any(row.state.casefold() == "offline" for row in mine)
+    return not offline and value_since(mine, now - EVALUATED_WITHIN) == "healthy"
+
+
+def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
+    """Whether an inactive component says that somebody is working on the server."""
+    name = component.component.casefold()
+    if name in _HANDS_OFF:
+        return True
+    if not requesters:  # Nobody can be named: somebody's work, except where POP itself is off.
+        return name != POP_PROXY_COMPONENT.casefold()
+    return any(who.casefold() != "healthapi" for who in requesters)
+
+
+#: Inactive here: the owner has told Managed Availability not to act, and means us too.
+_HANDS_OFF: Final = {"monitoring", "recoveryactionsenabled"}

@@ -1,0 +1,353 @@
+"""Having a healing: the right to act on it, and the duty to write down what is done.
+
+Each writing is one statement that also asks whether the healing is still ours, so that a
+process from which it was taken over can't write, and so can't act.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from popheal.errors import Fenced
+from popheal.exchange.names import short_name
+from popheal.journal.approvals import Question, read_questions, waiting
+from popheal.journal.database import Database
+from popheal.journal.entries import EXPIRED, REFUSED, Kind, moment_as_text
+
+#: Appends an entry if the healing is still ours.
+_APPEND: Final = (
+    "INSERT INTO entry (at, healing, run, server, kind, what, outcome, data)"
+    " SELECT ?, id, ?, ?, ?, ?, ?, ? FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL"
+)
+
+_LAST: Final = (
+    "SELECT at, run, server, kind, what, outcome, data FROM entry WHERE healing = ?"
+    " ORDER BY seq DESC LIMIT 1"
+)
+
+
+@frozen(kw_only=True)
+class Reboot:
+    """A restart of a server, and the database availability group it was a member of."""
+
+    server: str
+    at: datetime
+    dag: str
+
+
+#: Compact, and without looking for circles: what is written are plain values.
+_as_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Lease:
+    """One healing in a journal, held by whoever carries it out.
+
+    Every method raises :class:`~popheal.errors.Fenced` if somebody else has it by now, and
+    :class:`~popheal.errors.JournalError` if the journal can't be read or written.
+
+    Attributes:
+        healing: Its id.
+        stopped: A person has said stop, by way of the journal.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        healing: str,
+        organisation: str,
+        fence: int,
+        *,
+        on_leave: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._on_leave = on_leave
+        self.healing = healing
+        self.organisation = organisation
+        self.stopped = False
+        self._fence = fence
+        self._intended: set[str] = set()
+        #: An entry that may have been written, or not: nobody was told.
+        self._unsure: tuple[str, ...] | None = None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it takes no time to write, and is lost with the process."""
+        return self._database.path is None
+
+    @property
+    def path(self) -> Path | None:
+        """The journal's file; None in memory."""
+        return self._database.path
+
+    # --- may I? ----------------------------------------------------------------------------------
+
+    def check(self, effect: str = "") -> None:
+        """Make sure that the healing is still ours; and that the effect was intended.
+
+        Args:
+            effect: The backend's method that is about to be called, if one is.
+
+        Raises:
+            AssertionError: If the effect was not intended: a defect of popheal.
+        """
+        if effect and effect not in self._intended:
+            raise AssertionError(f"{effect} was not written down before it was done")
+        rows = self._database.read(
+            "SELECT cancel_at FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL",
+            self.healing,
+            self._fence,
+        )
+        if not rows:
+            raise self._fenced()
+        self.stopped = self.stopped or rows[0][0] is not None
+
+    def holder(self, kind: str, name: str) -> str | None:
+        """The other healing that has claimed a ``server`` or a ``dag``; None if none has."""
+        rows = self._database.read(
+            "SELECT healing FROM claim WHERE organisation = ? AND kind = ? AND name = ?",
+            self.organisation,
+            kind,
+            _claimed_as(kind, name),
+        )
+        return str(rows[0][0]) if rows and rows[0][0] != self.healing else None
+
+    def stop(self, *, at: datetime) -> None:
+        """Write down that a person has said stop, for whoever goes on after a crash."""
+        self._database.write(
+            "UPDATE healing SET cancel_at = coalesce(cancel_at, ?)"
+            " WHERE id = ? AND fence = ? AND ended_at IS NULL",
+            moment_as_text(at),
+            self.healing,
+            self._fence,
+        )
+        self.stopped = True
+
+    def claim(self, kind: str, name: str) -> str | None:
+        """Claim a ``server`` or a ``dag``; returns the healing that has it, if another has."""
+        wanted = _claimed_as(kind, name)
+        with self._database.transaction() as connection:
+            self._require(connection)
+            connection.execute(
+                "INSERT OR IGNORE INTO claim (organisation, kind, name, healing)"
+                " VALUES (?, ?, ?, ?)",
+                (self.organisation, kind, wanted, self.healing),
+            )
+            (holder,) = connection.execute(
+                "SELECT healing FROM claim WHERE organisation = ? AND kind = ? AND name = ?",
+                (self.organisation, kind, wanted),
+            ).fetchone()
+        return None if holder == self.healing else str(holder)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def write(
+        self,
+        kind: Kind,
+        *,
+        at: datetime,
+        server: str,
+        run: str = "",
+        what: str = "",
+        outcome: str = "",
+        data: Mapping[str, Any],
+    ) -> None:
+        """Append an entry to the history; it is on the disk when this returns."""
+        entry = (
+            moment_as_text(at), run, server, kind.value, what, outcome, _as_text(data),
+        )  # fmt: skip
+        if entry == self._unsure and self._is_written(entry):
+            return
+        self._unsure = entry
+        if self._database.write(_APPEND, *entry, self.healing, self._fence) != 1:
+            raise self._fenced()
+        self._unsure = None
+
+    def _is_written(self, entry: tuple[str, ...]) -> bool:
+        """Whether it is the last entry: it was asked for before, and an interrupt came."""
+        return self._database.read(_LAST, self.healing) == [entry]
+
+    def intend(
+        self, *, at: datetime, server: str, run: str, effect: str, data: Mapping[str, Any]
+    ) -> None:
+        """Write down an effect that is about to be commanded."""
+        self._database.require_file()
+        self.write(Kind.INTENT, at=at, server=server, run=run, what=effect, data=data)
+        self._intended.add(effect)
+
+    def wait(self, *, at: datetime, server: str, run: str, data: Mapping[str, Any]) -> None:
+        """Write down that a long pause begins, and until when."""
+        self.write(Kind.WAITING, at=at, server=server, run=run, data=data)
+
+    def observe(
+        self,
+        *,
+        at: datetime,
+        server: str,
+        run: str,
+        action: str,
+        outcome: str,
+        data: Mapping[str, Any],
+    ) -> None:
+        """Write down what came of an action, and where the run is now."""
+        self._intended.clear()
+        self.write(
+            Kind.OUTCOME, at=at, server=server, run=run, what=action, outcome=outcome, data=data
+        )
+
+    def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
+        """Write down how the healing ended, and give up its claims."""
+        ended = (moment_as_text(at), verdict, _as_text(report))
+        with self._database.transaction() as connection:
+            if self._has_ended(connection, ended):
+                return  # it was asked for before, and an interrupt came
+            self._require(connection)
+            connection.execute(
+                "UPDATE healing SET ended_at = ?, verdict = ?, report = ? WHERE id = ?",
+                (*ended, self.healing),
+            )
+            connection.execute("DELETE FROM claim WHERE healing = ?", (self.healing,))
+
+    def forget(self) -> None:
+        """Take the healing back, as if it had not begun; nothing has been written in it."""
+        self._database.write("DELETE FROM healing WHERE id = ?", self.healing)
+
+    def leave(self) -> None:
+        """This process stops working on it, ended or not. Never raises."""
+        self._on_leave()
+
+    # --- what was done lately --------------------------------------------------------------------
+
+    def reboots_since(self, since: datetime) -> list[Reboot]:
+        """Each restart of a server that was, or may have been, commanded; in order.
+
+        An intent without an outcome counts, except this healing's own, which it looks into.
+        """
+        rows = self._database.read(
+            "SELECT entry.server, at, json_extract(data, '$.dag')"
+            " FROM entry JOIN healing ON healing.id = entry.healing"
+            " WHERE what = 'reboot' AND at >= ? AND organisation = ?"
+            " AND (kind = 'outcome' AND outcome != 'refused'"
+            "   OR kind = 'intent' AND healing != ? AND NOT EXISTS ("
+            "     SELECT 1 FROM entry AS later WHERE later.healing = entry.healing"
+            "     AND later.run = entry.run AND later.seq > entry.seq"
+            "     AND later.kind = 'outcome' AND later.what = 'reboot'))"
+            " ORDER BY seq",
+            moment_as_text(since),
+            self.organisation,
+            self.healing,
+        )
+        return [
+            Reboot(server=server, at=datetime.fromisoformat(at), dag=dag or "")
+            for server, at, dag in rows
+        ]
+
+    def restarts_since(self, since: datetime, server: str) -> list[datetime]:
+        """When services of a server were, or may have been, restarted; by its full name."""
+        rows = self._database.read(
+            "SELECT at FROM entry JOIN healing ON healing.id = entry.healing"
+            " WHERE what = 'restart_service' AND entry.server = ? AND at >= ?"
+            " AND kind = 'intent' AND organisation = ? ORDER BY seq",
+            server,
+            moment_as_text(since),
+            self.organisation,
+        )
+        return [datetime.fromisoformat(at) for (at,) in rows]
+
+    # --- approval --------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        *,
+        at: datetime,
+        expires_at: datetime,
+        server: str,
+        run: str,
+        plan: str,
+        impact: str,
+        planned: Mapping[str, Any],
+    ) -> Question:
+        """Ask whether a plan of a run may be carried out; the same is not asked twice.
+
+        What was asked for the run before has expired: things have changed, so it names another
+        plan now. A refusal stands, whatever has changed.
+        """
+        with self._database.transaction():
+            asked = [one for one in self.questions() if one.run == run]
+            for one in asked:
+                if one.plan == plan or one.outcome == REFUSED:
+                    return one
+            for one in waiting(asked):
+                self._answer(one, at=at, outcome=EXPIRED, by="")
+            data = {
+                "plan": plan,
+                "impact": impact,
+                "expires_at": moment_as_text(expires_at),
+                "planned": planned,
+            }
+            self.write(Kind.ASKED, at=at, server=server, run=run, what="approval", data=data)
+            return next(one for one in self.questions() if (one.run, one.plan) == (run, plan))
+
+    def settle(self, question: Question, *, at: datetime, outcome: str, by: str) -> Question:
+        """Write an answer down; if somebody else has been faster, theirs counts."""
+        with self._database.transaction():
+            now = self.question(question)
+            if now.outcome:
+                return now
+            self._answer(question, at=at, outcome=outcome, by=by)
+            return self.question(question)
+
+    def _answer(self, question: Question, *, at: datetime, outcome: str, by: str) -> None:
+        self.write(
+            Kind.ANSWERED,
+            at=at,
+            server=question.server,
+            run=question.run,
+            what="approval",
+            outcome=outcome,
+            data={"plan": question.plan, "by": by},
+        )
+
+    def question(self, asked: Question) -> Question:
+        """A question as it stands now, with the answer if there is one."""
+        same = (asked.run, asked.plan)
+        return next(one for one in self.questions() if (one.run, one.plan) == same)
+
+    def questions(self) -> list[Question]:
+        """Every question of the healing."""
+        return read_questions(self._database, self.healing)
+
+    def let_expire(self, at: datetime) -> None:
+        """No question stays open when the healing ends."""
+        for one in waiting(self.questions()):
+            self.settle(one, at=at, outcome=EXPIRED, by="")
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _has_ended(self, connection: Any, ended: tuple[str, ...]) -> bool:
+        """Whether it ended just so, and by us."""
+        found: tuple[str, ...] | None = connection.execute(
+            "SELECT ended_at, verdict, report FROM healing WHERE id = ? AND fence = ?",
+            (self.healing, self._fence),
+        ).fetchone()
+        return found == ended
+
+    def _require(self, connection: Any) -> None:
+        mine = connection.execute(
+            "SELECT 1 FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL",
+            (self.healing, self._fence),
+        ).fetchone()
+        if not mine:
+            raise self._fenced()
+
+    def _fenced(self) -> Fenced:
+        return Fenced(journal=self._database.name, healing=self.healing)
+
+
+def _claimed_as(kind: str, name: str) -> str:
+    return short_name(name) if kind == "server" else name.casefold()

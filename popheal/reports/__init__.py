@@ -1,0 +1,1 @@
+"""What came of a healing, and what is told of it."""

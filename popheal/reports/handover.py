@@ -1,0 +1,196 @@
+"""What a person gets when a person is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from popheal.healthsets.pop.catalog import find_monitor
+from popheal.reports.markdown import SUPPORT_PAGE
+from popheal.reports.report import DebtReport, Finding, FindingKind, Handover, RunReport
+from popheal.tables.actions import Impact
+from popheal.tables.citations import Section
+from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.tables.table import Verdict
+from popheal.util.text import moment
+
+#: The verdicts that are handed over. With the others nobody is needed.
+HANDED_OVER: Final = frozenset(
+    {Verdict.ESCALATED, Verdict.HELD, Verdict.UNKNOWN, Verdict.CANCELLED}
+)
+
+#: Deep/SelfTest 8 and its like in the other sections, in our words.
+SUPPORT: Final = (
+    "If you need help, ask Microsoft Support, following your organisation's own rules for "
+    f"contacting them first: begin at {SUPPORT_PAGE} and pick Servers, then Exchange Server."
+)
+#: Which step says so, by the name of the procedure.
+_SUPPORT_STEP: Final = {
+    "mailbox": Section.MAILBOX.step("8"),
+    "client_access": Section.CLIENT_ACCESS.step("8"),
+    "proxy": Section.PROXY.step("5"),
+    "command_time": Section.COMMAND_TIME.step("6"),
+}
+
+#: How to undo by hand what could not be undone.
+_UNDO: Final = {
+    DebtKind.ACTIVATION_DISABLED: "Set-MailboxServer -Identity {server} "
+    "-DatabaseCopyActivationDisabledAndMoveNow ${value}",
+    DebtKind.PROTOCOL_LOGGING: "Set-PopSettings -Server {server} -ProtocolLogEnabled ${value}",
+    DebtKind.MONITOR_REPAIRING: "Set-ServerMonitor -Server {server} -Repairing ${value}",
+}
+#: What else it takes.
+_AND_THEN: Final = {
+    DebtKind.PROTOCOL_LOGGING: "Then restart the POP3 service there: only that ends the logging.",
+}
+_LEFT: Final = {
+    DebtKind.ACTIVATION_DISABLED: "{server} is left drained: it takes no active databases",
+    DebtKind.PROTOCOL_LOGGING: "{server} may still write POP3 protocol logs, which fill its disk",
+    DebtKind.MONITOR_REPAIRING: "a monitor of {server} is left marked Repairing",
+}
+
+
+def hand_over(
+    verdict: Verdict,
+    summary: str,
+    findings: Sequence[Finding],
+    runs: Sequence[RunReport],
+    debts: Sequence[DebtReport],
+    retry_at: datetime | None = None,
+) -> Handover | None:
+    """Everything a person needs to take over; None where nobody is needed."""
+    if verdict not in HANDED_OVER:
+        return None
+    support = _support(findings, runs) if verdict is Verdict.ESCALATED else ""
+    owed = [debt for debt in debts if debt.status is DebtStatus.HANDED_OVER]
+    seen = [f"{one.server}: {one.detail}" for one in findings]
+    done: list[str] = []
+    for run in runs:
+        for step in run.steps:
+            line = f"{run.server}: {step.state}: {step.outcome}"
+            line += f" ({step.detail})" if step.detail else ""
+            (seen if step.impact is Impact.LOOK else done).append(line)
+    return Handover(
+        summary=summary,
+        seen=tuple(seen),
+        done=tuple(done) or ("Nothing was changed.",),
+        left_as=tuple(_LEFT[debt.kind].format(server=debt.server) for debt in owed)
+        or ("Every setting is as it was before.",),
+        next_steps=tuple(_next_steps(findings, runs, owed, support, retry_at)),
+        commands=tuple(_commands(owed)),
+        evidence=tuple(_evidence(findings, runs)),
+        support=support,
+        retry_at=retry_at,
+    )
+
+
+# --- evidence ------------------------------------------------------------------------------------
+
+#: Findings that speak for no fault.
+_NO_EVIDENCE: Final = (FindingKind.HEALTHY, FindingKind.TRANSIENT, FindingKind.NOTE)
+#: Outcomes of actions, likewise.
+_GOOD: Final = frozenset(
+    {"done", "elapsed", "succeeded", "feasible", "clear", "up", "healthy", "found"}
+)
+#: More often than that, and only the first time and the last are told.
+_EACH_TIME: Final = 3
+
+
+def _evidence(findings: Sequence[Finding], runs: Sequence[RunReport]) -> Iterator[str]:
+    """Each thing that was said, once, and when."""
+    said: dict[str, list[str]] = {}
+    for one in findings:
+        if one.kind not in _NO_EVIDENCE:
+            said.setdefault(f"{one.server}: {one.detail}", []).append("in triage")
+    steps = [(run, step) for run in runs for step in run.steps]
+    for run, step in sorted(steps, key=lambda one: one[1].finished_at):
+        # What came of a change is told with what was done.
+        if step.impact.harmless and step.detail and step.outcome not in _GOOD:
+            when = moment(step.finished_at)
+            said.setdefault(f"{run.server}: {step.detail}", []).append(when)
+    for text, times in said.items():
+        yield f"{text} ({_times(list(dict.fromkeys(times)))})"
+
+
+def _times(times: Sequence[str]) -> str:
+    if len(times) <= _EACH_TIME:
+        return ", ".join(times)
+    return f"{len(times)} times, first {times[0]}, last {times[-1]}"
+
+
+def _support(findings: Sequence[Finding], runs: Sequence[RunReport]) -> str:
+    """Where to get help, and the step of the runbook for what was ill last."""
+    monitors = [find_monitor(one.monitor) for one in reversed(findings) if one.monitor]
+    procedures = [run.procedure for run in reversed(runs)]
+    procedures += [monitor.procedure for monitor in monitors if monitor]
+    for procedure in procedures:
+        if step := _SUPPORT_STEP.get(procedure):
+            return f"{SUPPORT} (Runbook: {step.section.value}, step {step.number}.)"
+    return SUPPORT
+
+
+# --- what to do ----------------------------------------------------------------------------------
+
+
+#: What to do about the step that ended a run, by its action and outcome.
+_ADVICE: Final = {
+    ("check_switchover", "infeasible"): "Make it possible to switch the databases over, or restart "
+    "the server yourself at a time when its mailboxes may be out of service.",
+    ("drain", "refused"): "Find out who is working on the server, and let them finish.",
+    ("verify_copies", "active"): "Find out why the databases stayed, and move them by hand.",
+    (
+        "reboot",
+        "refused",
+    ): "See why it was not restarted; restart it by hand if that is safe.",
+    ("await_server", "not_back"): "Look at the server's console.",
+    ("find_backends", "could_not_tell"): "Look into the front end's POP3 protocol log by hand.",
+    (
+        "recover_backends",
+        "failed",
+    ): "Heal the Mailbox server first; the front end may then be well.",
+    ("probe", "could_not_tell"): "Look by hand whether POP works on the server.",
+}
+
+
+def _next_steps(
+    findings: Sequence[Finding],
+    runs: Sequence[RunReport],
+    owed: Sequence[DebtReport],
+    support: str,
+    retry_at: datetime | None,
+) -> list[str]:
+    again = f"Another time may do: ask popheal again, not before {moment(retry_at)}."
+    steps = [again] if retry_at else []
+    steps += [one.next_step for one in findings if one.next_step]
+    for run in runs:
+        decisive = [step for step in run.steps if step.outcome not in ("done", "elapsed")][-1:]
+        for step in decisive:
+            advice = _ADVICE.get((step.action.partition("(")[0], step.outcome))
+            steps += [advice] if advice else []
+    if owed:
+        steps.append("When the server is well again, put back what was left, by the commands.")
+        steps += [_AND_THEN[debt.kind] for debt in owed if debt.kind in _AND_THEN]
+    if support:
+        steps.append(support)
+    return list(dict.fromkeys(steps)) or ["Look at what was seen above, then try again."]
+
+
+def _commands(owed: Sequence[DebtReport]) -> list[str]:
+    return [
+        _UNDO[debt.kind].format(server=_argument(debt.server), value=str(debt.prior).lower())
+        for debt in owed
+    ]
+
+
+#: What PowerShell takes for a single quote, of whichever shape.
+_QUOTES: Final = re.compile("['\u2018\u2019\u201a\u201b]")
+
+
+def _argument(name: str) -> str:
+    """A name as an argument that PowerShell takes as it is, whatever is in it."""
+    if re.fullmatch(r"[a-z][\w.-]*", name, re.ASCII | re.IGNORECASE):
+        return name
+    quoted = _QUOTES.sub(r"\g<0>\g<0>", "".join(c if c.isprintable() else " " for c in name))
+    return f"'{quoted}'"

@@ -1,0 +1,1 @@
+"""What a procedure is: citations, actions, and tables with their laws."""

@@ -1,0 +1,1 @@
+"""What knows nothing of Exchange: text, time, files of settings, plain data."""

@@ -1,0 +1,1 @@
+"""Looking at servers by itself, and healing what turns unhealthy."""

@@ -1,0 +1,408 @@
+"""Watching: look at the POP health of servers now and then, and heal what turns ill.
+
+What has been done about an illness is asked of the journal, and of nothing else: a watch that
+is started anew goes on where the last one was. What is kept in memory only spares repeated
+lines in the log, and logons that would be refused once more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event as Flag
+from typing import Any, Final
+
+from attrs import define, field
+
+from popheal import api
+from popheal.engine.context import HealingContext
+from popheal.engine.triage.health import Rows, sort_rows
+from popheal.errors import (
+    AlreadyRunning,
+    Detached,
+    Fenced,
+    JournalError,
+    NotAuthorised,
+    PophealError,
+    Unreadable,
+)
+from popheal.exchange.backend import Backend
+from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import MONITORS
+from popheal.journal import HealingRecord, Journal
+from popheal.journal.locks import OwnerLock
+from popheal.policy.policy import Policy
+from popheal.reports.events import Event, Observer
+from popheal.reports.report import Alert, Report
+from popheal.tables.table import Verdict
+from popheal.util.clock import Clock, SystemClock
+from popheal.util.text import moment
+from popheal.watch.decide import Decision, Incident, Next, decide, incident_of
+
+#: What to call a server's health: the first of these that one of its monitors is.
+_WORST_FIRST: Final = (
+    "unhealthy",
+    "degraded",
+    "repairing",
+    "could_not_tell",
+    "healthy",
+    "disabled",
+)
+
+#: The watch's number among the owners of a journal, who count from 1.
+_WATCH: Final = 0
+
+
+def watch(
+    servers: Sequence[str],
+    backend: Backend,
+    *,
+    journal: Journal,
+    policy: Policy | None = None,
+    every: float = 60.0,
+    retry: float = 900.0,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
+    stop: Flag | None = None,
+    leave: Flag | None = None,
+    once: bool = False,
+) -> list[Verdict]:
+    """Heal what turns ill on some servers, until it is told to end.
+
+    It begins by going on with every healing of the journal whose process has died. One healing
+    is carried out at a time, and meanwhile no other server is looked at.
+
+    Args:
+        servers: Whose health is looked at; at least one.
+        backend: What reaches the Exchange organisation.
+        journal: Where healings are written down, and where it is looked up what has been done.
+        policy: How far to go; safe by default. It also holds for what is gone on with; if None,
+            that may do what it was allowed when it began.
+        every: Seconds from one look at a server to the next.
+        retry: Seconds from the end of a healing to the next one of the same server, at least,
+            and between looks where a look was refused.
+        clock: As for :func:`~popheal.api.heal`.
+        observers: Called with each event of the watch and of its healings.
+        stop: Set it to end: a healing at work is stopped, and only restores from then on.
+        leave: Set it to end at once: a healing at work is left for the next start, which goes
+            on with it.
+        once: End by itself, once each server was looked at.
+
+    Returns:
+        How the healings since the last pause ended; for each look that failed, ``UNKNOWN``.
+
+    Raises:
+        JournalError: If the journal can't be read or written, or is being watched already.
+    """
+    if not servers:
+        raise ValueError("there is no server to watch")
+    with _alone(journal):
+        own: Clock | None = getattr(backend, "clock", None)
+        watching = _Watch(
+            backend=backend,
+            journal=journal,
+            policy=policy,
+            every=every,
+            retry=timedelta(seconds=retry),
+            session=HealingContext(
+                policy=policy or Policy(),
+                clock=clock or own or SystemClock(),
+                organisation=backend.organisation,
+                observers=tuple(observers),
+                stop=stop or Flag(),
+                leave=leave or Flag(),
+            ),
+            servers=[_Watched(name=name) for name in dict.fromkeys(servers)],
+        )
+        watching.session.emit("watch_started", "", servers=list(servers), every=every, retry=retry)
+        left = ""
+        try:
+            watching.go_on_with_all()
+            watching.look_around()
+            while not (once or watching.ending):
+                watching.pause()
+                watching.look_around()
+        except Detached as broken_off:
+            left = broken_off.run
+        watching.session.emit("watch_ended", "", left=left)
+        return watching.ended
+
+
+@contextmanager
+def _alone(journal: Journal) -> Iterator[None]:
+    """While this lasts, nobody else watches with this journal."""
+    if journal.path is None:
+        yield
+        return
+    try:
+        lock = _WatchLock(journal.path, _WATCH)
+    except OSError as error:
+        taken = isinstance(error, BlockingIOError) or sys.platform == "win32"
+        raise JournalError(
+            journal=str(journal.path),
+            problem="is being watched by another process"
+            if taken
+            else f"can't be locked by a file beside it ({error.strerror})",
+            next_step="Let that one watch, or give this one another journal."
+            if taken
+            else "Give a path in a folder that can be written.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _WatchLock(OwnerLock):
+    """The lock of whoever watches."""
+
+    def release(self) -> None:
+        # The file stays: another process may have opened it already, and would lock a file
+        # that is not there any more.
+        os.close(self._file)
+
+
+# --- looking around ------------------------------------------------------------------------------
+
+
+@define(kw_only=True)
+class _Watched:
+    """A server that is looked at.
+
+    Attributes:
+        wait: Seconds until the next look.
+        told: What was told last about it: the same is not told again.
+    """
+
+    name: str
+    wait: float = 0.0
+    told: dict[str, Any] = field(factory=dict)
+
+
+class _Stop(Flag):
+    """The stop of one healing: the whole watch's, or its own.
+
+    ``popheal cancel`` stops one healing, and not the watch.
+    """
+
+    def __init__(self, of_all: Flag) -> None:
+        super().__init__()
+        self._of_all = of_all
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._of_all.is_set()
+
+
+@define(kw_only=True)
+class _Watch:
+    """A watch at work.
+
+    Attributes:
+        ended: How the healings since the last pause ended.
+        refused: The last look was refused, or none has been made yet.
+        stop_noted: The present healing was stopped by a Ctrl-C that nobody caught.
+    """
+
+    backend: Backend
+    journal: Journal
+    policy: Policy | None
+    every: float
+    retry: timedelta
+    session: HealingContext
+    servers: list[_Watched]
+    ended: list[Verdict] = field(factory=list)
+    refused: bool = True
+    stop_noted: bool = False
+
+    def _note_stop(self, event: Event) -> None:
+        """An observer: the stop came from here, not by ``popheal cancel``."""
+        self.stop_noted = self.stop_noted or event.name == "stop_noted"
+
+    @property
+    def ending(self) -> bool:
+        return self.session.stop.is_set() or self.session.leave.is_set()
+
+    def go_on_with_all(self) -> None:
+        """Go on with every healing whose process has died. Raises Left."""
+        for record in self.journal.healings(unfinished=True):
+            mine = record.organisation == self.backend.organisation
+            if mine and not record.alive and not self.ending:
+                self._go_on_with(record, _Watched(name=record.server))
+
+    def look_around(self) -> None:
+        """Look at each server whose time has come. Raises Left."""
+        for server in tuple(self.servers):
+            if self.ending:
+                return
+            if server.wait <= 0:
+                server.wait = self.every
+                if not self._look_at(server):
+                    return
+
+    def pause(self) -> None:
+        """Let time pass until the next look, in pieces, so that an end is heeded soon."""
+        self.ended.clear()
+        seconds = min(one.wait for one in self.servers)
+        for one in self.servers:
+            one.wait -= seconds
+        while seconds > 0 and not self.ending:
+            piece = min(seconds, self.session.timing.stop_poll)
+            self.session.clock.sleep(piece)
+            seconds -= piece
+
+    def _look_at(self, server: _Watched) -> bool:
+        """Look at one server, and do what is to be done; False if no other may be looked at."""
+        try:
+            rows = list(self.backend.server_health(server.name))
+        except NotAuthorised as error:
+            self._failed(server, error)
+            self._turned_away(server)
+            return False
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything
+            self._failed(server, error)
+            return True
+        self.refused = False
+        now = self.session.clock.now()
+        illness = incident_of(server.name, rows, now)
+        self._tell_health(server, sort_rows(server.name, MONITORS, rows), illness)
+        if illness:
+            self._answer(server, illness, now)
+        return True
+
+    def _turned_away(self, server: _Watched) -> None:
+        """Keep away from the account's lock-out.
+
+        Who was turned away may have no rights on one server, or a wrong password. So no other
+        is looked at for now, and the next time the others come before this one. If the next
+        look is refused as well, it is the password, and nothing is tried for a while.
+        """
+        server.wait = max(self.every, self.retry.total_seconds())
+        for one in self.servers:
+            one.wait = max(one.wait, server.wait if self.refused else self.every)
+        self.servers.remove(server)
+        self.servers.append(server)
+        self.refused = True
+
+    def _answer(self, server: _Watched, illness: Incident, now: datetime) -> None:
+        decision = decide(illness, self._healings_of(server.name), now, self.retry)
+        record = decision.healing
+        if decision.what is Next.RESUME and record:
+            # Not at once: whoever broke it off by hand may be about to look at the server.
+            until = self._last_sign_of(record) + self.retry
+            if until <= now:
+                self._go_on_with(record, server)
+                return
+            why = f"run {record.id} was broken off, and will be gone on with"
+            decision = Decision(what=Next.WAIT, healing=record, why=why, until=until)
+        if decision.what is Next.WAIT:
+            why = decision.why
+            again = f", until {moment(decision.until)}" if decision.until else ""
+            healing = record.id if record else ""
+            self._tell_once(server, "waits", "alert_waits", healing=healing, why=f"{why}{again}")
+            return
+        self._heal(server, illness)
+
+    def _healings_of(self, server: str) -> list[HealingRecord]:
+        return [
+            one
+            for one in self.journal.healings()
+            if one.organisation == self.backend.organisation and same_server(one.server, server)
+        ]
+
+    def _last_sign_of(self, record: HealingRecord) -> datetime:
+        entries = self.journal.entries(record.id)
+        return entries[-1].at if entries else record.begun_at
+
+    # --- healing ---------------------------------------------------------------------------------
+
+    def _heal(self, server: _Watched, illness: Incident) -> None:
+        monitor = illness.monitor
+        alert = Alert(
+            server=server.name,
+            health_set=monitor.health_set,
+            monitor=monitor.name,
+            text=f"{monitor.name} has been Unhealthy since {moment(illness.at)}.",
+            at=illness.at,
+        )
+        self.session.emit("alert_raised", server.name, monitor=monitor.name, text=alert.text)
+        self._carry_out(
+            server,
+            lambda stop: api.heal(
+                alert,
+                self.backend,
+                policy=self.policy,
+                clock=self.session.clock,
+                observers=(*self.session.observers, self._note_stop),
+                stop=stop,
+                leave=self.session.leave,
+                journal=self.journal,
+            ),
+        )
+
+    def _go_on_with(self, record: HealingRecord, server: _Watched) -> None:
+        self._carry_out(
+            server,
+            lambda stop: api.resume(
+                record.id,
+                self.backend,
+                policy=self.policy,
+                clock=self.session.clock,
+                observers=(*self.session.observers, self._note_stop),
+                stop=stop,
+                leave=self.session.leave,
+                journal=self.journal,
+            ),
+        )
+
+    def _carry_out(self, server: _Watched, healing: Callable[[Flag], Report]) -> None:
+        """Carry a healing out. Raises Left and JournalError; nothing else may end the watch."""
+        stop = _Stop(self.session.stop)
+        self.stop_noted = False
+        try:
+            report = healing(stop)
+        except (Fenced, AlreadyRunning) as error:
+            self._tell_once(server, "waits", "alert_waits", why=error.sentence())
+            return
+        except (Detached, JournalError):
+            raise
+        except PophealError as error:
+            self._failed(server, error)
+            return
+        server.told.clear()
+        self.ended.append(report.verdict)
+        unnoted = self.journal.healing(report.id).cancel_at is None
+        if stop.is_set() and (unnoted or self.stop_noted):
+            self.session.stop.set()  # a Ctrl-C that nobody caught
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    def _tell_health(self, server: _Watched, rows: Rows, illness: Incident | None) -> None:
+        health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
+        told: dict[str, Any] = {"health": health}
+        if health != "healthy":
+            told["monitors"] = [monitor.name for monitor in rows.are(health)]
+        if illness:
+            told["since"] = moment(illness.at)
+        if rows.without_recipe:
+            told["without_recipe"] = sorted({row.monitor for row in rows.without_recipe})
+        if not illness:
+            server.told.pop("waits", None)
+        self._tell_once(server, "health", "server_health", **told)
+
+    def _failed(self, server: _Watched, error: Exception) -> None:
+        self.ended.append(Verdict.UNKNOWN)
+        if not isinstance(error, PophealError):
+            cause = f"the backend raised {type(error).__name__}: {error}"
+            error = Unreadable(server=server.name, command="server_health", cause=cause)
+        if server.told.get("health") != type(error).__name__:
+            self.session.emit("look_failed", server.name, error=str(error))
+            server.told["health"] = type(error).__name__
+
+    def _tell_once(self, server: _Watched, about: str, name: str, **details: Any) -> None:
+        """Tell something, unless just that was told before."""
+        if server.told.get(about) != details:
+            server.told[about] = details
+            self.session.emit(name, server.name, **details)

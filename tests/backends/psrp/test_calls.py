@@ -1,0 +1,327 @@
+"""Every look and effect, over real WS-Management and PSRP, says what the served backend says."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import attrs
+import pytest
+
+from popheal.backends.psrp import PsrpBackend, exchange_connection
+from popheal.backends.psrp.scripts import (
+    RECOVERY_ACTIONS,
+    RESTART_SERVER,
+    RESTART_SERVICE,
+    SCRIPTS,
+)
+from popheal.errors import CommandFailed, NotAuthorised, Unreachable, Unreadable
+from popheal.exchange.backend import EFFECTS, LOOKS, Backend
+from popheal.exchange.models import MailboxServer, ServerInfo
+from popheal.journal import Journal
+from popheal.lab import Lab
+from tests.support.lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
+
+pytestmark = pytest.mark.lab
+
+ARGUMENTS: dict[str, tuple[object, ...]] = {
+    "dag": (EX1, "DAG1"),
+    "invoke_probe": (EX1, "POP.Proxy\\PopProxyTestProbe"),
+    "copies_of": (EX1, "DB1"),
+    "services": (EX1, ("MSExchangePop3", "MSExchangePOP3BE")),
+    "pop_logs": (EX1, "D:\\Logs\\$(bad) 'quoted'", NOW - timedelta(minutes=1), NOW),
+    "recovery_actions": (EX1, NOW - timedelta(hours=1)),
+    "restart_service": (EX1, "MSExchangePop3"),
+    "start_service": (EX1, "MSExchangePop3"),
+    "set_activation_disabled": (EX1, True),
+    "move_database": (EX1, "DB1"),
+    "set_protocol_logging": (EX1, True),
+    "reboot": (EX1, BOOT),
+}
+
+
+@pytest.mark.parametrize("method", LOOKS + EFFECTS)
+def test_says_the_same_as_the_served_backend(
+    method: str, backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """Nothing of an answer, and nothing of the arguments, is lost or changed on the way."""
+    arguments = ARGUMENTS.get(method, (EX1,))
+    over_the_wire = getattr(backend, method)(*arguments)
+    calls = [call for call in fake.calls if call[0] == method]
+    expected = getattr(FakeBackend(), method)(*arguments)
+    assert expected == over_the_wire
+    assert len(calls) == 1
+    if method != "all_servers":
+        assert arguments == calls[0][1] or method in ("dag", "copies_of")
+
+
+def test_is_a_backend(backend: PsrpBackend) -> None:
+    """It keeps the protocol and names its organisation."""
+    assert isinstance(backend, Backend)
+    assert "contoso.test" in repr(backend)
+
+
+def test_all_real_connections_are_one_organisation(lab: Lab) -> None:
+    """Two configurations of one forest, by servers of two of its domains, share claims."""
+    one = PsrpBackend(lab.settings([EX1]))
+    other = PsrpBackend(attrs.evolve(lab.settings(), exchange=exchange_connection(["ex9.sub.b"])))
+    assert one.organisation == other.organisation == "exchange"
+    journal = Journal()
+    first, second = (
+        journal.begin(
+            name,
+            at=datetime(2026, 1, 5, tzinfo=UTC),
+            organisation=one.organisation,
+            server=EX1,
+            version="",
+            alert={},
+            policy={},
+        )
+        for name, one in (("first", one), ("second", other))
+    )
+    assert first.claim("server", EX1) is None
+    assert second.claim("server", EX1) == "first"
+
+
+def test_importing_does_not_import_the_client_library() -> None:
+    """The real backend's libraries are loaded by the first connection only."""
+    code = "import sys, popheal.backends.psrp as p; sys.exit('pypsrp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["ex1", "EX1", "EX1.Contoso.Test"])
+def test_names_in_any_form(name: str, backend: PsrpBackend) -> None:
+    """Short names and other capitals work at both endpoints."""
+    assert backend.server_info(name).fqdn == EX1
+    assert backend.host_status(name).boot_time == BOOT
+
+
+def test_goes_through_another_server(backend: PsrpBackend, lab: Lab) -> None:
+    """The server under repair is not the way there while another is configured."""
+    backend.server_health(EX1)
+    assert (lab.shells(EX1), lab.shells(EX2)) == (0, 1)
+    backend.set_activation_disabled("EX2", True)
+    assert (lab.shells(EX1), lab.shells(EX2)) == (1, 1)
+
+
+def test_goes_through_the_server_itself_if_it_must(lab: Lab, fake: FakeBackend) -> None:
+    """With one endpoint configured, that one is used."""
+    with PsrpBackend(lab.settings([EX1])) as backend:
+        backend.server_health(EX1)
+        assert lab.shells(EX1) == 1
+
+
+def test_fails_over_to_the_next_endpoint(lab: Lab, fake: FakeBackend) -> None:
+    """An endpoint that is down is passed over, for looks and for effects."""
+    fake.down.add(EX1)
+    lab.sync()
+    with PsrpBackend(lab.settings(connect_timeout=2)) as backend:
+        backend.copies_of("ex3", "DB1")
+        backend.move_database("ex3", "DB1")
+    assert fake.count("move_database") == 1
+
+
+def test_shells_are_reused_and_given_back(backend: PsrpBackend, lab: Lab) -> None:
+    """One shell an endpoint, however many calls; none after close, which may be repeated."""
+    for _ in range(5):
+        backend.server_health(EX1)
+        backend.host_status(EX1)
+    assert lab.shells(EX2) == 1
+    assert lab.shells(EX1, "wsman") == 1
+    backend.close()
+    backend.close()
+    assert lab.shells(EX2) == lab.shells(EX1, "wsman") == 0
+    assert backend.server_info(EX1).fqdn == EX1
+
+
+def test_a_shell_long_unused_is_replaced(
+    backend: PsrpBackend, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that proxies and tickets may have forgotten isn't trusted with an effect."""
+    backend.server_health(EX1)
+    from popheal.backends.psrp import routing
+
+    monkeypatch.setattr(routing, "_IDLE", -1.0)
+    backend.server_health(EX1)
+    assert lab.shells(EX2) == 1
+
+
+def test_a_server_that_restarts(backend: PsrpBackend, lab: Lab, fake: FakeBackend) -> None:
+    """The restart is acknowledged, the server is away, and is there again with a new boot time."""
+
+    def go_down(server: str) -> None:
+        fake.down.add(server)
+
+    fake.on_reboot = go_down
+    backend.host_status(EX1)
+    backend.reboot(EX1, BOOT)
+    lab.sync()
+    with pytest.raises(Unreachable, match="refused"):
+        backend.host_status(EX1)
+    fake.boots[EX1] = BOOT + timedelta(minutes=5)
+    fake.down.clear()
+    lab.sync()
+    assert backend.host_status(EX1).boot_time == BOOT + timedelta(minutes=5)
+    with pytest.raises(CommandFailed, match="started since"):
+        backend.reboot(EX1, BOOT)
+
+
+def test_long_logs_come_as_head_and_tail(backend: PsrpBackend, fake: FakeBackend) -> None:
+    """What was left out is said, and no line is torn."""
+    line = "2026-01-05T08:00:00.000Z,0000,{:08d},é" + "x" * 60 + "\r\n"
+    fake.log_text = "#Fields: dateTime\r\n" + "".join(line.format(n) for n in range(20000))
+    (file,) = backend.pop_logs(EX1, "", NOW, NOW)
+    lines = file.text.split("\r\n")
+    assert lines[0] == "#Fields: dateTime"
+    (marker,) = [text for text in lines if text.startswith("#Omitted")]
+    assert re.fullmatch(r"#Omitted: [1-9]\d* bytes", marker)
+    assert "00019999" in lines[-2]
+    whole = [text for text in lines if text and not text.startswith("#")]
+    assert {len(text) for text in whole} == {len(line.format(0)) - 2}
+
+
+def test_wildcards_are_no_service_names(backend: PsrpBackend, fake: FakeBackend) -> None:
+    """Restart-Service takes patterns, so a pattern isn't let through."""
+    for name in ("MSExchange*", "", "a b", "x;Stop-Computer"):
+        with pytest.raises(CommandFailed, match="not the name of a service"):
+            backend.restart_service(EX1, name)
+    assert not fake.calls
+
+
+def test_an_answer_about_another_server(backend: PsrpBackend, fake: FakeBackend) -> None:
+    """Is no answer: acting on it would be acting on the wrong server."""
+    other = ServerInfo(fqdn=EX2, name="ex2", mailbox_role=True, client_access_role=True)
+    fake.server_info = lambda server: other  # type: ignore[method-assign]
+    with pytest.raises(Unreadable, match=EX2):
+        backend.server_info(EX1)
+    wrong = MailboxServer(server=EX2, activation_disabled=False)
+    fake.mailbox_server = lambda server: wrong  # type: ignore[method-assign]
+    with pytest.raises(Unreadable, match="ex2"):
+        backend.mailbox_server(EX1)
+
+
+def test_a_wrong_address_reaches_no_wrong_server(lab: Lab, fake: FakeBackend) -> None:
+    """Scripts check the name of the server they run on before they do anything."""
+    settings = lab.settings()
+    addresses = {EX1: settings.addresses[EX2], EX2: settings.addresses[EX2]}
+    wrong = PsrpBackend(attrs.evolve(settings, addresses=addresses))
+    with wrong, pytest.raises(CommandFailed, match="This server is ex2, not ex1"):
+        wrong.reboot(EX1, BOOT)
+    assert not fake.calls
+
+
+def test_no_password_in_sight(backend: PsrpBackend, lab: Lab) -> None:
+    """Settings, backend and lab can be printed and logged."""
+    shown = f"{backend.settings!r} {backend!r} {lab!r}"
+    assert lab.password not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(backend.settings)
+
+
+def test_a_call_is_quick(backend: PsrpBackend) -> None:
+    """Opening and one look over loopback is a matter of milliseconds, not of polling."""
+    backend.server_health(EX1)
+    backend.close()
+    started = time.perf_counter()
+    backend.server_health(EX1)
+    assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    "method", ["services", "host_status", "pop_logs", "recovery_actions", *EFFECTS]
+)
+def test_scripts_declare_what_they_are_given(
+    method: str, backend: PsrpBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each parameter that is sent is in the script's param block, and none is left out."""
+    import popheal.lab.lab as module
+
+    seen: list[tuple[str, set[str]]] = []
+    original = module.run_script
+
+    def noting(served: object, server: str, text: str, given: dict[str, object]) -> object:
+        seen.append((text, set(given)))
+        return original(served, server, text, given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "run_script", noting)
+    getattr(backend, method)(*ARGUMENTS.get(method, (EX1,)))
+    for text, given in seen:
+        block = text.partition("param(")[2].partition(")\n")[0]
+        assert given == set(re.findall(r"\$(\w+)", block))
+
+
+def test_scripts_are_plain() -> None:
+    """ASCII, so that no code page matters; each starts by checking where it runs."""
+    for script in SCRIPTS.values():
+        assert script.isascii()
+        assert script.index("$here -ne $HostName") < 400
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_end_at_the_first_error(name: str) -> None:
+    """It is the first thing they say; only looks for processes that may be gone go on."""
+    script = SCRIPTS[name]
+    assert re.match(r"\nparam\([^)]*\)\n\$ErrorActionPreference = 'Stop'\n", script)
+    assert script.count("$ErrorActionPreference") == 1
+    for line in script.splitlines():
+        assert ("SilentlyContinue" in line) == ("Get-Process" in line)
+    assert "ErrorAction Continue" not in script
+
+
+def test_a_restart_fails_closed() -> None:
+    """Each thing that must be known is checked before shutdown.exe, and each refusal throws."""
+    before, _, after = RESTART_SERVER.partition("Start-Process")
+    assert "if ($null -eq $system) { throw" in before
+    assert "if ($null -eq $system.LastBootUpTime) { throw" in before
+    assert before.index("LastBootUpTime) { throw") < before.index("$system.LastBootUpTime.To")
+    assert re.search(r"if \(\$null -ne \$root\.OpenSubKey\(\$path\)\) \{\s+throw", before)
+    assert "already under way" in before
+    assert "shutdown.exe" not in before
+    assert "return" not in RESTART_SERVER
+    assert re.search(r"if \(0, 1115, 1190 -notcontains \$shutdown\.ExitCode\) \{\s+throw", after)
+    # Not left behind where there was no restart.
+    assert re.search(r"catch \{\s+\$root\.DeleteSubKey\(\$path\)\s+throw\s+\}\s*\Z", after)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        ("There is not an event log on the localhost computer that matches it.", CommandFailed),
+        ("Attempted to perform an unauthorized operation.", NotAuthorised),
+    ],
+)
+def test_recovery_actions_that_cannot_be_read(
+    backend: PsrpBackend, fake: FakeBackend, error: str, raised: type[Exception]
+) -> None:
+    """A log that isn't there, or is closed to the account, is an error; no events are none."""
+    fake.fail("recovery_actions", CommandFailed(server=EX1, command="Get-WinEvent", cause=error))
+    with pytest.raises(raised, match=r"event log|unauthorized"):
+        backend.recovery_actions(EX1, NOW)
+    fake.fail("recovery_actions", Unreadable(server=EX1, command="Get-WinEvent", cause="?"))
+    with pytest.raises(Unreadable, match="TimeCreated"):
+        backend.recovery_actions(EX1, NOW)
+    fake.recovery_actions = lambda server, since: []  # type: ignore[method-assign]
+    assert backend.recovery_actions(EX1, NOW) == []
+
+
+def test_no_events_is_the_only_error_that_is_no_error() -> None:
+    """Each log is asked for first, as a query finds nothing in one that it may not read."""
+    before, _, after = RECOVERY_ACTIONS.partition("-FilterHashtable")
+    assert "Get-WinEvent -ListLog $name" in before
+    for check in ("$null -eq $log)", "-not $log.IsEnabled)", "$null -eq $log.RecordCount)"):
+        assert f"if ({check} {{ throw" in before
+    assert RECOVERY_ACTIONS.count("catch") == 1
+    assert re.search(r"-notlike 'NoMatchingEventsFound,\*'\) \{ throw \}", after)
+    # Neither may what was cut off pass for all of it.
+    assert re.search(r"\$found\.Count -ge \$Most\) \{\s+throw", after)
+
+
+def test_a_disabled_service_is_not_stopped() -> None:
+    """It could not be started again."""
+    before, _, after = RESTART_SERVICE.partition("Restart-Service")
+    assert re.search(r"StartMode -eq 'Disabled'\) \{ throw", before)
+    assert "Stop-Service" not in before + after

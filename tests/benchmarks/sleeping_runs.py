@@ -1,0 +1,161 @@
+"""Many recoveries in one process, all of them waiting: memory, and time to start and resume.
+
+Each is a recovery of the command-time monitor on a server of its own, which restarts POP3 and
+then waits for the runbook's ten minutes. All of them write one journal on the disk. When all
+wait, they are left, and a second journal of the same file goes on with every one.
+
+    python tests/benchmarks/sleeping_runs.py [RUNS]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+from popheal import Alert, Journal, Policy, Timing, aheal, aresume
+from popheal.errors import Detached
+from popheal.exchange.models import (
+    HostStatus,
+    MonitorHealth,
+    ServerInfo,
+    ServiceStatus,
+)
+
+MONITOR = "AverageCommandProcessingTimeGt60sMonitor"
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+POLICY = Policy(timing=Timing(settle=86_400, stop_poll=10), heed_managed_availability=False)
+
+
+class Servers:
+    """As many client access servers as are asked for, all of them slow, each in its own site."""
+
+    organisation = "benchmark"
+
+    def __init__(self) -> None:
+        self.started: dict[str, datetime] = {}
+        self.waiting: set[str] = set()
+
+    def told(self, event) -> None:
+        """An observer: who waits by now."""
+        if event.name == "pausing":
+            self.waiting.add(event.server)
+
+    async def server_info(self, server):
+        return ServerInfo(
+            fqdn=server, name=server, site=server, mailbox_role=False, client_access_role=True
+        )
+
+    async def all_servers(self, server):
+        return [await self.server_info(server)]
+
+    async def server_health(self, server):
+        return [
+            MonitorHealth(
+                server=server,
+                monitor=MONITOR,
+                health_set="POP.Protocol",
+                alert_value="Unhealthy",
+                state="Online",
+                last_execution=datetime.now(UTC),
+            )
+        ]
+
+    async def component_states(self, server):
+        return []
+
+    async def host_status(self, server):
+        return HostStatus(server=server, boot_time=LONG_AGO, local_time=datetime.now(UTC))
+
+    async def services(self, server, names):
+        since = self.started.get(server, LONG_AGO)
+        return [
+            ServiceStatus(
+                name=name,
+                state="Running",
+                start_type="Automatic",
+                process_id=1 if since == LONG_AGO else 2,
+                started_at=since,
+            )
+            for name in names
+        ]
+
+    async def restart_service(self, server, service):
+        self.started[server] = datetime.now(UTC) - timedelta(seconds=1)
+
+
+def memory() -> int:
+    """Bytes of this process that are in memory (Linux)."""
+    gc.collect()
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+async def until_all_wait(tasks, servers, runs: int) -> float:
+    """Seconds until as many runs wait."""
+    began = time.perf_counter()
+    while len(servers.waiting) < runs:
+        ended = [task for task in tasks if task.done()]
+        if ended:
+            raise SystemExit(f"did not wait: {ended[0].exception() or ended[0].result().summary}")
+        await asyncio.sleep(0.05)
+    return time.perf_counter() - began
+
+
+async def leave_all(tasks, leave: Event) -> None:
+    leave.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(one, Detached) for one in results)
+
+
+async def measure(path: Path, runs: int) -> None:
+    servers, leave = Servers(), Event()
+    options = {"policy": POLICY, "observers": [servers.told], "leave": leave}
+    before = memory()
+    with Journal(path) as journal:
+        tasks = [
+            asyncio.create_task(
+                aheal(
+                    Alert(server=f"cas{number}.contoso.com", monitor=MONITOR),
+                    servers,
+                    journal=journal,
+                    **options,
+                )
+            )
+            for number in range(runs)
+        ]
+        start = await until_all_wait(tasks, servers, runs)
+        each = (memory() - before) / runs
+        await leave_all(tasks, leave)
+    servers.waiting.clear()
+    leave.clear()
+    with Journal(path) as journal:
+        began = time.perf_counter()
+        unfinished = journal.healings(unfinished=True)
+        tasks = [
+            asyncio.create_task(aresume(one.id, servers, journal=journal, **options))
+            for one in unfinished
+        ]
+        await until_all_wait(tasks, servers, runs)
+        resume = time.perf_counter() - began
+        await leave_all(tasks, leave)
+    print(f"runs waiting at once:    {runs}")
+    print(f"memory for each:         {each / 1024:.1f} KiB")
+    print(f"time to start all:       {start:.1f} s, {start / runs * 1e3:.2f} ms each")
+    print(f"time to resume all:      {resume:.1f} s, {resume / runs * 1e3:.2f} ms each")
+    print(f"journal:                 {path.stat().st_size / runs / 1024:.1f} KiB each")
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        asyncio.run(measure(Path(folder) / "journal.db", runs))
+
+
+if __name__ == "__main__":
+    main()

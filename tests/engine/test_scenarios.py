@@ -1,0 +1,115 @@
+"""Every shipped scenario ends as it says: in process and over remoting, both drivers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from popheal import Journal, Report, aheal, heal
+from popheal.backends.psrp import PsrpBackend
+from popheal.backends.simulated import Scenario, load_scenario, scenario_names
+from popheal.exchange.names import same_server
+from popheal.lab import Lab, LabClock
+from tests.engine.test_drive import without_ids_and_times
+from tests.support.healing import alert_of
+from tests.support.properties import EFFECTS
+
+
+def in_process(scenario, *, asynchronous):
+    """Heal it directly."""
+    return carry_out(scenario, scenario.backend, scenario.backend.clock, asynchronous)
+
+
+def over_psrp(scenario, *, asynchronous):
+    """Heal it through the real client, over loopback, against the organisation in the lab."""
+    organisation = scenario.organisation
+    with organisation.present() as world:
+        servers = [one.fqdn for one in world.servers]
+    with Lab(scenario.backend, servers, is_up=organisation.answers) as lab:
+        clock = LabClock(scenario.backend.clock, lab)
+        with PsrpBackend(lab.settings()) as backend:
+            return carry_out(scenario, backend, clock, asynchronous)
+
+
+def carry_out(scenario, backend, clock, asynchronous) -> Report:
+    options = {"clock": clock, "journal": Journal()}
+    if asynchronous:
+        return asyncio.run(aheal(alert_of(scenario), backend, **options))
+    return heal(alert_of(scenario), backend, **options)
+
+
+def assert_as_expected(scenario: Scenario, report: Report) -> None:
+    """The report says what the scenario file expects."""
+    expected = scenario.expected
+    assert report.verdict.value == expected.verdict, report.summary
+    if expected.procedures is not None:
+        assert tuple(run.procedure for run in report.runs) == tuple(expected.procedures)
+    states = [name for run in report.runs for name in run.path]
+    rest = iter(states)
+    assert all(name in rest for name in expected.path), states
+    assert not set(expected.not_in_path) & set(states)
+    for kind, server, status in expected.debts or ():
+        assert any(
+            (debt.kind.value, debt.status.value) == (kind, status)
+            and same_server(debt.server, server)
+            for debt in report.debts
+        )
+    if expected.debts == ():
+        assert report.debts == ()
+
+
+def effects(scenario):
+    """What the organisation saw being done to it, without times."""
+    return [
+        (one.kind, one.actor, one.server)
+        for one in scenario.organisation.history
+        if isinstance(one, EFFECTS)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.lab
+@pytest.mark.parametrize("name", scenario_names())
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_scenario_ends_as_expected_both_ways(name, asynchronous):
+    """In process and over remoting: the same verdict, paths, debts, and effects."""
+    direct, remote = load_scenario(name), load_scenario(name)
+    report = in_process(direct, asynchronous=asynchronous)
+    assert_as_expected(direct, report)
+    also = over_psrp(remote, asynchronous=asynchronous)
+    assert_as_expected(remote, also)
+    assert effects(direct) == effects(remote)
+    assert comparable(report) == comparable(also)
+
+
+def comparable(report: Report):
+    """A report without what may differ: ids, times, and how a failure is worded."""
+    data = without_ids_and_times(report)
+    data.pop("handover")
+    data.pop("summary")
+    for finding in data["findings"]:
+        finding.pop("detail")
+        finding.pop("next_step")
+    for run in data["runs"]:
+        for step in run["steps"]:
+            step.pop("detail")
+    return data
+
+
+def test_the_scenarios_cover_what_was_promised():
+    """Every verdict but cancelled, and each procedure healed at its first and its last step."""
+    scenarios = [load_scenario(name) for name in scenario_names()]
+    verdicts = {one.expected.verdict for one in scenarios}
+    assert verdicts >= {
+        "nothing_wrong", "transient", "recovered", "escalated", "held", "unknown",
+    }  # fmt: skip
+    healed = [one for one in scenarios if one.expected.verdict == "recovered"]
+    for procedure in ("mailbox", "client_access", "proxy", "command_time"):
+        own = [
+            one
+            for one in healed
+            if one.expected.procedures and procedure in one.expected.procedures
+        ]
+        assert any("rebooting" in one.expected.path for one in own)
+        assert any("rebooting" not in one.expected.path for one in own)

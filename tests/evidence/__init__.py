@@ -1,0 +1,1 @@
+"""Tools that compare versions of popheal, rather than test one."""

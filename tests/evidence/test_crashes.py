@@ -1,0 +1,103 @@
+"""A process dies, and another one goes on: the points are enumerated, not sampled.
+
+`python -m tests.evidence.crashes` does the same for every scenario; docs/crashes.md has its
+figures.
+"""
+
+from __future__ import annotations
+
+import sys
+from unittest.mock import patch
+
+import pytest
+
+from popheal.journal import Lease
+from tests.evidence import crashes
+
+pytest.importorskip("psrpcore", reason="needs popheal[lab]")
+
+JOBS = 2
+#: The shortest path of each procedure that changes something.
+SHORT = (
+    "mailbox-healed-by-restart",
+    "client-access-healed-by-restart",
+    "proxy-healed-by-restart",
+    "command-time-healed-by-restart",
+)
+#: One with every effect that takes a server out of service.
+LONG = "mailbox-healed-by-reboot"
+
+
+@pytest.mark.slow
+def test_in_process_at_every_point_of_every_path():
+    """Each path of each procedure that a scenario takes; each scenario whose answer differs."""
+    names = {*crashes.covering(), *(name for name, _ in crashes.EXPLAINED)}
+    tally = crashes.enumerate_all(sorted(names), JOBS)
+    assert tally.wrong == []
+    assert tally.needless() == []
+    assert tally.points > 900
+    assert {"before effect reboot", "after effect reboot", "in transaction end"} <= set(tally.kinds)
+
+
+@pytest.mark.slow
+def test_who_goes_on_dies_too():
+    """At each point of what goes on after each point."""
+    tally = crashes.enumerate_all(["mailbox-healed-by-restart"], JOBS, deaths=2)
+    assert tally.wrong == []
+    assert tally.points > 400
+
+
+@pytest.mark.slow
+@pytest.mark.lab
+def test_over_the_lab_a_process_is_killed_at_every_point_of_a_short_path():
+    tally = crashes.enumerate_over_lab(SHORT, JOBS)
+    assert tally.wrong == []
+    assert tally.points > 100
+
+
+@pytest.mark.slow
+@pytest.mark.lab
+def test_over_the_lab_a_process_is_killed_around_each_effect_of_a_long_path():
+    tally = crashes.enumerate_over_lab([LONG], JOBS, lambda label: "effect" in label)
+    assert tally.wrong == []
+    assert tally.points == 8
+
+
+# --- the enumeration finds what it is there to find -----------------------------------------------
+
+
+def without_intents(pipe, scenario: str) -> None:
+    """In a process of its own: a popheal that acts without writing down what it is about to do."""
+
+    def intend(self, *, effect: str, **_: object) -> None:
+        self._intended.add(effect)
+
+    with patch.object(Lease, "intend", intend):
+        pipe.send(crashes.enumerate_in_process(scenario))
+
+
+@pytest.mark.slow
+def test_a_popheal_that_forgets_what_it_did_is_found_out():
+    reference, endings = crashes.in_process(SHORT[0], play=without_intents)
+    tally = crashes.Tally()
+    tally.note(SHORT[0], reference, endings)
+    found = "\n".join(tally.wrong)
+    assert "undisturbed: P4: ('restart_service', 'mbx1') was commanded 1 times" in found
+    assert "after effect restart_service: effects: ('service_restarted', 'MBX1'" in found
+    assert "after effect restart_service: commands: ('restart_service', 'mbx1') is one too" in found
+
+
+def test_an_explanation_that_is_not_needed_is_found_out():
+    tally = crashes.Tally()
+    tally.note("restarted-by-managed-availability", crashes.undisturbed(SHORT[0]).ending, [])
+    assert tally.needless() == [("restarted-by-managed-availability", "nothing_wrong")]
+
+
+def test_the_command_line_tells_what_was_enumerated(capsys, monkeypatch):
+    asked = ["crashes", "--scenarios", "transient", "nothing-wrong", "--jobs", "1"]
+    monkeypatch.setattr(sys, "argv", asked)
+    assert crashes.main() == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("scenarios: 2\npoints: ")
+    assert "after transaction end" in printed
+    assert "\nwrong: 0\n" in printed

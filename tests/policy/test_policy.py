@@ -1,0 +1,183 @@
+"""Policies: what they allow, what they may hold, and their form as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from attrs import evolve, fields
+from hypothesis import given
+from hypothesis import strategies as st
+
+from popheal import Policy, Timing
+from popheal.errors import ConfigurationError
+from popheal.policy.windows import DAYS, Window
+from popheal.tables.actions import Impact
+
+LOOK, RESTORE, CHANGE, DISRUPT = Impact.LOOK, Impact.RESTORE, Impact.CHANGE, Impact.DISRUPT
+DAILY = Window(DAYS, "22:00", "04:00")
+
+# --- what a policy says --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("least", "asked"),
+    [
+        (None, []),
+        (CHANGE, [CHANGE, DISRUPT]),
+        (DISRUPT, [DISRUPT]),
+    ],
+)
+def test_from_an_impact_on_a_person_is_asked(least, asked):
+    """Looking and putting back need nobody."""
+    policy = Policy(approval_from=least)
+    assert [one for one in Impact if policy.needs_approval(one)] == asked
+
+
+@pytest.mark.parametrize(("least", "asked"), [(CHANGE, [CHANGE, DISRUPT]), (DISRUPT, [DISRUPT])])
+def test_from_an_impact_on_a_window_is_needed(least, asked):
+    """Likewise; and where there are no windows, none is needed."""
+    policy = Policy(window_from=least, windows=[DAILY])
+    assert [one for one in Impact if policy.needs_window(one)] == asked
+    assert policy.windows == (DAILY,)
+    assert not any(evolve(policy, windows=()).needs_window(one) for one in Impact)
+
+
+def test_without_a_word_nothing_is_more_restricted_than_it_was():
+    policy = Policy()
+    assert not any(policy.needs_approval(one) or policy.needs_window(one) for one in Impact)
+    assert all(policy.allows(one) for one in Impact)
+
+
+# --- what it may hold ----------------------------------------------------------------------------
+
+NAN, INF = float("nan"), float("inf")
+WRONG = [
+    ("timing", [None, {"settle": 5}]),
+    ("highest_impact", [RESTORE, "disrupt", None]),
+    ("reboots_per_server", [-1, 1.0, True, None, "1"]),
+    ("hours_between_reboots", [-0.1, NAN, INF, True, None, "4"]),
+    ("restarts_per_hour", [-1, 1.0, False, None]),
+    ("windows", [[None], ["22:00"], None, 3, DAILY]),
+    ("window_from", [LOOK, RESTORE, None, "change"]),
+    ("healthy_members", [0, -1, 1.5, True, "all"]),
+    ("approval_from", [LOOK, RESTORE, "change", False]),
+    ("heed_managed_availability", [None, 1, "no"]),
+    ("probe_failures", [0, 1.0, True]),
+    ("reboot_last_of_role", [None, 1, "no"]),
+    ("move_databases_back", [None, 0, "no"]),
+    ("sibling_share", [0, 1.1, NAN, True, None]),
+    ("dependencies", [{"Network": "Network"}]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG for value in values]
+)
+def test_what_makes_no_sense_is_refused(name, value):
+    with pytest.raises((ValueError, TypeError)):
+        Policy(**{name: value})
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Timing)])
+def test_times_that_make_no_sense_are_refused(name):
+    for value in (0, -1, NAN, INF, True, None, "5"):
+        with pytest.raises((ValueError, TypeError)):
+            Timing(**{name: value})
+
+
+def test_every_field_is_tested_and_documented():
+    assert [name for name, _ in WRONG] == [one.name for one in fields(Policy)]
+    for record in (Policy, Timing):
+        for one in fields(record):
+            assert f"\n        {one.name}: " in record.__doc__
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+positive = st.floats(min_value=1e-9, max_value=1e9)
+counts = st.integers(0, 99)
+some = st.integers(1, 99)
+effects = st.sampled_from([CHANGE, DISRUPT])
+times = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
+windows = st.builds(
+    Window,
+    st.sets(st.sampled_from(DAYS), min_size=1).map(tuple),
+    times,
+    times,
+    st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe"]),
+)
+timings = st.builds(
+    Timing,
+    **{one.name: positive for one in fields(Timing) if one.name != "probe_attempts"},
+    probe_attempts=some,
+)
+policies = st.builds(
+    Policy,
+    timing=timings,
+    highest_impact=st.sampled_from([LOOK, CHANGE, DISRUPT]),
+    reboots_per_server=counts,
+    hours_between_reboots=st.floats(0, 1000) | counts,
+    restarts_per_hour=counts,
+    windows=st.lists(windows, max_size=3),
+    window_from=effects,
+    healthy_members=st.none() | some,
+    approval_from=st.none() | effects,
+    heed_managed_availability=st.booleans(),
+    probe_failures=some,
+    reboot_last_of_role=st.booleans(),
+    move_databases_back=st.booleans(),
+    sibling_share=st.floats(min_value=0, max_value=1, exclude_min=True),
+    dependencies=st.dictionaries(st.text(), st.lists(st.text()).map(tuple)),
+)
+
+
+@given(policies)
+def test_a_policy_survives_being_written_down(policy):
+    data = policy.to_json()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data, "plain JSON values"
+    again = Policy.from_json(json.loads(json.dumps(data)))
+    assert again == policy
+    assert again.to_json() == data
+
+
+def test_what_an_older_version_did_not_know_has_its_default():
+    assert Policy.from_json({}) == Policy()
+    assert Policy.from_json({"timing": {"settle": 5}, "windows": []}) == Policy(
+        timing=Timing(settle=5)
+    )
+
+
+ONE = {"days": ["mon"], "start": "01:00", "end": "02:00"}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"reboots": 3}, "extra fields found (reboots) @ policy"),
+        ({"timing": {"setle": 3}}, "extra fields found (setle) @ policy.timing"),
+        ({"windows": [ONE, ONE | {"zoen": "UTC"}]}, "found (zoen) @ policy.windows[1]"),
+        ({"windows": [{"days": ["mon"]}]}, "required field missing @ policy.windows[0].start"),
+        ({"windows": [ONE | {"days": "mon"}]}, "'mon' is not a list of texts"),
+        ({"windows": [ONE | {"end": "2"}]}, "A maintenance window's end is '2', which is no time"),
+        ({"windows": 5}, "@ policy.windows"),
+        ({"highest_impact": "reboot"}, "'reboot' is not a valid Impact @ policy.highest_impact"),
+        ({"window_from": "look"}, "'window_from' must be in"),
+        ({"reboots_per_server": -1}, "'reboots_per_server' must be >= 0: -1"),
+        ({"reboots_per_server": 1.5}, "1.5 is not of the type int @ policy.reboots_per_server"),
+        ({"reboots_per_server": True}, "True is not of the type int"),
+        ({"reboot_last_of_role": "no"}, "'no' is not of the type bool"),
+        ({"hours_between_reboots": "4"}, "'4' is not of the type float"),
+        ({"healthy_members": "3"}, "'3' is not of the type int"),
+        ({"dependencies": {"Network": "Network"}}, "'Network' is not a list of texts"),
+        ({"timing": None}, "@ policy.timing"),
+        ([], "[] is no JSON object"),
+        (None, "None is no JSON object"),
+    ],
+)
+def test_what_is_no_policy_is_refused(data, said):
+    with pytest.raises(ConfigurationError) as caught:
+        Policy.from_json(data)
+    assert said in str(caught.value)
+    assert caught.value.source == "A policy given as JSON"
+    assert "another version of popheal" in caught.value.next_step

@@ -1,0 +1,51 @@
+"""Heals a simulated organisation, and gathers what its properties are checked on."""
+
+from __future__ import annotations
+
+from popheal import Alert, Journal, heal
+from popheal.backends.simulated import SimulatedBackend
+from popheal.backends.simulated import history as h
+from tests.support.properties import COMMAND_TIME, Case, SlownessShown
+
+
+def alert_of(scenario) -> Alert:
+    """The scenario's alert."""
+    return Alert(
+        server=scenario.server,
+        health_set=scenario.health_set,
+        monitor=scenario.monitor,
+        text=scenario.text,
+    )
+
+
+class Watched(SimulatedBackend):
+    """Notes in the organisation's history what its answers about command times said."""
+
+    def server_health(self, server):
+        rows = super().server_health(server)
+        with self.simulation.present() as world:
+            for row in rows:
+                if row.monitor == COMMAND_TIME and row.alert_value == "Unhealthy":
+                    asked = world.find(row.server)
+                    name = asked.name if asked else row.server
+                    world.record(SlownessShown(at=world.now, actor=h.POPHEAL, server=name))
+        return rows
+
+
+def healed(scenario, **options) -> Case:
+    """Heal it in process, on its virtual clock."""
+    organisation = scenario.organisation
+    with organisation.present() as world:
+        logging = {one.name: one.protocol_log_enabled for one in world.servers}
+        began = world.now
+    report = heal(alert_of(scenario), Watched(organisation), journal=Journal(), **options)
+    with organisation.present() as world:
+        return Case(
+            report=report,
+            history=list(organisation.history),
+            logging_before=logging,
+            logging_after={one.name: one.protocol_log_enabled for one in world.servers},
+            disabled_after={one.name: one.activation_disabled for one in world.servers},
+            calls=len(organisation.history.of(h.Called)),
+            lasted=world.now - began,
+        )
