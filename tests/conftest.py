@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import structlog
 
+from popheal import verify
+
 
 @pytest.fixture(autouse=True)
 def nobody_says_how_wide_the_terminal_is(monkeypatch):
@@ -19,3 +21,9 @@ def structlog_is_not_configured():
     structlog.reset_defaults()
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def proofs():
+    """What is proved of each procedure; made once, as it takes a while."""
+    return verify.verify_all()

@@ -159,6 +159,7 @@ def test_a_failure_changes_nothing_and_is_logged_without_the_url(office, caplog)
     assert_discreet(caplog.text, failure.error)
 
 
+@pytest.mark.slow
 def test_who_does_not_answer_is_not_waited_for(office):
     """And keeps nobody else waiting."""
     office.may_answer.clear()
@@ -338,6 +339,7 @@ def test_the_example_is_short_and_sends_nothing_by_itself():
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_the_example_sends_what_it_shows(office):
     """With the commands, and the secrets are nowhere else."""
     done = run_example(NOTIFY_URL=url_of(office))
@@ -348,6 +350,7 @@ def test_the_example_sends_what_it_shows(office):
     assert_discreet(done.stdout, got["message"])
 
 
+@pytest.mark.slow
 def test_the_example_says_if_it_could_not_send(office):
     """In the log; the page is shown all the same."""
     office.status = 503

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,22 @@ def test_no_module_is_longer_than_a_person_reads_at_once():
         if (lines := len(path.read_text("utf-8").splitlines())) > 420
     }
     assert long == {}
+
+
+#: Tools that run in tests, or run them; those that draw up the documentation, or judge the
+#: code, may be as new as they like.
+TEST_TOOLS = {"hypothesis", "pytest", "pytest-cov", "pytest-xdist", "sybil"}
+
+
+def test_the_oldest_versions_that_are_tried_are_the_oldest_allowed():
+    """All that the package and its extras need, and that the tests do."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = dict(project["optional-dependencies"])
+    tools = [one for one in extras.pop("dev") if re.match(r"[\w-]+", one)[0] in TEST_TOOLS]
+    del extras["docs"]
+    wanted = [*project["dependencies"], *tools, *(one for each in extras.values() for one in each)]
+    bounds = [re.match(r"([\w-]+)>=([\d.]+)", one) for one in wanted if ">=" in one]
+    assert len(bounds) == len(wanted) - 2, "tzdata and pypsrp[kerberos] have none of their own"
+    oldest = sorted("==".join(one.groups()) for one in bounds)
+    lines = (ROOT / "tests" / "oldest.txt").read_text("utf-8").splitlines()
+    assert sorted(line for line in lines if not line.startswith("#")) == oldest

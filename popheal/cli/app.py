@@ -100,7 +100,7 @@ def _drop_what_cannot_be_written() -> None:
 
 def _wrong_usage(error: click.UsageError) -> int:
     if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":
-        sys.stderr.write(error.ctx.get_help() + "\n")
+        click.echo(error.ctx.get_help(), err=True)
         return USAGE
     command = error.ctx.command_path if error.ctx else "popheal"
     message = error.format_message().rstrip(".?")

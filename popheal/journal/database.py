@@ -240,11 +240,12 @@ class Database:
 
     def _version(self) -> int:
         """The version of its tables; 0 for an empty file."""
-        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        # The tables first: where they are, whoever has made them has written the rest as well.
         (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables == 0:
             return 0
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
             raise self.wrong("is a database, but not a journal", "Give another path.")
         if version > len(MIGRATIONS):

@@ -68,6 +68,7 @@ def heal_into(path, scenario, **options):
         return heal(alert_of(scenario), scenario.backend, journal=journal, **options)
 
 
+@pytest.mark.slow
 def test_every_shipped_scenario_holds(tmp_path):
     """All in one journal."""
     for name in scenario_names():
@@ -80,6 +81,7 @@ def test_every_shipped_scenario_holds(tmp_path):
     assert judgement.notes == ()
 
 
+@pytest.mark.slow
 def test_random_organisations_hold(tmp_path):
     """Faults, broken calls, others at work, and a person's stop now and then."""
     with Journal(tmp_path / "journal.db") as journal:
@@ -95,6 +97,7 @@ def test_random_organisations_hold(tmp_path):
     assert violated(tmp_path / "journal.db") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", [REBOOTED, "client-access-back-end-rebooted"])
 def test_what_was_broken_off_and_gone_on_with_holds(tmp_path, scenario):
     """At each step, once: the process leaves, and another goes on."""

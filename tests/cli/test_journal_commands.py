@@ -872,6 +872,8 @@ def with_journal(config):
         file.write('\n[journal]\npath = "journal.db"\n')
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @over_the_lab
 def test_killed_while_it_waits_for_the_server_and_gone_on_with(tmp_path):
     with lab(tmp_path, "mailbox-healed-by-reboot", 60) as config:
@@ -901,6 +903,8 @@ def test_killed_while_it_waits_for_the_server_and_gone_on_with(tmp_path):
     assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @over_the_lab
 def test_stopped_by_another_process(tmp_path):
     with lab(tmp_path, "command-time-healed-by-reboot", 60) as config:
@@ -920,6 +924,8 @@ def test_stopped_by_another_process(tmp_path):
     assert report["verdict"] == "cancelled"
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @over_the_lab
 def test_broken_off_by_a_second_ctrl_c_and_gone_on_with(tmp_path):
     with lab(tmp_path, "command-time-healed-by-restart", 60) as config:
@@ -939,6 +945,8 @@ def test_broken_off_by_a_second_ctrl_c_and_gone_on_with(tmp_path):
     assert json.loads(resumed.stdout)["verdict"] == "cancelled"
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @over_the_lab
 def test_a_file_that_must_not_grow(tmp_path):
     """What a full disk does, by a limit on the size of files."""
@@ -955,6 +963,8 @@ def test_a_file_that_must_not_grow(tmp_path):
         assert re.fullmatch(r"popheal: The journal [^\n]+\n", result.stderr), result.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @over_the_lab
 def test_reading_while_another_writes(tmp_path):
     with lab(tmp_path, "mailbox-healed-by-reboot") as config:

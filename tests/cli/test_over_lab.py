@@ -17,6 +17,8 @@ from popheal.config.load import load_config
 
 pytest.importorskip("psrpcore", reason="needs popheal[lab]")
 
+pytestmark = [pytest.mark.slow, pytest.mark.lab]
+
 POPHEAL = [sys.executable, "-m", "popheal"]
 PASSWORD = "a-password-of-this-test"
 #: A process that takes longer than this has gone astray.

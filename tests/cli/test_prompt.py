@@ -226,6 +226,8 @@ def healing(config, **streams):
     )
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 def test_approved_from_another_process(lab_config):
     from tests.cli.test_over_lab import PATIENCE, POPHEAL, environment
 
@@ -238,6 +240,8 @@ def test_approved_from_another_process(lab_config):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize(
     ("answer", "verdict", "status"),

@@ -332,6 +332,7 @@ def test_graphviz_that_hangs(monkeypatch):
 DRAW_TWICE = "import sys; from popheal.diagrams import write_all; write_all(sys.argv[1])"
 
 
+@pytest.mark.slow
 @needs_dot
 def test_files_do_not_depend_on_the_process(tmp_path):
     """Two processes with different hash seeds write the same bytes."""

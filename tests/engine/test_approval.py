@@ -355,6 +355,7 @@ def approve_from_elsewhere(path, run, plan_hash, at):
         opened.approve(run, plan_hash, by="another process", at=at)
 
 
+@pytest.mark.slow
 def test_granted_by_another_process(journal):
     """The journal is all that the two have in common."""
     scenario = load_scenario(REBOOTED)

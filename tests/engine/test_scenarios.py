@@ -68,6 +68,8 @@ def effects(scenario):
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @pytest.mark.parametrize("name", scenario_names())
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 def test_a_scenario_ends_as_expected_both_ways(name, asynchronous):

@@ -186,6 +186,8 @@ def play_share(share: int, pipe) -> None:
     pipe.send(([one for found, _ in results for one in found], sum(n for _, n in results)))
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 def test_the_password_is_in_nothing_that_is_written_over_all_scenarios():
     """Logs of every library at DEBUG, journal with its log, report, page, events, and objects."""
 
@@ -260,6 +262,8 @@ def test_the_password_is_in_no_error_about_a_configuration(tmp_path, monkeypatch
 # --- the command line ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 def test_the_password_is_in_nothing_that_the_command_line_says(tmp_path):
     """Each run asserts by itself that it isn't in what was said; here also in what was kept."""
     journal, more = tmp_path / "journal", []

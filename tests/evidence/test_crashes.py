@@ -28,6 +28,7 @@ SHORT = (
 LONG = "mailbox-healed-by-reboot"
 
 
+@pytest.mark.slow
 def test_in_process_at_every_point_of_every_path():
     """Each path of each procedure that a scenario takes; each scenario whose answer differs."""
     names = {*crashes.covering(), *(name for name, _ in crashes.EXPLAINED)}
@@ -38,6 +39,7 @@ def test_in_process_at_every_point_of_every_path():
     assert {"before effect reboot", "after effect reboot", "in transaction end"} <= set(tally.kinds)
 
 
+@pytest.mark.slow
 def test_who_goes_on_dies_too():
     """At each point of what goes on after each point."""
     tally = crashes.enumerate_all(["mailbox-healed-by-restart"], JOBS, deaths=2)
@@ -45,12 +47,16 @@ def test_who_goes_on_dies_too():
     assert tally.points > 400
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 def test_over_the_lab_a_process_is_killed_at_every_point_of_a_short_path():
     tally = crashes.enumerate_over_lab(SHORT, JOBS)
     assert tally.wrong == []
     assert tally.points > 100
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 def test_over_the_lab_a_process_is_killed_around_each_effect_of_a_long_path():
     tally = crashes.enumerate_over_lab([LONG], JOBS, lambda label: "effect" in label)
     assert tally.wrong == []
@@ -70,6 +76,7 @@ def without_intents(pipe, scenario: str) -> None:
         pipe.send(crashes.enumerate_in_process(scenario))
 
 
+@pytest.mark.slow
 def test_a_popheal_that_forgets_what_it_did_is_found_out():
     reference, endings = crashes.in_process(SHORT[0], play=without_intents)
     tally = crashes.Tally()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from popheal import MAILBOX, PROCEDURES
-from popheal.verify import PROPERTIES, verify_all
+from popheal.verify import PROPERTIES
 from tests.evidence.mutants import Table, mutants_of
 from tests.evidence.mutation_score import HARMLESS, LAW, harmless, score
 
@@ -15,39 +15,39 @@ def scored():
     return score()
 
 
-def test_every_mutant_is_killed_or_harmless(scored):
-    """With the names of those for which neither is so."""
-    assert [one.name for one in scored.unexplained()] == []
+@pytest.mark.slow
+class TestScore:
+    """In one class, and so in one process, where the score is made once."""
 
+    def test_every_mutant_is_killed_or_harmless(self, scored):
+        """With the names of those for which neither is so."""
+        assert [one.name for one in scored.unexplained()] == []
 
-def test_nearly_all_are_killed(scored):
-    """The list of the harmless ones is short."""
-    assert len(scored.mutants) > 1000
-    assert scored.killed / len(scored.mutants) > 0.97
+    def test_nearly_all_are_killed(self, scored):
+        """The list of the harmless ones is short."""
+        assert len(scored.mutants) > 1000
+        assert scored.killed / len(scored.mutants) > 0.97
 
+    def test_every_property_can_fail(self, scored, proofs):
+        """Each one notices a mutant, or even an original."""
+        noticing = {name for name, number in scored.by_killer.items() if number}
+        for proof in proofs.procedures:
+            noticing |= {one.property.id for one in proof.refuted}
+        assert noticing == {LAW, *(one.id for one in PROPERTIES if not one.open)}
 
-def test_every_property_can_fail(scored):
-    """Each one notices a mutant, or even an original."""
-    noticing = {name for name, number in scored.by_killer.items() if number}
-    for proof in verify_all().procedures:
-        noticing |= {one.property.id for one in proof.refuted}
-    assert noticing == {LAW, *(one.id for one in PROPERTIES if not one.open)}
+    def test_what_is_left_out_is_what_breaks_a_property(self, scored, proofs):
+        """The mutants of a table that is refuted itself would show nothing."""
+        broken = {one.name for one in proofs.procedures if not one.ok}
+        assert set(scored.left_out) == broken
+        assert {one.procedure for one in scored.mutants} == set(PROCEDURES) - broken
 
-
-def test_what_is_left_out_is_what_breaks_a_property(scored):
-    """The mutants of a table that is refuted itself would show nothing."""
-    broken = {one.name for one in verify_all().procedures if not one.ok}
-    assert set(scored.left_out) == broken
-    assert {one.procedure for one in scored.mutants} == set(PROCEDURES) - broken
-
-
-def test_as_data(scored):
-    """What the documentation shows."""
-    said = scored.to_json()
-    assert said["mutants"] == len(scored.mutants)
-    assert said["killed"] + len(said["survivors"]) == said["mutants"]
-    assert all(one["reason"] for one in said["survivors"])
-    assert next(iter(said["by_killer"])) == LAW
+    def test_as_data(self, scored):
+        """What the documentation shows."""
+        said = scored.to_json()
+        assert said["mutants"] == len(scored.mutants)
+        assert said["killed"] + len(said["survivors"]) == said["mutants"]
+        assert all(one["reason"] for one in said["survivors"])
+        assert next(iter(said["by_killer"])) == LAW
 
 
 def test_reasons_are_of_use():

@@ -32,6 +32,7 @@ def test_every_scenario_keeps_every_property(name):
     assert violations(healed(load_scenario(name))) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(SEEDS)
 def test_every_random_organisation_keeps_every_property(seed):
@@ -39,6 +40,7 @@ def test_every_random_organisation_keeps_every_property(seed):
     assert violations(healed(random_organisation(seed))) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_random_organisations_that_shrink(chooser):
@@ -46,6 +48,7 @@ def test_random_organisations_that_shrink(chooser):
     assert violations(healed(random_organisation(chooser))) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(SEEDS, st.integers(min_value=1, max_value=120))
 def test_after_a_stop_only_restoring_effects(seed, calls):
@@ -75,6 +78,7 @@ def test_after_a_stop_only_restoring_effects(seed, calls):
         assert case.report.handover
 
 
+@pytest.mark.slow
 def test_random_organisations_reach_every_verdict_and_state():
     """What is explored is not just the easy part: a floor for the coverage of the tables."""
     reached, verdicts, effects = set(), set(), set()

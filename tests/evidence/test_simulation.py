@@ -16,6 +16,7 @@ from tests.support.properties import violations
 ERRORS = ("Unreachable", "CommandFailed", "OutcomeUnknown")
 
 
+@pytest.mark.slow
 def test_two_hundred_seeds(capsys):
     """No property is broken, all ends well once it is calm; what was covered is printed."""
     coverage = Coverage()
@@ -27,6 +28,7 @@ def test_two_hundred_seeds(capsys):
     assert len(coverage.rows) > 60
 
 
+@pytest.mark.slow
 def test_a_seed_is_a_whole_story():
     """The same seed takes the same transitions: a failure that is printed comes back."""
     taken = []

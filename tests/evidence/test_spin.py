@@ -27,6 +27,8 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.spin
 @needs_spin
 @pytest.mark.parametrize("name", TABLES)
 def test_spin_agrees(name):

@@ -111,6 +111,7 @@ def test_a_file_that_another_program_has_locked(folder, monkeypatch):
     Played(HEALED, path).assert_gone_on_with()
 
 
+@pytest.mark.slow
 def test_locked_at_every_point(folder, monkeypatch):
     """Another program takes the lock right before each writing, one by one."""
     monkeypatch.setattr(database, "_BUSY", 0.001)
@@ -165,6 +166,7 @@ def heal_within(path: Path, size: int, told) -> None:
     told.send((None if error is None else str(error), failed, intended))
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full(folder):
     """From the first byte that does not fit any more to where all of it fits."""
     errors, effects = [], set()
@@ -336,7 +338,8 @@ def test_a_damaged_file(folder, damage):
         played.heal()
     played.points.act = lambda _number, _label: None
     before = played.effects()
-    (healing,) = [one.id for one in Journal(played.path).healings()]
+    with Journal(played.path) as journal:
+        (healing,) = [one.id for one in journal.healings()]
     sound = folder / "sound"
     shutil.copy(played.path, sound)
     played.path.write_bytes(bytes(damage(bytearray(sound.read_bytes()))))
@@ -352,6 +355,7 @@ def test_a_damaged_file(folder, damage):
 # --- interrupted ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_every_point(folder):
     """A first one: what is owed is put back, and what was to be written is written, once."""
     for number, label in enumerate(undisturbed(REBOOTED).labels, 1):
@@ -411,6 +415,7 @@ def cancelled_at_every_point(folder: Path, times: int):
             yield label, played, bool(journal.healings(unfinished=True))
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_at_every_point(folder):
     """Once: everything is put back first, and it has ended when the cancellation goes through."""
     for label, played, unfinished in cancelled_at_every_point(folder, 1):
@@ -422,6 +427,7 @@ def test_a_task_that_is_cancelled_at_every_point(folder):
         assert all(one.status is not DebtStatus.OWED for one in report.debts)
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_twice_at_every_point(folder):
     """Broken off at once; what was written is whole, and it can be gone on with."""
     went_on = set()
@@ -435,6 +441,7 @@ def test_a_task_that_is_cancelled_twice_at_every_point(folder):
     assert {"before effect restart_service", "after effect set_activation_disabled"} <= went_on
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_while_it_writes_is_said_to_be(folder):
     """What is not begun for it says so, and nothing is told as a failure of the next step."""
     summaries = {}

@@ -156,6 +156,32 @@ def test_many_that_make_one_file_at_once(path):
         assert len(journal.healings()) == 16
 
 
+def test_made_by_another_before_any_statement_that_opens_it(path, monkeypatch):
+    """Enumerated: whoever finds it empty at first finds a journal in the end."""
+    connect, statements = sqlite3.connect, []
+
+    class Overtaken(sqlite3.Connection):
+        def execute(self, sql, *values):
+            statements.append(sql)
+            if len(statements) == number:
+                monkeypatch.setattr(sqlite3, "connect", connect)
+                Journal(path).close()
+            return super().execute(sql, *values)
+
+    last = None
+    for number in range(1, 20):
+        path.unlink(missing_ok=True)
+        statements.clear()
+        monkeypatch.setattr(
+            sqlite3, "connect", lambda *args, **more: connect(*args, factory=Overtaken, **more)
+        )
+        Journal(path).close()
+        last = statements[number - 1]
+        if last == "BEGIN IMMEDIATE":
+            break  # from here on others wait
+    assert last == "BEGIN IMMEDIATE"
+
+
 # --- the history only grows ----------------------------------------------------------------------
 
 

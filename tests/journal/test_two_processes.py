@@ -24,6 +24,8 @@ from tests.evidence.crashes import FAST, Mined, Points, ending, mined
 from tests.support.healing import Watched, alert_of
 from tests.support.lab_process import PATIENCE, PROCESSES, DistantClock, LabProcess, Way
 
+pytestmark = [pytest.mark.slow, pytest.mark.lab]
+
 TWO_ILL = """
 title = "Two members of one group are ill, each so that only a reboot helps"
 [alert]

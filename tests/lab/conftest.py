@@ -1,7 +1,7 @@
-"""The lab that the tests of the real backend talk to."""
+"""These tests have a lab, and a backend that talks to it."""
 
 from __future__ import annotations
 
-from tests.backends.psrp.conftest import PASSWORD, fake, lab
+from tests.support.lab_fixtures import backend, fake, lab
 
-__all__ = ["PASSWORD", "fake", "lab"]
+__all__ = ["backend", "fake", "lab"]

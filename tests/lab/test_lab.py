@@ -20,8 +20,9 @@ from popheal.lab import Lab, Wire, WireFault
 from popheal.lab.listener import Login
 from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject, to_xml
 from tests.support.lab_backend import EX1, EX2, NOW, FakeBackend
+from tests.support.lab_fixtures import PASSWORD
 
-from .conftest import PASSWORD
+pytestmark = pytest.mark.lab
 
 
 def client(lab: Lab, path: str = "PowerShell", password: str = PASSWORD) -> WSMan:
@@ -135,6 +136,7 @@ def test_the_shell_limit(lab: Lab) -> None:
         assert lab.shells(EX1) == 1
 
 
+@pytest.mark.slow
 def test_a_long_command_is_polled(lab: Lab, fake: FakeBackend) -> None:
     """The long poll ends in a time-out that isn't an error, and is asked again."""
     ready = threading.Event()

@@ -13,6 +13,8 @@ from popheal.backends.simulated import Scenario, load_scenario
 from popheal.lab import Lab, LabClock
 from popheal.testing import BackendConformance
 
+pytestmark = pytest.mark.lab
+
 SCENARIO = "mailbox-healed-by-reboot"
 
 
@@ -44,6 +46,7 @@ def played(scenario: Scenario, over_the_wire: bool) -> Report:
         return heal(alert, backend, clock=LabClock(scenario.clock, lab), journal=Journal())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

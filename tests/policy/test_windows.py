@@ -88,6 +88,7 @@ def windows_and_moments(draw):
     return window, noon - DAY
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(windows_and_moments())
 @example(

@@ -384,6 +384,7 @@ def as_html(page: str) -> str:
     return convert_between(NotifyFormat.MARKDOWN, NotifyFormat.HTML, page)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(text=hostile)
 @example(text="1. x")

@@ -33,11 +33,6 @@ OPEN = {"P4", "P11", "P12", "P19", "P20"}
 NOT_YET: dict[str, set[str]] = {}
 
 
-@pytest.fixture(scope="module")
-def proofs():
-    return verify.verify_all()
-
-
 def proof_of(proofs, name):
     return next(one for one in proofs.procedures if one.name == name)
 

@@ -877,6 +877,8 @@ def says(started, wanted):
     pytest.fail("".join(said))
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -9)])
 def test_ended_in_the_middle_the_next_start_heals(tmp_path, number, status):
     pytest.importorskip("psrpcore", reason="needs popheal[lab]")
@@ -912,6 +914,8 @@ def test_ended_in_the_middle_the_next_start_heals(tmp_path, number, status):
         assert record.verdict == "recovered"
 
 
+@pytest.mark.slow
+@pytest.mark.lab
 def test_ctrl_c_stops_what_is_at_work_and_ends(tmp_path):
     pytest.importorskip("psrpcore", reason="needs popheal[lab]")
     with lab(tmp_path, "command-time-healed-by-reboot", 60) as config:

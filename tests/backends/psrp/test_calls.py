@@ -26,6 +26,8 @@ from popheal.journal import Journal
 from popheal.lab import Lab
 from tests.support.lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
 
+pytestmark = pytest.mark.lab
+
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "dag": (EX1, "DAG1"),
     "invoke_probe": (EX1, "POP.Proxy\\PopProxyTestProbe"),

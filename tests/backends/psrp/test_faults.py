@@ -31,12 +31,15 @@ from popheal.lab.serializer import PsObject
 from popheal.lab.shells import Shell
 from popheal.lab.wire_faults import BROKEN_OFF
 from tests.support.lab_backend import BOOT, EX1, EX2, FakeBackend
+from tests.support.lab_fixtures import PASSWORD
 
-from .conftest import PASSWORD
+pytestmark = pytest.mark.lab
 
 STEPS = ("Create", "Negotiate", "Command", "Receive")
 EACH = [
-    pytest.param(kind, step, id=f"{kind.name}-{step}")
+    pytest.param(
+        kind, step, id=f"{kind.name}-{step}", marks=[pytest.mark.slow] * (kind is Wire.STALL)
+    )
     for kind in Wire
     for step in STEPS
     if kind not in BROKEN_OFF or step in ("Command", "Receive")
@@ -248,6 +251,7 @@ def test_a_password_is_not_sent_in_clear(lab: Lab) -> None:
         backend.server_health(EX1)
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long(lab: Lab, fake: FakeBackend) -> None:
     """Past its deadline an effect's outcome is unknown; the shell is given back."""
 
@@ -402,15 +406,22 @@ def test_few_shells_at_a_time(
     assert lab.shells(EX2, "wsman") == lab.shells(EX2) == 1
 
 
-def test_a_large_command(backend: PsrpBackend, fake: FakeBackend) -> None:
+@pytest.fixture
+def patient(lab: Lab) -> Iterator[PsrpBackend]:
+    """For what takes a busy machine long, with no time-out to be seen."""
+    with PsrpBackend(lab.settings(connect_timeout=30)) as backend:
+        yield backend
+
+
+def test_a_large_command(patient: PsrpBackend, fake: FakeBackend) -> None:
     """What doesn't fit into one request is sent in several, and arrives whole."""
     names = tuple(f"NoSuchService{number:06d}" for number in range(8000))
-    backend.services(EX1, names)
+    patient.services(EX1, names)
     assert fake.calls[-1] == ("services", (EX1, names))
 
 
-def test_a_large_command_whose_shell_goes(lab: Lab, backend: PsrpBackend) -> None:
+def test_a_large_command_whose_shell_goes(lab: Lab, patient: PsrpBackend) -> None:
     """A part of a command is no command; a look is asked again in a new shell."""
     names = tuple(f"NoSuchService{number:06d}" for number in range(8000))
     lab.faults.add(WireFault(kind=Wire.SHELL_GONE, action="Send"))
-    assert len(backend.services(EX1, names)) == 2
+    assert len(patient.services(EX1, names)) == 2

@@ -307,6 +307,7 @@ def test_who_is_primary_active_manager():
         scenario.backend.dag("MBX1", "DAG2")
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("drufm"), st.integers(1, 3), st.integers(0, 400))))
 def test_every_database_is_active_once_and_mounts_again(doings):

@@ -323,6 +323,7 @@ def test_each_server_tells_the_time_by_its_own_clock():
 # --- time and others -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.floats(0.1, 300), max_size=25))
 def test_how_often_somebody_looks_changes_nothing(pauses):
