@@ -19,9 +19,9 @@ from popheal.errors import ConfigurationError
 from popheal.lab import Lab, Wire, WireFault
 from popheal.lab.listener import Login
 from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject, to_xml
+from tests.support.lab_backend import EX1, EX2, NOW, FakeBackend
 
 from .conftest import PASSWORD
-from .lab_backend import EX1, EX2, NOW, FakeBackend
 
 
 def client(lab: Lab, path: str = "PowerShell", password: str = PASSWORD) -> WSMan:

@@ -8,8 +8,7 @@ import pytest
 
 from popheal.backends.psrp import PsrpBackend
 from popheal.lab import Lab
-
-from .lab_backend import SERVERS, FakeBackend
+from tests.support.lab_backend import SERVERS, FakeBackend
 
 #: In every message and trace this must not be found.
 PASSWORD = "correct-horse-battery-staple"

@@ -24,8 +24,7 @@ from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.exchange.models import MailboxServer, ServerInfo
 from popheal.journal import Journal
 from popheal.lab import Lab
-
-from .lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
+from tests.support.lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "dag": (EX1, "DAG1"),

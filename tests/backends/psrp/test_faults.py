@@ -30,9 +30,9 @@ from popheal.lab.error_writer import Ended
 from popheal.lab.serializer import PsObject
 from popheal.lab.shells import Shell
 from popheal.lab.wire_faults import BROKEN_OFF
+from tests.support.lab_backend import BOOT, EX1, EX2, FakeBackend
 
 from .conftest import PASSWORD
-from .lab_backend import BOOT, EX1, EX2, FakeBackend
 
 STEPS = ("Create", "Negotiate", "Command", "Receive")
 EACH = [
