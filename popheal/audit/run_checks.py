@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from popheal.audit.records import AuditEntry, RunStory
+from popheal.exchange.boots import booted_since
 from popheal.tables.actions import COULD_NOT_TELL
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
@@ -15,8 +16,6 @@ from popheal.tables.table import Verdict
 Found = Iterator[tuple[AuditEntry | None, str]]
 RunCheck = Callable[[RunStory], Found]
 
-#: Boot times of one boot may be told a little apart.
-_SAME_BOOT: Final = timedelta(seconds=30)
 LOOKS: Final = ("probe", "check_health")
 _ILL: Final = ("failed", "unhealthy")
 WELL: Final = ("succeeded", "healthy")
@@ -96,7 +95,7 @@ def restarted_at_most_once(run: RunStory) -> Found:
         if before is None or "booted_at" not in line.data:
             continue
         booted = datetime.fromisoformat(line.data["booted_at"])
-        if booted - before > _SAME_BOOT:
+        if booted_since(before, booted):
             yield line, f"{line.server} was to be restarted although it had been since triage"
 
 
@@ -247,7 +246,7 @@ def _passed_on(line: AuditEntry, boot: AuditEntry) -> bool:
     if passed is None:
         return False
     booted = boot.then.changed_at if boot.then and boot.what == "await_server" else None
-    return booted is None or passed >= booted - _SAME_BOOT
+    return booted is None or not booted_since(passed, booted)
 
 
 def only_what_we_set(run: RunStory) -> Found:

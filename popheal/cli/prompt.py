@@ -18,7 +18,8 @@ import click
 from popheal.cli.commands.heal import json_option
 from popheal.cli.journal_option import find, journal_options, open_journal
 from popheal.cli.logging import verbose_option
-from popheal.cli.render.console import answer_json, answer_text, clean, say
+from popheal.cli.render.console import answer_json, answer_text, say
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from popheal.engine.approval import ApprovalRequest, Approver
@@ -88,7 +89,7 @@ def ask_here(request: ApprovalRequest) -> bool | None:
     elsewhere = _how_to_answer(request)
     if not _at_a_terminal():
         if elsewhere:
-            until = f"{request.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+            until = f"{moment(request.expires_at)}"
             say(
                 f"Run {request.run} on {request.server} waits for an approval of "
                 f"{_summary(request)}, until {until}. To give it: {elsewhere}"
@@ -129,10 +130,10 @@ def _lines(request: ApprovalRequest, elsewhere: str) -> list[str]:
         ("At most", worst_of(plan)),
         ("Databases", databases_of(plan) or "none is active there"),
         ("Plan", f"{plan.hash}, of run {request.run}"),
-        ("Until", f"{request.expires_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Until", f"{moment(request.expires_at)}"),
         ("Or by", elsewhere),
     ]
-    return [f"{label:<10} {clean(text)}" for label, text in told if text]
+    return [f"{label:<10} {one_line(text)}" for label, text in told if text]
 
 
 def _typed(request: ApprovalRequest) -> bool | None:

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.debts import DebtStatus
-from popheal.util.text import span
+from popheal.util.text import iso, span, time_of_day
 
 if TYPE_CHECKING:
     from popheal.journal import Entry, HealingRecord, Journal
@@ -96,10 +96,10 @@ class Standing:
             "state": self.state,
             "verdict": record.verdict or None,
             "process": record.owner,
-            "begun_at": record.begun_at.isoformat(),
-            "ended_at": _iso(record.ended_at),
-            "stop_asked_at": _iso(record.cancel_at),
-            "waiting_until": _iso(self.waiting_until),
+            "begun_at": iso(record.begun_at),
+            "ended_at": iso(record.ended_at),
+            "stop_asked_at": iso(record.cancel_at),
+            "waiting_until": iso(self.waiting_until),
             "asking": question and {"run": question.run, "plan": question.data["plan"]},
             "runs": [
                 {
@@ -118,10 +118,6 @@ class Standing:
             ],
             "claims": [{"kind": kind, "name": name} for kind, name in self.claims],
         }
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
 
 
 def standing_of(
@@ -216,10 +212,9 @@ def _unfinished(now: Standing) -> str:
     where = f": {at.procedure} at {at.state}" if at else ", verifying"
     if now.state == INTERRUPTED:
         return f"interrupted{where}"
-    if now.state == ASKING:
-        return f"asking for an approval until {now.waiting_until:%H:%M:%S}{where}"
     if now.waiting_until:
-        return f"waiting until {now.waiting_until:%H:%M:%S}{where}"
+        doing = "asking for an approval" if now.question else "waiting"
+        return f"{doing} until {time_of_day(now.waiting_until)}{where}"
     return f"running{where}"
 
 

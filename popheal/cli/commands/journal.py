@@ -18,6 +18,7 @@ from popheal.cli.commands.heal import json_option
 from popheal.cli.journal_option import find, journal_options, open_journal, options_again
 from popheal.cli.logging import verbose_option
 from popheal.cli.render import console
+from popheal.util.text import one_line
 
 if TYPE_CHECKING:
     from popheal.journal import Entry, HealingRecord, Journal
@@ -64,12 +65,12 @@ def _list(found: list[Standing], options: str) -> None:
     from popheal.journal.status import INTERRUPTED, how_to_answer, in_words
 
     out = console.console(sys.stdout)
-    ids = max(12, *(len(console.clean(one.record.id)) for one in found))
-    names = max(6, *(len(console.clean(one.server)) for one in found))
+    ids = max(12, *(len(one_line(one.record.id)) for one in found))
+    names = max(6, *(len(one_line(one.server)) for one in found))
     head = f"{'Run':<{ids}}  {'Begun (UTC)':<16}  {'Server':<{names}}  How it stands"
     lines = [Text(head, "bold")]
     for one in found:
-        name, server = console.clean(one.record.id), console.clean(one.server)
+        name, server = one_line(one.record.id), one_line(one.server)
         lead = f"{name:<{ids}}  {one.record.begun_at:%Y-%m-%d %H:%M}  {server:<{names}}  "
         style = "bold yellow" if one.state == INTERRUPTED else ""
         lines += hanging(out, Text(lead), in_words(one), style)

@@ -22,6 +22,7 @@ from popheal.engine.control import Control
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Report
 from popheal.util.clock import Clock, SystemClock, VirtualClock
+from popheal.util.text import one_line
 
 if TYPE_CHECKING:
     from popheal.backends.simulated import Scenario
@@ -186,8 +187,8 @@ def _title(played: Scenario, speed: float | None, *, over_psrp: bool) -> list[An
     time = f"time passes {speed:g} times faster" if speed else "time takes no time"
     way = ", over PowerShell remoting on loopback" if over_psrp else ""
     return [
-        Text(console.clean(played.title), "bold"),
-        Text(f"A rehearsal ({console.clean(played.name)}){way}; {time}.", "dim"),
+        Text(one_line(played.title), "bold"),
+        Text(f"A rehearsal ({one_line(played.name)}){way}; {time}.", "dim"),
         Text(""),
     ]
 

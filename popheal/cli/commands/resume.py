@@ -41,6 +41,7 @@ from popheal.errors import (
 )
 from popheal.reports.report import Alert, Report
 from popheal.util.serialize import from_jsonable
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from popheal.journal import HealingRecord, Journal
@@ -83,7 +84,7 @@ class _Resuming:
         if story.out:
             from popheal.cli.render.live import labelled
 
-            begun = f"{record.id}, begun {record.begun_at:%Y-%m-%d %H:%M:%S} UTC"
+            begun = f"{record.id}, begun {moment(record.begun_at)}"
             between = labelled(story.out, "", "") if self.statuses else []
             story.heading = [
                 *between,
@@ -195,7 +196,7 @@ def _unfinished(journal: Journal, run: str) -> HealingRecord:
     if record.ended_at is not None:
         raise click.ClickException(
             f"Run {record.id} on {record.server} has ended already ({record.verdict}, "
-            f"{record.ended_at:%Y-%m-%d %H:%M:%S} UTC). See: popheal show {record.id}"
+            f"{moment(record.ended_at)}). See: popheal show {record.id}"
         )
     return record
 
@@ -231,5 +232,5 @@ def cancel(run: str, journal: Path | None, config: Path | None, as_json: bool) -
         return 0
     dead = "It was interrupted, so nobody is at work on it. " if now.state == INTERRUPTED else ""
     text = f"Run {record.id} on {record.server} is marked to be stopped. {dead}{step}"
-    console.answer_text(console.clean(text))
+    console.answer_text(one_line(text))
     return 0

@@ -19,11 +19,12 @@ from popheal.cli.exit_codes import OF_VERDICT, worst
 from popheal.cli.journal_option import journal_option, open_path
 from popheal.cli.logging import is_verbose, verbose_option
 from popheal.cli.notifiers import notifiers
-from popheal.cli.render.console import clean, say
+from popheal.cli.render.console import say
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.engine.control import Control
 from popheal.reports.events import Event
 from popheal.tables.table import Verdict
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from popheal.config.load import Config, WatchSettings
@@ -159,5 +160,5 @@ def tell(event: Event) -> None:
     about = {"run": event.run_id, "procedure": event.procedure, "state": event.state}
     text = said.format_map(defaultdict(str, {**about, **details}))
     server = f"{event.server}: " if event.server else ""
-    sys.stderr.write(f"{event.at:%Y-%m-%d %H:%M:%S}Z {clean(server + text)}\n")
+    sys.stderr.write(f"{moment(event.at, zone='Z')} {one_line(server + text)}\n")
     sys.stderr.flush()

@@ -8,6 +8,8 @@ import sys
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from popheal.util.text import one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,18 +17,9 @@ if TYPE_CHECKING:
 _WIDTH_OF_A_FILE: Final = 120
 
 
-def clean(text: str) -> str:
-    """The text on one line, without characters that would steer a terminal.
-
-    Much of what is shown was written by other machines, or by whoever named a server.
-    """
-    shown = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(shown.split())
-
-
 def say(text: str) -> None:
     """A sentence on standard error."""
-    sys.stderr.write(f"popheal: {clean(text)}\n")
+    sys.stderr.write(f"popheal: {one_line(text)}\n")
     sys.stderr.flush()
 
 

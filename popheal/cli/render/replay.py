@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from popheal.cli.render.console import clean
 from popheal.cli.render.live import IMPACT_STYLES, hanging, labelled
 from popheal.cli.render.plan import databases_of, worst_of
 from popheal.cli.render.report import alert_lines, ending_lines
@@ -28,7 +27,7 @@ from popheal.journal.status import (
 )
 from popheal.reports.report import Alert, Report
 from popheal.util.serialize import from_jsonable
-from popheal.util.text import span
+from popheal.util.text import moment, one_line, span, time_of_day
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +48,7 @@ def story_lines(
     from rich.text import Text
 
     record = now.record
-    begun = f"{record.begun_at:%Y-%m-%d %H:%M:%S} UTC, with popheal {record.version}"
+    begun = f"{moment(record.begun_at)}, with popheal {record.version}"
     yield from labelled(out, "Run", f"{record.id} on {record.server}")
     yield from labelled(out, "Begun", begun)
     yield from alert_lines(out, from_jsonable(record.alert, Alert))
@@ -70,10 +69,10 @@ def _now(out: Console, now: Standing, options: str) -> Iterable[Text]:
         text = f"interrupted: {record.owner} has ended; {doing.replace('is being', 'was being')}"
         yield from labelled(out, "Now", text, "bold yellow")
     else:
-        until = f", waiting until {now.waiting_until:%H:%M:%S}" if now.waiting_until else ""
+        until = f", waiting until {time_of_day(now.waiting_until)}" if now.waiting_until else ""
         yield from labelled(out, "Now", f"{record.owner} is at work: {doing}{until}", "bold")
     if record.cancel_at:
-        yield from labelled(out, "", f"a person said stop at {record.cancel_at:%H:%M:%S}")
+        yield from labelled(out, "", f"a person said stop at {time_of_day(record.cancel_at)}")
     for number, debt in enumerate(now.open_debts):
         yield from labelled(out, "" if number else "Debts", debt_in_words(debt), "bold red")
     if now.claims:
@@ -88,7 +87,7 @@ def command_line(command: str) -> Text:
     """A command on one line whatever the width, to be pasted; printed without wrapping."""
     from rich.text import Text
 
-    return Text(f"  {clean(command)}", no_wrap=True, overflow="ignore")
+    return Text(f"  {one_line(command)}", no_wrap=True, overflow="ignore")
 
 
 def next_step(now: Standing, options: str) -> tuple[str, str]:
@@ -158,7 +157,7 @@ class _Retelling:
         states = PROCEDURES[procedure].by_name if procedure in PROCEDURES else ()
         self._width = max((len(name) for name in states), default=0)
         yield Text("")
-        yield Text(clean(f"{procedure} on {entry.server}{why} ({entry.run})"), "bold")
+        yield Text(one_line(f"{procedure} on {entry.server}{why} ({entry.run})"), "bold")
 
     def _intent(self, entry: Entry) -> Iterator[Text]:
         yield from self._head(entry)
@@ -168,7 +167,7 @@ class _Retelling:
     def _waiting(self, entry: Entry) -> Iterator[Text]:
         yield from self._head(entry)
         until = datetime.fromisoformat(entry.data["until"])
-        text = f"until {until:%H:%M:%S}"
+        text = f"until {time_of_day(until)}"
         yield from self._line(entry, "wait", entry.data["run"]["state"], text, "dim")
 
     def _outcome(self, entry: Entry) -> Iterator[Text]:
@@ -189,7 +188,7 @@ class _Retelling:
 
     def _asked(self, entry: Entry) -> Iterator[Text]:
         until = datetime.fromisoformat(entry.data["expires_at"])
-        text = f"a person is asked to approve plan {entry.data['plan']}, until {until:%H:%M:%S}"
+        text = f"a person is asked to approve plan {entry.data['plan']}, until {time_of_day(until)}"
         yield from self._line(entry, "ask", "", text, "bold")
         plan = from_jsonable(entry.data["planned"], PlannedRun)
         yield from labelled(self.out, "", f"at most {worst_of(plan)}", "bold")
@@ -207,7 +206,7 @@ class _Retelling:
         # What follows is headed anew.
         self._run, self._seen = "-", False
         yield Text("")
-        yield Text(f"{entry.at:%H:%M:%S}  another process goes on with it", "bold")
+        yield Text(f"{time_of_day(entry.at)}  another process goes on with it", "bold")
 
     def _other(self, entry: Entry) -> Iterator[Text]:
         yield from self._line(entry, "", "", f"{entry.kind.value} {entry.what} {entry.outcome}")
@@ -219,9 +218,9 @@ class _Retelling:
     ) -> Iterator[Text]:
         from rich.text import Text
 
-        word, state = clean(word), clean(state)
+        word, state = one_line(word), one_line(state)
         colour = style or IMPACT_STYLES.get(word, "")
-        lead = Text().append(f"{entry.at:%H:%M:%S}  ", "dim").append(f"{word:<8}", colour)
+        lead = Text().append(f"{time_of_day(entry.at)}  ", "dim").append(f"{word:<8}", colour)
         if state:
             lead.append(f"{state:<{self._width}}  ", "" if word == "look" else colour)
         yield from hanging(self.out, lead, text, style)

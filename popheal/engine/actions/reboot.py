@@ -7,11 +7,11 @@ from datetime import datetime
 from popheal.engine.actions.switchover import still_clear, why_not_now
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
-from popheal.engine.looks.boots import booted_since
 from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import Claim, call, try_call
 from popheal.errors import BackendError, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
+from popheal.exchange.boots import booted_since
 from popheal.exchange.interpret import find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
 from popheal.exchange.names import same_server

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
 from popheal.engine.requests import T, call, try_call
 from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
+from popheal.exchange.boots import same_boot
 from popheal.exchange.interpret import is_active
 from popheal.exchange.models import MailboxServer, PopSettings
 from popheal.tables.debts import DebtKind
