@@ -162,7 +162,7 @@ class Fenced(JournalError):
         self.healing = healing
         super().__init__(
             journal=journal,
-            problem=f"says that another process has taken over run {healing}, or ended it",
+            problem=f"says that another process has taken over healing {healing}, or ended it",
             next_step=f"This process has stopped. See how it goes on: popheal show {healing}.",
         )
 
@@ -180,7 +180,7 @@ class Detached(PophealError):
         self.next_step = f"Go on with it: popheal resume {run}." if run else ""
 
     def sentence(self) -> str:
-        return f"Run {self.run} was left as it is" if self.run else "Left before anything began"
+        return f"Healing {self.run} was left as it is" if self.run else "Left before anything began"
 
 
 class AlreadyRunning(PophealError):
@@ -202,7 +202,25 @@ class AlreadyRunning(PophealError):
         )
 
     def sentence(self) -> str:
-        return f"Run {self.healing} on {self.server} is being carried out by {self.owner}"
+        return f"Healing {self.healing} on {self.server} is being carried out by {self.owner}"
+
+
+class AlreadyEnded(UnknownName):
+    """A healing can't be gone on with or stopped, as it has ended.
+
+    Attributes:
+        server: The server it healed.
+        how: Its verdict, and when it ended.
+    """
+
+    def __init__(self, *, healing: str, server: str, how: str) -> None:
+        self.server = server
+        self.how = how
+        super().__init__(kind="unfinished healing", name=healing)
+        self.next_step = f"See: popheal show {healing}"
+
+    def sentence(self) -> str:
+        return f"Healing {self.name} on {self.server} has ended already ({self.how})"
 
 
 class ApprovalNotPending(PophealError):
@@ -210,7 +228,7 @@ class ApprovalNotPending(PophealError):
 
     Attributes:
         journal: The journal's path.
-        run: The run, as given.
+        run: The run or the healing, as given.
         plan: The plan's hash, as given.
         problem: Why not.
     """
@@ -224,7 +242,7 @@ class ApprovalNotPending(PophealError):
         self.next_step = f"See how it stands: popheal show {run} --journal {journal}."
 
     def sentence(self) -> str:
-        return f"Plan {self.plan} of run {self.run} can't be answered: {self.problem}"
+        return f"Plan {self.plan} of {self.run} can't be answered: {self.problem}"
 
 
 class BackendError(PophealError):

@@ -1,24 +1,17 @@
-"""``approve``, and asking at the terminal: a person says whether a plan may be carried out."""
+"""Asking at the terminal: a person says whether a plan may be carried out."""
 
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import queue
-import socket
 import sys
 from functools import cache
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
-import click
-
-from popheal.cli.commands.heal import json_option
-from popheal.cli.journal_option import find, journal_options, open_journal
-from popheal.cli.logging import verbose_option
-from popheal.cli.render.console import answer_json, answer_text, say
+from popheal.cli.render.console import say
+from popheal.cli.session import approve_command
 from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
@@ -27,52 +20,6 @@ if TYPE_CHECKING:
 #: Seconds between two looks whether an answer is still wanted.
 _PIECE: Final = 0.25
 _YES: Final = ("y", "yes")
-
-
-@click.command(short_help="Approve the plan that a run waits with, or refuse it.")
-@click.argument("run")
-@click.option("--plan", required=True, metavar="HASH", help="The plan that is meant: no other.")
-@click.option("--refuse", is_flag=True, help="Refuse it. The run then escalates, or is held.")
-@journal_options
-@json_option
-@verbose_option
-def approve(
-    run: str, plan: str, journal: Path | None, config: Path | None, *, refuse: bool, as_json: bool
-) -> int:
-    """Approve the plan that RUN waits with.
-
-    The run, the plan's hash and what the plan could do are told where the healing was started,
-    and by popheal show RUN. The answer counts once, and only until the question expires.
-
-    \b
-      popheal approve 5f0c2a9b1d3e.1 --plan 9f86d081884c7d65 \\
-        --config popheal.toml
-      popheal approve 5f0c2a9b1d3e.1 --plan 9f86d081884c7d65 \\
-        --journal journal.db --refuse
-    """
-    with open_journal(journal, config) as opened:
-        find(opened, run)
-        question = opened.approve(run, plan, granted=not refuse, by=_who())
-    if as_json:
-        from popheal.util.serialize import to_jsonable
-
-        answer_json(to_jsonable(question))
-    else:
-        done = "refused" if refuse else "approved"
-        answer_text(f"Plan {question.plan} of run {question.run} on {question.server}: {done}.")
-    return 0
-
-
-def _who() -> str:
-    """Who answers, as far as this machine knows."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        name = "somebody"
-    return f"{name} on {socket.gethostname()}"
-
-
-# --- asking --------------------------------------------------------------------------------------
 
 
 def approver_here(*, journal: bool) -> Approver | None:
@@ -101,12 +48,8 @@ def ask_here(request: ApprovalRequest) -> bool | None:
 
 
 def _how_to_answer(request: ApprovalRequest) -> str:
-    if request.journal is None:
-        return ""
-    import shlex
-
-    path = shlex.quote(str(request.journal.absolute()))
-    return f"popheal approve {request.run} --plan {request.plan.hash} --journal {path}"
+    journal = request.journal
+    return approve_command(request.run, request.plan.hash, journal) if journal else ""
 
 
 def _summary(request: ApprovalRequest) -> str:

@@ -94,14 +94,14 @@ def answer(
     """Answer a question from outside of the healing, if it still waits for an answer.
 
     Raises:
-        Unanswerable: If it does not.
+        ApprovalNotPending: If it does not.
     """
 
     def wrong(problem: str) -> ApprovalNotPending:
         return ApprovalNotPending(journal=database.name, run=name, plan=plan, problem=problem)
 
     if record.ended_at is not None:
-        raise wrong("the run has ended")
+        raise wrong("the healing has ended")
     with database.transaction() as connection:
         _, dot, number = name.partition(".")
         asked = [

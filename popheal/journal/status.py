@@ -218,12 +218,6 @@ def _unfinished(now: Standing) -> str:
     return f"running{where}"
 
 
-def how_to_answer(now: Standing) -> str:
-    """The command that answers its question; empty if it asks for nothing."""
-    asked = now.question
-    return f"popheal approve {asked.run} --plan {asked.data['plan']}" if asked else ""
-
-
 def debt_in_words(debt: Mapping[str, Any]) -> str:
     """A debt that somebody has to pay yet."""
     what = str(debt["kind"]).replace("_", " ")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.heal import json_option
-from popheal.cli.journal_option import CONFIG_VARIABLE, journal_options, path_of_journal
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import journal_options, json_option, verbose_option
 from popheal.cli.render.console import answer_json, answer_text, say
+from popheal.cli.session import journal_path
 from popheal.util.text import one_line
 
 if TYPE_CHECKING:
@@ -38,15 +37,9 @@ def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> i
 
     Exits with 1, and says what to look at, if a property was violated.
     """
-    path = path_of_journal(journal, config)
-    if path is None:
-        raise click.UsageError(
-            "Which journal? Give --journal PATH, or a configuration that names one "
-            f"(--config FILE, or set {CONFIG_VARIABLE})."
-        )
     from popheal import audit
 
-    judgement = audit.check_journal(path)
+    judgement = audit.check_journal(journal_path(journal, config))
     if as_json:
         answer_json(judgement.to_json())
     else:

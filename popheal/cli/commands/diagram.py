@@ -9,8 +9,7 @@ from typing import Final
 
 import click
 
-from popheal.cli.commands.heal import json_option
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import json_option, output_option, verbose_option
 from popheal.cli.render.console import answer_json, answer_text
 from popheal.errors import ConfigurationError
 from popheal.healthsets.pop import PROCEDURES, procedure_named
@@ -39,13 +38,7 @@ _ENDINGS: Final = {
     help="svg and png need Graphviz.",
 )
 @click.option("--all", "everything", is_flag=True, help="Write every procedure in all usual forms.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="The file to write to, or a directory; else standard output.",
-)
+@output_option("or a directory")
 @verbose_option
 def diagram(name: str | None, form: str, everything: bool, output: Path | None) -> int:
     """Draw the procedure NAME from the very table that runs.

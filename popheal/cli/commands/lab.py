@@ -13,7 +13,7 @@ import click
 from attrs import asdict
 
 from popheal.cli.commands.rehearse import server_names
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import PATH, verbose_option
 from popheal.cli.render.console import answer_text, say
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.errors import ConfigurationError
@@ -58,7 +58,7 @@ _SHORTEST_PAUSE: Final = 0.05
 )
 @click.option(
     "--config-out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Write the configuration there instead of to standard output.",
 )

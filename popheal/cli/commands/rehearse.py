@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from popheal import api
-from popheal.cli.commands.heal import json_option, show_report, story_of, watched
 from popheal.cli.exit_codes import OF_VERDICT
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import PATH, json_option, verbose_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
+from popheal.cli.session import show_report, story_of, watched
 from popheal.cli.signals import obeying
 from popheal.engine.control import Control
 from popheal.policy.policy import Policy
@@ -57,7 +57,7 @@ _SPEED_OVER_PSRP: Final = 120.0
 @click.option(
     "-c",
     "--config",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Try the [policy] and [timing] of this configuration; nothing else of it is used.",
 )
@@ -221,8 +221,7 @@ def _show(played: Scenario, report: Report, before: dict[str, str], *, as_json: 
     expected = played.expected.verdict
     if expected and expected != report.verdict.value:
         lines += labelled(out, "Expected", f"{expected}, by the scenario under the default policy")
-    for line in lines:
-        out.print(line, soft_wrap=True)
+    console.print_lines(out, lines)
 
 
 def _list(*, as_json: bool) -> int:
@@ -245,6 +244,5 @@ def _list(*, as_json: bool) -> int:
     for one in found:
         default = " (the default)" if one.name == DEFAULT_SCENARIO else ""
         lead = Text(f"{one.name:<{width}}  ")
-        for line in hanging(out, lead, f"{one.title}{default}"):
-            out.print(line, soft_wrap=True)
+        console.print_lines(out, hanging(out, lead, f"{one.title}{default}"))
     return 0

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.heal import json_option
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import json_option, verbose_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.errors import UnknownName
 from popheal.healthsets.pop import PROCEDURES, procedure_named

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from popheal.util.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 #: Columns to fill where nobody says how wide the paper is.
 _WIDTH_OF_A_FILE: Final = 120
@@ -37,6 +39,12 @@ def answer_text(text: str) -> None:
     except BrokenPipeError:
         # Whoever asked has read enough. That changes nothing about how it ended.
         silence(sys.stdout)
+
+
+def print_lines(out: Console, lines: Iterable[Text]) -> None:
+    """Print lines that are as wide as they should be."""
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def plain_wanted() -> bool:

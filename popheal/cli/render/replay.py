@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -14,6 +15,7 @@ from attrs import define, field
 from popheal.cli.render.live import IMPACT_STYLES, hanging, labelled
 from popheal.cli.render.plan import databases_of, worst_of
 from popheal.cli.render.report import alert_lines, ending_lines
+from popheal.cli.session import approve_command, in_journal
 from popheal.engine.plan import PlannedRun
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
@@ -23,7 +25,6 @@ from popheal.journal.status import (
     Standing,
     claims_in_words,
     debt_in_words,
-    how_to_answer,
 )
 from popheal.reports.report import Alert, Report
 from popheal.util.serialize import from_jsonable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def story_lines(
-    out: Console, now: Standing, entries: Sequence[Entry], *, options: str
+    out: Console, now: Standing, entries: Sequence[Entry], *, journal: Path, options: str
 ) -> Iterator[Text]:
     """The whole story of a healing, and how it stands.
 
@@ -43,13 +44,14 @@ def story_lines(
         out: The console that the lines are for.
         now: The healing.
         entries: Its history.
+        journal: The journal it is in.
         options: What ``popheal resume`` takes to find its organisation and journal.
     """
     from rich.text import Text
 
     record = now.record
     begun = f"{moment(record.begun_at)}, with popheal {record.version}"
-    yield from labelled(out, "Run", f"{record.id} on {record.server}")
+    yield from labelled(out, "Healing", f"{record.id} on {record.server}")
     yield from labelled(out, "Begun", begun)
     yield from alert_lines(out, from_jsonable(record.alert, Alert))
     yield from _Retelling(out=out, server=record.server, day=record.begun_at).lines(entries)
@@ -57,10 +59,10 @@ def story_lines(
         yield from ending_lines(out, from_jsonable(record.report, Report))
         return
     yield Text("")
-    yield from _now(out, now, options)
+    yield from _now(out, now, journal, options)
 
 
-def _now(out: Console, now: Standing, options: str) -> Iterable[Text]:
+def _now(out: Console, now: Standing, journal: Path, options: str) -> Iterable[Text]:
     """What is under way, and what to do about it."""
     record = now.record
     at = next((run for run in reversed(now.runs) if not run.verdict), None)
@@ -77,7 +79,7 @@ def _now(out: Console, now: Standing, options: str) -> Iterable[Text]:
         yield from labelled(out, "" if number else "Debts", debt_in_words(debt), "bold red")
     if now.claims:
         yield from labelled(out, "Claims", claims_in_words(now.claims).removeprefix("claims "))
-    what, how = next_step(now, options)
+    what, how = next_step(now, journal, options)
     yield from labelled(out, "Next", what)
     if how:
         yield command_line(how)
@@ -90,11 +92,12 @@ def command_line(command: str) -> Text:
     return Text(f"  {one_line(command)}", no_wrap=True, overflow="ignore")
 
 
-def next_step(now: Standing, options: str) -> tuple[str, str]:
+def next_step(now: Standing, journal: Path, options: str) -> tuple[str, str]:
     """What to do about a healing that has not ended: in words, and the command if there is one.
 
     Args:
         now: The healing.
+        journal: The journal it is in.
         options: What ``popheal resume`` takes to find its organisation and journal.
     """
     record = now.record
@@ -104,8 +107,10 @@ def next_step(now: Standing, options: str) -> tuple[str, str]:
     if record.cancel_at:
         return f"{record.owner} stops at its next step, and only puts things back.", ""
     if now.question:
-        return "Approve the plan, or refuse it:", how_to_answer(now)
-    return "Let it, or stop it:", f"popheal cancel {record.id}"
+        asked = now.question
+        answer = approve_command(asked.run, asked.data["plan"], journal)
+        return "Approve the plan, or refuse it:", answer
+    return "Let it, or stop it:", f"popheal cancel {record.id} {in_journal(journal)}"
 
 
 @define(kw_only=True)
