@@ -32,8 +32,11 @@ _EFFECTS: Final = {
     "restart_service": ("restart_service",),
     "restore_protocol_logging": ("set_protocol_logging",),
 }
-#: How an outcome says that what was to be done had been done by somebody else.
-_BY_OTHERS: Final = ("it has been restarted meanwhile", "somebody else has put activation back")
+#: How version 0.1.0 said that what was to be done had been done by somebody else: in a sentence.
+_BY_OTHERS_IN_0_1_0: Final = (
+    "it has been restarted meanwhile",
+    "somebody else has put activation back",
+)
 #: What each debt must have been tried to be paid with, and which effect incurs it.
 _PAYMENT: Final = {
     DebtKind.PROTOCOL_LOGGING: ("set_protocol_logging", "reload_pop3"),
@@ -167,7 +170,8 @@ def _must_have_acted(line: AuditEntry) -> bool:
     """Whether what came of an action could not have come without its effect."""
     if line.what not in _EFFECTS or line.outcome not in ("done", "failed"):
         return False
-    if str(line.data["step"].get("detail", "")).startswith(_BY_OTHERS):
+    said = str(line.data["step"].get("detail", ""))
+    if line.data.get("by_others") or said.startswith(_BY_OTHERS_IN_0_1_0):
         return False
     if line.what in ("enable_protocol_logging", "restore_protocol_logging", "reload_pop3"):
         # Where logging had been on before, nothing is to be done, and nothing is owed; and where

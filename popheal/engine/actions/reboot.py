@@ -41,9 +41,8 @@ async def reboot(work: RunContext) -> ActionResult:
     host = await retry_call(work.session, Backend.host_status, work.server)
     if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
-        return ActionResult(
-            "done", f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
-        )
+        said = f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
+        return ActionResult("done", said, by_others=True)
     refused = await _why_not(work, host)
     if refused:
         return ActionResult(not_done, f"not attempted: {refused}")

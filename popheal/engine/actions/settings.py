@@ -104,7 +104,8 @@ async def fail_back(work: RunContext) -> ActionResult:
     now = await try_call(Backend.mailbox_server, work.server)
     if isinstance(now, MailboxServer) and now.activation_disabled is debt.prior:
         if not work.memory.intended:
-            return ActionResult("done", "somebody else has put activation back already")
+            said = "somebody else has put activation back already"
+            return ActionResult("done", said, by_others=True)
     else:
         await work.intend(
             Backend.set_activation_disabled,
