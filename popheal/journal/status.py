@@ -203,7 +203,7 @@ def in_words(now: Standing) -> str:
             parts.append("a person said stop")
     parts += [debt_in_words(debt) for debt in now.open_debts]
     if now.claims:
-        parts.append(claims_in_words(now.claims))
+        parts.append(f"claims {claims_in_words(now.claims)}")
     return "; ".join(part for part in parts if part)
 
 
@@ -227,5 +227,4 @@ def debt_in_words(debt: Mapping[str, Any]) -> str:
 
 def claims_in_words(claims: Iterable[tuple[str, str]]) -> str:
     """What other healings are kept from."""
-    names = [f"server {name}" if kind == "server" else f"{kind} {name}" for kind, name in claims]
-    return f"claims {', '.join(names)}"
+    return ", ".join(f"{kind} {name}" for kind, name in claims)

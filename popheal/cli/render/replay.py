@@ -66,19 +66,21 @@ def _now(out: Console, now: Standing, journal: Path, options: str) -> Iterable[T
     """What is under way, and what to do about it."""
     record = now.record
     at = next((run for run in reversed(now.runs) if not run.verdict), None)
-    doing = f"{at.procedure} is at {at.state} on {at.server}" if at else "it is being verified"
+    doing = f"{at.procedure} is at {at.state} on {at.server}" if at else ""
     if now.state == INTERRUPTED:
-        text = f"interrupted: {record.owner} has ended; {doing.replace('is being', 'was being')}"
+        doing = doing or "it was being verified"
+        text = f"interrupted: {record.owner} has ended; {doing}"
         yield from labelled(out, "Now", text, "bold yellow")
     else:
         until = f", waiting until {time_of_day(now.waiting_until)}" if now.waiting_until else ""
+        doing = doing or "it is being verified"
         yield from labelled(out, "Now", f"{record.owner} is at work: {doing}{until}", "bold")
     if record.cancel_at:
         yield from labelled(out, "", f"a person said stop at {time_of_day(record.cancel_at)}")
     for number, debt in enumerate(now.open_debts):
         yield from labelled(out, "" if number else "Debts", debt_in_words(debt), "bold red")
     if now.claims:
-        yield from labelled(out, "Claims", claims_in_words(now.claims).removeprefix("claims "))
+        yield from labelled(out, "Claims", claims_in_words(now.claims))
     what, how = next_step(now, journal, options)
     yield from labelled(out, "Next", what)
     if how:
