@@ -270,14 +270,3 @@ class Run:
 
 def _is_owed(debt: Debt, kind: DebtKind) -> bool:
     return debt.kind is kind and debt.status is DebtStatus.OWED
-
-
-def engine_rows(procedure: Procedure) -> dict[tuple[str, str], list[str]]:
-    """What the engine would do, as (state, trigger) to targets: to compare with the table."""
-    machine = engine(procedure)
-    return {
-        (source, name): [cast("str", t.dest) for t in rows]
-        for name, event in machine.events.items()
-        for source, rows in event.transitions.items()
-        if rows
-    }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Run, Verdict
-from popheal.engine.run import engine, engine_rows
+from popheal.engine.run import engine
 from popheal.errors import IllegalOutcome
 from popheal.tables.actions import COULD_NOT_TELL, EFFECT_OUTCOMES
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
@@ -82,8 +82,9 @@ def test_the_engine_has_no_row_of_its_own(procedure):
     )
     machine = sorted(
         (source, trigger, target)
-        for (source, trigger), targets in engine_rows(procedure).items()
-        for target in targets
+        for trigger, event in engine(procedure).events.items()
+        for source, rows in event.transitions.items()
+        for target in (row.dest for row in rows)
     )
     assert table == machine
 
