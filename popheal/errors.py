@@ -1,4 +1,4 @@
-"""Every error popheal raises.
+"""Every error that popheal raises to those who call it.
 
 Each error has fields, and its sentence is derived from them: what was tried, on which
 server, what was seen, and the operator's next step. No error ever holds a secret.
@@ -184,7 +184,7 @@ class Detached(PophealError):
 
 
 class AlreadyRunning(PophealError):
-    """A healing can't be gone on with, as a living process is at work on it.
+    """A healing can't be resumed, as a living process is at work on it.
 
     Attributes:
         healing: The healing.
@@ -206,7 +206,7 @@ class AlreadyRunning(PophealError):
 
 
 class AlreadyEnded(UnknownName):
-    """A healing can't be gone on with or stopped, as it has ended.
+    """A healing can't be resumed or stopped, as it has ended.
 
     Attributes:
         server: The server it healed.
@@ -300,3 +300,46 @@ class Unreadable(BackendError):
     """An answer came that can't be understood. Counts as "could not tell"."""
 
     default_next_step = "Compare the answer with what your Exchange version is expected to return."
+
+
+class NotDelivered(PophealError):
+    """A report did not reach everybody. It may have reached some, or may still arrive.
+
+    Attributes:
+        problems: What is known of each failure; URLs are told apart by their numbers.
+    """
+
+    next_step = "Everything that was to be sent is in the report."
+
+    def __init__(self, *, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(*self.problems)
+
+    def sentence(self) -> str:
+        return f"Not delivered: {'; '.join(self.problems)}"
+
+
+class GraphvizMissing(PophealError):
+    """The picture needs Graphviz's program ``dot``, and it isn't installed."""
+
+    next_step = "Install Graphviz (Debian: apt install graphviz), or ask for 'dot' or 'mermaid'."
+
+    def sentence(self) -> str:
+        return "The program 'dot' was not found"
+
+
+class DrawingFailed(PophealError):
+    """Graphviz's program ``dot`` ran and failed.
+
+    Attributes:
+        said: What it wrote about it.
+    """
+
+    next_step = "Ask for the format 'dot' and see what your version of Graphviz dislikes in it."
+
+    def __init__(self, *, said: str) -> None:
+        self.said = said
+        super().__init__(said)
+
+    def sentence(self) -> str:
+        return f"The program 'dot' failed: {self.said}"

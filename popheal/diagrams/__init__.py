@@ -14,9 +14,8 @@ from types import MappingProxyType
 from typing import Final
 
 from popheal.diagrams import dot, mermaid, scxml, table
-from popheal.diagrams.dot import DrawingFailed, GraphvizMissing
 from popheal.diagrams.graph import Edge, Graph, Label, Node, folded, graph_of
-from popheal.errors import UnknownName
+from popheal.errors import DrawingFailed, GraphvizMissing, UnknownName
 from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.table import Procedure
 
