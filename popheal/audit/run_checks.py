@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from popheal.audit.records import AuditEntry, RunStory
-from popheal.exchange.boots import booted_since
+from popheal.exchange.interpret import booted_since
 from popheal.tables.actions import COULD_NOT_TELL
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict

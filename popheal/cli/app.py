@@ -21,8 +21,8 @@ from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
 from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE, of_journal_error
-from popheal.cli.logging import is_verbose, print_traceback
-from popheal.cli.options import CONFIG_VARIABLE, verbose_option
+from popheal.cli.logging import is_verbose, print_traceback, verbose_option
+from popheal.cli.options import CONFIG_VARIABLE
 from popheal.cli.render.console import say, silence
 from popheal.cli.signals import BrokenOff
 from popheal.errors import AlreadyRunning, JournalError, PophealError, UnknownName
@@ -182,4 +182,4 @@ for _command in (
     verify,
     check_journal,
 ):
-    popheal.add_command(_command)
+    popheal.add_command(verbose_option(_command))

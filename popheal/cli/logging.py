@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Final
 
 import click
 
 _KEY = "popheal.verbose"
 
 
-def remember(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    """Log from now on, if ``-v`` was given."""
+def _remember(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not context.meta.get(_KEY):
         context.meta[_KEY] = True
         _configure()
+
+
+#: ``-v``, which every command takes.
+verbose_option: Final = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember,
+    help="Log every event to standard error; with a traceback should popheal itself fail.",
+)
 
 
 def is_verbose(context: click.Context | None) -> bool:

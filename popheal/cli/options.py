@@ -8,8 +8,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from popheal.cli.logging import remember
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Names the configuration where ``--config`` does not.
@@ -41,14 +39,6 @@ journal_option: Final = click.option(
 json_option: Final = click.option(
     "--json", "as_json", is_flag=True, help="Answer with one JSON object, and nothing else."
 )
-verbose_option: Final = click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    expose_value=False,
-    callback=remember,
-    help="Log every event to standard error; with a traceback should popheal itself fail.",
-)
 
 
 def journal_options(command: Command) -> Command:
@@ -68,9 +58,8 @@ def output_option(about: str) -> Callable[[Command], Command]:
 
 
 def server_options(command: Command) -> Command:
-    """Add what describes an alert on a server, and everything that answering it takes."""
+    """Add what describes an alert on a server, and what answering it takes."""
     for decorate in (
-        verbose_option,
         json_option,
         config_option,
         click.option("--monitor", metavar="M", help="The monitor that alerted, if known."),

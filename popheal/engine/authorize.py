@@ -20,7 +20,7 @@ from popheal.engine.plan import PlannedRun, plan_run
 from popheal.engine.plan_basis import ServerState, drift
 from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
 from popheal.errors import BackendError
-from popheal.exchange.boots import booted_since, same_boot
+from popheal.exchange.interpret import booted_since, same_boot
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action

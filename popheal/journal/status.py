@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.debts import DebtStatus
@@ -101,17 +101,7 @@ class Standing:
             "stop_asked_at": iso(record.cancel_at),
             "waiting_until": iso(self.waiting_until),
             "asking": question and {"run": question.run, "plan": question.data["plan"]},
-            "runs": [
-                {
-                    "id": run.id,
-                    "procedure": run.procedure,
-                    "server": run.server,
-                    "monitor": run.monitor,
-                    "state": run.state,
-                    "verdict": run.verdict or None,
-                }
-                for run in self.runs
-            ],
+            "runs": [asdict(run) | {"verdict": run.verdict or None} for run in self.runs],
             "debts": [
                 {name: debt[name] for name in ("kind", "server", "prior", "status")}
                 for debt in self.debts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from popheal.cli.options import journal_options, json_option, verbose_option
+from popheal.cli.options import journal_options, json_option
 from popheal.cli.render.console import answer_json, answer_text
 from popheal.cli.session import find, journal_path, open_journal
 
@@ -19,7 +19,6 @@ from popheal.cli.session import find, journal_path, open_journal
 @click.option("--refuse", is_flag=True, help="Refuse it. The run then escalates, or is held.")
 @journal_options
 @json_option
-@verbose_option
 def approve(
     healing: str,
     plan: str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.options import journal_options, json_option, verbose_option
+from popheal.cli.options import journal_options, json_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.cli.session import journal_path
 from popheal.util.text import one_line
@@ -24,7 +24,6 @@ _SHOWN: Final = 20
 @click.command("check-journal", short_help="Check what must always hold on a journal.")
 @journal_options
 @json_option
-@verbose_option
 def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> int:
     """Check on a journal that what must always hold has held.
 

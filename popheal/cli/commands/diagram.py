@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from popheal.cli.options import json_option, output_option, verbose_option
+from popheal.cli.options import json_option, output_option
 from popheal.cli.render.console import answer_json, answer_text
 from popheal.errors import ConfigurationError
 from popheal.healthsets.pop import PROCEDURES, procedure_named
@@ -39,7 +39,6 @@ _ENDINGS: Final = {
 )
 @click.option("--all", "everything", is_flag=True, help="Write every procedure in all usual forms.")
 @output_option("or a directory")
-@verbose_option
 def diagram(name: str | None, form: str, everything: bool, output: Path | None) -> int:
     """Draw the procedure NAME from the very table that runs.
 
@@ -90,7 +89,6 @@ def _write(drawn: str | bytes, file_name: str, output: Path | None) -> None:
 @click.command(short_help="List the procedures, or show one as a table.")
 @click.argument("name", required=False)
 @json_option
-@verbose_option
 def procedures(name: str | None, as_json: bool) -> int:
     """List the procedures, or show the table of one, to read beside the runbook.
 

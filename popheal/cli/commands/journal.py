@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
-from attrs import asdict
 
-from popheal.cli.options import journal_options, json_option, output_option, verbose_option
+from popheal.cli.options import journal_options, json_option, output_option
 from popheal.cli.render import console
 from popheal.cli.session import approve_command, find, journal_path, open_journal, options_again
+from popheal.util.serialize import to_jsonable
 from popheal.util.text import iso, one_line
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _PRIVATE: Final = 0o600
 @click.option("--unfinished", is_flag=True, help="Only those that have not ended.")
 @journal_options
 @json_option
-@verbose_option
 def healings(unfinished: bool, journal: Path | None, config: Path | None, as_json: bool) -> int:
     """List the healings of the journal, the newest last: how each ended, or how it stands.
 
@@ -88,7 +87,7 @@ def _list(found: list[Standing], journal: Path, options: str) -> None:
 
 #: What it was called in version 0.1.0.
 runs = click.Command(
-    "runs", callback=healings.callback, params=healings.params, help=healings.help, hidden=True
+    "runs", callback=healings.callback, params=[*healings.params], help=healings.help, hidden=True
 )
 
 
@@ -96,7 +95,6 @@ runs = click.Command(
 @click.argument("healing")
 @journal_options
 @json_option
-@verbose_option
 def show(healing: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
     """Tell the story of HEALING: what was seen, what was about to be done, and what came of it.
 
@@ -140,7 +138,6 @@ def show(healing: str, journal: Path | None, config: Path | None, as_json: bool)
 @click.argument("healing", required=False)
 @output_option("for its owner only")
 @journal_options
-@verbose_option
 def export(
     healing: str | None, output: Path | None, journal: Path | None, config: Path | None
 ) -> int:
@@ -203,14 +200,8 @@ def _lines(journal: Journal, found: list[HealingRecord]) -> Iterator[dict[str, A
 
 
 def _healing_line(record: HealingRecord) -> dict[str, Any]:
-    return {"type": "healing", **_plain(asdict(record, recurse=False))}
+    return {"type": "healing", **to_jsonable(record)}
 
 
 def _entry_line(entry: Entry) -> dict[str, Any]:
-    return {"type": "entry", **_plain(asdict(entry, recurse=False)), "kind": entry.kind.value}
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: iso(value) if isinstance(value, datetime) else value for name, value in values.items()
-    }
+    return {"type": "entry", **to_jsonable(entry)}

@@ -13,7 +13,7 @@ import click
 from attrs import asdict
 
 from popheal.cli.commands.rehearse import server_names
-from popheal.cli.options import PATH, verbose_option
+from popheal.cli.options import PATH
 from popheal.cli.render.console import answer_text, say
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.errors import ConfigurationError
@@ -62,7 +62,6 @@ _SHORTEST_PAUSE: Final = 0.05
     metavar="FILE",
     help="Write the configuration there instead of to standard output.",
 )
-@verbose_option
 def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) -> int:
     """Serve a simulated organisation over PowerShell remoting, on loopback, until Ctrl-C.
 

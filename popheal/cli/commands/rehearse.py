@@ -13,7 +13,7 @@ import click
 
 from popheal import api
 from popheal.cli.exit_codes import OF_VERDICT
-from popheal.cli.options import PATH, json_option, verbose_option
+from popheal.cli.options import PATH, json_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
 from popheal.cli.session import show_report, story_of, watched
@@ -62,7 +62,6 @@ _SPEED_OVER_PSRP: Final = 120.0
     help="Try the [policy] and [timing] of this configuration; nothing else of it is used.",
 )
 @json_option
-@verbose_option
 def rehearse(
     scenario: str | None,
     listed: bool,

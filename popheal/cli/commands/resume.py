@@ -16,7 +16,6 @@ from popheal.cli.options import (
     journal_option,
     journal_options,
     json_option,
-    verbose_option,
 )
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
@@ -143,7 +142,6 @@ class _Resuming:
 @config_option
 @journal_option
 @json_option
-@verbose_option
 def resume(healing: str | None, config: Path, journal: Path | None, as_json: bool) -> int:
     """Go on with HEALING, or with every one whose process has died, one after another.
 
@@ -200,7 +198,6 @@ def _unfinished(journal: Journal, healing: str) -> HealingRecord:
 @click.argument("healing")
 @journal_options
 @json_option
-@verbose_option
 def cancel(healing: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
     """Stop HEALING: the process that carries it out only puts things back from its next step on.
 

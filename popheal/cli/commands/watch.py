@@ -17,7 +17,7 @@ import click
 
 from popheal.cli.exit_codes import OF_VERDICT, worst
 from popheal.cli.logging import is_verbose
-from popheal.cli.options import config_option, journal_option, verbose_option
+from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import say
 from popheal.cli.session import approve_command, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
@@ -52,7 +52,6 @@ _SAID: Final = {
 @config_option
 @journal_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
-@verbose_option
 def watch(config: Path, journal: Path | None, once: bool) -> int:
     """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 

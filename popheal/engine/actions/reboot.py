@@ -11,8 +11,7 @@ from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import Claim, call, try_call
 from popheal.errors import BackendError, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
-from popheal.exchange.boots import booted_since
-from popheal.exchange.interpret import find_service, inactive_components, is_running
+from popheal.exchange.interpret import booted_since, find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of

@@ -11,8 +11,7 @@ from popheal.engine.looks.retry import poll, retry, retry_call
 from popheal.engine.requests import T, call, try_call
 from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
-from popheal.exchange.boots import same_boot
-from popheal.exchange.interpret import is_active
+from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
 from popheal.tables.debts import DebtKind
 
