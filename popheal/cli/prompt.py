@@ -33,7 +33,8 @@ def _at_a_terminal() -> bool:
 
 def ask_here(request: ApprovalRequest) -> bool | None:
     """An approver: asks the person at the terminal, else says how to answer from elsewhere."""
-    elsewhere = _how_to_answer(request)
+    journal, plan = request.journal, request.plan.hash
+    elsewhere = approve_command(request.run, plan, journal) if journal else ""
     if not _at_a_terminal():
         if elsewhere:
             until = f"{moment(request.expires_at)}"
@@ -45,11 +46,6 @@ def ask_here(request: ApprovalRequest) -> bool | None:
     for line in _lines(request, elsewhere):
         sys.stderr.write(f"{line}\n")
     return _typed(request)
-
-
-def _how_to_answer(request: ApprovalRequest) -> str:
-    journal = request.journal
-    return approve_command(request.run, request.plan.hash, journal) if journal else ""
 
 
 def _summary(request: ApprovalRequest) -> str:

@@ -56,8 +56,8 @@ class _Resuming:
     """Going on with healings of one journal on one organisation.
 
     Attributes:
-        skipped: What was not gone on with, and why.
-        status: The exit statuses so far.
+        skipped: What was not resumed, and why.
+        statuses: The exit statuses so far.
     """
 
     journal: Journal

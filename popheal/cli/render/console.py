@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from popheal.errors import ConfigurationError
 from popheal.util.text import one_line
 
 if TYPE_CHECKING:
@@ -39,6 +41,30 @@ def answer_text(text: str) -> None:
     except BrokenPipeError:
         # Whoever asked has read enough. That changes nothing about how it ended.
         silence(sys.stdout)
+
+
+def answer_file(answer: str | bytes, path: Path | None, *, option: str) -> None:
+    """The answer in the file that an option names, or on standard output.
+
+    Raises:
+        ConfigurationError: If it can't be written there.
+    """
+    if path is None and isinstance(answer, str):
+        answer_text(answer)
+        return
+    data = answer.encode() if isinstance(answer, str) else answer
+    if path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ConfigurationError(
+            source=str(path),
+            problem=f"can't be written ({error.strerror})",
+            next_step=f"Give another path with {option}.",
+        ) from None
 
 
 def print_lines(out: Console, lines: Iterable[Text]) -> None:
