@@ -16,29 +16,12 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from popheal.errors import ConfigurationError, PophealError
+from popheal.errors import ConfigurationError, NotDelivered
 from popheal.reports.events import Event
 from popheal.reports.handover import HANDED_OVER
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
 from popheal.util.secrets import Secret
-
-
-class NotDelivered(PophealError):
-    """A report did not reach everybody. It may have reached some, or may still arrive.
-
-    Attributes:
-        problems: What is known of each failure; URLs are told apart by their numbers.
-    """
-
-    next_step = "Everything that was to be sent is in the report."
-
-    def __init__(self, *, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(*self.problems)
-
-    def sentence(self) -> str:
-        return f"Not delivered: {'; '.join(self.problems)}"
 
 
 def _type_of(verdict: Verdict) -> str:

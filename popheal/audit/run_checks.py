@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from popheal.audit.records import AuditEntry, RunStory
+from popheal.exchange.interpret import booted_since
 from popheal.tables.actions import ACTIONS
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
@@ -16,15 +17,16 @@ from popheal.tables.table import Verdict
 Found = Iterator[tuple[AuditEntry | None, str]]
 RunCheck = Callable[[RunStory], Found]
 
-#: Boot times of one boot may be told a little apart.
-_SAME_BOOT: Final = timedelta(seconds=30)
 LOOKS: Final = tuple(one.name for one in ACTIONS.values() if one.sees_pop)
 #: After these, an earlier look at POP says nothing any more.
 RESTARTS: Final = tuple(one.name for one in ACTIONS.values() if one.restarts or one.reboots)
 #: The effects that each action has.
 _EFFECTS: Final = {one.name: one.effects for one in ACTIONS.values() if one.effects}
-#: How an outcome says that what was to be done had been done by somebody else.
-_BY_OTHERS: Final = ("it has been restarted meanwhile", "somebody else has put activation back")
+#: How version 0.1.0 said that what was to be done had been done by somebody else: in a sentence.
+_BY_OTHERS_IN_0_1_0: Final = (
+    "it has been restarted meanwhile",
+    "somebody else has put activation back",
+)
 #: Which effect incurs each debt, and which action pays it.
 _PAYMENT: Final = {
     one.incurs: (
@@ -94,7 +96,7 @@ def restarted_at_most_once(run: RunStory) -> Found:
         if before is None or "booted_at" not in line.data:
             continue
         booted = datetime.fromisoformat(line.data["booted_at"])
-        if booted - before > _SAME_BOOT:
+        if booted_since(before, booted):
             yield line, f"{line.server} was to be restarted although it had been since triage"
 
 
@@ -166,7 +168,8 @@ def _must_have_acted(line: AuditEntry) -> bool:
     """Whether what came of an action could not have come without its effect."""
     if line.what not in _EFFECTS or line.outcome not in ("done", "failed"):
         return False
-    if str(line.data["step"].get("detail", "")).startswith(_BY_OTHERS):
+    said = str(line.data["step"].get("detail", ""))
+    if line.data.get("by_others") or said.startswith(_BY_OTHERS_IN_0_1_0):
         return False
     if line.what in ("enable_protocol_logging", "restore_protocol_logging", "reload_pop3"):
         # Where logging had been on before, nothing is to be done, and nothing is owed; and where
@@ -245,7 +248,7 @@ def _passed_on(line: AuditEntry, boot: AuditEntry) -> bool:
     if passed is None:
         return False
     booted = boot.then.changed_at if boot.then and boot.what == "await_server" else None
-    return booted is None or passed >= booted - _SAME_BOOT
+    return booted is None or not booted_since(passed, booted)
 
 
 def only_what_we_set(run: RunStory) -> Found:

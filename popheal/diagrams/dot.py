@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from popheal.diagrams.graph import ANYWHERE, Edge, Graph, Node
-from popheal.errors import PophealError
+from popheal.errors import DrawingFailed, GraphvizMissing
 from popheal.tables.actions import Impact
 from popheal.tables.palette import FAINT, IMPACTS, OTHER_END, RECOVERED, TEXT
 from popheal.tables.table import Verdict
@@ -48,32 +48,6 @@ _ANYWHERE_LOOK: Final = (
     f'shape=plaintext fontsize=11 fontcolor="{FAINT[1]}"'
     ' tooltip="a person may say stop in any state"'
 )
-
-
-class GraphvizMissing(PophealError):
-    """The picture needs Graphviz's program ``dot``, and it isn't installed."""
-
-    next_step = "Install Graphviz (Debian: apt install graphviz), or ask for 'dot' or 'mermaid'."
-
-    def sentence(self) -> str:
-        return "The program 'dot' was not found"
-
-
-class DrawingFailed(PophealError):
-    """Graphviz's program ``dot`` ran and failed.
-
-    Attributes:
-        said: What it wrote about it.
-    """
-
-    next_step = "Ask for the format 'dot' and see what your version of Graphviz dislikes in it."
-
-    def __init__(self, *, said: str) -> None:
-        self.said = said
-        super().__init__(said)
-
-    def sentence(self) -> str:
-        return f"The program 'dot' failed: {self.said}"
 
 
 def render(graph: Graph) -> str:

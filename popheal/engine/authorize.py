@@ -15,12 +15,12 @@ from attrs import evolve
 from popheal.engine.approval import Approval, ApprovalRequest
 from popheal.engine.context import RunContext
 from popheal.engine.limits import Refusal, check_limits
-from popheal.engine.looks.boots import booted_since, same_boot
 from popheal.engine.looks.server_state import Seen, look_for_plan
 from popheal.engine.plan import PlannedRun, plan_run
 from popheal.engine.plan_basis import ServerState, drift
 from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
 from popheal.errors import BackendError
+from popheal.exchange.interpret import booted_since, same_boot
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action

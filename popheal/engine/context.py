@@ -34,12 +34,14 @@ class ActionResult:
     """What came of an action: its outcome, and a sentence about it for people.
 
     What the far side said may be part of the sentence, so it is cut short and made printable.
-    ``attempted`` is False where the action was not even begun.
+    ``attempted`` is False where the action was not even begun, and ``by_others`` is True where
+    somebody else had done what was to be done.
     """
 
     outcome: str
     detail: str = field(default="", converter=printable)
     attempted: bool = True
+    by_others: bool = False
 
 
 @define(kw_only=True)

@@ -137,11 +137,12 @@ async def _take_step(work: RunContext) -> Step:
         finished_at=session.clock.now(),
         detail=result.detail,
     )
+    others = {"by_others": True} if result.by_others else {}
     await work.write(
         Kind.OUTCOME,
         what=action.name,
         outcome=result.outcome,
-        data={"step": to_jsonable(step), "dag": work.dag},
+        data={"step": to_jsonable(step), "dag": work.dag, **others},
     )
     session.emit("transition", run.server, run, source=state, outcome=row.label, why=str(row.why))
     return step

@@ -115,7 +115,7 @@ async def _give_up(
     case.started_at = record.begun_at
     case.salvaged = list(owed_as_written(entries))
     summary = (
-        "what was written down of this run can't be understood "
+        "what was written down of this healing can't be understood "
         f"({type(error).__name__}), so it was not gone on with"
     )
     begun = ", ".join(dict.fromkeys(one.what for one in entries if one.kind is Kind.INTENT))
@@ -335,13 +335,13 @@ async def _why_busy(claim: Claim) -> Refusal | None:
     if holder.alive:
         return Refusal(
             FindingKind.BUSY,
-            f"another healing is at work on {where}: run {holder.healing}",
+            f"another healing is at work on {where}: {holder.healing}",
             next_step=f"Let it, or stop it: popheal cancel {holder.healing}.",
         )
     return Refusal(
         FindingKind.BUSY,
         f"another healing of {where} was interrupted, and has not been gone on with: "
-        f"run {holder.healing}",
+        f"{holder.healing}",
         next_step=f"Go on with it: popheal resume {holder.healing}.",
     )
 

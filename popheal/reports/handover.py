@@ -15,7 +15,7 @@ from popheal.tables.citations import Section
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.outcomes import outcome_of
 from popheal.tables.table import Verdict
-from popheal.util.text import moment
+from popheal.util.text import moment, without_controls
 
 #: The verdicts that are handed over. With the others nobody is needed.
 HANDED_OVER: Final = frozenset(one for one in Verdict if not one.good)
@@ -168,5 +168,5 @@ def _argument(name: str) -> str:
     """A name as an argument that PowerShell takes as it is, whatever is in it."""
     if re.fullmatch(r"[a-z][\w.-]*", name, re.ASCII | re.IGNORECASE):
         return name
-    quoted = _QUOTES.sub(r"\g<0>\g<0>", "".join(c if c.isprintable() else " " for c in name))
+    quoted = _QUOTES.sub(r"\g<0>\g<0>", without_controls(name))
     return f"'{quoted}'"

@@ -67,7 +67,6 @@ class FindingKind(Enum):
     BUDGET = "budget"
     APPROVAL = "approval"
     MANAGED_AVAILABILITY = "managed_availability"
-    NOT_HEALED = "not_healed"
     NOTE = "note"
 
 

@@ -1,4 +1,7 @@
-"""Time, passed in: nothing else in the library reads a clock or sleeps."""
+"""Time, passed in: no procedure reads another clock, or sleeps by itself.
+
+Only what waits for a single answer, from a server or for a lock, has a stopwatch of its own.
+"""
 
 from __future__ import annotations
 

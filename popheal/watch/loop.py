@@ -21,6 +21,7 @@ from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
 from popheal.engine.triage.health import Rows, sort_rows
 from popheal.errors import (
+    AlreadyEnded,
     AlreadyRunning,
     Detached,
     Fenced,
@@ -210,14 +211,14 @@ class _Watch:
         return self.session.control.cancelled or self.session.control.detached
 
     def go_on_with_all(self) -> None:
-        """Go on with every healing whose process has died. Raises Left."""
+        """Go on with every healing whose process has died. Raises Detached."""
         for record in self.journal.healings(unfinished=True):
             mine = record.organisation == self.backend.organisation
             if mine and not record.alive and not self.ending:
                 self._go_on_with(record, _Watched(name=record.server))
 
     def look_around(self) -> None:
-        """Look at each server whose time has come. Raises Left."""
+        """Look at each server whose time has come. Raises Detached."""
         for server in tuple(self.servers):
             if self.ending:
                 return
@@ -279,7 +280,7 @@ class _Watch:
             if until <= now:
                 self._go_on_with(record, server)
                 return
-            why = f"run {record.id} was broken off, and will be gone on with"
+            why = f"healing {record.id} was broken off, and will be gone on with"
             decision = Decision(what=Next.WAIT, healing=record, why=why, until=until)
         if decision.what is Next.WAIT:
             why = decision.why
@@ -340,13 +341,13 @@ class _Watch:
         )
 
     def _carry_out(self, server: _Watched, healing: Callable[[Control], Report]) -> None:
-        """Carry a healing out. Raises Left and JournalError; nothing else may end the watch."""
+        """Carry a healing out. Raises Detached and JournalError; nothing else may end the watch."""
         # `popheal cancel` stops this healing, and not the watch.
         control = Control(within=self.session.control)
         self.stop_noted = False
         try:
             report = healing(control)
-        except (Fenced, AlreadyRunning) as error:
+        except (Fenced, AlreadyRunning, AlreadyEnded) as error:
             self._tell_once(server, "waits", "alert_waits", why=error.sentence())
             return
         except (Detached, JournalError):

@@ -733,6 +733,31 @@ def test_what_is_a_day_apart_or_elsewhere_holds(tmp_path):
     assert violated(written(tmp_path / "others.db", rows.healings, rows.entries)) == {}
 
 
+@pytest.mark.parametrize(
+    ("scenario", "action"),
+    [
+        ("rebooted-by-managed-availability", "reboot"),
+        ("drain-lifted-by-an-administrator", "fail_back"),
+    ],
+)
+def test_what_others_have_done_needs_no_intent(tmp_path, scenario, action):
+    """A marker says so, however it is told; version 0.1.0 had the sentence alone."""
+    rows = Rows(scenario)
+    data = rows.all("outcome", action)[-1]["data"]
+    assert data["by_others"] is True
+    of_0_1_0 = data["step"]["detail"]
+
+    def found(name, detail, **marker):
+        data.pop("by_others", None)
+        data.update(marker)
+        data["step"]["detail"] = detail
+        return violated(written(tmp_path / f"{name}.db", rows.healings, rows.entries))
+
+    assert found("marked", "in other words", by_others=True) == {}
+    assert found("older", of_0_1_0) == {}
+    assert set(found("neither", "in other words")) == {"P4"}
+
+
 # --- what can't be checked -----------------------------------------------------------------------
 
 

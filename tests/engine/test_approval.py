@@ -1037,7 +1037,7 @@ def test_what_can_not_be_answered(journal):
                 "the time to answer was up",
                 "it asks for no approval",
                 "it was granted already, by ann",
-                "the run has ended",
+                "the healing has ended",
             ),
             said,
             strict=True,

@@ -93,8 +93,9 @@ def test_the_engine_has_no_row_of_its_own(procedure):
     )
     machine = sorted(
         (source, trigger, target)
-        for (source, trigger), targets in engine_rows(procedure).items()
-        for target in targets
+        for trigger, event in engine(procedure).events.items()
+        for source, rows in event.transitions.items()
+        for target in (row.dest for row in rows)
     )
     assert table == machine
 

@@ -18,11 +18,12 @@ from popheal import Report, Verdict, heal, triage
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.errors import ConfigurationError
 from popheal.reports.handover import HANDED_OVER, SUPPORT, hand_over
-from popheal.reports.markdown import SUPPORT_PAGE, code_block, escaped, one_line
+from popheal.reports.markdown import SUPPORT_PAGE, code_block, escaped
 from popheal.reports.report import Alert, DebtReport, Finding, FindingKind, RunReport, Step
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Section
 from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.util.text import one_line
 from tests.support.healing import alert_of
 from tests.support.paths import ROOT
 

@@ -15,7 +15,7 @@ from popheal.verify.build import build
 from popheal.verify.environment import YES
 from popheal.verify.explorer import explore
 from popheal.verify.model import Answer, Contract
-from popheal.verify.properties import BY_ID
+from popheal.verify.properties import PROPERTIES
 from popheal.verify.prove import contracts_for, result_of
 from popheal.verify.slice import both, values_of
 from popheal.verify.termination import arrows_taken
@@ -135,13 +135,17 @@ def mutant(procedure, part):
     return next(one.table for one in mutants_of(procedure) if part in one.name)
 
 
+def property_named(name):
+    return next(one for one in PROPERTIES if one.id == name)
+
+
 def test_two_rows_for_one_outcome():
     """P15, from the table alone."""
     twice = mutant(MAILBOX, "row added: reprobing succeeded")
     assert ambiguous(twice) == "in reprobing, both 'succeeded' and 'succeeded' apply"
     assert ambiguous(CLIENT_ACCESS) is None
     calm = explored(twice, calm=True)
-    result = result_of(BY_ID["P15"], calm, calm, judge(None, calm))
+    result = result_of(property_named("P15"), calm, calm, judge(None, calm))
     assert result.counterexample == ambiguous(twice)
 
 
@@ -149,7 +153,7 @@ def test_no_row_for_an_outcome():
     """P16: the run is stuck."""
     stuck = mutant(MAILBOX, "row dropped: reprobing failed")
     found = explored(stuck)
-    result = result_of(BY_ID["P16"], found, explored(stuck, calm=True), {"P16": ""})
+    result = result_of(property_named("P16"), found, explored(stuck, calm=True), {"P16": ""})
     assert "reprobing: probe failed -> (no row)" in result.counterexample
 
 

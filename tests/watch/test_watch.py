@@ -460,7 +460,7 @@ def test_a_manual_healing_at_work_is_waited_for(tmp_path):
         )
         watching.start()
         (waits,) = watching.named("alert_waits")
-        assert "run manual is at work on it" in waits.details["why"]
+        assert "healing manual is at work on it" in waits.details["why"]
         assert watching.verdicts == [""]
 
 
@@ -678,7 +678,7 @@ def test_a_healing_that_another_process_takes_over_is_left_to_it(tmp_path):
     observe = when(watching, "action_finished", "reprobing", take_over)
     watching.start(minutes=60, observe=observe)
     said = [one.details["why"] for one in watching.named("alert_waits")]
-    assert "another process has taken over run" in said[0]
+    assert "another process has taken over healing" in said[0]
     assert "is at work on it" in said[1]
     assert len(said) == 2
     assert watching.verdicts == [""]
@@ -936,7 +936,7 @@ def test_ctrl_c_stops_what_is_at_work_and_ends(tmp_path):
 def test_sigterm_leaves_a_healing_for_the_next_start(watched, tmp_path, monkeypatch):
     simulation = organisation(faults=[fault(cure="reboot")])
 
-    def terminate(event):
+    def terminate(_journal, event):
         if event.name == "action_started" and event.state == "awaiting_server":
             signal.raise_signal(signal.SIGTERM)
 

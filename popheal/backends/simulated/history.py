@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
-import attrs
 from attrs import frozen
 
 #: Who acts: popheal, Managed Availability, a person, or nobody (a consequence of something).
@@ -77,10 +76,6 @@ class Happening:
         super().__init_subclass__(**kwargs)
         letters = (f"_{c.lower()}" if c.isupper() else c for c in cls.__name__)
         cls.kind = "".join(letters).lstrip("_")
-
-    def as_dict(self) -> dict[str, object]:
-        """Return kind and all fields, for messages and for printing a history."""
-        return {"kind": self.kind, **attrs.asdict(self)}
 
 
 # --- services ------------------------------------------------------------------------------------

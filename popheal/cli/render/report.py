@@ -10,7 +10,7 @@ from popheal.reports.report import Alert, DebtReport, FindingKind, Handover, Rep
 from popheal.tables.debts import DebtStatus
 from popheal.tables.palette import VERDICT_STYLES
 from popheal.tables.table import Verdict
-from popheal.util.text import span
+from popheal.util.text import span, without_controls
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,8 +98,7 @@ def _handover_lines(out: Console, handover: Handover) -> Iterable[Text]:
         yield Text("To put it back:", "bold")
     for command in handover.commands:
         # On one line whatever the width, to be pasted; printed without wrapping.
-        shown = "".join(char if char.isprintable() else " " for char in command)
-        yield Text(f"  {shown}", no_wrap=True, overflow="ignore")
+        yield Text(f"  {without_controls(command)}", no_wrap=True, overflow="ignore")
 
 
 def database_lines(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import again, retry_call
 from popheal.engine.requests import call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import value_since
+from popheal.exchange.interpret import same_boot, value_since
 from popheal.healthsets.pop.catalog import SELF_TEST_PROBE
 from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.tables.debts import DebtKind

@@ -7,12 +7,11 @@ from datetime import datetime
 from popheal.engine.actions.switchover import still_clear, why_not_now
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
-from popheal.engine.looks.boots import booted_since
 from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import Claim, call, try_call
 from popheal.errors import BackendError, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import find_service, inactive_components, is_running
+from popheal.exchange.interpret import booted_since, find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
@@ -41,9 +40,8 @@ async def reboot(work: RunContext) -> ActionResult:
     host = await retry_call(work.session, Backend.host_status, work.server)
     if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
-        return ActionResult(
-            "done", f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
-        )
+        said = f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
+        return ActionResult("done", said, by_others=True)
     refused = await _why_not(work, host)
     if refused:
         return ActionResult(not_done, f"not attempted: {refused}")

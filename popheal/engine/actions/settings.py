@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
 from popheal.engine.requests import T, call, try_call
 from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_active
+from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
 from popheal.tables.debts import DebtKind
 
@@ -103,7 +102,8 @@ async def fail_back(work: RunContext) -> ActionResult:
     now = await try_call(Backend.mailbox_server, work.server)
     if isinstance(now, MailboxServer) and now.activation_disabled is debt.prior:
         if not work.memory.intended:
-            return ActionResult("done", "somebody else has put activation back already")
+            said = "somebody else has put activation back already"
+            return ActionResult("done", said, by_others=True)
     else:
         await work.intend(
             Backend.set_activation_disabled,
