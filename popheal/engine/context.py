@@ -93,6 +93,7 @@ class HealingContext:
         retry_at: When it may be tried again, where something was refused until then.
         approver: Who is asked first where the policy wants an approval, if anybody.
         progress: How far the present step has come.
+        case: The :class:`~popheal.engine.case.Case` that grows as the healing goes on.
     """
 
     policy: Policy
@@ -111,6 +112,7 @@ class HealingContext:
     retry_at: datetime | None = None
     approver: Approver | None = None
     progress: Progress = field(factory=Progress)
+    case: Any = field(default=None, repr=False)
 
     @property
     def current_lease(self) -> Lease:

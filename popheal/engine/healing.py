@@ -44,7 +44,7 @@ def begin(session: HealingContext, alert: Alert, journal: Journal, name: str) ->
     Raises:
         JournalError: If the journal can't be written; nothing was done.
     """
-    case = _case(session, alert, name)
+    case = case_of(session, alert, name)
     session.journal = journal
     session.lease = journal.begin(
         case.id,
@@ -55,16 +55,20 @@ def begin(session: HealingContext, alert: Alert, journal: Journal, name: str) ->
         alert=to_jsonable(alert),
         policy=session.policy.to_json(),
     )
-    return _answer(case)
+    return _begun_now(case)
 
 
-async def _answer(case: Case) -> Report:
-    """Answer an alert: verify, heal what the runbook can heal, report.
+async def _begun_now(case: Case) -> Report:
+    case.session.emit("healing_started", case.server, id=case.id)
+    return await answer(case)
+
+
+async def answer(case: Case) -> Report:
+    """Answer an alert, from wherever the case is: verify, heal what the runbook can heal, report.
 
     Raises:
         UnknownName: If the organisation has no such server; nothing was done.
     """
-    case.session.emit("healing_started", case.server, id=case.id)
     try:
         return await _heal(case)
     except UnknownName:
@@ -92,7 +96,7 @@ def take_over(
     )
     entries = journal.entries(record.id)
     try:
-        case = _case(session, from_jsonable(record.alert, Alert), record.id)
+        case = case_of(session, from_jsonable(record.alert, Alert), record.id)
         restore(case, entries)
     except Exception as error:  # noqa: BLE001 - whatever makes no sense in what was written
         return _give_up(session, record, entries, error)
@@ -111,7 +115,7 @@ async def _give_up(
     session: HealingContext, record: HealingRecord, entries: Sequence[Entry], error: Exception
 ) -> Report:
     """End a healing that can't be understood any more, and hand over what can be read of it."""
-    case = _case(session, Alert(server=record.server), record.id)
+    case = case_of(session, Alert(server=record.server), record.id)
     case.started_at = record.begun_at
     case.salvaged = list(owed_as_written(entries))
     summary = (
@@ -130,7 +134,9 @@ async def _give_up(
     return await case.end(Verdict.ESCALATED, summary)
 
 
-def _case(session: HealingContext, alert: Alert, name: str = "") -> Case:
+def case_of(session: HealingContext, alert: Alert, name: str = "") -> Case:
+    """A case that nothing is known of yet."""
+
     async def heal_mailbox_server(server: str, parent: str) -> Verdict:
         """CTP 3.6: the mailbox procedure on another server, with a triage of its own (D22)."""
         verdict, _ = await _heal_server(case, server, MAILBOX_SIDE, parent)
@@ -144,6 +150,7 @@ def _case(session: HealingContext, alert: Alert, name: str = "") -> Case:
         started_at=session.clock.now(),
         heal_server=heal_mailbox_server,
     )
+    session.case = case
     return case
 
 
@@ -158,7 +165,7 @@ async def triage_only(session: HealingContext, alert: Alert) -> tuple[Triage, Re
     Raises:
         UnknownName: If the organisation has no such server.
     """
-    case = _case(session, alert)
+    case = case_of(session, alert)
     triage = await triage_server(session, alert.server, MONITORS, ())
     case.server = triage.server
     await case.find(*triage.findings)

@@ -15,16 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from datetime import datetime
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
 from attrs import field, frozen
 
+from popheal.engine.approval import ApprovalRequest
 from popheal.errors import BackendError
 from popheal.exchange.backend import EFFECTS, Backend
-
-if TYPE_CHECKING:
-    from popheal.engine.approval import ApprovalRequest
-    from popheal.journal import Kind, Question
+from popheal.journal import Kind, Question
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -206,10 +204,11 @@ REGISTERED: Final[dict[str, Callable[..., Logic[Any]]]] = {}
 
 
 def look(function: Callable[Concatenate[Any, P], Logic[T]]) -> Callable[P, Look[T]]:
-    """Register a coroutine function as a look.
+    """Register a coroutine function as a look: as one request it can be performed elsewhere.
 
     It is called without the healing's context, its first parameter: whoever performs the look
-    passes its own. All other parameters are positional, and plain data.
+    passes its own. All other parameters are positional, and plain data. It makes calls only, and
+    no pauses.
     """
     REGISTERED[function.__name__] = function
 

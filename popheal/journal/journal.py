@@ -126,7 +126,7 @@ class Journal:
                         owner,
                     ),
                 )
-            return self._custody(healing, organisation, 1)
+            return self._lease(healing, organisation, 1)
 
     def take_over(
         self,
@@ -174,9 +174,13 @@ class Journal:
                         json.dumps({"policy": policy or record.policy}),
                     ),
                 )
-            return self._custody(record.id, record.organisation, fence)
+            return self._lease(record.id, record.organisation, fence)
 
-    def _custody(self, healing: str, organisation: str, fence: int) -> Lease:
+    def lease_of(self, healing: str, fence: int) -> Lease:
+        """The lease that this process has had already, of a healing that it dropped meanwhile."""
+        return self._lease(healing, self.healing(healing).organisation, fence)
+
+    def _lease(self, healing: str, organisation: str, fence: int) -> Lease:
         self._at_work.add(healing)
         return Lease(
             self._database, healing, organisation, fence, on_leave=lambda: self._left(healing)

@@ -76,6 +76,11 @@ class Lease:
         self._unsure: tuple[str, ...] | None = None
 
     @property
+    def fence(self) -> int:
+        """The fencing token: whoever takes the healing over has a higher one."""
+        return self._fence
+
+    @property
     def in_memory(self) -> bool:
         """Whether it takes no time to write, and is lost with the process."""
         return self._database.path is None

@@ -33,8 +33,9 @@ async def wait(work: RunContext) -> ActionResult:
         await work.write(Kind.WAITING, data={"until": until.isoformat()})
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
-    work.session.emit("pausing", work.server, work.run, seconds=left)
-    await Pause(left)
+    if left > 0:
+        work.session.emit("pausing", work.server, work.run, seconds=left)
+        await Pause(left)
     return ActionResult("elapsed", f"waited until {until:%H:%M:%S} UTC")
 
 

@@ -7,8 +7,9 @@ that has them. So every answer is checked against a second one before it counts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from popheal.engine.requests import call
+from popheal.engine.requests import call, look
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.models import Database, DatabaseCopy
@@ -20,7 +21,8 @@ _COMMAND = "Get-MailboxDatabaseCopyStatus"
 Copies = list[tuple[DatabaseCopy, Database]]
 
 
-async def read_copies_on(server: str) -> Copies:
+@look
+async def read_copies_on(_context: Any, server: str) -> Copies:
     """The copies on a server.
 
     Raises:
@@ -39,7 +41,8 @@ async def read_copies_on(server: str) -> Copies:
     return [(copy, by_name[copy.database.casefold()]) for copy in copies]
 
 
-async def read_copies_of(server: str, database: str) -> Sequence[DatabaseCopy]:
+@look
+async def read_copies_of(_context: Any, server: str, database: str) -> Sequence[DatabaseCopy]:
     """The copies of a database that has one on the server. Raises BackendError."""
     copies = await call(Backend.copies_of, server, database)
     if any(copy.database.casefold() != database.casefold() for copy in copies):
