@@ -61,6 +61,8 @@ nitpick_ignore_regex = [
     ),
     ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
+    ("py:class", r"tuple\[~typing\.Annotated.*"),
+    ("py:class", r"popheal\.backends\.simulated\.scenario\.ExpectedDebt"),
     ("py:.*", r"(AUTHS|DefinitionError|RebootCommanded|certificate_pem|reveal)"),
 ]
 

@@ -1,42 +1,35 @@
 """popheal heals the POP health set of Microsoft Exchange Server.
 
-Start with :func:`heal`; see the documentation for how to embed it.
+Start with :func:`heal`, or with a :class:`Healer`; see the documentation for how to embed it.
+What else is public is imported from its module: the shipped tables from
+:mod:`popheal.healthsets.pop`, what a backend returns from :mod:`popheal.exchange.models`, errors
+from :mod:`popheal.errors`, clocks from :mod:`popheal.util.clock`.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from popheal.api import Healer, aheal, aplan, aresume, atriage, heal, plan, resume, triage
+from popheal.api import Healer, aheal, heal, plan, resume, triage
 from popheal.engine.approval import ApprovalRequest
 from popheal.engine.control import Control
 from popheal.engine.plan import Plan
-from popheal.engine.run import Run
 from popheal.errors import PophealError
-from popheal.exchange.backend import AsyncBackend, Backend
-from popheal.healthsets.pop import CLIENT_ACCESS, COMMAND_TIME, MAILBOX, PROCEDURES, PROXY
+from popheal.exchange.backend import Backend
 from popheal.policy.policy import Policy
 from popheal.policy.windows import Window
 from popheal.reports.events import Event
 from popheal.reports.report import Alert, Report
 from popheal.tables.actions import Impact
-from popheal.tables.table import Procedure, Verdict
+from popheal.tables.table import Verdict
 from popheal.tables.timing import Timing
-from popheal.util.clock import Clock, SystemClock, VirtualClock
 from popheal.util.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from popheal.journal import Journal
 
 __all__ = [
-    "CLIENT_ACCESS",
-    "COMMAND_TIME",
-    "MAILBOX",
-    "PROCEDURES",
-    "PROXY",
     "Alert",
     "ApprovalRequest",
-    "AsyncBackend",
     "Backend",
-    "Clock",
     "Control",
     "Event",
     "Healer",
@@ -45,18 +38,11 @@ __all__ = [
     "Plan",
     "Policy",
     "PophealError",
-    "Procedure",
     "Report",
-    "Run",
-    "SystemClock",
     "Timing",
     "Verdict",
-    "VirtualClock",
     "Window",
     "aheal",
-    "aplan",
-    "aresume",
-    "atriage",
     "heal",
     "plan",
     "resume",

@@ -12,10 +12,11 @@ from pkgutil import resolve_name
 import pytest
 from attrs import fields
 
-from popheal import PROCEDURES, diagrams
+from popheal import diagrams
 from popheal.backends.simulated import scenario_names
 from popheal.config import load
 from popheal.engine.triage.blockers import BLOCKERS
+from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.tables.timing import Timing
 from tests.support.paths import ROOT

@@ -47,10 +47,49 @@ def test_healing_brings_no_extras():
 
 def test_the_public_names():
     """Sorted, all there, all documented."""
-    assert popheal.__all__ == sorted(popheal.__all__, key=lambda name: (not name.isupper(), name))
-    for name in popheal.__all__:
-        thing = getattr(popheal, name)
-        assert name.isupper() or thing.__doc__
+    assert popheal.__all__ == sorted(popheal.__all__)
+    assert len(popheal.__all__) <= 20, "what fewer need is imported from its module"
+    assert all(getattr(popheal, name).__doc__ for name in popheal.__all__)
+
+
+#: The rooms of the house, from the ground up; CONTRIBUTING.md says what each is for.
+ROOMS = {
+    "errors",
+    "util",
+    "exchange",
+    "tables",
+    "healthsets",
+    "policy",
+    "reports",
+    "backends",
+    "diagrams",
+    "verify",
+    "journal",
+    "engine",
+    "audit",
+    "api",
+    "testing",
+    "watch",
+    "config",
+    "notify",
+    "lab",
+    "cli",
+}
+
+
+def test_the_house_has_no_other_rooms():
+    """Who adds a module at the top level finds its floor first: here, and in the contracts."""
+    found = {
+        path.stem
+        for path in (ROOT / "popheal").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert found - {"__init__", "__main__"} == ROOMS
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    floors = contracts["contracts"][0]
+    assert floors["exhaustive"]
+    listed = {room for floor in floors["layers"] for room in floor.split(" | ")}
+    assert listed == ROOMS | {"__main__"}
 
 
 def test_the_package_is_typed():

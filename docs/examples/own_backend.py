@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import popheal
 from popheal import errors
 from popheal.exchange import models as seen
+from popheal.util.clock import VirtualClock
 
 FQDN, BOOTED = "mbx1.example.com", datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -17,7 +18,7 @@ class DictionaryBackend:
     organisation = "example.com"
 
     def __init__(self) -> None:
-        self.clock = popheal.VirtualClock()  # Used by default; leave it out for real servers.
+        self.clock = VirtualClock()  # Used by default; leave it out for real servers.
         self.state = {"ill": True, "process": 100, "disabled": False, "logging": False}
 
     def server_info(self, server):

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from click.testing import CliRunner
 
-from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Journal, Policy, heal, resume
+from popheal import Journal, Policy, heal, resume
 from popheal.audit import PROPERTIES, check_journal
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.backends.simulated.random_scenarios import random_organisation
@@ -29,6 +29,7 @@ from popheal.cli.app import popheal
 from popheal.engine.actions import reboot, settings, switchover
 from popheal.engine.control import Control
 from popheal.errors import Detached, JournalError
+from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.journal import database
 from popheal.journal.database import Database
 from popheal.verify import PROPERTIES as PROVED

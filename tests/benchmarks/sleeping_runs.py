@@ -18,7 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from popheal import Alert, Journal, Policy, Timing, aheal, aresume
+from popheal import Alert, Journal, Policy, Timing, aheal
+from popheal.api import aresume
 from popheal.engine.control import Control
 from popheal.errors import Detached
 from popheal.exchange.models import (

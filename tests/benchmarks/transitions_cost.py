@@ -7,7 +7,8 @@ import time
 
 from transitions import Machine
 
-from popheal import MAILBOX, Run
+from popheal.engine.run import Run
+from popheal.healthsets.pop import MAILBOX
 
 OUTCOMES = ("done", "failed", "feasible", "done", "clear", "done", "up", "succeeded", "done")
 ROUNDS, RUNS = 15, 300

@@ -23,6 +23,7 @@ from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.diagrams import FORMATS
 from popheal.engine.control import Control
+from popheal.healthsets.pop import PROCEDURES
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
 from popheal.util import text
@@ -514,7 +515,7 @@ def test_work_that_changes_nothing_is_broken_off_at_once():
 
 
 @pytest.mark.parametrize("form", ["mermaid", "dot", "table", "scxml"])
-@pytest.mark.parametrize("name", popheal.PROCEDURES)
+@pytest.mark.parametrize("name", PROCEDURES)
 def test_diagrams_as_text(name, form):
     assert "restarting_pop3" in run("diagram", name, "--format", form).stdout
 
@@ -538,7 +539,7 @@ def test_procedures_can_be_read():
     assert "Restart the POP3 service" in table
     assert "[CTP 1]" in table
     data = json.loads(run("procedures", "--json").stdout)
-    assert set(popheal.PROCEDURES) == {one["name"] for one in data["procedures"]}
+    assert set(PROCEDURES) == {one["name"] for one in data["procedures"]}
 
 
 # --- streams of a real process -------------------------------------------------------------------

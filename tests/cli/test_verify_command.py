@@ -7,12 +7,12 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from popheal import PROCEDURES
 from popheal.cli.app import popheal
+from popheal.healthsets.pop import PROCEDURES
 
 OWN = """
 from attrs import evolve
-from popheal import MAILBOX
+from popheal.healthsets.pop import MAILBOX
 from popheal.tables.table import on
 
 hasty = MAILBOX.by_name["awaiting_server"]

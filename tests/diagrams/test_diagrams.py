@@ -12,10 +12,11 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from popheal import PROCEDURES, diagrams
+from popheal import diagrams
 from popheal.diagrams import dot, folded, graph_of, overview, render, write_all
 from popheal.diagrams.graph import ANYWHERE, ids
 from popheal.errors import PophealError, UnknownName
+from popheal.healthsets.pop import PROCEDURES
 from popheal.tables import actions
 from popheal.tables.citations import Ours
 from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state

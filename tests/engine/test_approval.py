@@ -16,17 +16,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popheal import (
-    PROCEDURES,
-    Journal,
-    Policy,
-    Timing,
-    Verdict,
-    aheal,
-    heal,
-    plan,
-    resume,
-)
+from popheal import Journal, Policy, Timing, Verdict, aheal, heal, plan, resume
 from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
@@ -41,6 +31,7 @@ from popheal.errors import (
     UnknownName,
     Unreachable,
 )
+from popheal.healthsets.pop import PROCEDURES
 from popheal.journal import Kind
 from popheal.policy.windows import DAYS, Window
 from popheal.reports.report import FindingKind

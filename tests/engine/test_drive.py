@@ -18,14 +18,13 @@ from popheal import (
     Report,
     Timing,
     Verdict,
-    VirtualClock,
     aheal,
-    atriage,
     heal,
     plan,
     resume,
     triage,
 )
+from popheal.api import atriage
 from popheal.backends.simulated import SimulatedBackend, load_scenario, scenario_names
 from popheal.backends.simulated import history as h
 from popheal.engine.control import Control
@@ -33,6 +32,7 @@ from popheal.errors import Detached, UnknownName
 from popheal.exchange.backend import EFFECTS, LOOKS, AsyncBackend, Backend
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import Impact
+from popheal.util.clock import VirtualClock
 from tests.support.healing import alert_of, healed
 from tests.support.properties import violations
 

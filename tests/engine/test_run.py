@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Run, Verdict
-from popheal.engine.run import engine
+from popheal import Verdict
+from popheal.engine.run import Run, engine
 from popheal.errors import IllegalOutcome
+from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL, EFFECT_OUTCOMES
 from popheal.tables.table import CANCEL, Guard

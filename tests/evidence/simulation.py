@@ -25,7 +25,7 @@ from typing import Any
 
 from attrs import define, field
 
-from popheal import PROCEDURES, Journal, Verdict, heal
+from popheal import Journal, Verdict, heal
 from popheal.backends import simulated
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
@@ -34,6 +34,7 @@ from popheal.backends.simulated.random_scenarios import random_tables
 from popheal.backends.simulated.scenario import build_scenario
 from popheal.engine.control import Control
 from popheal.exchange.backend import EFFECTS, LOOKS
+from popheal.healthsets.pop import PROCEDURES
 from popheal.reports.report import FindingKind
 from tests.support.healing import alert_of, healed
 from tests.support.properties import violations

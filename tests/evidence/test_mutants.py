@@ -11,10 +11,11 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Policy, Verdict
+from popheal import Policy, Verdict
 from popheal.backends.simulated import load_scenario
 from popheal.engine.actions import reboot, settings, switchover
 from popheal.errors import DefinitionError
+from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.tables.citations import Ours
 from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.tables.table import on

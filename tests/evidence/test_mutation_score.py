@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from popheal import MAILBOX, PROCEDURES
+from popheal.healthsets.pop import MAILBOX, PROCEDURES
 from popheal.verify import PROPERTIES
 from tests.evidence.mutants import Table, mutants_of
 from tests.evidence.mutation_score import HARMLESS, LAW, harmless, score

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from popheal import MAILBOX, PROCEDURES
+from popheal.healthsets.pop import MAILBOX, PROCEDURES
 from popheal.verify.build import build
 from popheal.verify.environment import STOP
 from popheal.verify.explorer import explore

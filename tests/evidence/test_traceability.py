@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from attrs import evolve
 
-from popheal import PROCEDURES
+from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.citations import Ours, Section, Step
 from tests.evidence.sentences import (
     ERRATA,

@@ -25,12 +25,13 @@ from unittest.mock import patch
 
 from attrs import asdict, field, frozen
 
-from popheal import Alert, Journal, Policy, Report, VirtualClock, heal, resume
+from popheal import Alert, Journal, Policy, Report, heal, resume
 from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
 from popheal.journal import Entry
 from popheal.journal import journal as store
+from popheal.util.clock import VirtualClock
 from tests.support import properties
 from tests.support.healing import alert_of
 

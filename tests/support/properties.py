@@ -12,8 +12,9 @@ from datetime import timedelta
 
 from attrs import define, frozen
 
-from popheal import PROCEDURES, Report, Verdict
+from popheal import Report, Verdict
 from popheal.backends.simulated import history as h
+from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL
 

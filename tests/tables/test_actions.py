@@ -6,11 +6,12 @@ import pickle
 
 import pytest
 
-from popheal import PROCEDURES, Verdict, verify
+from popheal import Verdict, verify
 from popheal.engine.actions.handlers import HANDLERS
 from popheal.engine.limits import CHECKS
 from popheal.engine.plan import worst_of
 from popheal.exchange.backend import EFFECTS
+from popheal.healthsets.pop import PROCEDURES
 from popheal.tables import actions
 from popheal.tables.actions import ACTIONS, Action, Impact, for_each_action
 from popheal.tables.debts import DebtKind, DebtStatus

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from popheal import PROCEDURES
 from popheal.errors import DefinitionError
+from popheal.healthsets.pop import PROCEDURES
 from popheal.tables import actions
 from popheal.tables.citations import Ours, Section, Step
 from popheal.tables.outcomes import COULD_NOT_TELL

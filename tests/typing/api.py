@@ -5,23 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 import popheal
-from popheal import (
-    Alert,
-    ApprovalRequest,
-    Backend,
-    Event,
-    Policy,
-    Procedure,
-    Report,
-    Run,
-    Timing,
-    Verdict,
-)
+from popheal import Alert, ApprovalRequest, Backend, Event, Policy, Report, Timing, Verdict
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.diagrams import overview, render
 from popheal.engine.control import Control
+from popheal.engine.run import Run
+from popheal.exchange.backend import AsyncBackend
+from popheal.healthsets.pop import MAILBOX
 from popheal.tables.actions import Impact
+from popheal.tables.table import Procedure
 
 
 def watch(event: Event) -> None:
@@ -55,7 +48,7 @@ def embed(backend: Backend) -> Verdict:
     return report.verdict
 
 
-async def embed_async(backend: popheal.AsyncBackend) -> dict[str, object]:
+async def embed_async(backend: AsyncBackend) -> dict[str, object]:
     """The asynchronous form, and JSON."""
     report = await popheal.aheal(Alert(server="mbx1"), backend, approver=approve_async)
     return report.to_json()
@@ -86,7 +79,7 @@ def draw(procedure: Procedure, form: str) -> tuple[str, bytes, str | bytes]:
     return text, image, render(procedure, form)
 
 
-render(popheal.MAILBOX, "png").encode()  # type: ignore[attr-defined]  # pyright: ignore
+render(MAILBOX, "png").encode()  # type: ignore[attr-defined]  # pyright: ignore
 popheal.heal("mbx1", simulated())  # type: ignore[arg-type]  # pyright: ignore
 popheal.heal(Alert(server=1), simulated())  # type: ignore[arg-type]  # pyright: ignore
 Alert("mbx1")  # type: ignore[call-arg]  # pyright: ignore

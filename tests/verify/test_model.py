@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from popheal import CLIENT_ACCESS, MAILBOX, Verdict, verify
+from popheal import Verdict, verify
+from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX
 from popheal.tables import actions
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Ours

@@ -10,9 +10,10 @@ import pytest
 from attrs import evolve, fields
 
 import popheal
-from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, PROXY, Verdict, verify
+from popheal import Verdict, verify
 from popheal.engine.run import Run
 from popheal.errors import PophealError, UnknownName
+from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES, PROXY
 from popheal.tables import actions
 from popheal.tables.actions import Action, Impact
 from popheal.tables.citations import Ours

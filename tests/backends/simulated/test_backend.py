@@ -6,7 +6,6 @@ from threading import Thread
 
 import pytest
 
-from popheal import SystemClock, VirtualClock
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated.call_faults import BrokenCall
@@ -20,6 +19,7 @@ from popheal.errors import (
 )
 from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.testing import BackendConformance
+from popheal.util.clock import SystemClock, VirtualClock
 from tests.backends.simulated.test_availability import organised
 
 BE = "MSExchangePOP3BE"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popheal import PROCEDURES, Alert, SystemClock, Verdict
+from popheal import Alert, Verdict
 from popheal.backends.simulated import (
     DEFAULT_SCENARIO,
     build_scenario,
@@ -24,6 +24,8 @@ from popheal.backends.simulated import (
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated.presets import PRESETS
 from popheal.errors import ConfigurationError, UnknownName
+from popheal.healthsets.pop import PROCEDURES
+from popheal.util.clock import SystemClock
 from tests.support.healing import healed
 
 FOLDER = Path(load_scenario.__code__.co_filename).parent / "scenarios"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popheal import SystemClock
 from popheal.backends.simulated import history as h
 from popheal.errors import CommandFailed, OutcomeUnknown, UnknownName, Unreachable
+from popheal.util.clock import SystemClock
 from tests.backends.simulated.test_availability import organised
 
 BE, FE = "MSExchangePOP3BE", "MSExchangePop3"
