@@ -55,7 +55,10 @@ nitpick_ignore_regex = [
         "py:class",
         r"popheal\.backends\.simulated\.(history\.H|faults\.Fault|random_scenarios\.Chooser)",
     ),
-    ("py:class", r"datetime|Flag|Session|Triage|popheal\.tables\.table\._Otherwise"),
+    (
+        "py:class",
+        r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
+    ),
     ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:.*", r"(AUTHS|DefinitionError|RebootCommanded|certificate_pem|reveal)"),

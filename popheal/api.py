@@ -1,18 +1,22 @@
-"""The public functions, synchronous and asynchronous: they start generators and pump them.
+"""How a program heals: a :class:`Healer`, or the functions that make one for a single use.
 
-The generators are imported where they are started: a program that only imports the library,
-to read a table or to show its help, does not wait for them.
+The engine is imported where it is started: a program that only imports the library, to read a
+table or to show its help, does not wait for it.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
-from threading import Event as Flag
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
+
+from attrs import field, frozen
 
 from popheal.engine.approval import Approver
-from popheal.engine.drive import apump, pump
+from popheal.engine.control import Control
 from popheal.engine.plan import Plan
+from popheal.errors import UnknownName
 from popheal.exchange.backend import AsyncBackend, Backend
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
@@ -23,226 +27,260 @@ from popheal.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
+    from popheal.engine.drive import Start
+    from popheal.engine.triage import Triage
     from popheal.journal import Journal
 
 
-def heal(
-    alert: Alert,
-    backend: Backend,
-    *,
-    policy: Policy | None = None,
-    clock: Clock | None = None,
-    observers: Sequence[Observer] = (),
-    stop: Flag | None = None,
-    leave: Flag | None = None,
-    journal: Journal | None = None,
-    procedures: Mapping[str, Procedure] = PROCEDURES,
-    approver: Approver | None = None,
-) -> Report:
-    """Verify an alert and carry out the runbook's procedure for what really fails.
+T = TypeVar("T")
 
-    Args:
-        alert: What to answer.
-        backend: What reaches the Exchange organisation.
-        policy: How far to go; safe by default.
+
+def _with_shipped(given: Mapping[str, Procedure]) -> Mapping[str, Procedure]:
+    """The tables to follow: those given, and the shipped ones for the names that are missing."""
+    for name in given:
+        if name not in PROCEDURES:
+            raise UnknownName(kind="procedure", name=name, known=PROCEDURES)
+    return {**PROCEDURES, **given}
+
+
+@frozen
+class Healer:
+    """Answers alerts of one organisation. It has no state of its own: use it as often as you like.
+
+    Attributes:
+        backend: What reaches the Exchange organisation. The asynchronous methods take either
+            kind; a synchronous one's methods are then called in a worker thread, one at a time.
+        policy: How far to go; safe by default. For :meth:`resume`, None means what was allowed
+            when the healing began.
         clock: Time; by default the backend's own ``clock`` if it has one (a simulated
             organisation does), else the wall clock.
+        journal: Where it is written down before and after each effect, so that it can be resumed
+            after a crash; by default one in the memory of this process.
         observers: Called with each :class:`~popheal.reports.events.Event` as it happens.
-        stop: Set it, from any thread, to stop: from then on only restoring actions.
-        leave: Set it, from any thread, to break off before the next call, as a crash would but
-            in good order: nothing is put back, and whoever has the journal can go on.
-        journal: Where it is written down before and after each effect, so that it can be gone
-            on with after a crash; by default one in the memory of this process.
-        procedures: The tables to follow, by the names that the catalogue uses.
         approver: Asked where the policy wants a person's approval, see
             :class:`~popheal.engine.approval.ApprovalRequest`. Without one, or where it does not
             decide, the healing waits for an answer in the journal, if that is a file.
-
-    Returns:
-        The report, whatever happened: failures of the backend are part of it.
+        procedures: Tables to follow instead of the shipped ones, by their names: ``mailbox``,
+            ``client_access``, ``proxy``, ``command_time``.
 
     Raises:
-        UnknownName: If the organisation has no such server; nothing was done.
-        JournalError: If the journal can't be written. Nothing was done from then on; what had
-            been done is in the journal, and :func:`resume` goes on with it.
-        Left: If ``leave`` was set.
-
-    A first Ctrl-C during a call or a pause does what ``stop`` does; a second one breaks off and
-    leaves things as they are. A program that can handle signals should set ``stop`` in its
-    handler instead, which never breaks off a remote command.
+        UnknownName: If ``procedures`` has a name that no monitor asks for.
     """
-    from popheal.engine.healing import healing
 
-    journal = journal or _process_journal()
-    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
-    return pump(healing(session, alert, journal), backend, session)
+    backend: AsyncBackend | Backend
+    policy: Policy | None = field(default=None, kw_only=True)
+    clock: Clock | None = field(default=None, kw_only=True)
+    journal: Journal | None = field(default=None, kw_only=True)
+    observers: Sequence[Observer] = field(default=(), kw_only=True)
+    approver: Approver | None = field(default=None, kw_only=True)
+    procedures: Mapping[str, Procedure] = field(
+        default=PROCEDURES, converter=_with_shipped, kw_only=True
+    )
+
+    def heal(self, alert: Alert, *, control: Control | None = None) -> Report:
+        """Verify an alert and carry out the runbook's procedure for what really fails.
+
+        Args:
+            alert: What to answer.
+            control: Lets others stop the healing, or take it away from this process.
+
+        Returns:
+            The report, whatever happened: failures of the backend are part of it.
+
+        Raises:
+            UnknownName: If the organisation has no such server; nothing was done.
+            JournalError: If the journal can't be written. Nothing was done from then on; what
+                had been done is in the journal, and :meth:`resume` continues it.
+            Detached: If ``control.detach()`` was called.
+
+        A first Ctrl-C during a call or a pause does what ``control.cancel()`` does; a second one
+        breaks off and leaves things as they are. A program that can handle signals should call
+        that in its handler instead, which never breaks off a remote command.
+        """
+        context = self._context(alert.server, control)
+        return self._drive(self._begin(context, alert), context)
+
+    async def aheal(self, alert: Alert, *, control: Control | None = None) -> Report:
+        """Like :meth:`heal`, without blocking the event loop.
+
+        If the task is cancelled, restoring actions are still carried out before the cancellation
+        goes through; a second cancellation breaks off.
+        """
+        context = self._context(alert.server, control)
+        return await self._adrive(self._begin(context, alert), context)
+
+    def resume(self, healing: str, *, control: Control | None = None) -> Report:
+        """Resume a healing whose process has died; it looks before it repeats any effect.
+
+        What was approved before still is, if it has not expired. A run whose table has changed
+        pays its debts and is handed over.
+
+        Args:
+            healing: Its id (``journal.healings(unfinished=True)`` has them), or that of a run.
+            control: As for :meth:`heal`.
+
+        Raises:
+            UnknownName: If the journal has no such unfinished healing.
+            AlreadyRunning: If a living process is at work on it.
+            JournalError: As for :meth:`heal`.
+        """
+        context = self._context("", control)
+        return self._drive(self._take_over(context, healing), context)
+
+    async def aresume(self, healing: str, *, control: Control | None = None) -> Report:
+        """Like :meth:`resume`, without blocking the event loop."""
+        context = self._context("", control)
+        return await self._adrive(self._take_over(context, healing), context)
+
+    def triage(self, alert: Alert) -> Report:
+        """Only verify (runbook: Verifying the issue still exists). Changes nothing.
+
+        A verified fault is reported as ``escalated``, since nothing was done about it.
+
+        Raises:
+            UnknownName: If the organisation has no such server.
+        """
+        context = self._context(alert.server)
+        return self._drive(self._triage(context, alert), context)[1]
+
+    async def atriage(self, alert: Alert) -> Report:
+        """Like :meth:`triage`, without blocking the event loop."""
+        context = self._context(alert.server)
+        return (await self._adrive(self._triage(context, alert), context))[1]
+
+    def plan(self, alert: Alert) -> Plan:
+        """Verify, and say what healing could do from here. Changes nothing.
+
+        Raises:
+            UnknownName: If the organisation has no such server.
+        """
+        context = self._context(alert.server)
+        return self._drive(self._plan(context, alert), context)
+
+    async def aplan(self, alert: Alert) -> Plan:
+        """Like :meth:`plan`, without blocking the event loop."""
+        context = self._context(alert.server)
+        return await self._adrive(self._plan(context, alert), context)
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _context(self, server: str, control: Control | None = None) -> HealingContext:
+        from popheal.engine.context import HealingContext
+
+        own: Clock | None = getattr(self.backend, "clock", None)
+        return HealingContext(
+            policy=self.policy or Policy(),
+            clock=self.clock or own or SystemClock(),
+            organisation=self.backend.organisation,
+            server=server,
+            procedures=self.procedures,
+            observers=tuple(self.observers),
+            control=control or Control(),
+            approver=self.approver,
+        )
+
+    def _begin(self, context: HealingContext, alert: Alert) -> Start[Report]:
+        from popheal.engine.healing import begin
+
+        return partial(begin, context, alert, self._journal(), uuid.uuid4().hex[:12])
+
+    def _take_over(self, context: HealingContext, healing: str) -> Start[Report]:
+        from popheal.engine.healing import take_over
+
+        return partial(take_over, context, healing, self._journal(), self.policy)
+
+    def _triage(self, context: HealingContext, alert: Alert) -> Start[tuple[Triage, Report]]:
+        from popheal.engine.healing import triage_only
+
+        return partial(triage_only, context, alert)
+
+    def _plan(self, context: HealingContext, alert: Alert) -> Start[Plan]:
+        from popheal.engine.planning import plan_only
+
+        return partial(plan_only, context, alert)
+
+    def _journal(self) -> Journal:
+        from popheal.journal import process_journal
+
+        return self.journal or process_journal()
+
+    def _drive(self, start: Start[T], context: HealingContext) -> T:
+        from popheal.engine.drive import drive
+
+        return drive(start, self.backend, context)
+
+    async def _adrive(self, start: Start[T], context: HealingContext) -> T:
+        from popheal.engine.drive import adrive
+
+        return await adrive(start, self.backend, context)
 
 
-def resume(
-    run: str,
-    backend: Backend,
-    *,
-    journal: Journal,
-    policy: Policy | None = None,
-    clock: Clock | None = None,
-    observers: Sequence[Observer] = (),
-    stop: Flag | None = None,
-    leave: Flag | None = None,
-    procedures: Mapping[str, Procedure] = PROCEDURES,
-    approver: Approver | None = None,
+class Settings(TypedDict, total=False):
+    """What a :class:`Healer` takes besides the backend."""
+
+    policy: Policy | None
+    clock: Clock | None
+    journal: Journal | None
+    observers: Sequence[Observer]
+    approver: Approver | None
+    procedures: Mapping[str, Procedure]
+
+
+def heal(
+    alert: Alert, backend: Backend, *, control: Control | None = None, **settings: Unpack[Settings]
 ) -> Report:
-    """Go on with a healing whose process has died; it looks before it repeats any effect.
-
-    Args:
-        run: Its id, or that of one of its runs (``journal.healings(unfinished=True)`` has them).
-        backend: What reaches the organisation.
-        journal: Where it was written down.
-        policy: How far to go from now on; None for what was allowed when it began.
-        clock: As for :func:`heal`, like the rest.
-        observers: Likewise.
-        stop: Likewise.
-        leave: Likewise.
-        procedures: Likewise. A run whose table has changed pays its debts and is handed over.
-        approver: As for :func:`heal`. What was approved before still is, if it has not expired.
-
-    Raises:
-        UnknownName: If the journal has no such unfinished healing.
-        StillRunning: If a living process is at work on it.
-        JournalError: As for :func:`heal`.
-    """
-    from popheal.engine.healing import resuming
-
-    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
-    return pump(resuming(session, run, journal, policy), backend, session)
-
-
-def triage(
-    alert: Alert,
-    backend: Backend,
-    *,
-    policy: Policy | None = None,
-    clock: Clock | None = None,
-    observers: Sequence[Observer] = (),
-) -> Report:
-    """Only verify (runbook: Verifying the issue still exists). Changes nothing.
-
-    A verified fault is reported as ``escalated``, since nothing was done about it.
-
-    Raises:
-        UnknownName: If the organisation has no such server.
-    """
-    from popheal.engine.healing import triaging
-
-    session = _session(backend, policy, clock, observers)
-    return pump(triaging(session, alert), backend, session)[1]
-
-
-def plan(
-    alert: Alert,
-    backend: Backend,
-    *,
-    policy: Policy | None = None,
-    clock: Clock | None = None,
-    observers: Sequence[Observer] = (),
-) -> Plan:
-    """Verify, and say what healing could do from here. Changes nothing.
-
-    Raises:
-        UnknownName: If the organisation has no such server.
-    """
-    from popheal.engine.planning import planning
-
-    session = _session(backend, policy, clock, observers)
-    return pump(planning(session, alert), backend, session)
+    """:meth:`Healer.heal`, for a single alert."""
+    return Healer(backend, **settings).heal(alert, control=control)
 
 
 async def aheal(
     alert: Alert,
     backend: AsyncBackend | Backend,
     *,
-    policy: Policy | None = None,
-    clock: Clock | None = None,
-    observers: Sequence[Observer] = (),
-    stop: Flag | None = None,
-    leave: Flag | None = None,
-    journal: Journal | None = None,
-    procedures: Mapping[str, Procedure] = PROCEDURES,
-    approver: Approver | None = None,
+    control: Control | None = None,
+    **settings: Unpack[Settings],
 ) -> Report:
-    """Like :func:`heal`, without blocking the event loop.
+    """:meth:`Healer.aheal`, for a single alert."""
+    return await Healer(backend, **settings).aheal(alert, control=control)
 
-    A synchronous backend's methods are called in one worker thread, one at a time. If the task
-    is cancelled, restoring actions are still carried out before the cancellation goes through;
-    a second cancellation breaks off.
-    """
-    from popheal.engine.healing import healing
 
-    journal = journal or _process_journal()
-    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
-    return await apump(healing(session, alert, journal), backend, session)
+def resume(
+    healing: str, backend: Backend, *, control: Control | None = None, **settings: Unpack[Settings]
+) -> Report:
+    """:meth:`Healer.resume`, for a single healing; ``journal`` must be given."""
+    return Healer(backend, **settings).resume(healing, control=control)
 
 
 async def aresume(
-    run: str,
+    healing: str,
     backend: AsyncBackend | Backend,
     *,
-    journal: Journal,
-    policy: Policy | None = None,
-    clock: Clock | None = None,
-    observers: Sequence[Observer] = (),
-    stop: Flag | None = None,
-    leave: Flag | None = None,
-    procedures: Mapping[str, Procedure] = PROCEDURES,
-    approver: Approver | None = None,
+    control: Control | None = None,
+    **settings: Unpack[Settings],
 ) -> Report:
-    """Like :func:`resume`, without blocking the event loop."""
-    from popheal.engine.healing import resuming
+    """:meth:`Healer.aresume`, for a single healing; ``journal`` must be given."""
+    return await Healer(backend, **settings).aresume(healing, control=control)
 
-    session = _session(backend, policy, clock, observers, stop, leave, procedures, approver)
-    return await apump(resuming(session, run, journal, policy), backend, session)
+
+def triage(alert: Alert, backend: Backend, **settings: Unpack[Settings]) -> Report:
+    """:meth:`Healer.triage`, for a single alert."""
+    return Healer(backend, **settings).triage(alert)
 
 
 async def atriage(
-    alert: Alert,
-    backend: AsyncBackend | Backend,
-    *,
-    policy: Policy | None = None,
-    clock: Clock | None = None,
-    observers: Sequence[Observer] = (),
+    alert: Alert, backend: AsyncBackend | Backend, **settings: Unpack[Settings]
 ) -> Report:
-    """Like :func:`triage`, without blocking the event loop."""
-    from popheal.engine.healing import triaging
-
-    session = _session(backend, policy, clock, observers)
-    return (await apump(triaging(session, alert), backend, session))[1]
+    """:meth:`Healer.atriage`, for a single alert."""
+    return await Healer(backend, **settings).atriage(alert)
 
 
-def _session(
-    backend: AsyncBackend | Backend,
-    policy: Policy | None,
-    clock: Clock | None,
-    observers: Sequence[Observer],
-    stop: Flag | None = None,
-    leave: Flag | None = None,
-    procedures: Mapping[str, Procedure] = PROCEDURES,
-    approver: Approver | None = None,
-) -> HealingContext:
-    from popheal.engine.context import HealingContext
-
-    own: Clock | None = getattr(backend, "clock", None)
-    return HealingContext(
-        policy=policy or Policy(),
-        clock=clock or own or SystemClock(),
-        organisation=backend.organisation,
-        procedures=procedures,
-        observers=tuple(observers),
-        stop=stop or Flag(),
-        leave=leave or Flag(),
-        approver=approver,
-    )
+def plan(alert: Alert, backend: Backend, **settings: Unpack[Settings]) -> Plan:
+    """:meth:`Healer.plan`, for a single alert."""
+    return Healer(backend, **settings).plan(alert)
 
 
-def _process_journal() -> Journal:
-    from popheal.journal import process_journal
-
-    return process_journal()
+async def aplan(
+    alert: Alert, backend: AsyncBackend | Backend, **settings: Unpack[Settings]
+) -> Plan:
+    """:meth:`Healer.aplan`, for a single alert."""
+    return await Healer(backend, **settings).aplan(alert)

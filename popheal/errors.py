@@ -1,4 +1,4 @@
-"""Every error popheal raises.
+"""Every error that popheal raises to those who call it.
 
 Each error has fields, and its sentence is derived from them: what was tried, on which
 server, what was seen, and the operator's next step. No error ever holds a secret.
@@ -133,6 +133,37 @@ class ConfigurationError(PophealError):
         return f"{self.source}: {self.problem}"
 
 
+class InvalidValue(ConfigurationError, ValueError):
+    """A value is not what it may be, in a file, in JSON, or given by a program.
+
+    Attributes:
+        path: The keys that lead to it, its own the last; a number counts the entries of a list,
+            from 0. An empty key at the end means the table itself.
+        seen: What is wrong with it, after its name.
+    """
+
+    def __init__(
+        self, *, source: str, path: tuple[str | int, ...], seen: str, next_step: str = ""
+    ) -> None:
+        self.path = path
+        self.seen = seen
+        super().__init__(
+            source=source, problem=f"{_place(path)} {seen}".lstrip(), next_step=next_step
+        )
+
+
+def _place(path: tuple[str | int, ...]) -> str:
+    """A key, for people: ``[faults[1].cure] restarts``."""
+    names: list[str] = []
+    for part in path:
+        if isinstance(part, int):
+            names[-1] += f"[{part + 1}]"
+        else:
+            names.append(part)
+    *tables, key = names or ["it"]
+    return f"[{'.'.join(tables)}] {key}".rstrip() if tables else key
+
+
 class JournalError(PophealError):
     """The journal can't be read or written, so nothing more is done: no effect without it.
 
@@ -162,7 +193,7 @@ class Fenced(JournalError):
         self.healing = healing
         super().__init__(
             journal=journal,
-            problem=f"says that another process has taken over run {healing}, or ended it",
+            problem=f"says that another process has taken over healing {healing}, or ended it",
             next_step=f"This process has stopped. See how it goes on: popheal show {healing}.",
         )
 
@@ -180,11 +211,11 @@ class Detached(PophealError):
         self.next_step = f"Go on with it: popheal resume {run}." if run else ""
 
     def sentence(self) -> str:
-        return f"Run {self.run} was left as it is" if self.run else "Left before anything began"
+        return f"Healing {self.run} was left as it is" if self.run else "Left before anything began"
 
 
 class AlreadyRunning(PophealError):
-    """A healing can't be gone on with, as a living process is at work on it.
+    """A healing can't be resumed, as a living process is at work on it.
 
     Attributes:
         healing: The healing.
@@ -202,7 +233,25 @@ class AlreadyRunning(PophealError):
         )
 
     def sentence(self) -> str:
-        return f"Run {self.healing} on {self.server} is being carried out by {self.owner}"
+        return f"Healing {self.healing} on {self.server} is being carried out by {self.owner}"
+
+
+class AlreadyEnded(UnknownName):
+    """A healing can't be resumed or stopped, as it has ended.
+
+    Attributes:
+        server: The server it healed.
+        how: Its verdict, and when it ended.
+    """
+
+    def __init__(self, *, healing: str, server: str, how: str) -> None:
+        self.server = server
+        self.how = how
+        super().__init__(kind="unfinished healing", name=healing)
+        self.next_step = f"See: popheal show {healing}"
+
+    def sentence(self) -> str:
+        return f"Healing {self.name} on {self.server} has ended already ({self.how})"
 
 
 class ApprovalNotPending(PophealError):
@@ -210,7 +259,7 @@ class ApprovalNotPending(PophealError):
 
     Attributes:
         journal: The journal's path.
-        run: The run, as given.
+        run: The run or the healing, as given.
         plan: The plan's hash, as given.
         problem: Why not.
     """
@@ -224,7 +273,7 @@ class ApprovalNotPending(PophealError):
         self.next_step = f"See how it stands: popheal show {run} --journal {journal}."
 
     def sentence(self) -> str:
-        return f"Plan {self.plan} of run {self.run} can't be answered: {self.problem}"
+        return f"Plan {self.plan} of {self.run} can't be answered: {self.problem}"
 
 
 class BackendError(PophealError):
@@ -282,3 +331,46 @@ class Unreadable(BackendError):
     """An answer came that can't be understood. Counts as "could not tell"."""
 
     default_next_step = "Compare the answer with what your Exchange version is expected to return."
+
+
+class NotDelivered(PophealError):
+    """A report did not reach everybody. It may have reached some, or may still arrive.
+
+    Attributes:
+        problems: What is known of each failure; URLs are told apart by their numbers.
+    """
+
+    next_step = "Everything that was to be sent is in the report."
+
+    def __init__(self, *, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(*self.problems)
+
+    def sentence(self) -> str:
+        return f"Not delivered: {'; '.join(self.problems)}"
+
+
+class GraphvizMissing(PophealError):
+    """The picture needs Graphviz's program ``dot``, and it isn't installed."""
+
+    next_step = "Install Graphviz (Debian: apt install graphviz), or ask for 'dot' or 'mermaid'."
+
+    def sentence(self) -> str:
+        return "The program 'dot' was not found"
+
+
+class DrawingFailed(PophealError):
+    """Graphviz's program ``dot`` ran and failed.
+
+    Attributes:
+        said: What it wrote about it.
+    """
+
+    next_step = "Ask for the format 'dot' and see what your version of Graphviz dislikes in it."
+
+    def __init__(self, *, said: str) -> None:
+        self.said = said
+        super().__init__(said)
+
+    def sentence(self) -> str:
+        return f"The program 'dot' failed: {self.said}"

@@ -16,37 +16,18 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from popheal.errors import ConfigurationError, PophealError
+from popheal.errors import ConfigurationError, NotDelivered
 from popheal.reports.events import Event
 from popheal.reports.handover import HANDED_OVER
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
 from popheal.util.secrets import Secret
 
-#: What apprise calls a verdict; some services show it as a colour. The others are a success.
-_TYPES: Final = {
-    Verdict.ESCALATED: "failure",
-    Verdict.HELD: "warning",
-    Verdict.UNKNOWN: "warning",
-    Verdict.CANCELLED: "warning",
-}
 
-
-class NotDelivered(PophealError):
-    """A report did not reach everybody. It may have reached some, or may still arrive.
-
-    Attributes:
-        problems: What is known of each failure; URLs are told apart by their numbers.
-    """
-
-    next_step = "Everything that was to be sent is in the report."
-
-    def __init__(self, *, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(*self.problems)
-
-    def sentence(self) -> str:
-        return f"Not delivered: {'; '.join(self.problems)}"
+def _type_of(verdict: Verdict) -> str:
+    """What apprise calls a verdict; some services show it as a colour."""
+    bad = "failure" if verdict is Verdict.ESCALATED else "warning"
+    return "success" if verdict.good else bad
 
 
 def _unusable(problem: str, next_step: str = "") -> ConfigurationError:
@@ -118,7 +99,7 @@ class Notifier:
         message = {
             "title": title(report),
             "body": report.to_markdown(),
-            "notify_type": _TYPES.get(report.verdict, "success"),
+            "notify_type": _type_of(report.verdict),
             "body_format": "markdown",
         }
         deliveries = [_Delivery(url, message) for url in self.urls]

@@ -14,7 +14,7 @@ from popheal.journal.database import Database
 from popheal.journal.entries import Kind
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
-from popheal.tables.debts import Debt, DebtKind, DebtStatus
+from popheal.tables.debts import Debt
 from popheal.tables.table import Verdict
 
 _KINDS: Final = {one.value for one in Kind}
@@ -131,16 +131,7 @@ def _run_then(data: Mapping[str, Any]) -> RunThen:
         mailbox_role=bool(run["mailbox_role"]),
         state=run["state"],
         path=tuple(run["path"]),
-        debts=tuple(
-            Debt(
-                kind=DebtKind(one["kind"]),
-                server=one["server"],
-                prior=one["prior"],
-                status=DebtStatus(one["status"]),
-                unclear=one["unclear"],
-            )
-            for one in run["debts"]
-        ),
+        debts=tuple(map(Debt.from_json, run["debts"])),
         boot_at_start=_perhaps(memory.get("boot_at_start")),
         passed_on_boot=_perhaps(memory.get("passed_on_boot")),
         changed_at=_perhaps(memory.get("changed_at")),

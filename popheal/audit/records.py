@@ -13,7 +13,7 @@ from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
 from popheal.journal.entries import Kind
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
-from popheal.tables.debts import Debt, DebtKind, DebtStatus
+from popheal.tables.debts import Debt, DebtKind
 from popheal.tables.table import Procedure, Verdict
 
 #: The tables that this popheal knows, by hash.
@@ -63,9 +63,7 @@ class RunThen:
 
     def owes(self, kind: DebtKind) -> Debt | None:
         """The debt of that kind that is still owed."""
-        return next(
-            (one for one in self.debts if one.kind is kind and one.status is DebtStatus.OWED), None
-        )
+        return next((one for one in self.debts if one.is_owed(kind)), None)
 
 
 @frozen(kw_only=True, eq=False)

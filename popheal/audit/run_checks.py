@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from popheal.audit.records import AuditEntry, RunStory
-from popheal.tables.actions import COULD_NOT_TELL
+from popheal.exchange.interpret import booted_since
+from popheal.tables.actions import ACTIONS
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
+from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
 from popheal.tables.table import Verdict
 
 #: What breaks a property: the entry at fault, if it is a single one, and a sentence.
 Found = Iterator[tuple[AuditEntry | None, str]]
 RunCheck = Callable[[RunStory], Found]
 
-#: Boot times of one boot may be told a little apart.
-_SAME_BOOT: Final = timedelta(seconds=30)
-LOOKS: Final = ("probe", "check_health")
-_ILL: Final = ("failed", "unhealthy")
-WELL: Final = ("succeeded", "healthy")
+LOOKS: Final = tuple(one.name for one in ACTIONS.values() if one.sees_pop)
 #: After these, an earlier look at POP says nothing any more.
-RESTARTS: Final = ("restart_service", "reload_pop3", "reboot")
+RESTARTS: Final = tuple(one.name for one in ACTIONS.values() if one.restarts or one.reboots)
 #: The effects that each action has.
-_EFFECTS: Final = {
-    "await_server": ("start_service",),
-    "drain": ("set_activation_disabled",),
-    "enable_protocol_logging": ("set_protocol_logging",),
-    "fail_back": ("set_activation_disabled", "move_database"),
-    "reboot": ("reboot",),
-    "reload_pop3": ("restart_service",),
-    "restart_service": ("restart_service",),
-    "restore_protocol_logging": ("set_protocol_logging",),
-}
-#: How an outcome says that what was to be done had been done by somebody else.
-_BY_OTHERS: Final = ("it has been restarted meanwhile", "somebody else has put activation back")
-#: What each debt must have been tried to be paid with, and which effect incurs it.
+_EFFECTS: Final = {one.name: one.effects for one in ACTIONS.values() if one.effects}
+#: How version 0.1.0 said that what was to be done had been done by somebody else: in a sentence.
+_BY_OTHERS_IN_0_1_0: Final = (
+    "it has been restarted meanwhile",
+    "somebody else has put activation back",
+)
+#: Which effect incurs each debt, and which action pays it.
 _PAYMENT: Final = {
-    DebtKind.PROTOCOL_LOGGING: ("set_protocol_logging", "reload_pop3"),
-    DebtKind.ACTIVATION_DISABLED: ("set_activation_disabled", "fail_back"),
+    one.incurs: (
+        one.effects[0],
+        next(two.name for two in ACTIONS.values() if two.pays is one.incurs),
+    )
+    for one in ACTIONS.values()
+    if one.incurs
 }
+
+
+def _saw_it_fail(look: AuditEntry) -> bool:
+    return not outcome_of(look.outcome).good and look.outcome != COULD_NOT_TELL
 
 
 def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[AuditEntry]:
@@ -96,7 +96,7 @@ def restarted_at_most_once(run: RunStory) -> Found:
         if before is None or "booted_at" not in line.data:
             continue
         booted = datetime.fromisoformat(line.data["booted_at"])
-        if booted - before > _SAME_BOOT:
+        if booted_since(before, booted):
             yield line, f"{line.server} was to be restarted although it had been since triage"
 
 
@@ -107,7 +107,7 @@ def service_was_tried_first(run: RunStory) -> Found:
         look = run.last(*LOOKS, before=line.seq)
         if tried is None or tried.outcome not in ("done", "failed"):
             yield line, f"{line.server} was to be restarted before its POP3 service was"
-        elif look is None or look.seq < tried.seq or look.outcome not in _ILL:
+        elif look is None or look.seq < tried.seq or not _saw_it_fail(look):
             yield (
                 line,
                 (
@@ -168,7 +168,8 @@ def _must_have_acted(line: AuditEntry) -> bool:
     """Whether what came of an action could not have come without its effect."""
     if line.what not in _EFFECTS or line.outcome not in ("done", "failed"):
         return False
-    if str(line.data["step"].get("detail", "")).startswith(_BY_OTHERS):
+    said = str(line.data["step"].get("detail", ""))
+    if line.data.get("by_others") or said.startswith(_BY_OTHERS_IN_0_1_0):
         return False
     if line.what in ("enable_protocol_logging", "restore_protocol_logging", "reload_pop3"):
         # Where logging had been on before, nothing is to be done, and nothing is owed; and where
@@ -187,7 +188,7 @@ def only_where_it_fails(run: RunStory) -> Found:
         look = run.last(*LOOKS, before=line.seq)
         if not run.found:
             yield line, f"{line.what} on {line.server}, where no failure had been verified"
-        elif look and look.outcome not in _ILL:
+        elif look and not _saw_it_fail(look):
             yield line, f"{line.what} on {line.server}, where POP was last seen as: {look.outcome}"
         elif is_stale(run, look, line.seq):
             yield line, f"{line.what} on {line.server}, where POP was not looked at since a restart"
@@ -247,7 +248,7 @@ def _passed_on(line: AuditEntry, boot: AuditEntry) -> bool:
     if passed is None:
         return False
     booted = boot.then.changed_at if boot.then and boot.what == "await_server" else None
-    return booted is None or passed >= booted - _SAME_BOOT
+    return booted is None or not booted_since(passed, booted)
 
 
 def only_what_we_set(run: RunStory) -> Found:

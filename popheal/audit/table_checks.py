@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Final
 
 from attrs import frozen
 
 from popheal.audit.records import AuditEntry, RunStory, RunThen
-from popheal.audit.run_checks import LOOKS, RESTARTS, WELL, Found, is_stale, waited
+from popheal.audit.run_checks import LOOKS, RESTARTS, Found, is_stale, waited
 from popheal.engine.run import GUARD_OF_DEBT
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal.entries import Kind
-from popheal.tables.actions import COULD_NOT_TELL, Action
+from popheal.tables.actions import Action
 from popheal.tables.debts import Debt, DebtStatus
+from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
 from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
 from popheal.verify.checks import outlook_of
-from popheal.verify.contracts import CONTRACTS
-
-#: What justifies to give up, where no contract says it.
-_REASONS: Final = ("failed", "refused", COULD_NOT_TELL)
 
 
 def ended_at_an_ending(run: RunStory) -> Found:
@@ -145,6 +141,11 @@ def outcomes_are_handled(run: RunStory) -> Found:
             yield move.line, f"{move.line.what} came to {move.outcome}, which the table lacks"
 
 
+def _saw_it_work(line: AuditEntry) -> bool:
+    """Whether it says that POP was looked at, and seen to work."""
+    return line.what in LOOKS and outcome_of(line.outcome).good
+
+
 @cache
 def _hopeless(table: Procedure) -> frozenset[str]:
     return outlook_of(table).hopeless
@@ -156,13 +157,11 @@ def given_up_for_a_reason(run: RunStory) -> Found:
         lost = _hopeless(move.table)
         if move.outcome == CANCEL or move.target not in lost or move.source in lost:
             continue
-        contract = CONTRACTS.get(str(move.action)) or CONTRACTS.get(move.action.name)
-        reasons = contract.reasons if contract else _REASONS
-        last_resort = contract.last_resort if contract else ()
         is_last = run.last("reboot", before=move.line.seq) or any(
-            one.outcome in WELL for one in run.outcomes if one.seq < move.line.seq
+            _saw_it_work(one) for one in run.outcomes if one.seq < move.line.seq
         )
-        good = move.outcome in reasons or (move.outcome in last_resort and is_last)
+        action = move.action
+        good = move.outcome in action.reasons or (move.outcome in action.last_resort and is_last)
         if not good and not move.cut_short:
             yield (
                 move.line,
@@ -174,7 +173,7 @@ def verdict_of_the_run_is_true(run: RunStory) -> Found:
     """P22, the part of one run: recovered only if seen well; cancelled exactly if stopped."""
     if run.verdict is Verdict.RECOVERED:
         look, restart = run.last(*LOOKS), run.last(*RESTARTS)
-        if look is None or look.outcome not in WELL or is_stale(run, look, None):
+        if look is None or not _saw_it_work(look) or is_stale(run, look, None):
             yield None, f"{run.then.server} is said to have recovered, but was not last seen well"
         elif look.what == "check_health" and restart and not waited(run, restart, look):
             yield look, "it is said to have recovered, but there was no wait after the restart"

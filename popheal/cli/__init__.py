@@ -1,4 +1,4 @@
-"""The command line. Needs the extra ``popheal[cli]``; nothing else of popheal imports it."""
+"""The command line. Needs the extra ``popheal[cli]``; nothing that a program imports needs it."""
 
 from __future__ import annotations
 

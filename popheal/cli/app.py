@@ -10,19 +10,19 @@ from typing import Any, Final, NoReturn
 import click
 
 import popheal as library
+from popheal.cli.commands.approve import approve
 from popheal.cli.commands.check_journal import check_journal
 from popheal.cli.commands.diagram import diagram, procedures
 from popheal.cli.commands.heal import heal, plan, triage
-from popheal.cli.commands.journal import export, runs, show
+from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
 from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
-from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE
-from popheal.cli.journal_option import CONFIG_VARIABLE, status_of
+from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE, of_journal_error
 from popheal.cli.logging import is_verbose, print_traceback, verbose_option
-from popheal.cli.prompt import approve
+from popheal.cli.options import CONFIG_VARIABLE
 from popheal.cli.render.console import say, silence
 from popheal.cli.signals import BrokenOff
 from popheal.errors import AlreadyRunning, JournalError, PophealError, UnknownName
@@ -118,7 +118,7 @@ def _is_the_configuration(param: click.Parameter | None) -> bool:
 def _explained(error: PophealError) -> int:
     say(_unknown(error) if isinstance(error, UnknownName) else str(error))
     if isinstance(error, JournalError):
-        return status_of(error)
+        return of_journal_error(error)
     return HELD if isinstance(error, AlreadyRunning) else USAGE
 
 
@@ -170,6 +170,7 @@ for _command in (
     heal,
     approve,
     watch,
+    healings,
     runs,
     show,
     export,
@@ -181,4 +182,4 @@ for _command in (
     verify,
     check_journal,
 ):
-    popheal.add_command(_command)
+    popheal.add_command(verbose_option(_command))

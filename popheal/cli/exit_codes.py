@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import Final
 
+from popheal.errors import Fenced, JournalError
 from popheal.tables.table import Verdict
 
 #: Wrong usage or configuration: nothing was done, and nothing is on standard output.
@@ -16,23 +18,31 @@ INPUT_OUTPUT: Final = 74
 #: Broken off by a person: what was begun is not undone.
 BROKEN_OFF: Final = 130
 
-OF_VERDICT: Final = {
-    Verdict.NOTHING_WRONG: 0,
-    Verdict.TRANSIENT: 0,
-    Verdict.RECOVERED: 0,
-    Verdict.ESCALATED: 1,
-    Verdict.CANCELLED: 1,
-    Verdict.HELD: 3,
-    Verdict.UNKNOWN: 4,
-}
-HELD: Final = OF_VERDICT[Verdict.HELD]
+HELD: Final = Verdict.HELD.exit_status
 #: A person is needed.
-NEEDED: Final = OF_VERDICT[Verdict.ESCALATED]
+NEEDED: Final = Verdict.ESCALATED.exit_status
 
 #: Of several healings, the first of these that one ended with.
-_WORST_FIRST: Final = (NEEDED, OF_VERDICT[Verdict.UNKNOWN], HELD, 0)
+_WORST_FIRST: Final = (NEEDED, Verdict.UNKNOWN.exit_status, HELD, 0)
 
 
 def worst(statuses: Iterable[int]) -> int:
     """One status for several healings: 1 before 4 before 3 before 0; 0 for none."""
     return min(statuses, key=_WORST_FIRST.index, default=0)
+
+
+#: What the system says where another path is what it takes.
+_ANOTHER_PATH: Final = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+
+
+def of_journal_error(error: JournalError) -> int:
+    """Another path would do, reading or writing failed, or another process has it."""
+    if isinstance(error, Fenced):
+        return HELD
+    cause = error.__context__
+    if type(cause).__module__ == "sqlite3":
+        name = getattr(cause, "sqlite_errorname", "")
+        return USAGE if name.startswith("SQLITE_NOTADB") else INPUT_OUTPUT
+    if isinstance(cause, OSError):
+        return USAGE if cause.errno in _ANOTHER_PATH else INPUT_OUTPUT
+    return USAGE

@@ -7,32 +7,28 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Final
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 _KEY = "popheal.verbose"
-
-
-def verbose_option(command: Command) -> Command:
-    """Add ``-v`` to a command."""
-    return click.option(
-        "-v",
-        "--verbose",
-        is_flag=True,
-        expose_value=False,
-        callback=_remember,
-        help="Log every event to standard error; with a traceback should popheal itself fail.",
-    )(command)
 
 
 def _remember(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not context.meta.get(_KEY):
         context.meta[_KEY] = True
         _configure()
+
+
+#: ``-v``, which every command takes.
+verbose_option: Final = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember,
+    help="Log every event to standard error; with a traceback should popheal itself fail.",
+)
 
 
 def is_verbose(context: click.Context | None) -> bool:

@@ -1,24 +1,18 @@
-"""``approve``, and asking at the terminal: a person says whether a plan may be carried out."""
+"""Asking at the terminal: a person says whether a plan may be carried out."""
 
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import queue
-import socket
 import sys
 from functools import cache
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
-import click
-
-from popheal.cli.commands.heal import json_option
-from popheal.cli.journal_option import find, journal_options, open_journal
-from popheal.cli.logging import verbose_option
-from popheal.cli.render.console import answer_json, answer_text, clean, say
+from popheal.cli.render.console import say
+from popheal.cli.session import approve_command
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from popheal.engine.approval import ApprovalRequest, Approver
@@ -26,52 +20,6 @@ if TYPE_CHECKING:
 #: Seconds between two looks whether an answer is still wanted.
 _PIECE: Final = 0.25
 _YES: Final = ("y", "yes")
-
-
-@click.command(short_help="Approve the plan that a run waits with, or refuse it.")
-@click.argument("run")
-@click.option("--plan", required=True, metavar="HASH", help="The plan that is meant: no other.")
-@click.option("--refuse", is_flag=True, help="Refuse it. The run then escalates, or is held.")
-@journal_options
-@json_option
-@verbose_option
-def approve(
-    run: str, plan: str, journal: Path | None, config: Path | None, *, refuse: bool, as_json: bool
-) -> int:
-    """Approve the plan that RUN waits with.
-
-    The run, the plan's hash and what the plan could do are told where the healing was started,
-    and by popheal show RUN. The answer counts once, and only until the question expires.
-
-    \b
-      popheal approve 5f0c2a9b1d3e.1 --plan 9f86d081884c7d65 \\
-        --config popheal.toml
-      popheal approve 5f0c2a9b1d3e.1 --plan 9f86d081884c7d65 \\
-        --journal journal.db --refuse
-    """
-    with open_journal(journal, config) as opened:
-        find(opened, run)
-        question = opened.approve(run, plan, granted=not refuse, by=_who())
-    if as_json:
-        from popheal.util.serialize import to_jsonable
-
-        answer_json(to_jsonable(question))
-    else:
-        done = "refused" if refuse else "approved"
-        answer_text(f"Plan {question.plan} of run {question.run} on {question.server}: {done}.")
-    return 0
-
-
-def _who() -> str:
-    """Who answers, as far as this machine knows."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        name = "somebody"
-    return f"{name} on {socket.gethostname()}"
-
-
-# --- asking --------------------------------------------------------------------------------------
 
 
 def approver_here(*, journal: bool) -> Approver | None:
@@ -85,10 +33,11 @@ def _at_a_terminal() -> bool:
 
 def ask_here(request: ApprovalRequest) -> bool | None:
     """An approver: asks the person at the terminal, else says how to answer from elsewhere."""
-    elsewhere = _how_to_answer(request)
+    journal, plan = request.journal, request.plan.hash
+    elsewhere = approve_command(request.run, plan, journal) if journal else ""
     if not _at_a_terminal():
         if elsewhere:
-            until = f"{request.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+            until = f"{moment(request.expires_at)}"
             say(
                 f"Run {request.run} on {request.server} waits for an approval of "
                 f"{_summary(request)}, until {until}. To give it: {elsewhere}"
@@ -97,15 +46,6 @@ def ask_here(request: ApprovalRequest) -> bool | None:
     for line in _lines(request, elsewhere):
         sys.stderr.write(f"{line}\n")
     return _typed(request)
-
-
-def _how_to_answer(request: ApprovalRequest) -> str:
-    if request.journal is None:
-        return ""
-    import shlex
-
-    path = shlex.quote(str(request.journal.absolute()))
-    return f"popheal approve {request.run} --plan {request.plan.hash} --journal {path}"
 
 
 def _summary(request: ApprovalRequest) -> str:
@@ -129,10 +69,10 @@ def _lines(request: ApprovalRequest, elsewhere: str) -> list[str]:
         ("At most", worst_of(plan)),
         ("Databases", databases_of(plan) or "none is active there"),
         ("Plan", f"{plan.hash}, of run {request.run}"),
-        ("Until", f"{request.expires_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Until", f"{moment(request.expires_at)}"),
         ("Or by", elsewhere),
     ]
-    return [f"{label:<10} {clean(text)}" for label, text in told if text]
+    return [f"{label:<10} {one_line(text)}" for label, text in told if text]
 
 
 def _typed(request: ApprovalRequest) -> bool | None:
@@ -150,10 +90,11 @@ def _typed(request: ApprovalRequest) -> bool | None:
 
 def _forget_what_was_typed(lines: queue.SimpleQueue[str]) -> None:
     """What was typed before the question is no answer to it."""
-    with contextlib.suppress(ImportError, OSError):
+    if sys.platform != "win32":  # which has no termios; there only whole lines are forgotten
         import termios
 
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     with contextlib.suppress(queue.Empty):
         while True:
             lines.get_nowait()

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final
 
 from popheal.cli.render.console import plain_wanted
+from popheal.engine.control import Control
 
 _STOPPING: Final = (
     "popheal: Stopping: protocol logging is put back; a server that was drained stays drained, "
@@ -30,10 +31,11 @@ class BrokenOff(BaseException):
 
 
 @contextlib.contextmanager
-def obeying(stop: threading.Event | None = None) -> Iterator[None]:
-    """While this lasts, the first SIGINT or SIGTERM sets ``stop``, and the next breaks off.
+def obeying(control: Control | None = None) -> Iterator[None]:
+    """While this lasts, the first SIGINT or SIGTERM says stop, and the next breaks
+    off.
 
-    Without ``stop``, which is for work that changes nothing, the first breaks off.
+    Without ``control``, which is for work that changes nothing, the first breaks off.
     Nothing is ever raised in the middle of an action by a first signal: a remote command that
     was cut short would leave nobody knowing whether it had worked.
     """
@@ -42,9 +44,9 @@ def obeying(stop: threading.Event | None = None) -> Iterator[None]:
         return
 
     def obey(_number: int, _frame: FrameType | None) -> None:
-        if stop is None or stop.is_set():
+        if control is None or control.cancelled:
             raise BrokenOff
-        stop.set()
+        control.cancel()
         _tell(_STOPPING)
 
     before = {number: signal.signal(number, obey) for number in (signal.SIGINT, signal.SIGTERM)}

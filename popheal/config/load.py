@@ -8,53 +8,41 @@ be right. Passwords are never in the file, and never in an error.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path as FilePath
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from attrs import evolve, field, fields, frozen, validators
+from attrs import evolve, field, frozen
 
 from popheal.backends.psrp.settings import (
-    AUTHS,
     Connection,
     PsrpSettings,
     exchange_connection,
     winrm_connection,
 )
-from popheal.errors import ConfigurationError
+from popheal.config.secret_source import SECRET_KEYS, SecretSource, variable
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
-from popheal.policy.policy import Policy, Timing
-from popheal.policy.windows import DAYS, InvalidWindow, Window
+from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
-from popheal.util.secrets import Secret
-from popheal.util.toml import (
-    BUDGET,
-    FLAG,
-    HOURS,
-    NUMBER,
-    PORT,
+from popheal.tables.timing import Timing
+from popheal.util.schema import (
     SECONDS,
     SERVERS,
-    SHARE,
-    TABLE,
     TEXT,
     TEXTS,
-    Keys,
-    Kind,
-    TomlFile,
-    Wallet,
-    is_flag,
+    Key,
+    Path,
+    Reader,
+    Rule,
+    Schema,
     is_text,
+    keys_of,
     one_of,
-    some_of,
-    tables_called,
-    variable,
+    without,
 )
-
-#: The keyring service that ``keyring = true`` means.
-KEYRING_SERVICE: Final = "popheal"
+from popheal.util.secrets import Secret
+from popheal.util.toml import TomlFile
 
 
 @frozen(kw_only=True)
@@ -67,9 +55,15 @@ class WatchSettings:
         retry: Seconds from the end of a healing to the next one of the same server, at least.
     """
 
-    servers: tuple[str, ...] = field(converter=tuple, validator=validators.min_len(1))
-    every: float = field(default=60.0, validator=validators.gt(0))
-    retry: float = field(default=900.0, validator=validators.gt(0))
+    servers: tuple[str, ...] = field(
+        converter=tuple, validator=SERVERS, metadata={"example": '["ex1.contoso.com"]'}
+    )
+    every: float = field(default=60.0, validator=SECONDS)
+    retry: float = field(default=900.0, validator=SECONDS)
+
+
+def _each_once(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    return tuple(dict.fromkeys(verdicts))
 
 
 @frozen(kw_only=True)
@@ -82,7 +76,13 @@ class NotifySettings:
     """
 
     urls: tuple[Secret, ...]
-    verdicts: tuple[Verdict, ...] = (Verdict.ESCALATED, Verdict.UNKNOWN, Verdict.CANCELLED)
+    verdicts: tuple[Verdict, ...] = field(
+        default=(Verdict.ESCALATED, Verdict.UNKNOWN, Verdict.CANCELLED),
+        converter=_each_once,
+        validator=Rule(
+            f"a list of some of {', '.join(one.value for one in Verdict)}", bool, raw=False
+        ),
+    )
 
 
 @frozen(kw_only=True)
@@ -101,7 +101,7 @@ class Config:
     source: str
     settings: PsrpSettings
     policy: Policy
-    journal: Path | None = None
+    journal: FilePath | None = None
     watch: WatchSettings | None = None
     notify: NotifySettings | None = None
 
@@ -111,7 +111,7 @@ class Config:
         return self.policy.timing
 
 
-def load_config(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration file.
 
     Args:
@@ -121,24 +121,22 @@ def load_config(path: str | Path, environ: Mapping[str, str] | None = None) -> C
     Raises:
         ConfigurationError: The file can't be read, or says something unknown or impossible.
     """
-    file = TomlFile.read(path)
-    tables = _checked(file)
+    reader = _reader(path)
+    tables = _tables(reader)
     policy = _policy(tables)
-    wallet = Wallet(file, os.environ if environ is None else environ)
-    settings = evolve(
-        _settings(file, tables, wallet), command_timeout=policy.timing.command_timeout
-    )
+    source = SecretSource(reader.document, os.environ if environ is None else environ)
+    settings = _settings(reader, tables, source)
     return Config(
-        source=file.name,
-        settings=settings,
+        source=reader.document.name,
+        settings=evolve(settings, command_timeout=policy.timing.command_timeout),
         policy=policy,
-        journal=_journal(file, tables),
-        watch=_watch(file, tables),
-        notify=_notify(file, tables, wallet),
+        journal=_journal(reader, tables),
+        watch=WatchSettings(**tables["watch"]) if tables["watch"] else None,
+        notify=_notify(reader, tables, source),
     )
 
 
-def load_policy(path: str | Path) -> Policy:
+def load_policy(path: str | FilePath) -> Policy:
     """Read only ``[policy]`` and ``[timing]`` of a configuration file.
 
     The other tables may be missing; their keys are checked, but no password is looked up.
@@ -146,10 +144,10 @@ def load_policy(path: str | Path) -> Policy:
     Raises:
         ConfigurationError: As for :func:`load_config`.
     """
-    return _policy(_checked(TomlFile.read(path)))
+    return _policy(_tables(_reader(path)))
 
 
-def load_journal_path(path: str | Path) -> Path | None:
+def load_journal_path(path: str | FilePath) -> FilePath | None:
     """Read only ``[journal]`` of a configuration file: where the journal is, if there is one.
 
     The other tables may be missing; their keys are checked, but no password is looked up.
@@ -157,148 +155,75 @@ def load_journal_path(path: str | Path) -> Path | None:
     Raises:
         ConfigurationError: As for :func:`load_config`.
     """
-    file = TomlFile.read(path)
-    return _journal(file, _checked(file))
+    reader = _reader(path)
+    return _journal(reader, _tables(reader))
 
-
-# --- what a value may be -------------------------------------------------------------------------
-
-
-def _holds_no_password(url: Any) -> bool:
-    # With or without a scheme, user name and password are what is in front of an @.
-    if not is_text(url) or "@" in url:
-        return False
-    try:
-        urlsplit(url)
-    except ValueError:  # malformed beyond being split
-        return False
-    return True
-
-
-_VARIABLE = variable("POPHEAL_PASSWORD")
-_KEYRING = Kind(
-    "true, or the name of a keyring service",
-    lambda value: value is True or is_text(value),
-    quoted=False,
-    read=lambda value: KEYRING_SERVICE if value is True else value,
-)
-_PROXY = Kind("the address of a proxy, with no @ in it", _holds_no_password, quoted=False)
-_VALIDATION = Kind(
-    "true, false, or the path of a bundle of certificate authorities",
-    lambda value: is_flag(value) or is_text(value),
-)
-
-_EFFECT = one_of(Impact.DISRUPT.value, Impact.CHANGE.value, read=Impact)
 
 # --- what a table may hold -----------------------------------------------------------------------
 
-_CONNECTION: Final[Mapping[str, Kind]] = {
-    "auth": one_of(*AUTHS),
-    "ssl": FLAG,
-    "port": PORT,
-    "path": TEXT,
-    "configuration": TEXT,
-    "username": TEXT,
-    "password_env": _VARIABLE,
-    "keyring": _KEYRING,
-    "certificate_pem": TEXT,
-    "certificate_key_pem": TEXT,
-    "certificate_key_password_env": _VARIABLE,
-    "certificate_validation": _VALIDATION,
-    "proxy": _PROXY,
-    "no_proxy": FLAG,
-    "negotiate_service": TEXT,
+_EFFECT: Final = one_of(Impact.DISRUPT.value, Impact.CHANGE.value, read=Impact)
+_ADDRESS: Final = Key(rule=Rule('an "address" or "address:port"', is_text))
+_DEPENDENCIES: Final[Schema] = dict.fromkeys(DEPENDENCY_HEALTH_SETS, Key(rule=TEXTS))
+_CONNECTION: Final[Schema] = {
+    **without(keys_of(Connection), "servers", "password", "certificate_key_password"),
+    **SECRET_KEYS,
 }
-_TABLES: Final[Mapping[str, Keys]] = {
-    "exchange": {"servers": SERVERS, **_CONNECTION},
+_TABLES: Final[Mapping[str, Schema]] = {
+    "exchange": {"servers": Key(rule=SERVERS), **_CONNECTION},
     "winrm": _CONNECTION,
-    "addresses": Kind('an "address" or "address:port"', is_text),
-    "policy": {
-        "highest_impact": _EFFECT,
-        "reboots_per_server": BUDGET,
-        "hours_between_reboots": HOURS,
-        "restarts_per_hour": BUDGET,
-        "windows": tables_called("policy.windows"),
-        "window_from": _EFFECT,
-        "healthy_members": NUMBER,
-        "approval_from": _EFFECT,
-        "heed_managed_availability": FLAG,
-        "probe_failures": NUMBER,
-        "reboot_last_of_role": FLAG,
-        "move_databases_back": FLAG,
-        "sibling_share": SHARE,
-        "dependencies": TABLE,
-    },
-    "timing": {one.name: SECONDS for one in fields(Timing)} | {"probe_attempts": NUMBER},
-    "journal": {"path": TEXT},
-    "watch": {"servers": SERVERS, "every": SECONDS, "retry": SECONDS},
+    "addresses": {},  # the writer's own
+    "policy": without(keys_of(Policy), "timing"),
+    "timing": keys_of(Timing),
+    "journal": {"path": Key(rule=TEXT, required=True, example='"/var/lib/popheal/journal.db"')},
+    "watch": keys_of(WatchSettings),
     "notify": {
-        "urls_env": variable("POPHEAL_NOTIFY"),
-        "verdicts": some_of(*(verdict.value for verdict in Verdict), read=Verdict),
+        "urls_env": evolve(variable("POPHEAL_NOTIFY"), required=True),
+        **without(keys_of(NotifySettings), "urls"),
     },
 }
-_WINDOW: Final[Keys] = {"days": TEXTS, "start": TEXT, "end": TEXT, "zone": TEXT}
-_DEPENDENCIES: Final[Keys] = dict.fromkeys(DEPENDENCY_HEALTH_SETS, TEXTS)
 
 #: Who logs on. ``[winrm]`` takes these from ``[exchange]`` where it doesn't say.
 _IDENTITY: Final = ("auth", "username", "certificate_pem", "certificate_key_pem")
-#: Where a password comes from; resolved to settings, not passed on.
-_SOURCES: Final = ("password_env", "keyring", "certificate_key_password_env")
 #: Settings that name a file.
 _FILES: Final = ("certificate_pem", "certificate_key_pem", "certificate_validation")
 
-_Tables = Mapping[str, Mapping[str, Any]]
+_Tables = Mapping[str, dict[str, Any]]
 
 
-def _checked(file: TomlFile) -> _Tables:
-    given = file.tables(tuple(_TABLES))
-    read = {name: file.values(name, given[name], keys) for name, keys in _TABLES.items()}
-    dependencies = read["policy"].pop("dependencies", {})
-    read["dependencies"] = file.values("policy.dependencies", dependencies, _DEPENDENCIES)
-    read["policy"]["windows"] = tuple(
-        _window(file, number, window)
-        for number, window in enumerate(read["policy"].get("windows", ()))
-    )
+def _tables(reader: Reader) -> _Tables:
+    """What each table says, checked; one that isn't there says nothing."""
+    read: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
+    for name, value in reader.document.content.items():
+        if name not in _TABLES:
+            reader.unknown((name,), value, _TABLES)
+        own = dict.fromkeys(reader.table((name,), value), _ADDRESS)
+        read[name] = reader.values(own if name == "addresses" else _TABLES[name], (name,), value)
     return read
 
 
-def _window(file: TomlFile, number: int, given: Mapping[str, Any]) -> Window:
-    values = {"days": DAYS, **file.values("policy.windows", given, _WINDOW, number)}
-    for key in ("start", "end"):
-        if key not in values:
-            file.wrong("policy.windows", key, "is missing", f'Say when: {key} = "22:00".', number)
-    try:
-        return Window(**values)
-    except InvalidWindow as error:
-        file.wrong("policy.windows", error.key, error.problem, error.next_step, number)
+def _dependencies(reader: Reader, path: Path, value: Any) -> Mapping[str, tuple[str, ...]]:
+    return {**DEPENDENCY_HEALTH_SETS, **reader.values(_DEPENDENCIES, path, value)}
+
+
+def _reader(path: str | FilePath) -> Reader:
+    hooks = {Impact: _EFFECT.taken, keys_of(Policy)["dependencies"].kind: _dependencies}
+    return Reader(TomlFile.read(path), hooks)
 
 
 def _policy(tables: _Tables) -> Policy:
-    return Policy(
-        timing=Timing(**tables["timing"]),
-        dependencies={**DEPENDENCY_HEALTH_SETS, **tables["dependencies"]},
-        **tables["policy"],
-    )
+    return Policy(timing=Timing(**tables["timing"]), **tables["policy"])
 
 
-# --- journal, watch, notify ----------------------------------------------------------------------
+# --- journal, notify -----------------------------------------------------------------------------
 
 
-def _required(file: TomlFile, tables: _Tables, table: str, key: str, example: str) -> bool:
-    """Whether a table is there, with the key that it can't do without."""
-    if table in file.content and key not in tables[table]:
-        file.wrong(table, key, "is missing", f"Add it: {key} = {example}.")
-    return table in file.content
-
-
-def _journal(file: TomlFile, tables: _Tables) -> Path | None:
-    if not _required(file, tables, "journal", "path", '"/var/lib/popheal/journal.db"'):
+def _journal(reader: Reader, tables: _Tables) -> FilePath | None:
+    if not (given := tables["journal"].get("path")):
         return None
-    given = tables["journal"]["path"]
     problem = ""
     try:
         # Not by the working directory: all who use the file must find the same journal.
-        path = (Path(file.name).parent / Path(given).expanduser()).absolute()
+        path = (FilePath(reader.document.name).parent / FilePath(given).expanduser()).absolute()
         if path.is_dir():
             problem = "which is a folder"
         elif not path.parent.is_dir():
@@ -309,69 +234,55 @@ def _journal(file: TomlFile, tables: _Tables) -> Path | None:
         problem = "but there is no such home"
     if problem:
         right = "Give the path of a file, in a folder that exists."
-        file.wrong("journal", "path", f"is '{given}', {problem}", right)
+        reader.document.wrong(("journal", "path"), f"is '{given}', {problem}", right)
     return path
 
 
-def _watch(file: TomlFile, tables: _Tables) -> WatchSettings | None:
-    if not _required(file, tables, "watch", "servers", '["ex1.contoso.com"]'):
-        return None
-    return WatchSettings(**tables["watch"])
-
-
-def _notify(file: TomlFile, tables: _Tables, wallet: Wallet) -> NotifySettings | None:
-    if not _required(file, tables, "notify", "urls_env", '"POPHEAL_NOTIFY"'):
-        return None
+def _notify(reader: Reader, tables: _Tables, source: SecretSource) -> NotifySettings | None:
     given = dict(tables["notify"])
-    urls = wallet.variable("notify", "urls_env", given, "addresses").reveal().split()
+    if not given:
+        return None
+    urls = source.variable("notify", "urls_env", given, "addresses").reveal().split()
     if not urls or not all("://" in url for url in urls):
         # Not repeated: there are passwords in it.
-        file.wrong(
-            "notify",
-            "urls_env",
+        reader.document.wrong(
+            ("notify", "urls_env"),
             "names a variable with something in it that is no address",
             "Put addresses like mailto://... into it, with spaces between them.",
         )
     del given["urls_env"]
-    return NotifySettings(urls=tuple(Secret(url) for url in urls), **given)
+    return reader.make(
+        ("notify",), NotifySettings, urls=tuple(Secret(url) for url in urls), **given
+    )
 
 
 # --- connections ---------------------------------------------------------------------------------
 
 
-def _settings(file: TomlFile, tables: _Tables, wallet: Wallet) -> PsrpSettings:
+def _settings(reader: Reader, tables: _Tables, source: SecretSource) -> PsrpSettings:
     exchange = tables["exchange"]
     if "servers" not in exchange:
-        file.wrong(
-            "exchange",
-            "servers",
-            "is missing",
-            'Name the Exchange servers to connect to: servers = ["ex1.contoso.com"].',
-        )
-    winrm = {key: exchange[key] for key in _IDENTITY if key in exchange} | dict(tables["winrm"])
-    exchange_passwords = wallet.passwords("exchange", exchange)
-    winrm_passwords = exchange_passwords | wallet.passwords("winrm", winrm)
+        right = 'Name the Exchange servers to connect to: servers = ["ex1.contoso.com"].'
+        reader.document.wrong(("exchange", "servers"), "is missing", right)
+    winrm = {key: exchange[key] for key in _IDENTITY if key in exchange} | tables["winrm"]
+    exchange_passwords = source.passwords("exchange", exchange)
+    winrm_passwords = exchange_passwords | source.passwords("winrm", winrm)
     another = winrm.get("username") != exchange.get("username")
     if another and not {"password_env", "keyring"} & set(winrm):
         winrm_passwords.pop("password", None)  # another user's would be of no use
-    try:
-        settings = PsrpSettings(
-            exchange=_connection(
-                file, "exchange", exchange_connection, exchange, exchange_passwords
-            ),
-            winrm=_connection(file, "winrm", winrm_connection, winrm, winrm_passwords),
-            addresses=tables["addresses"],
-        )
-    except ConfigurationError as error:
-        if error.source == "[addresses]":
-            file.wrong("addresses", "", error.problem, error.next_step)
-        raise
-    _refuse_clear_text(file, settings)
+    settings = reader.make(
+        (),
+        PsrpSettings,
+        exchange=_connection(reader, "exchange", exchange_connection, exchange, exchange_passwords),
+        winrm=_connection(reader, "winrm", winrm_connection, winrm, winrm_passwords),
+        addresses=tables["addresses"],
+    )
+    _refuse_clear_text(reader, settings)
     return settings
 
 
 def _connection(
-    file: TomlFile,
+    reader: Reader,
     table: str,
     make: Callable[..., Connection],
     given: Mapping[str, Any],
@@ -379,25 +290,21 @@ def _connection(
 ) -> Connection:
     for key in _FILES:
         path = given.get(key)
-        if isinstance(path, str) and not Path(path).is_file():
-            file.wrong(table, key, f"is '{path}', which is not a file", "Check the path.")
-    chosen = {key: value for key, value in given.items() if key not in _SOURCES}
-    try:
-        return make(**chosen, **passwords)
-    except ConfigurationError as error:
-        file.wrong(table, "", error.problem, error.next_step)
+        if isinstance(path, str) and not FilePath(path).is_file():
+            seen = f"is '{path}', which is not a file"
+            reader.document.wrong((table, key), seen, "Check the path.")
+    return reader.make((table,), make, **without(given, *SECRET_KEYS), **passwords)
 
 
-def _refuse_clear_text(file: TomlFile, settings: PsrpSettings) -> None:
+def _refuse_clear_text(reader: Reader, settings: PsrpSettings) -> None:
     """Say at once what the backend would refuse to do at its first connection."""
     for table in ("exchange", "winrm"):
         connection: Connection = getattr(settings, table)
         for server in settings.exchange.servers:
             target = settings.target(server, connection)
             if not connection.may_connect_to(target.address):
-                file.wrong(
-                    table,
-                    "ssl",
+                reader.document.wrong(
+                    (table, "ssl"),
                     f"is off, so auth '{connection.auth}' would send the password to {server} "
                     "in clear text",
                     "Set ssl = true, or another auth.",

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, overload
 
 from popheal.diagrams import dot, mermaid, scxml, table
-from popheal.diagrams.dot import DrawingFailed, GraphvizMissing
 from popheal.diagrams.graph import Edge, Graph, Label, Node, folded, graph_of
-from popheal.errors import UnknownName
+from popheal.errors import DrawingFailed, GraphvizMissing, UnknownName
 from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.table import Procedure
 
@@ -39,6 +38,14 @@ _OF_A_TABLE: Final = MappingProxyType[str, Callable[[Procedure], str]](
 FORMATS: Final = (*_OF_A_GRAPH, *_OF_A_TABLE)
 
 
+@overload
+def render(
+    procedure: Procedure, format: Literal["mermaid", "dot", "svg", "table", "scxml"]
+) -> str: ...
+@overload
+def render(procedure: Procedure, format: Literal["png"]) -> bytes: ...
+@overload
+def render(procedure: Procedure, format: str) -> str | bytes: ...
 def render(procedure: Procedure, format: str) -> str | bytes:  # noqa: A002 - the word for it
     """One procedure in one format.
 
@@ -60,6 +67,12 @@ def render(procedure: Procedure, format: str) -> str | bytes:  # noqa: A002 - th
     raise UnknownName(kind="format", name=format, known=FORMATS)
 
 
+@overload
+def overview(procedure: Procedure, format: Literal["mermaid", "dot", "svg"] = ...) -> str: ...
+@overload
+def overview(procedure: Procedure, format: Literal["png"]) -> bytes: ...
+@overload
+def overview(procedure: Procedure, format: str) -> str | bytes: ...
 def overview(procedure: Procedure, format: str = "mermaid") -> str | bytes:  # noqa: A002 - likewise
     """The procedure with its fragments (such as the safe reboot) folded into one node each.
 

@@ -14,25 +14,21 @@ from textwrap import wrap
 from types import MappingProxyType
 from typing import Final
 
-from popheal.diagrams.graph import ANYWHERE, IMPACTS, Edge, Graph, Node
-from popheal.errors import PophealError
+from popheal.diagrams.graph import ANYWHERE, Edge, Graph, Node
+from popheal.errors import DrawingFailed, GraphvizMissing
 from popheal.tables.actions import Impact
+from popheal.tables.palette import FAINT, IMPACTS, OTHER_END, RECOVERED, TEXT
 from popheal.tables.table import Verdict
 
-#: Fill, line, and the rest of the shape. The fills differ in lightness too.
-_LOOKS: Final[Mapping[Impact, tuple[str, str, str]]] = MappingProxyType(
+#: The shape, and what it is called.
+_SHAPES: Final[Mapping[Impact, tuple[str, str]]] = MappingProxyType(
     {
-        Impact.LOOK: ("#eef4fb", "#2f5d8a", 'shape=box style="rounded,filled"'),
-        Impact.RESTORE: ("#d9f0dd", "#2c6e3f", "shape=box style=filled peripheries=2"),
-        Impact.CHANGE: ("#ffe9b0", "#8a6100", "shape=box style=filled"),
-        Impact.DISRUPT: ("#f4b9a7", "#9c2a10", "shape=hexagon style=filled penwidth=2.5"),
+        Impact.LOOK: ('shape=box style="rounded,filled"', "rounded"),
+        Impact.RESTORE: ("shape=box style=filled peripheries=2", "double line"),
+        Impact.CHANGE: ("shape=box style=filled", "plain box"),
+        Impact.DISRUPT: ("shape=hexagon style=filled penwidth=2.5", "hexagon"),
     }
 )
-#: Fill and text of an ending: the good one is dark.
-_RECOVERED, _OTHER_END = ("#2c6e3f", "#ffffff"), ("#ffffff", "#222222")
-_TEXT: Final = "#111111"
-_FAINT: Final = "#8c8c8c"
-_FAINT_TEXT: Final = "#5f5f5f"
 #: Longest line in a node, in characters: what it says, and the small print below.
 _SAYS, _SMALL = 34, 44
 #: Seconds that ``dot`` may take.
@@ -49,35 +45,9 @@ _START_LOOK: Final = (
     'label="" shape=circle style=filled fillcolor="#333333" width=0.2 tooltip=start'
 )
 _ANYWHERE_LOOK: Final = (
-    f'shape=plaintext fontsize=11 fontcolor="{_FAINT_TEXT}"'
+    f'shape=plaintext fontsize=11 fontcolor="{FAINT[1]}"'
     ' tooltip="a person may say stop in any state"'
 )
-
-
-class GraphvizMissing(PophealError):
-    """The picture needs Graphviz's program ``dot``, and it isn't installed."""
-
-    next_step = "Install Graphviz (Debian: apt install graphviz), or ask for 'dot' or 'mermaid'."
-
-    def sentence(self) -> str:
-        return "The program 'dot' was not found"
-
-
-class DrawingFailed(PophealError):
-    """Graphviz's program ``dot`` ran and failed.
-
-    Attributes:
-        said: What it wrote about it.
-    """
-
-    next_step = "Ask for the format 'dot' and see what your version of Graphviz dislikes in it."
-
-    def __init__(self, *, said: str) -> None:
-        self.said = said
-        super().__init__(said)
-
-    def sentence(self) -> str:
-        return f"The program 'dot' failed: {self.said}"
 
 
 def render(graph: Graph) -> str:
@@ -85,8 +55,8 @@ def render(graph: Graph) -> str:
     lines = [
         f"digraph {_quoted(graph.name)} {{",
         f"  graph [label=<{_heading(graph)}> {_GRAPH}]",
-        f"  node [{_FONT} fontsize=12 fontcolor={_quoted(_TEXT)} {_MARGIN}]",
-        f"  edge [{_FONT} fontsize=11 fontcolor={_quoted(_TEXT)} {_LINE}]",
+        f"  node [{_FONT} fontsize=12 fontcolor={_colour(TEXT)} {_MARGIN}]",
+        f"  edge [{_FONT} fontsize=11 fontcolor={_colour(TEXT)} {_LINE}]",
         "",
         f"  {_quoted(_START)} [{_START_LOOK}]",
         *(f"  {_node(node)}" for node in graph.nodes),
@@ -135,13 +105,14 @@ def _dot(graph: Graph, how: str) -> bytes:
 
 def _node(node: Node) -> str:
     if node.impact is None:
-        fill, text = _RECOVERED if node.verdict is Verdict.RECOVERED else _OTHER_END
+        fill, text = RECOVERED if node.verdict is Verdict.RECOVERED else OTHER_END
         lines = f"<B>{escape(node.name)}</B>"
         if node.verdict and node.verdict.value != node.name:
             lines += f"<BR/>{escape(node.says)}"
-        style = f'shape=ellipse style=filled penwidth=2 fillcolor="{fill}" fontcolor="{text}"'
+        style = "shape=ellipse style=filled penwidth=2"
+        style += f" fillcolor={_colour(fill)} fontcolor={_colour(text)}"
         return f"{_quoted(node.name)} [label=<{lines}> {style} tooltip={_quoted(node.says)}]"
-    fill, line, shape = _LOOKS[node.impact]
+    look, (shape, _) = IMPACTS[node.impact], _SHAPES[node.impact]
     small = f"{node.impact.value.upper()} · {node.cites}"
     lines = "<BR/>".join(
         (
@@ -151,8 +122,8 @@ def _node(node: Node) -> str:
         )
     )
     return (
-        f"{_quoted(node.name)} [label=<{lines}> {shape} fillcolor={_quoted(fill)}"
-        f" color={_quoted(line)} tooltip={_quoted(_about(node))}]"
+        f"{_quoted(node.name)} [label=<{lines}> {shape} fillcolor={_quoted(look.fill)}"
+        f" color={_quoted(look.line)} tooltip={_quoted(_about(node))}]"
     )
 
 
@@ -164,7 +135,7 @@ def _about(node: Node) -> str:
 def _edge(edge: Edge) -> str:
     told = _quoted(edge.why)
     light = (
-        f" color={_quoted(_FAINT)} fontcolor={_quoted(_FAINT_TEXT)} style=dashed penwidth=0.8"
+        f" color={_quoted(FAINT[0])} fontcolor={_quoted(FAINT[1])} style=dashed penwidth=0.8"
         " arrowsize=0.6 fontsize=10 weight=1"
         if edge.light
         else " penwidth=1.6"
@@ -180,10 +151,10 @@ def _edge(edge: Edge) -> str:
 def _heading(graph: Graph) -> str:
     """The title, and below it the legend: what each impact looks like, and each line."""
     impacts = [
-        f'<TD BGCOLOR="{_LOOKS[impact][0]}" BORDER="1" COLOR="{_LOOKS[impact][1]}">'
-        f'<B>{impact.value.upper()}</B></TD><TD ALIGN="LEFT">{_SHAPES[impact]}: '
-        f"{escape(means)}</TD>"
-        for impact, means in IMPACTS.items()
+        f'<TD BGCOLOR="{look.fill}" BORDER="1" COLOR="{look.line}">'
+        f'<B>{impact.value.upper()}</B></TD><TD ALIGN="LEFT">{_SHAPES[impact][1]}: '
+        f"{escape(look.means)}</TD>"
+        for impact, look in IMPACTS.items()
     ]
     others = [
         f'<TD><B>{escape(what)}</B></TD><TD ALIGN="LEFT">{means}</TD>'
@@ -204,14 +175,9 @@ def _heading(graph: Graph) -> str:
     )
 
 
-_SHAPES: Final[Mapping[Impact, str]] = MappingProxyType(
-    {
-        Impact.LOOK: "rounded",
-        Impact.RESTORE: "double line",
-        Impact.CHANGE: "plain box",
-        Impact.DISRUPT: "hexagon",
-    }
-)
+def _colour(short: str) -> str:
+    """A colour with six digits: Graphviz takes none of three."""
+    return _quoted(re.sub(r"^#(.)(.)(.)$", r"#\1\1\2\2\3\3", short))
 
 
 def _quoted(text: str) -> str:

@@ -7,45 +7,43 @@ where a run has given up: those are many, and the way to a recovery should stand
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from attrs import frozen
 
+from popheal.tables import actions
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Citation, Step
-from popheal.tables.table import Procedure, State, Transition, Verdict
+from popheal.tables.palette import IMPACTS
+from popheal.tables.reachability import reached_from, turned_round
+from popheal.tables.table import Procedure, State, Transition, Verdict, arrows_of
 
 #: Where a cancel comes from.
 ANYWHERE: Final = "any state"
-
-#: How each impact is called in a picture, and what it means, the mildest first.
-IMPACTS: Final[Mapping[Impact, str]] = MappingProxyType(
-    {
-        Impact.LOOK: "only observes",
-        Impact.RESTORE: "puts something back as it was",
-        Impact.CHANGE: "restarts a service, changes a setting",
-        Impact.DISRUPT: "takes a server out of service",
-    }
-)
 
 #: Runs of states that an overview folds: title, what it says, and the actions they are made of.
 _FOLDS: Final = (
     (
         "safe reboot",
         "Switch the databases over, see that none is active, restart, wait",
-        ("check_switchover", "drain", "verify_copies", "reboot", "await_server"),
+        (
+            actions.CHECK_SWITCHOVER,
+            actions.DRAIN,
+            actions.VERIFY_COPIES,
+            actions.REBOOT,
+            actions.AWAIT_SERVER,
+        ),
     ),
     (
         "back ends",
         "Find the Mailbox server behind the failure, and heal it if it is ill",
-        ("find_backends", "check_backends", "recover_backends"),
+        (actions.FIND_BACKENDS, actions.CHECK_BACKENDS, actions.RECOVER_BACKENDS),
     ),
     (
         "logging back",
         "Set protocol logging back as it was, restart POP3",
-        ("restore_protocol_logging", "reload_pop3"),
+        (actions.RESTORE_PROTOCOL_LOGGING, actions.RELOAD_POP3),
     ),
 )
 
@@ -189,8 +187,8 @@ def full(citation: Citation) -> str:
 
 
 def _fold_of(state: State) -> int | None:
-    for number, (_, _, actions) in enumerate(_FOLDS):
-        if state.action.name in actions:
+    for number, (_, _, parts) in enumerate(_FOLDS):
+        if state.action.name in (one.name for one in parts):
             return number
     return None
 
@@ -283,16 +281,6 @@ def _labels(rows: Sequence[Transition]) -> list[Label]:
 
 def _only_ever_escalates(procedure: Procedure) -> set[str]:
     """The states and endings from which no other ending than ``escalated`` can be reached."""
-    hopeful = {
-        name for name, verdict in procedure.endings.items() if verdict is not Verdict.ESCALATED
-    }
-    grown = True
-    while grown:
-        new = {
-            one.name
-            for one in procedure.states
-            if any(row.target in hopeful for row in one.transitions)
-        }
-        grown = not new <= hopeful
-        hopeful |= new
+    others = [name for name, one in procedure.endings.items() if one is not Verdict.ESCALATED]
+    hopeful = reached_from(others, turned_round(arrows_of(procedure.states)))
     return {*procedure.by_name, *procedure.endings} - hopeful

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from popheal.diagrams.graph import ANYWHERE, IMPACTS, Edge, Graph, Node, ids
+from popheal.diagrams.graph import ANYWHERE, Edge, Graph, Node, ids
 from popheal.tables.actions import Impact
+from popheal.tables.palette import FAINT, IMPACTS, PAPER, RECOVERED, TEXT
 from popheal.tables.table import Verdict
 
 #: Words that Mermaid's flowcharts don't take as the name of a node.
@@ -39,13 +40,14 @@ _SHAPES: Final[Mapping[Impact, tuple[str, str]]] = MappingProxyType(
     }
 )
 _STYLES: Final = (
-    "classDef look fill:#eef4fb,stroke:#2f5d8a,color:#111",
-    "classDef restore fill:#d9f0dd,stroke:#2c6e3f,color:#111",
-    "classDef change fill:#ffe9b0,stroke:#8a6100,color:#111",
-    "classDef disrupt fill:#f4b9a7,stroke:#9c2a10,stroke-width:3px,color:#111",
-    "classDef recovered fill:#2c6e3f,stroke:#111,stroke-width:2px,color:#fff",
-    "classDef ended fill:#fff,stroke:#111,stroke-width:2px,color:#111",
-    "classDef faint fill:#fff,stroke:#8c8c8c,stroke-dasharray:4 3,color:#5f5f5f",
+    *(
+        f"classDef {impact.value} fill:{look.fill},stroke:{look.line},"
+        f"{'stroke-width:3px,' if impact is Impact.DISRUPT else ''}color:{TEXT}"
+        for impact, look in IMPACTS.items()
+    ),
+    f"classDef recovered fill:{RECOVERED[0]},stroke:{TEXT},stroke-width:2px,color:{RECOVERED[1]}",
+    f"classDef ended fill:{PAPER},stroke:{TEXT},stroke-width:2px,color:{TEXT}",
+    f"classDef faint fill:{PAPER},stroke:{FAINT[0]},stroke-dasharray:4 3,color:{FAINT[1]}",
 )
 
 
@@ -68,16 +70,16 @@ def render(graph: Graph) -> str:
         f"start --> {known[graph.start]}",
         *(_edge({**known, ANYWHERE: "anywhere"}, edge) for edge in edges),
         "",
-        *([f"linkStyle {','.join(light)} stroke:#8c8c8c,color:#5f5f5f"] if light else []),
+        *([f"linkStyle {','.join(light)} stroke:{FAINT[0]},color:{FAINT[1]}"] if light else []),
         "",
         'subgraph legend["Legend: dotted lines give up, or were stopped"]',
         *(
-            f"  legend_{impact.value}{_shaped(impact, f'{impact.value.upper()}: {means}')}"
-            for impact, means in IMPACTS.items()
+            f"  legend_{impact.value}{_shaped(impact, f'{impact.value.upper()}: {look.means}')}"
+            for impact, look in IMPACTS.items()
         ),
         '  legend_ending(["an ending"]):::ended',
         "end",
-        "style legend fill:#fff,stroke:#8c8c8c,color:#111",
+        f"style legend fill:{PAPER},stroke:{FAINT[0]},color:{TEXT}",
     ]
     return "\n".join(lines) + "\n"
 

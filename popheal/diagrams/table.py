@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popheal.diagrams.graph import IMPACTS
 from popheal.tables.citations import Citation
+from popheal.tables.palette import IMPACTS
 from popheal.tables.table import Procedure, State, Transition
 
 _HOW_TO_READ = (
@@ -44,7 +44,7 @@ def render(procedure: Procedure) -> str:
         ),
         "",
         "Impacts: "
-        + "; ".join(f"**{impact.value}** {means}" for impact, means in IMPACTS.items())
+        + "; ".join(f"**{impact.value}** {look.means}" for impact, look in IMPACTS.items())
         + ".",
     ]
     return "\n".join(lines) + "\n"

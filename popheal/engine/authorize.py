@@ -7,23 +7,21 @@ starts from, apart from what the run itself has changed; so before each effect i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from popheal.engine.approval import Approval, ApprovalRequest, Approver
+from popheal.engine.approval import Approval, ApprovalRequest
 from popheal.engine.context import RunContext
 from popheal.engine.limits import Refusal, check_limits
-from popheal.engine.looks.boots import booted_since, same_boot
 from popheal.engine.looks.server_state import Seen, look_for_plan
 from popheal.engine.plan import PlannedRun, plan_run
 from popheal.engine.plan_basis import ServerState, drift
-from popheal.engine.requests import Steps, ask, do, pause
-from popheal.errors import BackendError, JournalError
+from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
+from popheal.errors import BackendError
+from popheal.exchange.interpret import booted_since, same_boot
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
-from popheal.reports.events import Event, log_observer_failure
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
 from popheal.tables.debts import DebtKind
@@ -33,35 +31,25 @@ if TYPE_CHECKING:
     from popheal.journal import Question
 
 
-def authorize(work: RunContext, action: Action, *, may_ask: bool = True) -> Steps[Refusal | None]:
-    """What speaks against an action now; an answer that breaks the question speaks against it.
+async def authorize(work: RunContext, action: Action, *, may_ask: bool = True) -> Refusal | None:
+    """What speaks against an action now: the policy, or that nobody has approved of it.
 
     Args:
         work: The run.
         action: What it is about to do.
         may_ask: Whether a person may be asked. Not where the action was begun before a crash.
+
+    Raises:
+        BackendError: If it can't be told.
     """
-    try:
-        return (yield from _what_forbids(work, action, may_ask=may_ask))
-    except JournalError:
-        raise
-    except Exception as error:  # noqa: BLE001 - debts must be paid, whatever a backend returns
-        cause = f"{type(error).__name__}: {error}"
-        return Refusal(
-            FindingKind.COULD_NOT_TELL, f"whether it may be done could not be told: {cause}"
-        )
-
-
-def _what_forbids(work: RunContext, action: Action, *, may_ask: bool) -> Steps[Refusal | None]:
-    """The policy, or that nobody has approved of it."""
-    refusal = yield from check_limits(work, action)
+    refusal = await check_limits(work, action)
     if refusal or not _is_asked_about(work, action):
         return refusal
     if work.memory.approval is None and may_ask:
-        refusal = yield from _ask(work, action)
+        refusal = await _ask(work, action)
         # A person may have taken an hour to answer.
-        refusal = refusal or (yield from check_limits(work, action))
-    return refusal or (yield from _why_not_approved(work, action))
+        refusal = refusal or await check_limits(work, action)
+    return refusal or await _why_not_approved(work, action)
 
 
 def _is_asked_about(work: RunContext, action: Action) -> bool:
@@ -75,11 +63,11 @@ def _no(reason: str) -> Refusal:
     return Refusal(FindingKind.APPROVAL, reason)
 
 
-def _look(work: RunContext) -> Steps[Seen | BackendError]:
-    """The state now, but for what this run has changed itself."""
+async def _look(work: RunContext) -> Seen:
+    """The state now, but for what this run has changed itself. Raises BackendError."""
     owed = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     drained = work.memory.active_before if owed else None
-    return (yield from look_for_plan(work.session, work.server, drained))
+    return await look_for_plan(work.session, work.server, drained)
 
 
 def _plan(work: RunContext, seen: Seen) -> PlannedRun:
@@ -97,16 +85,17 @@ def _plan(work: RunContext, seen: Seen) -> PlannedRun:
 # --- once approved -------------------------------------------------------------------------------
 
 
-def _why_not_approved(work: RunContext, action: Action) -> Steps[Refusal | None]:
+async def _why_not_approved(work: RunContext, action: Action) -> Refusal | None:
     """Whether the approval still stands, right before an effect."""
     approval = work.memory.approval
     if approval is None:
         return _no("nobody has approved of it (policy: approval_from)")
     if work.session.clock.now() >= approval.until:
         return _no(f"the approval of plan {approval.plan} has expired{_at(approval.until)}")
-    seen = yield from _look(work)
-    if isinstance(seen, BackendError):
-        return _no(f"whether the state is still the one that was approved can't be told: {seen}")
+    try:
+        seen = await _look(work)
+    except BackendError as error:
+        return _no(f"whether the state is still the one that was approved can't be told: {error}")
     if action.name == REBOOT.name and booted_since(work.memory.boot_at_start, seen.facts.booted_at):
         return None  # then it is not restarted again, so there is nothing to approve
     before, now = from_jsonable(approval.facts, ServerState), seen.facts
@@ -135,7 +124,7 @@ def _at(moment: datetime) -> str:
 # --- asking --------------------------------------------------------------------------------------
 
 
-def _ask(work: RunContext, action: Action) -> Steps[Refusal | None]:
+async def _ask(work: RunContext, action: Action) -> Refusal | None:
     """Ask a person, and wait for the answer; None if it is yes."""
     session, custody = work.session, work.session.current_lease
     limit = session.policy.approval_from
@@ -145,13 +134,13 @@ def _ask(work: RunContext, action: Action) -> Steps[Refusal | None]:
             f"'{limit.value if limit else ''}'), and there is nobody to ask: neither an approver, "
             "nor a journal file by which somebody could answer"
         )
-    seen = yield from _look(work)
-    if isinstance(seen, BackendError):
-        return _no(f"what would have to be approved can't be told: {seen}")
+    try:
+        seen = await _look(work)
+    except BackendError as error:
+        return _no(f"what would have to be approved can't be told: {error}")
     plan = _plan(work, seen)
     now = session.clock.now()
-    question = yield from do(
-        custody.ask,
+    question = await Ask(
         at=now,
         expires_at=now + timedelta(seconds=session.timing.approval_deadline),
         server=work.server,
@@ -171,7 +160,7 @@ def _ask(work: RunContext, action: Action) -> Steps[Refusal | None]:
             expires_at=question.expires_at.isoformat(),
             databases=[one.database for one in plan.databases],
         )
-        question = yield from _answered(work, action, question, plan)
+        question = await _answered(work, action, question, plan)
         session.emit(
             "approval_answered",
             work.server,
@@ -194,78 +183,45 @@ def _why_refused(question: Question) -> str:
     return f"plan {question.plan} was refused, by {question.by}"
 
 
-def _answered(
+async def _answered(
     work: RunContext, action: Action, question: Question, plan: PlannedRun
-) -> Steps[Question]:
+) -> Question:
     """Wait until somebody has answered, the time is up, or a person says stop."""
-    session, custody = work.session, work.session.current_lease
+    session, lease = work.session, work.session.current_lease
 
-    def settle(outcome: str, by: str) -> Steps[Question]:
-        at = session.clock.now()
-        return (yield from do(custody.settle, question, at=at, outcome=outcome, by=by))
+    def settle(outcome: str, by: str) -> Settle:
+        return Settle(question=question, at=session.clock.now(), outcome=outcome, by=by)
 
     if session.approver and session.clock.now() < question.expires_at:
-        request = ApprovalRequest(
-            run=work.run.id,
-            server=work.server,
-            plan=plan,
-            action=action.sentence,
-            asked_at=question.asked_at,
-            expires_at=question.expires_at,
-            journal=custody.path,
-            over=_over(work, question),
-        )
-        said = yield from _consult(work, session.approver, request)
+        said = await _consult(work, question, plan, action)
         if said is not None and session.clock.now() < question.expires_at:
-            return (yield from settle(GRANTED if said else REFUSED, "whoever was asked"))
-        if said is None and custody.in_memory and not session.stop_requested:
-            return (yield from settle(REFUSED, "nobody: the approver left it to a journal file"))
+            return await settle(GRANTED if said else REFUSED, "whoever was asked")
+        if said is None and lease.in_memory and not session.stop_requested:
+            return await settle(REFUSED, "nobody: the approver left it to a journal file")
     while True:
-        question = yield from do(custody.question, question)
+        question = await Reread(question)
         if question.outcome:
             return question
         if session.stop_requested:
-            return (yield from settle(REFUSED, "the person who said stop"))
+            return await settle(REFUSED, "the person who said stop")
         left = (question.expires_at - session.clock.now()).total_seconds()
         if left <= 0:
-            return (yield from settle(EXPIRED, ""))
-        yield from pause(min(session.timing.approval_poll, left))
+            return await settle(EXPIRED, "")
+        await Pause(min(session.timing.approval_poll, left))
 
 
-def _consult(work: RunContext, approver: Approver, request: ApprovalRequest) -> Steps[bool | None]:
+async def _consult(
+    work: RunContext, question: Question, plan: PlannedRun, action: Action
+) -> bool | None:
     """The approver's answer; anything but True and False is none."""
-    try:
-        said = yield from ask(approver, request)
-    except Exception as error:  # noqa: BLE001 - whoever fails to answer has not answered
-        event = Event(
-            name="approval_asked",
-            at=work.session.clock.now(),
-            server=work.server,
-            run_id=work.run.id,
-            procedure=work.run.procedure.name,
-            state=work.run.state,
-        )
-        log_observer_failure(event, error)
-        return None
+    request = ApprovalRequest(
+        run=work.run.id,
+        server=work.server,
+        plan=plan,
+        action=action.sentence,
+        asked_at=question.asked_at,
+        expires_at=question.expires_at,
+        journal=work.session.current_lease.path,
+    )
+    said = await Prompt(request, question)
     return said if isinstance(said, bool) else None
-
-
-def _over(work: RunContext, question: Question) -> Callable[[], bool]:
-    """For an approver, perhaps in another thread: whether its answer is of no use any more."""
-    session, custody = work.session, work.session.current_lease
-
-    def over() -> bool:
-        if session.stop_requested or session.leave.is_set():
-            return True
-        if session.clock.now() >= question.expires_at:
-            return True
-        try:
-            custody.check()
-            answered = bool(custody.question(question).outcome)
-        except JournalError:
-            return True
-        if custody.stopped:
-            session.stop.set()
-        return answered or session.stop_requested
-
-    return over

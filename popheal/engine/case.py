@@ -11,7 +11,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from popheal.engine.context import HealingContext, RunContext, RunState
-from popheal.engine.requests import Steps, do
+from popheal.engine.requests import End, Logic, Write
 from popheal.engine.run import Run
 from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import SETTLE_DEBTS
@@ -22,9 +22,6 @@ from popheal.reports.report import Alert, DebtReport, Finding, Report, RunReport
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.table import Procedure, Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
-
-#: Verdicts after which nobody is needed.
-WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
 
 
 @frozen
@@ -54,9 +51,9 @@ class Case:
     run_records: list[RunRecord] = field(factory=list)
     #: Debts of runs that can't be understood any more.
     salvaged: list[DebtReport] = field(factory=list)
-    heal_backend: Callable[[str, str], Steps[Verdict]] = field(repr=False)
+    heal_server: Callable[[str, str], Logic[Verdict]] = field(repr=False)
 
-    def find(self, *findings: Finding) -> Steps[None]:
+    async def find(self, *findings: Finding) -> None:
         """Note what is new among the findings, and write it down."""
         new = [one for one in dict.fromkeys(findings) if one not in self.findings]
         for finding in new:
@@ -65,9 +62,8 @@ class Case:
                 "finding", finding.server, kind=finding.kind.value, detail=finding.detail
             )
         if new and self.session.lease:
-            yield from do(
-                self.session.current_lease.write,
-                Kind.FINDING,
+            await Write(
+                kind=Kind.FINDING,
                 at=self.session.clock.now(),
                 server=self.server,
                 data={"findings": [to_jsonable(one) for one in new]},
@@ -90,7 +86,7 @@ class Case:
             info=info,
             monitor=monitor_named(run.monitor),
             memory=memory,
-            heal_backend=lambda backend: self.heal_backend(backend, run.id),
+            heal_server=lambda server: self.heal_server(server, run.id),
             dag=dag,
             pending=tuple(pending),
             parent=parent,
@@ -114,7 +110,7 @@ class Case:
         )
         debts += tuple(self.salvaged)
         finished = self.session.clock.now()
-        retry_at = None if verdict in WELL else self.session.retry_at
+        retry_at = None if verdict.good else self.session.retry_at
         return Report(
             id=self.id,
             verdict=verdict,
@@ -130,17 +126,11 @@ class Case:
             handover=hand_over(verdict, summary, self.findings, runs, debts, retry_at=retry_at),
         )
 
-    def end(self, verdict: Verdict, summary: str) -> Steps[Report]:
+    async def end(self, verdict: Verdict, summary: str) -> Report:
         """Report, write that down, and tell."""
         report = self.report(verdict, summary)
         if self.session.lease:
-            yield from do(self.session.current_lease.let_expire, report.finished_at)
-            yield from do(
-                self.session.current_lease.end,
-                at=report.finished_at,
-                verdict=verdict.value,
-                report=report.to_json(),
-            )
+            await End(at=report.finished_at, verdict=verdict.value, report=report.to_json())
         for debt in report.debts:
             if debt.status is DebtStatus.HANDED_OVER:
                 self.session.emit(
@@ -206,7 +196,7 @@ def owed_as_written(entries: Iterable[Entry]) -> Iterator[DebtReport]:
             last[entry.run] = found["debts"]
     for debt in chain.from_iterable(last.values()):
         with suppress(KeyError, TypeError, ValueError):
-            if DebtStatus(debt["status"]) is not DebtStatus.PAID:
+            if DebtStatus(debt["status"]).is_open:
                 yield DebtReport(
                     kind=DebtKind(debt["kind"]),
                     server=str(debt["server"]),

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, field, frozen
 
 from popheal.engine.approval import Approval, Approver
-from popheal.engine.requests import Steps, do
+from popheal.engine.control import Control
+from popheal.engine.requests import Logic, Sync, Write
 from popheal.engine.run import Run
 from popheal.errors import PophealError
 from popheal.exchange.models import ProbeResult, ServerInfo
 from popheal.healthsets.pop import PROCEDURES
 from popheal.healthsets.pop.catalog import Monitor
-from popheal.policy.policy import Policy, Timing
-from popheal.reports.events import Event, Observer, is_logged, log_event, log_observer_failure
+from popheal.journal.entries import Kind
+from popheal.policy.policy import Policy
+from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
 from popheal.tables.table import Procedure, Verdict
+from popheal.tables.timing import Timing
 from popheal.util.clock import Clock
 from popheal.util.serialize import to_jsonable_compact
 from popheal.util.text import printable
@@ -32,12 +34,45 @@ class ActionResult:
     """What came of an action: its outcome, and a sentence about it for people.
 
     What the far side said may be part of the sentence, so it is cut short and made printable.
-    ``attempted`` is False where the action was not even begun.
+    ``attempted`` is False where the action was not even begun, and ``by_others`` is True where
+    somebody else had done what was to be done.
     """
 
     outcome: str
     detail: str = field(default="", converter=printable)
     attempted: bool = True
+    by_others: bool = False
+
+
+@define(kw_only=True)
+class Progress:
+    """How far the looks of the present step have come that are made more than once.
+
+    Attributes:
+        tries: By look, how often it was made in vain.
+        failures: By probe, how often in a row it has failed.
+        deadlines: By poll, when it is given up.
+    """
+
+    tries: dict[str, int] = Factory(dict)
+    failures: dict[str, int] = Factory(dict)
+    deadlines: dict[str, datetime] = Factory(dict)
+
+    def count(self, name: str) -> int:
+        """Note one more look in vain; how many there are now."""
+        self.tries[name] = self.tries.get(name, 0) + 1
+        return self.tries[name]
+
+    def forget(self, name: str) -> None:
+        """A look, or a poll, has come to its end."""
+        for kept in (self.tries, self.failures, self.deadlines):
+            kept.pop(name, None)
+
+    def clear(self) -> None:
+        """A step has come to its end."""
+        self.tries.clear()
+        self.failures.clear()
+        self.deadlines.clear()
 
 
 @define(kw_only=True)
@@ -48,15 +83,16 @@ class HealingContext:
         organisation: Name of the organisation, for claims.
         journal: Where it is written down; None for a mere look.
         lease: The right to act on the healing, once it has begun.
+        server: The server of the alert.
         procedures: The tables to follow, by name.
-        stop: Set when a person says stop.
-        leave: Set when the process must end, and another shall go on.
+        control: By which a person says stop, or the process leaves the healing to another.
         server_known: The alert's server has been found in the organisation.
         task_cancelled: The task was cancelled: that goes through once everything is put back.
         exiting: The program wanted to exit: it may once everything is put back.
         restoring: The stop has been heeded: what goes on only puts things back.
         retry_at: When it may be tried again, where something was refused until then.
         approver: Who is asked first where the policy wants an approval, if anybody.
+        progress: How far the present step has come.
     """
 
     policy: Policy
@@ -64,16 +100,17 @@ class HealingContext:
     organisation: str
     journal: Journal | None = None
     lease: Lease | None = None
+    server: str = ""
     procedures: Mapping[str, Procedure] = PROCEDURES
     observers: tuple[Observer, ...] = ()
-    stop: Flag = field(factory=Flag)
-    leave: Flag = field(factory=Flag)
+    control: Control = field(factory=Control)
     server_known: bool = False
     restoring: bool = False
     task_cancelled: bool = False
     exiting: SystemExit | None = None
     retry_at: datetime | None = None
     approver: Approver | None = None
+    progress: Progress = field(factory=Progress)
 
     @property
     def current_lease(self) -> Lease:
@@ -90,7 +127,7 @@ class HealingContext:
     @property
     def stop_requested(self) -> bool:
         """Whether waits are cut short: a person said stop, and that has not been heeded yet."""
-        return self.stop.is_set() and not self.restoring
+        return self.control.cancelled and not self.restoring
 
     def sync_with_journal(self) -> None:
         """Look whether a person has said stop by way of the journal, or write down that one did.
@@ -101,10 +138,10 @@ class HealingContext:
         if self.lease:
             self.lease.check()
             if self.lease.stopped:
-                self.stop.set()
-            elif self.stop.is_set():
+                self.control.cancel()
+            elif self.control.cancelled:
                 self.lease.stop(at=self.clock.now())
-                self.emit("stop_noted", self.lease.healing)
+                self.emit("stop_noted", self.server)
 
     def emit(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
         """Tell the log and every observer what happens."""
@@ -123,7 +160,7 @@ class HealingContext:
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - telling must never change what is told
-                log_observer_failure(event, error)
+                log_failure(event.name, error)
 
 
 class EffectCancelled(PophealError):
@@ -194,8 +231,9 @@ class RunContext:
         dag: The database availability group of the server, if it is in one.
         pending: Monitors that failed too when the run was started, for later.
         parent: The run that this one is part of; empty if none.
+        began: When the present step began; None between two steps.
         withheld: Why no effect may be commanded again, where a run is gone on with.
-        heal_backend: Heals another server's mailbox side as a run of its own.
+        heal_server: Heals another server's mailbox side as a run of its own.
     """
 
     session: HealingContext
@@ -203,10 +241,11 @@ class RunContext:
     info: ServerInfo
     monitor: Monitor
     memory: RunState
-    heal_backend: Callable[[str], Steps[Verdict]]
+    heal_server: Callable[[str], Logic[Verdict]]
     dag: str | None = None
     pending: tuple[str, ...] = ()
     parent: str = ""
+    began: datetime | None = None
     withheld: str = ""
 
     @property
@@ -219,11 +258,20 @@ class RunContext:
         """The policy's waits and deadlines."""
         return self.session.timing
 
-    def intend(self, effect: str, *, command: str, **details: Any) -> Steps[None]:
+    @property
+    def deadline(self) -> float:
+        """How long the present action waits, or polls, in seconds."""
+        action = self.run.next_action()
+        return action.waits(self.timing) if action else 0.0
+
+    async def intend(
+        self, effect: Callable[..., None], *args: Any, command: str, **details: Any
+    ) -> None:
         """Write down what is about to be done; without that nothing is.
 
         Args:
             effect: The backend's method.
+            args: What it will be called with, after the server.
             command: What tells it from other effects of the same action, for people.
             details: What whoever goes on after a crash needs to know; plain values.
 
@@ -236,28 +284,47 @@ class RunContext:
             if self.withheld:
                 raise EffectWithheld(why=self.withheld)
             # The looks before it may have taken minutes.
-            yield from do(self.session.sync_with_journal)
+            await Sync()
             if self.stopped and not self.memory.intended:
                 raise EffectCancelled
         self.memory.intended[command] = details
         self.session.emit("effect_intended", self.server, self.run, command=command, **details)
-        yield from do(
-            self.session.current_lease.intend,
+        await self.write(
+            Kind.INTENT,
+            what=effect.__name__,
+            data={"command": command, "dag": self.dag, **details},
+            args=(self.server, *args),
+        )
+
+    async def write(
+        self,
+        kind: Kind,
+        *,
+        what: str = "",
+        outcome: str = "",
+        data: Mapping[str, Any] | None = None,
+        args: tuple[Any, ...] = (),
+    ) -> None:
+        """Write an entry about the run down, with everything needed to resume it from there."""
+        await Write(
+            kind=kind,
             at=self.session.clock.now(),
             server=self.server,
             run=self.run.id,
-            effect=effect,
-            data={"command": command, "dag": self.dag, **details, **self.as_json()},
+            what=what,
+            outcome=outcome,
+            data={**(data or {}), **self.as_json()},
+            args=args,
         )
 
     @property
     def stopped(self) -> bool:
         """Whether a person has said stop, and the run has not heeded it yet."""
-        return self.session.stop.is_set() and not self.run.cancelled
+        return self.session.control.cancelled and not self.run.cancelled
 
     def as_json(self) -> dict[str, Any]:
         """Everything needed to go on with the run, as plain JSON values."""
         return {"run": self.run.to_json(), "memory": to_jsonable_compact(self.memory)}
 
 
-ActionHandler = Callable[[RunContext], Steps[ActionResult]]
+ActionHandler = Callable[[RunContext], Logic[ActionResult]]

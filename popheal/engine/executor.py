@@ -2,130 +2,147 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from popheal.engine.actions.handlers import HANDLERS
 from popheal.engine.authorize import authorize
 from popheal.engine.case import RunRecord
 from popheal.engine.context import ActionResult, EffectCancelled, RunContext
-from popheal.engine.requests import Steps, do
-from popheal.errors import JournalError, PophealError
+from popheal.engine.requests import Sync
+from popheal.errors import BackendError, JournalError, PophealError
 from popheal.journal import Kind
 from popheal.reports.report import Step
-from popheal.tables.actions import COULD_NOT_TELL, Action
+from popheal.tables.actions import Action
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.util.serialize import to_jsonable
 
+#: What a mistake in our own code raises. Nothing wider is caught: whatever else escapes was
+#: meant for whoever drives the run.
+_DEFECTS: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
-def go_on(run_record: RunRecord) -> Steps[None]:
+
+async def execute(run_record: RunRecord) -> None:
     """Carry a run out, from where it is to its end."""
     run, work = run_record.run, run_record.work
     session = work.session
     if run.verdict:
         return
     while not run.verdict:
-        yield from do(session.sync_with_journal)
+        await Sync()
         interrupted = bool(work.memory.intended)
-        if session.stop.is_set() and not run.cancelled and not interrupted:
-            yield from _cancel(work)
+        if session.control.cancelled and not run.cancelled and not interrupted:
+            await _cancel(work)
             continue
-        run_record.steps.append((yield from _take_step(work)))
+        run_record.steps.append(await _take_step(work))
     session.emit("run_ended", run.server, run, verdict=run.verdict.value)
 
 
-def _cancel(work: RunContext) -> Steps[None]:
-    """Heed a person's stop: from here on, only what restores."""
+async def _cancel(work: RunContext) -> None:
+    """Carry out a person's stop: from here on, only what restores."""
     session, run = work.session, work.run
     session.restoring = True
     row = run.cancel()
-    yield from do(
-        session.current_lease.write,
-        Kind.CANCELLED,
-        at=session.clock.now(),
-        server=run.server,
-        run=run.id,
-        data=work.as_json(),
-    )
+    await work.write(Kind.CANCELLED)
     session.emit("transition", run.server, run, outcome=row.outcome, why=str(row.why))
 
 
-def _is_cut_short(work: RunContext, action: Action, observed: ActionResult) -> bool:
+def _is_cut_short(work: RunContext, action: Action, result: ActionResult) -> bool:
     """Whether a person's stop ended the action early, so that its outcome means nothing.
 
-    Only where it changed nothing: what an effect has come to is always heeded.
+    Only where it changed nothing: what an effect has come to always counts.
     """
-    if not work.session.stop.is_set() or work.run.cancelled:
+    if not work.session.control.cancelled or work.run.cancelled:
         return False
-    if not observed.attempted:
+    if not result.attempted:
         return True
     return action.impact.harmless and not action.incurs and not action.pays
 
 
-def _perform(work: RunContext, action: Action) -> Steps[ActionResult]:
-    """Carry an action out; an answer that breaks its performer is an answer that tells nothing."""
+async def _perform(work: RunContext, action: Action) -> ActionResult:
+    """Carry an action out, unless something speaks against it now."""
+    interrupted = bool(work.memory.intended)
+    refusal = await authorize(work, action, may_ask=not interrupted)
+    why = refusal.reason if refusal else ""
+    if interrupted:
+        # It may have been done before popheal was interrupted: look, whatever speaks against it.
+        work.withheld = "a person said stop" if work.session.control.cancelled else why
+    elif why:
+        return ActionResult("refused", why, attempted=False)
+    return await HANDLERS[action.name](work)
+
+
+async def _result_of(work: RunContext, action: Action) -> ActionResult:
+    """What comes of an action: the one place where errors become outcomes.
+
+    A handler catches what it expects, and after a command looks what came of it. So what escapes
+    from an effect did so before the command, and nothing was changed; unless it may have been
+    commanded before popheal was interrupted: then nobody knows.
+    """
+    untouched = "refused" in action.outcomes and not work.memory.intended
     try:
-        return (yield from HANDLERS[action.name](work))
+        return await _perform(work, action)
     except JournalError:
         raise
     except EffectCancelled as error:
         work.run.disown()
         return ActionResult("refused", str(error), attempted=False)
+    except BackendError as error:
+        if untouched:
+            return ActionResult("refused", f"not attempted: {error}")
+        return ActionResult(COULD_NOT_TELL, str(error))
     except PophealError as error:
         return ActionResult(COULD_NOT_TELL, str(error))
-    except Exception as error:  # noqa: BLE001 - debts must be paid, whatever a backend returns
+    except _DEFECTS as error:
+        # Debts must be paid all the same.
         cause = f"{type(error).__name__}: {error}"
-        return ActionResult(COULD_NOT_TELL, f"an answer of the backend can't be used: {cause}")
+        return ActionResult(COULD_NOT_TELL, f"a defect of popheal: {cause}")
 
 
-def _attempt(work: RunContext, action: Action) -> Steps[ActionResult]:
-    """Carry an action out, unless something speaks against it now."""
-    interrupted = bool(work.memory.intended)
-    refusal = yield from authorize(work, action, may_ask=not interrupted)
-    why = refusal.reason if refusal else ""
-    if interrupted:
-        # It may have been done before popheal was interrupted: look, whatever speaks against it.
-        work.withheld = "a person said stop" if work.session.stop.is_set() else why
-    elif why:
-        return ActionResult("refused", why, attempted=False)
-    return (yield from _perform(work, action))
-
-
-def _take_step(work: RunContext) -> Steps[Step]:
+async def _take_step(work: RunContext) -> Step:
     """Perform the present action, and move the run on."""
     session, run, state = work.session, work.run, work.run.state
     action = run.next_action()
     if action is None:
         raise AssertionError("an ended run takes no step")
-    started = session.clock.now()
+    started = work.began = work.began or session.clock.now()
     session.emit("action_started", run.server, run, action=str(action), impact=action.impact.value)
-    observed = yield from _attempt(work, action)
+    result = await _result_of(work, action)
     session.emit(
         "action_finished",
         run.server,
         run,
         action=str(action),
-        outcome=observed.outcome,
-        detail=observed.detail,
+        outcome=result.outcome,
+        detail=result.detail,
     )
-    cut_short = _is_cut_short(work, action, observed)
+    cut_short = _is_cut_short(work, action, result)
     session.restoring = session.restoring or cut_short
-    row = run.cancel() if cut_short else run.observe(observed.outcome)
+    row = run.cancel() if cut_short else run.observe(result.outcome)
     work.memory.moved_on()
-    work.withheld = ""
+    session.progress.clear()
+    work.began, work.withheld = None, ""
     step = Step(
         state=state,
         action=str(action),
         impact=action.impact,
-        outcome=observed.outcome,
+        outcome=result.outcome,
         started_at=started,
         finished_at=session.clock.now(),
-        detail=observed.detail,
+        detail=result.detail,
     )
-    yield from do(
-        session.current_lease.observe,
-        at=step.finished_at,
-        server=run.server,
-        run=run.id,
-        action=action.name,
-        outcome=observed.outcome,
-        data={"step": to_jsonable(step), "dag": work.dag, **work.as_json()},
+    others = {"by_others": True} if result.by_others else {}
+    await work.write(
+        Kind.OUTCOME,
+        what=action.name,
+        outcome=result.outcome,
+        data={"step": to_jsonable(step), "dag": work.dag, **others},
     )
     session.emit("transition", run.server, run, source=state, outcome=row.label, why=str(row.why))
     return step

@@ -19,15 +19,26 @@ from popheal.engine.looks.managed_availability import (
     recent_actions,
     under_way,
 )
-from popheal.engine.requests import Steps, do
+from popheal.engine.requests import Count, Logic
 from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
 from popheal.exchange.models import RecoveryAction
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
+from popheal.journal.lease import Reboot
 from popheal.policy.windows import is_open, next_opening
 from popheal.reports.report import FindingKind
-from popheal.tables.actions import BY_ROLE, REBOOT, Action
+from popheal.tables.actions import (
+    ACTIONS,
+    BY_ROLE,
+    DRAIN,
+    ENABLE_PROTOCOL_LOGGING,
+    REBOOT,
+    RECOVER_BACKENDS,
+    RESTART_SERVICE,
+    Action,
+    for_each_action,
+)
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -49,30 +60,29 @@ class Refusal:
     next_step: str = ""
 
 
-Check = Callable[[RunContext, Action], Steps[Refusal | None]]
+Check = Callable[[RunContext, Action], Logic[Refusal | None]]
 
 
-def check_limits(work: RunContext, action: Action) -> Steps[Refusal | None]:
+async def check_limits(work: RunContext, action: Action) -> Refusal | None:
     """The first thing that speaks against an action now; None if it may be carried out."""
-    return (yield from _first(CHECKS.get(action.name, ()), work, action))
+    return await _first(CHECKS.get(action.name, ()), work, action)
 
 
-def check_disruption_limits(work: RunContext) -> Steps[Refusal | None]:
+async def check_disruption_limits(work: RunContext) -> Refusal | None:
     """The same for taking the server out of service; asked before anything is moved, too."""
-    return (yield from _first(_DISRUPTIVE, work, REBOOT))
+    return await _first(_DISRUPTIVE, work, REBOOT)
 
 
-def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Steps[Refusal | None]:
+async def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Refusal | None:
     for check in checks:
-        refusal = yield from check(work, action)
+        refusal = await check(work, action)
         if refusal:
             work.session.retry_at = refusal.retry_at
             return refusal
     return None
 
 
-def _impact(work: RunContext, action: Action) -> Steps[Refusal | None]:
-    yield from ()
+async def _impact(work: RunContext, action: Action) -> Refusal | None:
     if work.session.policy.allows(action.impact):
         return None
     limit = work.session.policy.highest_impact.value
@@ -82,8 +92,7 @@ def _impact(work: RunContext, action: Action) -> Steps[Refusal | None]:
     )
 
 
-def _window(work: RunContext, action: Action) -> Steps[Refusal | None]:
-    yield from ()
+async def _window(work: RunContext, action: Action) -> Refusal | None:
     policy, now = work.session.policy, work.session.clock.now()
     if not policy.needs_window(action.impact) or is_open(policy.windows, now):
         return None
@@ -94,12 +103,12 @@ def _window(work: RunContext, action: Action) -> Steps[Refusal | None]:
     )
 
 
-def _restarts(work: RunContext, _: Action) -> Steps[Refusal | None]:
+async def _restarts(work: RunContext, _: Action) -> Refusal | None:
     limit = work.session.policy.restarts_per_hour
     since = work.session.clock.now() - _HOUR
-    mine = yield from do(work.session.current_lease.restarts_since, since, work.server)
+    mine: list[datetime] = await Count("restarts", since, work.server)
     services = services_of(BY_ROLE, work.info)
-    theirs = yield from _by_the_product(work, since, lambda one: is_service_restart(one, services))
+    theirs = await _by_the_product(work, since, lambda one: is_service_restart(one, services))
     if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
         return theirs if isinstance(theirs, Refusal) else None
     return Refusal(
@@ -110,12 +119,12 @@ def _restarts(work: RunContext, _: Action) -> Steps[Refusal | None]:
     )
 
 
-def _reboots(work: RunContext, _: Action) -> Steps[Refusal | None]:
+async def _reboots(work: RunContext, _: Action) -> Refusal | None:
     limit = work.session.policy.reboots_per_server
     since = work.session.clock.now() - _DAY
-    recent = yield from do(work.session.current_lease.reboots_since, since)
+    recent: list[Reboot] = await Count("reboots", since)
     mine = [one.at for one in recent if same_server(one.server, work.server)]
-    theirs = yield from _by_the_product(work, since, is_reboot)
+    theirs = await _by_the_product(work, since, is_reboot)
     if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
         return theirs if isinstance(theirs, Refusal) else None
     return Refusal(
@@ -126,19 +135,20 @@ def _reboots(work: RunContext, _: Action) -> Steps[Refusal | None]:
     )
 
 
-def _by_the_product(
+async def _by_the_product(
     work: RunContext, since: datetime, counts: Callable[[RecoveryAction], bool]
-) -> Steps[list[datetime] | Refusal]:
+) -> list[datetime] | Refusal:
     """When Managed Availability did the like, by our clock; a refusal if it is at work now."""
     if not work.session.policy.heed_managed_availability:
         return []
     skew = timedelta(seconds=work.memory.skew)
     now = work.session.clock.now() + skew
-    actions = yield from recent_actions(work.session, work.server, now)
-    if isinstance(actions, BackendError):
+    try:
+        actions = await recent_actions(work.session, work.server, now)
+    except BackendError as error:
         return Refusal(
             FindingKind.COULD_NOT_TELL,
-            f"what Managed Availability does could not be read: {actions} {NOT_HEEDED}",
+            f"what Managed Availability does could not be read: {error} {NOT_HEEDED}",
         )
     acting = under_way(actions, now, work.memory.boot_at_start)
     if acting:
@@ -156,14 +166,12 @@ def _counted(ours: Sequence[datetime], theirs: Sequence[datetime]) -> str:
     return f"{len(ours) + len(theirs)} times{by_the_product}"
 
 
-def _group_pause(work: RunContext, _: Action) -> Steps[Refusal | None]:
+async def _group_pause(work: RunContext, _: Action) -> Refusal | None:
     hours = work.session.policy.hours_between_reboots
     if work.dag is None or not hours:
         return None
     apart = timedelta(hours=hours)
-    recent = yield from do(
-        work.session.current_lease.reboots_since, work.session.clock.now() - apart
-    )
+    recent: list[Reboot] = await Count("reboots", work.session.clock.now() - apart)
     others = [
         one
         for one in recent
@@ -188,11 +196,15 @@ def _frees_up(times: Iterable[datetime], limit: int, span: timedelta) -> datetim
 
 _DISRUPTIVE: Final = (_impact, _window, _reboots, _group_pause)
 
-#: By the action's name; the cheap ones first. A reboot asks by itself, once it has seen that
-#: nobody else has restarted the server meanwhile.
-CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
-    "restart_service": (_impact, _window, _restarts),
-    "enable_protocol_logging": (_impact, _window),
-    "drain": _DISRUPTIVE,
-    "recover_backends": (_impact, _window),
-}
+#: For each action that changes something, the cheap ones first. A reboot asks by itself, once it
+#: has seen that nobody else has restarted the server meanwhile.
+CHECKS: Final[Mapping[str, tuple[Check, ...]]] = for_each_action(
+    {
+        RESTART_SERVICE: (_impact, _window, _restarts),
+        ENABLE_PROTOCOL_LOGGING: (_impact, _window),
+        DRAIN: _DISRUPTIVE,
+        REBOOT: (),
+        RECOVER_BACKENDS: (_impact, _window),
+    },
+    [one for one in ACTIONS.values() if not one.impact.harmless],
+)

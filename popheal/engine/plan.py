@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import field, frozen
 
 from popheal.engine.plan_basis import ServerState
 from popheal.engine.run import GUARD_OF_DEBT
-from popheal.policy.policy import Policy, Timing
+from popheal.policy.policy import Policy
 from popheal.reports.report import Report
-from popheal.tables.actions import BY_ROLE, Impact
-from popheal.tables.table import Guard, Procedure, State, Verdict
+from popheal.tables.actions import Impact
+from popheal.tables.bounds import WorstCase, worst_case
+from popheal.tables.outcomes import DONE, REFUSED
+from popheal.tables.reachability import reached
+from popheal.tables.table import Guard, Procedure, Verdict
+from popheal.tables.timing import Timing
 from popheal.util.serialize import to_jsonable
 
 
@@ -23,23 +28,6 @@ class Path:
 
     states: tuple[str, ...]
     verdict: Verdict
-
-
-@frozen(kw_only=True)
-class WorstCase:
-    """At most this much, over all paths of one procedure.
-
-    Attributes:
-        actions: Actions carried out, looks included.
-        restarts: Restarts of POP3 services.
-        reboots: Restarts of the server.
-        seconds: Longest time that waits and deadlines add up to, without the commands' own.
-    """
-
-    actions: int
-    restarts: int
-    reboots: int
-    seconds: float
 
 
 @frozen(kw_only=True)
@@ -146,7 +134,7 @@ def plan_run(
     """What a procedure could do to a server in that state, under that policy."""
     role = frozenset({Guard.MAILBOX_ROLE}) if mailbox_role else frozenset()
     tree = tree_of(table, role)
-    worst = worst_case(table, role, policy.timing)
+    worst = worst_of(table, role, policy.timing)
     impact = _highest((one.impact for one in tree), policy)
     return PlannedRun(
         hash=_hash(table, monitor, facts, policy, worst) if facts else "",
@@ -192,143 +180,84 @@ def _hash(
 
 # --- walking a table -----------------------------------------------------------------------------
 
-
-def _ways(table: Procedure, role: frozenset[Guard]) -> Iterator[tuple[list[State], str]]:
-    """Every way to an ending: the states gone through, and the ending.
-
-    Tables have no cycles: a recovery that repeats itself would have no worst case.
-    """
-
-    def walk(
-        name: str, facts: frozenset[Guard], before: list[State]
-    ) -> Iterator[tuple[list[State], str]]:
-        if name in table.endings:
-            yield before, name
-            return
-        one = table.by_name[name]
-        if one in before:
-            raise ValueError(f"procedure '{table.name}' comes back to '{name}'")
-        for target, after in sorted(_next(one, facts), key=lambda way: way[0]):
-            yield from walk(target, after, [*before, one])
-
-    yield from walk(table.start, role, [])
+#: A state (or an ending) come to, and the guards that hold there.
+_Place = tuple[str, frozenset[Guard]]
 
 
-def _next(one: State, facts: frozenset[Guard]) -> set[tuple[str, frozenset[Guard]]]:
-    """Where a state can lead, with the guards that hold there; outcomes alike are one."""
-    return {(target, after) for _, target, after in _outcomes(one, facts)}
-
-
-def _outcomes(one: State, facts: frozenset[Guard]) -> Iterator[tuple[str, str, frozenset[Guard]]]:
-    """Each outcome of a state, where it leads, and the guards that hold there."""
+def _outcomes(table: Procedure, place: _Place) -> list[tuple[str, _Place]]:
+    """Each outcome that is possible at a place, and where it leads; none at an ending."""
+    name, facts = place
+    if name in table.endings:
+        return []
+    one = table.by_name[name]
+    found: list[tuple[str, _Place]] = []
     for outcome in one.action.outcomes:
         after = facts
-        if one.action.incurs and outcome != "refused":
+        if one.action.incurs and outcome != REFUSED:
             after |= {GUARD_OF_DEBT[one.action.incurs]}
         row = one.next(outcome, after)
-        if one.action.pays and outcome == "done":
+        if one.action.pays and outcome == DONE:
             after -= {GUARD_OF_DEBT[one.action.pays]}
         if row:
-            yield outcome, row.target, after
+            found.append((outcome, (row.target, after)))
+    return found
+
+
+def _arrows(table: Procedure, role: frozenset[Guard]) -> dict[_Place, list[_Place]]:
+    """What each place leads to, in the order in which they are come to; a stop left out."""
+
+    def ahead(place: _Place) -> list[_Place]:
+        return list(dict.fromkeys(to for _, to in _outcomes(table, place)))
+
+    return {place: ahead(place) for place in reached([(table.start, role)], ahead)}
 
 
 def tree_of(table: Procedure, role: frozenset[Guard]) -> tuple[PlannedState, ...]:
     """What may follow, state by state, in the order in which it is come to."""
-    found: dict[tuple[str, frozenset[Guard]], None] = {}
-    waiting = [(table.start, role)]
-    while waiting:
-        place = waiting.pop(0)
-        if place in found or place[0] in table.endings:
-            continue
-        found[place] = None
-        waiting += [
-            (target, after) for _, target, after in _outcomes(table.by_name[place[0]], place[1])
-        ]
-    ids = {(name, facts): _id(name, facts - role, found) for name, facts in found}
-    return tuple(_planned_state(table.by_name[name], facts, ids) for name, facts in found)
+    places = [place for place, ahead in _arrows(table, role).items() if ahead]
+    times = Counter(name for name, _ in places)
+    ids = {place: _id(place, role, alone=times[place[0]] == 1) for place in places}
+    return tuple(_planned_state(table, place, ids) for place in places)
 
 
-def _id(name: str, owed: frozenset[Guard], found: dict[tuple[str, frozenset[Guard]], None]) -> str:
-    alone = sum(other == name for other, _ in found) == 1
-    words = ", ".join(sorted(one.value for one in owed))
-    return name if alone or not words else f"{name} [{words}]"
+def _id(place: _Place, role: frozenset[Guard], *, alone: bool) -> str:
+    words = ", ".join(sorted(one.value for one in place[1] - role))
+    return place[0] if alone or not words else f"{place[0]} [{words}]"
 
 
-def _planned_state(
-    one: State, facts: frozenset[Guard], ids: dict[tuple[str, frozenset[Guard]], str]
-) -> PlannedState:
+def _planned_state(table: Procedure, place: _Place, ids: Mapping[_Place, str]) -> PlannedState:
     leads: dict[str, list[str]] = {}
-    for outcome, target, after in _outcomes(one, facts):
-        leads.setdefault(ids.get((target, after), target), []).append(outcome)
+    for outcome, to in _outcomes(table, place):
+        leads.setdefault(ids.get(to, to[0]), []).append(outcome)
+    action = table.by_name[place[0]].action
     return PlannedState(
-        id=ids[one.name, facts],
-        state=one.name,
-        action=str(one.action),
-        impact=one.action.impact,
+        id=ids[place],
+        state=place[0],
+        action=str(action),
+        impact=action.impact,
         leads=tuple(Lead(outcomes=tuple(names), to=to) for to, names in leads.items()),
     )
 
 
 def paths(table: Procedure, role: frozenset[Guard]) -> list[Path]:
     """Every path, each once, the successful ones first and the shorter before the longer."""
-    found = {
-        (*(one.name for one in states), ending): table.endings[ending]
-        for states, ending in _ways(table, role)
-    }
+    arrows = _arrows(table, role)
+
+    def ways(place: _Place) -> Iterator[tuple[str, ...]]:
+        if not arrows[place]:
+            yield (place[0],)
+        for to in sorted(arrows[place], key=lambda one: one[0]):
+            for way in ways(to):
+                yield (place[0], *way)
+
+    found = {way: table.endings[way[-1]] for way in ways((table.start, role))}
     ordered = sorted(found.items(), key=lambda way: (way[1] is not Verdict.RECOVERED, len(way[0])))
     return [Path(states=states, verdict=verdict) for states, verdict in ordered]
 
 
-def worst_case(table: Procedure, role: frozenset[Guard], timing: Timing) -> WorstCase:
-    """The worst of all paths, each figure by itself."""
-    ways = [states for states, _ in _ways(table, role)]
-
-    def most(of: Any) -> Any:
-        return max((sum(of(one) for one in states) for states in ways), default=0)
-
-    return WorstCase(
-        actions=most(lambda _: 1),
-        restarts=most(_restarts),
-        reboots=most(lambda one: one.action.name == "reboot"),
-        seconds=most(lambda one: _longest(one, timing)),
+def worst_of(table: Procedure, role: frozenset[Guard], timing: Timing) -> WorstCase:
+    """The worst that may follow, as long as nobody says stop."""
+    arrows = _arrows(table, role)
+    return worst_case(
+        (table.start, role), arrows, lambda place: table.by_name[place[0]].action, timing
     )
-
-
-def _restarts(one: State) -> int:
-    """How many services a state restarts at most."""
-    if one.action.name not in ("restart_service", "reload_pop3"):
-        return 0
-    return 2 if one.action.argument == BY_ROLE else 1
-
-
-#: How many looks, each repeated with pauses, a performer may take one after another.
-_REPEATED_LOOKS = {
-    "check_switchover": 2,
-    "drain": 2,
-    "enable_protocol_logging": 1,
-    "fail_back": 2,
-    "find_backends": 3,
-    "probe": 3,
-    "reboot": 5,
-    "reload_pop3": 1,
-    "restart_service": 1,
-}
-
-
-def _longest(one: State, timing: Timing) -> float:
-    """How long a state may wait in all, by the deadlines and bounds of its performer."""
-    retries = (timing.probe_attempts - 1) * timing.probe_pause
-    deadlines = {
-        "restart_service": timing.service_deadline,
-        "reload_pop3": timing.service_deadline,
-        "verify_copies": timing.drain_deadline,
-        "await_server": timing.reboot_deadline,
-        "wait": timing.settle,
-        "drain": timing.service_deadline,
-        "enable_protocol_logging": timing.service_deadline,
-        "fail_back": timing.service_deadline,
-        "restore_protocol_logging": timing.service_deadline,
-    }
-    looks = _REPEATED_LOOKS.get(one.action.name, 0 if one.action.name in deadlines else 1)
-    each = looks * retries + deadlines.get(one.action.name, 0.0)
-    return each * max(1, _restarts(one))

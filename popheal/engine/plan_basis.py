@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from popheal.exchange.names import short_name
 from popheal.util.serialize import to_jsonable
+from popheal.util.text import moment
 
 _HALF_A_MINUTE = timedelta(seconds=30)
 
@@ -110,7 +111,7 @@ def drift(before: ServerState, now: ServerState) -> list[str]:
 
 def _of_server(before: ServerState, now: ServerState) -> Iterator[str]:
     if before.booted_at != now.booted_at:
-        yield f"the server has booted at {now.booted_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"the server has booted at {moment(now.booted_at)}"
     if (before.mailbox_role, before.client_access_role) != (
         now.mailbox_role,
         now.client_access_role,

@@ -5,28 +5,27 @@ from __future__ import annotations
 from functools import partial
 
 from popheal.engine.context import HealingContext
-from popheal.engine.healing import triaging
+from popheal.engine.healing import triage_only
 from popheal.engine.looks.server_state import look_for_plan
 from popheal.engine.plan import Plan, plan_run
-from popheal.engine.requests import Steps
 from popheal.errors import BackendError
 from popheal.reports.report import Alert
 
 
-def planning(session: HealingContext, alert: Alert) -> Steps[Plan]:
+async def plan_only(session: HealingContext, alert: Alert) -> Plan:
     """Verify, and say what healing could do from here.
 
     Raises:
         UnknownName: If the organisation has no such server.
     """
-    triage, report = yield from triaging(session, alert)
+    triage, report = await triage_only(session, alert)
     if triage.info is None or not triage.failing:
         return Plan(report=report)
-    seen = yield from look_for_plan(session, triage.info.fqdn)
-    if isinstance(seen, BackendError):
-        planned = partial(plan_run, facts=None, problem=str(seen))
-    else:
+    try:
+        seen = await look_for_plan(session, triage.info.fqdn)
         planned = partial(plan_run, facts=seen.facts, moves=seen.moves)
+    except BackendError as error:
+        planned = partial(plan_run, facts=None, problem=str(error))
     monitors = {monitor.procedure: monitor for monitor in reversed(triage.failing)}
     return Plan(
         report=report,

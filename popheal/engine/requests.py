@@ -1,31 +1,52 @@
-"""How the logic asks for the world without touching it.
+"""What the logic asks for: a closed set of requests, each of them plain data.
 
-Triage, performing and the conductor are generators. They yield what they need, a
-:class:`Call` of a backend method, a :class:`Pause` or something else to :class:`Do` that may
-block, and are sent the answer. So the synchronous and the asynchronous driver share everything
-but the waiting.
+Triage, handlers and the executor are coroutines. They await requests, and nothing else; whoever
+drives them (:mod:`popheal.engine.drive`) performs each request and sends the answer back, or
+throws the error into the coroutine. So what waits, blocks or threads is in one place, the logic
+is the same for every driver, and a request can be carried to another machine: it holds names and
+values, no functions.
+
+A look may be one call of a backend, or a coroutine of several calls that :func:`look` has
+registered under its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from functools import partial
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from datetime import datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from popheal.errors import BackendError
-from popheal.exchange.backend import Backend
+from popheal.exchange.backend import EFFECTS, Backend
+
+if TYPE_CHECKING:
+    from popheal.engine.approval import ApprovalRequest
+    from popheal.journal import Kind, Question
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: What is driven: a coroutine that awaits requests only.
+Logic = Coroutine[Any, Any, T]
+
+
+class Request(Generic[T]):
+    """Something that is asked of the driver. Awaiting it gives the answer, or raises."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Request[T], T, T]:
+        return (yield self)
+
 
 @frozen
-class Call:
-    """Please call this method of the backend."""
+class Look(Request[T]):
+    """Observe something: a look of the backend, or a registered one. Raises BackendError."""
 
-    method: str
+    name: str
     args: tuple[Any, ...]
 
     @property
@@ -35,73 +56,185 @@ class Call:
 
 
 @frozen
-class Pause:
-    """Please let this many seconds pass."""
+class Effect(Request[None]):
+    """Change something, by this method of the backend. Raises BackendError."""
+
+    name: str
+    args: tuple[Any, ...]
+
+    @property
+    def server(self) -> str:
+        """The server it is about."""
+        return str(self.args[0])
+
+
+@frozen
+class Pause(Request[None]):
+    """Let this many seconds pass, or fewer if a person says stop."""
 
     seconds: float
 
 
-@define(eq=False)
-class Do:
-    """Please do this, which may take a moment: read or write the journal.
+@frozen
+class Prompt(Request["bool | None"]):
+    """Ask a person. The answer is None if there is none, or if it was broken off.
 
-    Done once, even if it is asked for again because an interrupt hid its answer.
+    Attributes:
+        asks: The request that the approver is shown.
+        question: The journal's question, as whose answer it counts.
     """
 
-    function: Callable[[], Any]
-    _answers: list[Any] = field(factory=list, init=False)
+    asks: ApprovalRequest
+    question: Question
 
-    def __call__(self) -> Any:
-        if not self._answers:
-            self._answers.append(self.function())
-        return self._answers[0]
+
+# --- what is asked of the journal: it is on the disk before the answer comes ---------------------
+
+
+@frozen(kw_only=True)
+class Write(Request[None]):
+    """Append an entry to the history of the healing. Raises JournalError, Fenced.
+
+    Attributes:
+        args: Of an intent: what the effect will be called with, the server first.
+    """
+
+    kind: Kind
+    at: datetime
+    server: str
+    run: str = ""
+    what: str = ""
+    outcome: str = ""
+    data: Mapping[str, Any] = field(factory=dict)
+    args: tuple[Any, ...] = ()
+
+
+@frozen(kw_only=True)
+class End(Request[None]):
+    """Write down how the healing ended, and give up its claims."""
+
+    at: datetime
+    verdict: str
+    report: Mapping[str, Any]
 
 
 @frozen
-class Ask:
-    """Please ask somebody, which may take an hour. Broken off, the answer is None."""
-
-    function: Callable[..., Any]
-    question: Any
-
-    def __call__(self) -> Any:
-        return self.function(self.question)
+class Forget(Request[None]):
+    """Take the healing back: there was nothing to answer, and nothing has been written in it."""
 
 
-Request = Call | Pause | Do | Ask
-Steps = Generator[Request, Any, T]
+@frozen
+class Holder:
+    """The other healing that has claimed something, and whether its process is at work."""
+
+    healing: str
+    alive: bool
 
 
-def call(method: Callable[Concatenate[Backend, P], T], *args: P.args, **_: P.kwargs) -> Steps[T]:
-    """Call a backend method: ``yield from call(Backend.host_status, server)``.
+@frozen
+class Claim(Request["Holder | None"]):
+    """Claim a ``server``, a ``dag`` or a ``site``. The answer is who has it, if another has.
+
+    Attributes:
+        only_look: Whether it is not to be claimed, even if it is free.
+    """
+
+    kind: str
+    name: str
+    only_look: bool = False
+
+
+@frozen
+class Count(Request[T]):
+    """What was done lately by any healing of the journal.
+
+    Attributes:
+        what: ``reboots`` (of all servers) or ``restarts`` (of services, of one server).
+        since: How far to look back.
+        server: The server, for ``restarts``.
+    """
+
+    what: str
+    since: datetime
+    server: str = ""
+
+
+@frozen
+class Sync(Request[None]):
+    """See whether the healing is still ours, and pass a person's stop on in either direction."""
+
+
+@frozen(kw_only=True)
+class Ask(Request["Question"]):
+    """Write a question to a person down. The answer is the question as it stands."""
+
+    at: datetime
+    expires_at: datetime
+    server: str
+    run: str
+    plan: str
+    impact: str
+    planned: Mapping[str, Any]
+
+
+@frozen(kw_only=True)
+class Settle(Request["Question"]):
+    """Write the answer to a question down; the question as it stands: others may be faster."""
+
+    question: Question
+    at: datetime
+    outcome: str
+    by: str
+
+
+@frozen
+class Reread(Request["Question"]):
+    """Read a question again. The answer is the question as it stands."""
+
+    question: Question
+
+
+#: The requests that go to the journal.
+JOURNAL: Final = (Write, End, Forget, Claim, Count, Sync, Ask, Settle, Reread)
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+#: The looks that take several calls, by name.
+REGISTERED: Final[dict[str, Callable[..., Logic[Any]]]] = {}
+
+
+def look(function: Callable[Concatenate[Any, P], Logic[T]]) -> Callable[P, Look[T]]:
+    """Register a coroutine function as a look.
+
+    It is called without the healing's context, its first parameter: whoever performs the look
+    passes its own. All other parameters are positional, and plain data.
+    """
+    REGISTERED[function.__name__] = function
+
+    @wraps(function)
+    def request(*args: P.args, **_: P.kwargs) -> Look[T]:
+        return Look(function.__name__, args)
+
+    return request
+
+
+def call(method: Callable[Concatenate[Backend, P], T], *args: P.args, **_: P.kwargs) -> Request[T]:
+    """Call a backend's method: ``await call(Backend.host_status, server)``.
 
     Raises what the backend raises.
     """
-    answer: T = yield Call(method.__name__, args)
-    return answer
+    name = method.__name__
+    return Effect(name, args) if name in EFFECTS else Look(name, args)  # type: ignore[return-value]
 
 
-def attempt(
+async def try_call(
     method: Callable[Concatenate[Backend, P], T], *args: P.args, **kwargs: P.kwargs
-) -> Steps[T | BackendError]:
+) -> T | BackendError:
     """Likewise, but a failure is an answer too."""
     try:
-        return (yield from call(method, *args, **kwargs))
+        answer: T = await call(method, *args, **kwargs)
     except BackendError as error:
         return error
-
-
-def do(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
-    """Call a function that may block. Raises what it raises."""
-    answer: T = yield Do(partial(function, *args, **kwargs))
     return answer
-
-
-def ask(function: Callable[..., Any], question: Any) -> Steps[Any]:
-    """Ask somebody. Raises what the function raises; its answer is None if it is broken off."""
-    return (yield Ask(function, question))
-
-
-def pause(seconds: float) -> Steps[None]:
-    """Let this many seconds pass."""
-    yield Pause(seconds)

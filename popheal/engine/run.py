@@ -110,7 +110,7 @@ class Run:
 
     def owed(self, kind: DebtKind) -> Debt | None:
         """The debt of that kind that is still owed, if any."""
-        return next((d for d in self.debts if d.kind is kind and d.status is DebtStatus.OWED), None)
+        return next((debt for debt in self.debts if debt.is_owed(kind)), None)
 
     def owe(self, prior: bool) -> Debt:
         """Note, before the effect, the debt that the present action is about to incur.
@@ -133,7 +133,7 @@ class Run:
         action = self.next_action()
         if action and action.incurs:
             kind = action.incurs
-            self.debts = [debt for debt in self.debts if not _is_owed(debt, kind)]
+            self.debts = [debt for debt in self.debts if not debt.is_owed(kind)]
 
     def observe(self, outcome: str) -> Transition:
         """Take what came of the present action, and move on.
@@ -150,10 +150,10 @@ class Run:
             raise self._illegal(outcome)
         row = self._move(outcome)
         if action.incurs and outcome == "refused":
-            self.debts = [d for d in self.debts if not _is_owed(d, action.incurs)]
+            self.debts = [d for d in self.debts if not d.is_owed(action.incurs)]
         elif action.incurs and outcome != "done":
             self.debts = [
-                evolve(d, unclear=True) if _is_owed(d, action.incurs) else d for d in self.debts
+                evolve(d, unclear=True) if d.is_owed(action.incurs) else d for d in self.debts
             ]
         if action.pays and outcome == "done":
             self._settle(action.pays, DebtStatus.PAID)
@@ -193,7 +193,7 @@ class Run:
     def _settle(self, kind: DebtKind, status: DebtStatus) -> None:
         self.debts = [
             evolve(d, status=status)
-            if _is_owed(d, kind) and not (d.unclear and status is DebtStatus.PAID)
+            if d.is_owed(kind) and not (d.unclear and status is DebtStatus.PAID)
             else d
             for d in self.debts
         ]
@@ -219,16 +219,7 @@ class Run:
             "mailbox_role": self.mailbox_role,
             "state": self.state,
             "path": list(self.path),
-            "debts": [
-                {
-                    "kind": d.kind.value,
-                    "server": d.server,
-                    "prior": d.prior,
-                    "status": d.status.value,
-                    "unclear": d.unclear,
-                }
-                for d in self.debts
-            ],
+            "debts": [debt.to_json() for debt in self.debts],
         }
 
     @classmethod
@@ -255,29 +246,5 @@ class Run:
             mailbox_role=data["mailbox_role"],
             state=data["state"],
             path=list(data["path"]),
-            debts=[
-                Debt(
-                    kind=DebtKind(one["kind"]),
-                    server=one["server"],
-                    prior=one["prior"],
-                    status=DebtStatus(one["status"]),
-                    unclear=one["unclear"],
-                )
-                for one in data["debts"]
-            ],
+            debts=[Debt.from_json(one) for one in data["debts"]],
         )
-
-
-def _is_owed(debt: Debt, kind: DebtKind) -> bool:
-    return debt.kind is kind and debt.status is DebtStatus.OWED
-
-
-def engine_rows(procedure: Procedure) -> dict[tuple[str, str], list[str]]:
-    """What the engine would do, as (state, trigger) to targets: to compare with the table."""
-    machine = engine(procedure)
-    return {
-        (source, name): [cast("str", t.dest) for t in rows]
-        for name, event in machine.events.items()
-        for source, rows in event.transitions.items()
-        if rows
-    }

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from popheal.errors import ApprovalNotPending
 from popheal.journal.database import Database
 from popheal.journal.entries import GRANTED, REFUSED, HealingRecord, Kind, moment_as_text
+from popheal.util.text import moment
 
 
 @frozen(kw_only=True)
@@ -63,7 +64,7 @@ def read_questions(database: Database, healing: str) -> list[Question]:
     found: dict[tuple[str, str], Question] = {}
     for run, server, at, kind, outcome, text in rows:
         data = json.loads(text)
-        name, moment = (run, data["plan"]), datetime.fromisoformat(at)
+        name, when = (run, data["plan"]), datetime.fromisoformat(at)
         if kind == Kind.ASKED.value:
             found[name] = Question(
                 healing=healing,
@@ -71,12 +72,12 @@ def read_questions(database: Database, healing: str) -> list[Question]:
                 server=server,
                 plan=data["plan"],
                 impact=data["impact"],
-                asked_at=moment,
+                asked_at=when,
                 expires_at=datetime.fromisoformat(data["expires_at"]),
                 planned=data["planned"],
             )
         else:
-            found[name] = evolve(found[name], outcome=outcome, by=data["by"], answered_at=moment)
+            found[name] = evolve(found[name], outcome=outcome, by=data["by"], answered_at=when)
     return list(found.values())
 
 
@@ -93,14 +94,14 @@ def answer(
     """Answer a question from outside of the healing, if it still waits for an answer.
 
     Raises:
-        Unanswerable: If it does not.
+        ApprovalNotPending: If it does not.
     """
 
     def wrong(problem: str) -> ApprovalNotPending:
         return ApprovalNotPending(journal=database.name, run=name, plan=plan, problem=problem)
 
     if record.ended_at is not None:
-        raise wrong("the run has ended")
+        raise wrong("the healing has ended")
     with database.transaction() as connection:
         _, dot, number = name.partition(".")
         asked = [
@@ -114,7 +115,7 @@ def answer(
         if question.outcome:
             raise wrong(f"it was {question.outcome} already{_by(question)}")
         if at >= question.expires_at:
-            raise wrong(f"the time to answer was up at {question.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+            raise wrong(f"the time to answer was up at {moment(question.expires_at)}")
         outcome = GRANTED if granted else REFUSED
         values = (
             moment_as_text(at),

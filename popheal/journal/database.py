@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from popheal.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
 
 #: How long to wait while another process writes, in seconds.
 _BUSY: Final = 10.0
+#: How long until it is tried again, where SQLite does not wait by itself.
+_SOON: Final = 0.01
 _PRIVATE: Final = 0o600
 _MEMORY: Final = ":memory:"
 
@@ -229,7 +232,7 @@ class Database:
         with self._explained("opened"):
             found = self._version()
             if self.path is not None:
-                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._use_log()
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             if found == len(MIGRATIONS):
@@ -238,14 +241,28 @@ class Database:
                 found = self._version()
                 migrate(self._connection, found, in_memory=self.path is None)
 
+    def _use_log(self) -> None:
+        """Have SQLite write ahead. For the first one's switch it does not wait, so that is here."""
+        give_up = time.monotonic() + _BUSY
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > give_up:
+                    raise
+                time.sleep(_SOON)
+            else:
+                return
+
     def _version(self) -> int:
         """The version of its tables; 0 for an empty file."""
-        # The tables first: where they are, whoever has made them has written the rest as well.
-        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        # In one statement, and so of one moment: somebody else may be making the tables just now.
+        application, version, tables = self._connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+            " FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
         if tables == 0:
             return 0
-        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
             raise self.wrong("is a database, but not a journal", "Give another path.")
         if version > len(MIGRATIONS):

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from popheal.errors import AlreadyEnded
+from popheal.util.text import moment
+
 #: What may come of a question.
 GRANTED: Final = "granted"
 REFUSED: Final = "refused"
@@ -87,6 +90,12 @@ class HealingRecord:
     ended_at: datetime | None
     verdict: str
     report: Mapping[str, Any] | None
+
+    def require_unfinished(self) -> None:
+        """Raise AlreadyEnded if it has ended."""
+        if self.ended_at is not None:
+            how = f"{self.verdict}, {moment(self.ended_at)}"
+            raise AlreadyEnded(healing=self.id, server=self.server, how=how)
 
 
 def moment_as_text(at: datetime) -> str:

@@ -145,16 +145,16 @@ class Journal:
             steal: Even if the process that has it is alive.
 
         Raises:
-            UnknownName: If there is no unfinished healing of that name.
-            StillRunning: If a living process is at work on it.
+            UnknownName: If there is no healing of that name.
+            AlreadyEnded: If it has ended.
+            AlreadyRunning: If a living process is at work on it.
         """
         with self._lock:
             owner = self._become_owner(at)
             # In one transaction: of two that find its process dead, one has it.
             with self._database.transaction() as connection:
                 record = self.healing(healing)
-                if record.ended_at is not None:
-                    raise UnknownName(kind="unfinished run", name=healing)
+                record.require_unfinished()
                 if record.alive and not steal:
                     raise AlreadyRunning(
                         healing=record.id, server=record.server, owner=record.owner
@@ -242,7 +242,7 @@ class Journal:
         if len(exact) != 1:
             known = [one.id for one in exact]
             raise UnknownName(
-                kind=f"run in the journal {self._database.name}", name=name, known=known
+                kind=f"healing in the journal {self._database.name}", name=name, known=known
             )
         return exact[0]
 
@@ -260,7 +260,8 @@ class Journal:
         """Say stop: the process that carries it out will do nothing more but restore.
 
         Raises:
-            UnknownName: If there is no unfinished healing of that name.
+            UnknownName: If there is no healing of that name.
+            AlreadyEnded: If it has ended.
         """
         record = self.healing(healing)
         with self._database.transaction() as connection:
@@ -269,9 +270,10 @@ class Journal:
                 " WHERE id = ? AND ended_at IS NULL",
                 (moment_as_text(at), record.id),
             ).rowcount
+        record = self.healing(record.id)
         if not stopped:
-            raise UnknownName(kind="unfinished run", name=healing)
-        return self.healing(record.id)
+            record.require_unfinished()
+        return record
 
     def approve(
         self,
@@ -292,8 +294,8 @@ class Journal:
             at: Now; by default by the wall clock.
 
         Raises:
-            UnknownName: If there is no such run.
-            Unanswerable: If it does not ask for that plan, or not any more.
+            UnknownName: If there is no such healing.
+            ApprovalNotPending: If it does not ask for that plan, or not any more.
         """
         now = at or datetime.now(UTC)
         return answer(self._database, self.healing(run), run, plan, granted=granted, by=by, at=now)

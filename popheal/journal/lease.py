@@ -71,7 +71,7 @@ class Lease:
         self.organisation = organisation
         self.stopped = False
         self._fence = fence
-        self._intended: set[str] = set()
+        self._intended: set[tuple[Any, ...]] = set()
         #: An entry that may have been written, or not: nobody was told.
         self._unsure: tuple[str, ...] | None = None
 
@@ -87,16 +87,17 @@ class Lease:
 
     # --- may I? ----------------------------------------------------------------------------------
 
-    def check(self, effect: str = "") -> None:
+    def check(self, effect: str = "", *args: Any) -> None:
         """Make sure that the healing is still ours; and that the effect was intended.
 
         Args:
             effect: The backend's method that is about to be called, if one is.
+            args: What it is about to be called with.
 
         Raises:
             AssertionError: If the effect was not intended: a defect of popheal.
         """
-        if effect and effect not in self._intended:
+        if effect and (effect, *args) not in self._intended:
             raise AssertionError(f"{effect} was not written down before it was done")
         rows = self._database.read(
             "SELECT cancel_at FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL",
@@ -156,49 +157,36 @@ class Lease:
         what: str = "",
         outcome: str = "",
         data: Mapping[str, Any],
+        args: tuple[Any, ...] = (),
     ) -> None:
-        """Append an entry to the history; it is on the disk when this returns."""
+        """Append an entry to the history; it is on the disk when this returns.
+
+        An intent allows its effect to be commanded, with just these arguments, until what came
+        of the action is written down.
+        """
+        if kind is Kind.INTENT:
+            self._database.require_file()
+        elif kind is Kind.OUTCOME:
+            self._intended.clear()
         entry = (
             moment_as_text(at), run, server, kind.value, what, outcome, _as_text(data),
         )  # fmt: skip
         if entry == self._unsure and self._is_written(entry):
+            self._allow(kind, what, args)
             return
         self._unsure = entry
         if self._database.write(_APPEND, *entry, self.healing, self._fence) != 1:
             raise self._fenced()
         self._unsure = None
+        self._allow(kind, what, args)
+
+    def _allow(self, kind: Kind, effect: str, args: tuple[Any, ...]) -> None:
+        if kind is Kind.INTENT:
+            self._intended.add((effect, *args))
 
     def _is_written(self, entry: tuple[str, ...]) -> bool:
         """Whether it is the last entry: it was asked for before, and an interrupt came."""
         return self._database.read(_LAST, self.healing) == [entry]
-
-    def intend(
-        self, *, at: datetime, server: str, run: str, effect: str, data: Mapping[str, Any]
-    ) -> None:
-        """Write down an effect that is about to be commanded."""
-        self._database.require_file()
-        self.write(Kind.INTENT, at=at, server=server, run=run, what=effect, data=data)
-        self._intended.add(effect)
-
-    def wait(self, *, at: datetime, server: str, run: str, data: Mapping[str, Any]) -> None:
-        """Write down that a long pause begins, and until when."""
-        self.write(Kind.WAITING, at=at, server=server, run=run, data=data)
-
-    def observe(
-        self,
-        *,
-        at: datetime,
-        server: str,
-        run: str,
-        action: str,
-        outcome: str,
-        data: Mapping[str, Any],
-    ) -> None:
-        """Write down what came of an action, and where the run is now."""
-        self._intended.clear()
-        self.write(
-            Kind.OUTCOME, at=at, server=server, run=run, what=action, outcome=outcome, data=data
-        )
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
         """Write down how the healing ended, and give up its claims."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.debts import DebtStatus
-from popheal.util.text import span
+from popheal.util.text import iso, span, time_of_day
 
 if TYPE_CHECKING:
     from popheal.journal import Entry, HealingRecord, Journal
@@ -21,9 +21,6 @@ WAITING: Final = "waiting"
 ASKING: Final = "asking"
 INTERRUPTED: Final = "interrupted"
 ENDED: Final = "ended"
-
-#: Debts that somebody has to pay yet.
-_OPEN: Final = (DebtStatus.OWED.value, DebtStatus.HANDED_OVER.value)
 
 
 @frozen(kw_only=True)
@@ -84,7 +81,7 @@ class Standing:
     @property
     def open_debts(self) -> list[Mapping[str, Any]]:
         """The debts that are still owed, or were handed over to a person."""
-        return [debt for debt in self.debts if debt["status"] in _OPEN]
+        return [debt for debt in self.debts if DebtStatus(debt["status"]).is_open]
 
     def to_json(self) -> dict[str, Any]:
         """It as plain JSON values."""
@@ -96,32 +93,18 @@ class Standing:
             "state": self.state,
             "verdict": record.verdict or None,
             "process": record.owner,
-            "begun_at": record.begun_at.isoformat(),
-            "ended_at": _iso(record.ended_at),
-            "stop_asked_at": _iso(record.cancel_at),
-            "waiting_until": _iso(self.waiting_until),
+            "begun_at": iso(record.begun_at),
+            "ended_at": iso(record.ended_at),
+            "stop_asked_at": iso(record.cancel_at),
+            "waiting_until": iso(self.waiting_until),
             "asking": question and {"run": question.run, "plan": question.data["plan"]},
-            "runs": [
-                {
-                    "id": run.id,
-                    "procedure": run.procedure,
-                    "server": run.server,
-                    "monitor": run.monitor,
-                    "state": run.state,
-                    "verdict": run.verdict or None,
-                }
-                for run in self.runs
-            ],
+            "runs": [asdict(run) | {"verdict": run.verdict or None} for run in self.runs],
             "debts": [
                 {name: debt[name] for name in ("kind", "server", "prior", "status")}
                 for debt in self.debts
             ],
             "claims": [{"kind": kind, "name": name} for kind, name in self.claims],
         }
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
 
 
 def standing_of(
@@ -207,7 +190,7 @@ def in_words(now: Standing) -> str:
             parts.append("a person said stop")
     parts += [debt_in_words(debt) for debt in now.open_debts]
     if now.claims:
-        parts.append(claims_in_words(now.claims))
+        parts.append(f"claims {claims_in_words(now.claims)}")
     return "; ".join(part for part in parts if part)
 
 
@@ -216,17 +199,10 @@ def _unfinished(now: Standing) -> str:
     where = f": {at.procedure} at {at.state}" if at else ", verifying"
     if now.state == INTERRUPTED:
         return f"interrupted{where}"
-    if now.state == ASKING:
-        return f"asking for an approval until {now.waiting_until:%H:%M:%S}{where}"
     if now.waiting_until:
-        return f"waiting until {now.waiting_until:%H:%M:%S}{where}"
+        doing = "asking for an approval" if now.question else "waiting"
+        return f"{doing} until {time_of_day(now.waiting_until)}{where}"
     return f"running{where}"
-
-
-def how_to_answer(now: Standing) -> str:
-    """The command that answers its question; empty if it asks for nothing."""
-    asked = now.question
-    return f"popheal approve {asked.run} --plan {asked.data['plan']}" if asked else ""
 
 
 def debt_in_words(debt: Mapping[str, Any]) -> str:
@@ -238,5 +214,4 @@ def debt_in_words(debt: Mapping[str, Any]) -> str:
 
 def claims_in_words(claims: Iterable[tuple[str, str]]) -> str:
     """What other healings are kept from."""
-    names = [f"server {name}" if kind == "server" else f"{kind} {name}" for kind, name in claims]
-    return f"claims {', '.join(names)}"
+    return ", ".join(f"{kind} {name}" for kind, name in claims)

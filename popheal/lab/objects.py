@@ -7,21 +7,7 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
-from popheal.exchange.models import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    LogFile,
-    MailboxServer,
-    MonitorHealth,
-    PopSettings,
-    ProbeResult,
-    RecoveryAction,
-    ServerInfo,
-    ServiceStatus,
-)
+from popheal.exchange import models
 from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject, time_text
 
 _CONFIGURABLE = ("Microsoft.Exchange.Data.ConfigurableObject", "System.Object")
@@ -77,7 +63,7 @@ def _row(origin: Origin, types: Sequence[str], text: str, props: Mapping[str, ob
     )
 
 
-def server_info(origin: Origin, seen: ServerInfo) -> PsObject:
+def server_info(origin: Origin, seen: models.ServerInfo) -> PsObject:
     return _row(
         origin,
         (f"{_DIRECTORY}.Management.ExchangeServer", *_CONFIGURABLE),
@@ -108,7 +94,7 @@ def server_info(origin: Origin, seen: ServerInfo) -> PsObject:
     )
 
 
-def mailbox_server(origin: Origin, seen: MailboxServer) -> PsObject:
+def mailbox_server(origin: Origin, seen: models.MailboxServer) -> PsObject:
     name = seen.server.partition(".")[0]
     policy = (
         "Microsoft.Exchange.Data.Directory.SystemConfiguration.DatabaseCopyAutoActivationPolicyType"
@@ -130,7 +116,7 @@ def mailbox_server(origin: Origin, seen: MailboxServer) -> PsObject:
     )
 
 
-def dag(origin: Origin, seen: Dag) -> PsObject:
+def dag(origin: Origin, seen: models.Dag) -> PsObject:
     def servers(names: Sequence[str]) -> PsList:
         kind = f"Microsoft.Exchange.Data.MultiValuedProperty`1[[{_DIRECTORY}.ADObjectId]]"
         return PsList(kind, [_ad_object(name) for name in names])
@@ -152,7 +138,7 @@ def dag(origin: Origin, seen: Dag) -> PsObject:
     )
 
 
-def monitor_health(origin: Origin, seen: MonitorHealth) -> PsObject:
+def monitor_health(origin: Origin, seen: models.MonitorHealth) -> PsObject:
     target = f"\\{seen.target}" if seen.target else "\\"
     return _row(
         origin,
@@ -197,7 +183,7 @@ def monitor_health(origin: Origin, seen: MonitorHealth) -> PsObject:
     )
 
 
-def probe_result(origin: Origin, seen: ProbeResult) -> PsObject:
+def probe_result(origin: Origin, seen: models.ProbeResult) -> PsObject:
     return _row(
         origin,
         (f"{_MONITORING}.MonitoringProbeResult", *_CONFIGURABLE),
@@ -217,7 +203,7 @@ def probe_result(origin: Origin, seen: ProbeResult) -> PsObject:
     )
 
 
-def database_copy(origin: Origin, seen: DatabaseCopy) -> PsObject:
+def database_copy(origin: Origin, seen: models.DatabaseCopy) -> PsObject:
     name = f"{seen.database}\\{seen.server.partition('.')[0].upper()}"
     props: dict[str, object] = {
         "Identity": _ad_object(name, "Databases"),
@@ -240,7 +226,7 @@ def database_copy(origin: Origin, seen: DatabaseCopy) -> PsObject:
     return _row(origin, (kind, "System.Object"), kind, props)
 
 
-def database(origin: Origin, seen: Database) -> PsObject:
+def database(origin: Origin, seen: models.Database) -> PsObject:
     replication = f"{_DIRECTORY}.SystemConfiguration.ReplicationType"
     return _row(
         origin,
@@ -255,7 +241,7 @@ def database(origin: Origin, seen: Database) -> PsObject:
     )
 
 
-def component_state(origin: Origin, server: str, seen: ComponentState) -> PsObject:
+def component_state(origin: Origin, server: str, seen: models.ComponentState) -> PsObject:
     kind = f"{_DIRECTORY}.Management.ServerComponentStatePresentationObject"
     details = f"{kind}+RequesterDetails"
     states = [
@@ -283,7 +269,7 @@ def component_state(origin: Origin, server: str, seen: ComponentState) -> PsObje
     )
 
 
-def pop_settings(origin: Origin, seen: PopSettings) -> PsObject:
+def pop_settings(origin: Origin, seen: models.PopSettings) -> PsObject:
     return _row(
         origin,
         (f"{_DIRECTORY}.SystemConfiguration.Pop3AdConfiguration", *_CONFIGURABLE),
@@ -304,7 +290,7 @@ def pop_settings(origin: Origin, seen: PopSettings) -> PsObject:
 _CUSTOM = ("System.Management.Automation.PSCustomObject", "System.Object")
 
 
-def service(seen: ServiceStatus) -> PsObject:
+def service(seen: models.ServiceStatus) -> PsObject:
     started = None if seen.started_at is None else time_text(seen.started_at)
     return PsObject(
         types=_CUSTOM,
@@ -318,7 +304,7 @@ def service(seen: ServiceStatus) -> PsObject:
     )
 
 
-def host_status(seen: HostStatus) -> PsObject:
+def host_status(seen: models.HostStatus) -> PsObject:
     return PsObject(
         types=_CUSTOM,
         notes={
@@ -330,7 +316,7 @@ def host_status(seen: HostStatus) -> PsObject:
     )
 
 
-def log_file(seen: LogFile, head_bytes: int, tail_bytes: int) -> PsObject:
+def log_file(seen: models.LogFile, head_bytes: int, tail_bytes: int) -> PsObject:
     """Long files are cut to head and tail, as the script does."""
     data = seen.text.encode()
     head, tail, omitted = seen.text, None, 0
@@ -348,7 +334,7 @@ def log_file(seen: LogFile, head_bytes: int, tail_bytes: int) -> PsObject:
 _SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def recovery_events(seen: RecoveryAction) -> list[PsObject]:
+def recovery_events(seen: models.RecoveryAction) -> list[PsObject]:
     """The events that tell of an action: that it began, that it ended, or that it may not begin."""
     if seen.throttled:
         # This log spells two of the names in its own way.

@@ -26,6 +26,9 @@ class LabClock:
     def now(self) -> datetime:
         return self._clock.now()
 
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
     def sleep(self, seconds: float) -> None:
         self._clock.sleep(seconds)
         self._lab.sync()

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
-from popheal.errors import ConfigurationError, PophealError
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.windows import Window
 from popheal.tables.actions import Impact
-
-# True is an int to Python, and NaN is neither above nor below anything.
-_not_a_flag: Any = validators.not_(validators.instance_of(bool))
-_flag: Any = validators.instance_of(bool)
-_number: Any = validators.and_(
-    validators.instance_of((int, float)),
-    _not_a_flag,
-    validators.ge(0),
-    validators.lt(float("inf")),
+from popheal.tables.timing import Timing
+from popheal.util.schema import (
+    COUNT,
+    FLAG,
+    HOURS,
+    ORDINAL,
+    SHARE,
+    Document,
+    Reader,
+    Rule,
+    instance_of,
+    member_of,
 )
-_positive: Any = validators.and_(_number, validators.gt(0))
-_count: Any = validators.and_(validators.instance_of(int), _not_a_flag, validators.ge(0))
+from popheal.util.serialize import to_jsonable
 
 #: What putting back is not: from the least drastic to the most.
 _DRASTIC = (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)
@@ -32,15 +32,29 @@ _DRASTIC = (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)
 _EFFECTS = (Impact.CHANGE, Impact.DISRUPT)
 
 
-def _frozen(given: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-    if any(isinstance(sets, str) for sets in given.values()):
-        # A text is a sequence too, of its letters.
-        raise TypeError("each dependency is a list of health sets, not one text")
-    return MappingProxyType({name: tuple(sets) for name, sets in given.items()})
+def _tuple(given: Any) -> Any:
+    """A tuple of what is in a list or the like; anything else is left to the validator."""
+    return given if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
 
 
-def _windows(given: Iterable[Window]) -> tuple[Window, ...]:
-    return tuple(given)
+def _frozen(given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        return given
+    return MappingProxyType({name: _tuple(sets) for name, sets in given.items()})
+
+
+_WINDOWS = Rule(
+    "a list of windows",
+    lambda value: isinstance(value, tuple) and all(isinstance(one, Window) for one in value),
+    raw=False,
+)
+_DEPENDENCIES = Rule(
+    "a list of health sets for each dependency",
+    lambda value: (
+        isinstance(value, Mapping) and all(isinstance(sets, tuple) for sets in value.values())
+    ),
+    raw=False,
+)
 
 
 def _reaches(impact: Impact, least: Impact | None) -> bool:
@@ -48,43 +62,6 @@ def _reaches(impact: Impact, least: Impact | None) -> bool:
     if least is None or impact.harmless:
         return False
     return _DRASTIC.index(impact) >= _DRASTIC.index(least)
-
-
-@frozen(kw_only=True)
-class Timing:
-    """Waits, deadlines and bounds. Seconds, except the number of attempts.
-
-    Attributes:
-        settle: The runbook's ten minutes (CommandTime 2 and 4).
-        degraded_pause: A Degraded monitor turns Unhealthy, or not, within this time.
-        probe_attempts: How often a look that could not tell is tried in all.
-        probe_pause: Pause between such looks.
-        service_deadline: How long a service may take to restart.
-        service_poll: How often it is looked at meanwhile.
-        drain_deadline: How long the databases may take to leave.
-        drain_poll: How often the copies are looked at meanwhile.
-        reboot_deadline: How long a server may take to come back with its services.
-        reboot_poll: How often it is looked for meanwhile.
-        command_timeout: How long one remote command may take; used by remote backends.
-        approval_deadline: How long a person may take to approve.
-        approval_poll: How often it is looked meanwhile whether somebody has.
-        stop_poll: How often a pause looks whether somebody said stop.
-    """
-
-    settle: float = field(default=600.0, validator=_positive)
-    degraded_pause: float = field(default=60.0, validator=_positive)
-    probe_attempts: int = field(default=3, validator=[_count, _positive])
-    probe_pause: float = field(default=30.0, validator=_positive)
-    service_deadline: float = field(default=300.0, validator=_positive)
-    service_poll: float = field(default=5.0, validator=_positive)
-    drain_deadline: float = field(default=1800.0, validator=_positive)
-    drain_poll: float = field(default=15.0, validator=_positive)
-    reboot_deadline: float = field(default=2700.0, validator=_positive)
-    reboot_poll: float = field(default=15.0, validator=_positive)
-    command_timeout: float = field(default=300.0, validator=_positive)
-    approval_deadline: float = field(default=3600.0, validator=_positive)
-    approval_poll: float = field(default=5.0, validator=_positive)
-    stop_poll: float = field(default=5.0, validator=_positive)
 
 
 @frozen(kw_only=True)
@@ -122,30 +99,22 @@ class Policy:
         dependencies: The health sets that stand for each dependency of the runbook's table.
     """
 
-    timing: Timing = field(default=Timing(), validator=validators.instance_of(Timing))
-    highest_impact: Impact = field(default=Impact.DISRUPT, validator=validators.in_(_DRASTIC))
-    reboots_per_server: int = field(default=1, validator=_count)
-    hours_between_reboots: float = field(default=4.0, validator=_number)
-    restarts_per_hour: int = field(default=6, validator=_count)
-    windows: tuple[Window, ...] = field(
-        default=(),
-        converter=_windows,
-        validator=validators.deep_iterable(validators.instance_of(Window)),
-    )
-    window_from: Impact = field(default=Impact.CHANGE, validator=validators.in_(_EFFECTS))
-    healthy_members: int | None = field(
-        default=None, validator=validators.optional([_count, _positive])
-    )
-    approval_from: Impact | None = field(
-        default=None, validator=validators.optional(validators.in_(_EFFECTS))
-    )
-    heed_managed_availability: bool = field(default=True, validator=_flag)
-    probe_failures: int = field(default=2, validator=[_count, _positive])
-    reboot_last_of_role: bool = field(default=False, validator=_flag)
-    move_databases_back: bool = field(default=False, validator=_flag)
-    sibling_share: float = field(default=0.5, validator=[_positive, validators.le(1.0)])
+    timing: Timing = field(default=Timing(), validator=instance_of(Timing))
+    highest_impact: Impact = field(default=Impact.DISRUPT, validator=member_of(*_DRASTIC))
+    reboots_per_server: int = field(default=1, validator=COUNT)
+    hours_between_reboots: float = field(default=4.0, validator=HOURS)
+    restarts_per_hour: int = field(default=6, validator=COUNT)
+    windows: tuple[Window, ...] = field(default=(), converter=_tuple, validator=_WINDOWS)
+    window_from: Impact = field(default=Impact.CHANGE, validator=member_of(*_EFFECTS))
+    healthy_members: int | None = field(default=None, validator=ORDINAL)
+    approval_from: Impact | None = field(default=None, validator=member_of(*_EFFECTS))
+    heed_managed_availability: bool = field(default=True, validator=FLAG)
+    probe_failures: int = field(default=2, validator=ORDINAL)
+    reboot_last_of_role: bool = field(default=False, validator=FLAG)
+    move_databases_back: bool = field(default=False, validator=FLAG)
+    sibling_share: float = field(default=0.5, validator=SHARE)
     dependencies: Mapping[str, tuple[str, ...]] = field(
-        default=DEPENDENCY_HEALTH_SETS, converter=_frozen
+        default=DEPENDENCY_HEALTH_SETS, converter=_frozen, validator=_DEPENDENCIES
     )
 
     def allows(self, impact: Impact) -> bool:
@@ -162,7 +131,7 @@ class Policy:
 
     def to_json(self) -> dict[str, Any]:
         """The policy as plain JSON values."""
-        data: dict[str, Any] = _converter().unstructure(self)
+        data: dict[str, Any] = to_jsonable(self)
         return data
 
     @classmethod
@@ -172,59 +141,9 @@ class Policy:
         Raises:
             ConfigurationError: A key is unknown, or a value is not what it may be.
         """
-        from cattrs import BaseValidationError, transform_error
-
-        problem = f"{data!r} is no JSON object"
-        if isinstance(data, Mapping):
-            try:
-                policy: Policy = _converter().structure(data, cls)
-            except BaseValidationError as error:
-                problem = "; ".join(transform_error(error, "policy", _said))
-            else:
-                return policy
-        raise ConfigurationError(
-            source="A policy given as JSON",
-            problem=problem,
-            next_step="If another version of popheal wrote it, use that version.",
+        document = Document(
+            name="A policy given as JSON",
+            content=data,
+            otherwise="If another version of popheal wrote it, use that version.",
         )
-
-
-def _said(error: BaseException, kind: type | None) -> str:
-    from cattrs.v import format_exception
-
-    if isinstance(error, PophealError):
-        return error.sentence()
-    if isinstance(error, (ValueError, TypeError)):
-        return str(error.args[0])  # what else there is, is for programs
-    return format_exception(error, kind)
-
-
-def _exactly(*kinds: type) -> Any:
-    """Takes a value of these types as it is; cattrs would make True of "no", and 1 of 1.5."""
-
-    def hook(value: Any, _: Any) -> Any:
-        if type(value) in kinds:
-            return value
-        raise TypeError(f"{value!r} is not of the type {kinds[0].__name__}")
-
-    return hook
-
-
-def _texts(value: Any, _: Any) -> tuple[str, ...]:
-    if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
-        return tuple(value)
-    raise TypeError(f"{value!r} is not a list of texts")
-
-
-@cache
-def _converter() -> Any:
-    # Imported here: a program that never asks for JSON should not wait for it.
-    from cattrs.preconf.json import make_converter
-
-    converter = make_converter(forbid_extra_keys=True)
-    converter.register_structure_hook(bool, _exactly(bool))
-    converter.register_structure_hook(int, _exactly(int))
-    converter.register_structure_hook(float, _exactly(float, int))
-    converter.register_structure_hook(str, _exactly(str))
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
-    return converter
+        return Reader(document).record(cls, (), data)

@@ -13,7 +13,6 @@ A window that is open over such an hour is longer or shorter by it, in true hour
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -23,7 +22,8 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from popheal.errors import PophealError
+from popheal.errors import InvalidValue
+from popheal.util.text import did_you_mean
 
 #: The names of the days, in the order of the week.
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -31,24 +31,6 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
-
-
-class InvalidWindow(PophealError, ValueError):
-    """A maintenance window can't be made from what was given.
-
-    Attributes:
-        key: Which of its values is wrong: days, start, end or zone.
-        problem: What is wrong with it.
-    """
-
-    def __init__(self, *, key: str, problem: str, next_step: str) -> None:
-        super().__init__(key, problem)
-        self.key = key
-        self.problem = problem
-        self.next_step = next_step
-
-    def sentence(self) -> str:
-        return f"A maintenance window's {self.key} {self.problem}"
 
 
 def _in_order(days: Iterable[str]) -> tuple[str, ...]:
@@ -59,24 +41,23 @@ def _in_order(days: Iterable[str]) -> tuple[str, ...]:
     return tuple(day for day in DAYS if day in given)
 
 
+def _wrong(key: str, seen: str, next_step: str) -> InvalidValue:
+    return InvalidValue(source="A maintenance window", path=(key,), seen=seen, next_step=next_step)
+
+
 def _are_days(_window: Window, _attribute: Attribute[Any], value: tuple[Any, ...]) -> None:
     strange = [day for day in value if day not in DAYS]
     if value and not strange:
         return
-    problem = f"has {strange[0]!r}, which is no day" if strange else "is empty"
-    close = _close(str(strange[0])[:3], DAYS) if strange else ""
-    raise InvalidWindow(
-        key="days", problem=problem, next_step=f"{close}Name days of {', '.join(DAYS)}."
-    )
+    seen = f"has {strange[0]!r}, which is no day" if strange else "is empty"
+    close = did_you_mean(str(strange[0])[:3], DAYS) if strange else ""
+    raise _wrong("days", seen, f"{close}Name days of {', '.join(DAYS)}.")
 
 
 def _is_time(_window: Window, attribute: Attribute[Any], value: Any) -> None:
     if not (isinstance(value, str) and _TIME.fullmatch(value)):
-        raise InvalidWindow(
-            key=attribute.name,
-            problem=f"is {value!r}, which is no time of day",
-            next_step='Give hours and minutes in quotes, from "00:00" to "23:59".',
-        )
+        right = 'Give hours and minutes in quotes, from "00:00" to "23:59".'
+        raise _wrong(attribute.name, f"is {value!r}, which is no time of day", right)
 
 
 def _is_zone(_window: Window, _attribute: Attribute[Any], value: Any) -> None:
@@ -88,19 +69,21 @@ class Window:
     """A stretch of time that comes back on some days of the week.
 
     Attributes:
-        days: The days on which it starts, of :data:`DAYS`.
+        days: The days on which it starts, of :data:`DAYS`. In a file: all of them, if unsaid.
         start: When it opens, like ``"22:00"``, by the clock of the zone.
         end: When it closes, likewise. If that is not after the start, it goes on past midnight
             and closes the day after. The same as the start: after a whole day.
         zone: Name of a time zone of the IANA database, like ``"Europe/Berlin"``.
 
     Raises:
-        InvalidWindow: A value is none of these, or there is no such zone on this machine.
+        InvalidValue: A value is none of these, or there is no such zone on this machine.
     """
 
-    days: tuple[str, ...] = field(converter=_in_order, validator=_are_days)
-    start: str = field(validator=_is_time)
-    end: str = field(validator=_is_time)
+    days: tuple[str, ...] = field(
+        converter=_in_order, validator=_are_days, metadata={"unsaid": DAYS}
+    )
+    start: str = field(validator=_is_time, metadata={"example": '"22:00"'})
+    end: str = field(validator=_is_time, metadata={"example": '"04:00"'})
     zone: str = field(default="UTC", validator=_is_zone)
 
     def __str__(self) -> str:
@@ -189,19 +172,10 @@ def _zone(name: Any) -> tzinfo:
     with suppress(KeyError, ValueError, OSError, TypeError, AttributeError):
         return ZoneInfo(name)
     if known := available_timezones():
-        raise InvalidWindow(
-            key="zone",
-            problem=f"is {name!r}, which is no time zone",
-            next_step=f'{_close(name, known)}Give a name like "Europe/Berlin".',
-        )
-    raise InvalidWindow(
-        key="zone",
-        problem=f"is {name!r}, but this machine has no database of time zones",
-        next_step='Install one with: pip install tzdata. Or give the window in "UTC".',
+        right = f'{did_you_mean(str(name), known)}Give a name like "Europe/Berlin".'
+        raise _wrong("zone", f"is {name!r}, which is no time zone", right)
+    raise _wrong(
+        "zone",
+        f"is {name!r}, but this machine has no database of time zones",
+        'Install one with: pip install tzdata. Or give the window in "UTC".',
     )
-
-
-def _close(given: Any, known: Iterable[str]) -> str:
-    spelt = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(str(given).casefold(), spelt, n=1)
-    return f"Did you mean '{spelt[close[0]]}'? " if close else ""

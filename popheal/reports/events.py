@@ -79,9 +79,9 @@ def _without_report(details: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"verdict": report.verdict.value, "summary": report.summary, **rest}
 
 
-def log_observer_failure(event: Event, error: Exception) -> None:
-    """Tell the log that an observer raised."""
-    _logger().warning("observer_failed", about=event.name, error=repr(error))
+def log_failure(about: str, error: BaseException) -> None:
+    """Tell the log that an observer, or an approver, raised."""
+    _logger().warning("observer_failed", about=about, error=repr(error))
 
 
 _STANDARD = logging.getLogger("popheal")

@@ -10,16 +10,15 @@ from typing import Final
 from popheal.healthsets.pop.catalog import find_monitor
 from popheal.reports.markdown import SUPPORT_PAGE
 from popheal.reports.report import DebtReport, Finding, FindingKind, Handover, RunReport
-from popheal.tables.actions import Impact
+from popheal.tables.actions import ACTIONS, Impact
 from popheal.tables.citations import Section
 from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.tables.outcomes import outcome_of
 from popheal.tables.table import Verdict
-from popheal.util.text import moment
+from popheal.util.text import moment, without_controls
 
 #: The verdicts that are handed over. With the others nobody is needed.
-HANDED_OVER: Final = frozenset(
-    {Verdict.ESCALATED, Verdict.HELD, Verdict.UNKNOWN, Verdict.CANCELLED}
-)
+HANDED_OVER: Final = frozenset(one for one in Verdict if not one.good)
 
 #: Deep/SelfTest 8 and its like in the other sections, in our words.
 SUPPORT: Final = (
@@ -61,7 +60,7 @@ def hand_over(
     retry_at: datetime | None = None,
 ) -> Handover | None:
     """Everything a person needs to take over; None where nobody is needed."""
-    if verdict not in HANDED_OVER:
+    if verdict.good:
         return None
     support = _support(findings, runs) if verdict is Verdict.ESCALATED else ""
     owed = [debt for debt in debts if debt.status is DebtStatus.HANDED_OVER]
@@ -90,10 +89,6 @@ def hand_over(
 
 #: Findings that speak for no fault.
 _NO_EVIDENCE: Final = (FindingKind.HEALTHY, FindingKind.TRANSIENT, FindingKind.NOTE)
-#: Outcomes of actions, likewise.
-_GOOD: Final = frozenset(
-    {"done", "elapsed", "succeeded", "feasible", "clear", "up", "healthy", "found"}
-)
 #: More often than that, and only the first time and the last are told.
 _EACH_TIME: Final = 3
 
@@ -107,7 +102,7 @@ def _evidence(findings: Sequence[Finding], runs: Sequence[RunReport]) -> Iterato
     steps = [(run, step) for run in runs for step in run.steps]
     for run, step in sorted(steps, key=lambda one: one[1].finished_at):
         # What came of a change is told with what was done.
-        if step.impact.harmless and step.detail and step.outcome not in _GOOD:
+        if step.impact.harmless and step.detail and not outcome_of(step.outcome).good:
             when = moment(step.finished_at)
             said.setdefault(f"{run.server}: {step.detail}", []).append(when)
     for text, times in said.items():
@@ -134,26 +129,6 @@ def _support(findings: Sequence[Finding], runs: Sequence[RunReport]) -> str:
 # --- what to do ----------------------------------------------------------------------------------
 
 
-#: What to do about the step that ended a run, by its action and outcome.
-_ADVICE: Final = {
-    ("check_switchover", "infeasible"): "Make it possible to switch the databases over, or restart "
-    "the server yourself at a time when its mailboxes may be out of service.",
-    ("drain", "refused"): "Find out who is working on the server, and let them finish.",
-    ("verify_copies", "active"): "Find out why the databases stayed, and move them by hand.",
-    (
-        "reboot",
-        "refused",
-    ): "See why it was not restarted; restart it by hand if that is safe.",
-    ("await_server", "not_back"): "Look at the server's console.",
-    ("find_backends", "could_not_tell"): "Look into the front end's POP3 protocol log by hand.",
-    (
-        "recover_backends",
-        "failed",
-    ): "Heal the Mailbox server first; the front end may then be well.",
-    ("probe", "could_not_tell"): "Look by hand whether POP works on the server.",
-}
-
-
 def _next_steps(
     findings: Sequence[Finding],
     runs: Sequence[RunReport],
@@ -165,9 +140,10 @@ def _next_steps(
     steps = [again] if retry_at else []
     steps += [one.next_step for one in findings if one.next_step]
     for run in runs:
-        decisive = [step for step in run.steps if step.outcome not in ("done", "elapsed")][-1:]
+        decisive = [step for step in run.steps if not outcome_of(step.outcome).good][-1:]
         for step in decisive:
-            advice = _ADVICE.get((step.action.partition("(")[0], step.outcome))
+            action = ACTIONS.get(step.action.partition("(")[0])
+            advice = action.advice.get(step.outcome) if action else None
             steps += [advice] if advice else []
     if owed:
         steps.append("When the server is well again, put back what was left, by the commands.")
@@ -192,5 +168,5 @@ def _argument(name: str) -> str:
     """A name as an argument that PowerShell takes as it is, whatever is in it."""
     if re.fullmatch(r"[a-z][\w.-]*", name, re.ASCII | re.IGNORECASE):
         return name
-    quoted = _QUOTES.sub(r"\g<0>\g<0>", "".join(c if c.isprintable() else " " for c in name))
+    quoted = _QUOTES.sub(r"\g<0>\g<0>", without_controls(name))
     return f"'{quoted}'"

@@ -13,25 +13,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from popheal.tables.actions import Impact
-from popheal.tables.table import Verdict
-from popheal.util.text import moment
+from popheal.util.text import moment, one_line, time_of_day
 
 if TYPE_CHECKING:
     from popheal.reports.report import Handover, Report, RunReport
 
 #: Where Microsoft Support is, as the runbook says: the one link on a page.
 SUPPORT_PAGE: Final = "https://support.microsoft.com/supportforbusiness/productselection"
-
-#: What a verdict means, for the headline.
-_MEANS: Final = {
-    Verdict.NOTHING_WRONG: "nothing to do",
-    Verdict.TRANSIENT: "the fault has gone by itself",
-    Verdict.RECOVERED: "healed",
-    Verdict.ESCALATED: "a person is needed",
-    Verdict.CANCELLED: "stopped by a person",
-    Verdict.HELD: "popheal holds itself back",
-    Verdict.UNKNOWN: "could not tell",
-}
 
 # --- text ----------------------------------------------------------------------------------------
 
@@ -43,11 +31,6 @@ _OPENING: Final = re.compile(r"^(\d+(?=[.)])|(?=[#+=:-]))")
 #: many a program makes links of whatever looks like one, after the Markdown has been read.
 _NO_SPACE: Final = "\u200b"
 _ADDRESS: Final = re.compile(r"@|/(?=/)|www(?=\.)|(?:mailto|xmpp)(?=:)", re.IGNORECASE)
-
-
-def one_line(text: str) -> str:
-    """The text on one line, without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def escaped(text: str) -> str:
@@ -78,7 +61,7 @@ def page(report: Report) -> str:
 
 def _blocks(report: Report) -> Iterator[str]:
     verdict = report.verdict
-    yield f"# POP on {escaped(report.server)}: {escaped(verdict.value)}, {_MEANS[verdict]}"
+    yield f"# POP on {escaped(report.server)}: {escaped(verdict.value)}, {verdict.meaning}"
     yield escaped(report.summary)
     yield _items(_facts(report))
     if report.handover:
@@ -186,5 +169,5 @@ def _from_to(start: datetime, end: datetime) -> str:
     """A span of time, without saying twice what is the same."""
     if moment(start) == moment(end):
         return moment(start)
-    later = f"{end:%H:%M:%S} UTC" if start.date() == end.date() else moment(end)
-    return f"{start:%Y-%m-%d %H:%M:%S} to {later}"
+    later = f"{time_of_day(end)} UTC" if start.date() == end.date() else moment(end)
+    return f"{moment(start, zone='')} to {later}"

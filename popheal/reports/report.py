@@ -67,7 +67,6 @@ class FindingKind(Enum):
     BUDGET = "budget"
     APPROVAL = "approval"
     MANAGED_AVAILABILITY = "managed_availability"
-    NOT_HEALED = "not_healed"
     NOTE = "note"
 
 
@@ -205,5 +204,5 @@ class Report:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
-        """The report that :meth:`to_json` described."""
+        """The report that :meth:`to_json` described. Raises ConfigurationError if it is none."""
         return from_jsonable(data, cls)

@@ -2,16 +2,32 @@
 
 An action is a name, an impact, and the outcomes that it can have. A procedure's table says
 which action a state performs; :mod:`popheal.engine.actions` says how each is carried out.
+Whatever else is true of an action for everybody stands here too: how long it may take, what it
+may command, when giving up after it is justified, what a person is told to do about it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Final
+from functools import partial
+from types import MappingProxyType
+from typing import Final, TypeVar
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, field, frozen
 
 from popheal.tables.debts import DebtKind
+from popheal.tables.outcomes import (
+    COULD_NOT_TELL,
+    EFFECT_OUTCOMES,
+    FAILED,
+    REFUSED,
+    Outcome,
+    outcome_of,
+)
+from popheal.tables.timing import Timing
+
+T = TypeVar("T")
 
 
 class Impact(Enum):
@@ -28,12 +44,8 @@ class Impact(Enum):
         return self in (Impact.LOOK, Impact.RESTORE)
 
 
-#: The outcome that every action but a wait can have: nobody knows.
-COULD_NOT_TELL: Final = "could_not_tell"
-
-#: What an effect can come to. ``refused``: not attempted, nothing was changed.
-#: ``failed``: attempted, and it did not do what it should; what it did change may remain.
-EFFECT_OUTCOMES: Final = ("done", "failed", "refused", COULD_NOT_TELL)
+def _outcomes(words: Iterable[str]) -> tuple[Outcome, ...]:
+    return tuple(map(outcome_of, words))
 
 
 @frozen(kw_only=True)
@@ -47,25 +59,55 @@ class Action:
         argument: What it is done to, where the action leaves a choice.
         incurs: The debt it leaves, unless it was refused.
         pays: The debt it settles when done.
+        effects: What it may command, each by the name under which a journal has it.
+        looks: How many looks it takes, one after another, that are repeated with pauses, each
+            as often as the timing allows.
+        deadline: The field of the timing that says how long it waits, or polls, besides.
+        restarts: How many services it restarts at most, each with its looks and deadline.
+        reboots: How often it restarts the server at most.
+        sees_pop: Whether it sees if POP works on the server.
+        last_resort: The outcomes that justify giving up only once everything else was tried.
+        reasons: The outcomes that justify it at once: by default every other one but the good.
+        advice: What a person can do, where one of these outcomes has ended a run.
         sentence: What it does, for people.
     """
 
     name: str
     impact: Impact
-    outcomes: tuple[str, ...]
+    outcomes: tuple[Outcome, ...] = field(converter=_outcomes)
     argument: str = ""
     incurs: DebtKind | None = None
     pays: DebtKind | None = None
+    effects: tuple[str, ...] = ()
+    looks: int = 0
+    deadline: str = ""
+    restarts: int = 0
+    reboots: int = 0
+    sees_pop: bool = False
+    last_resort: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = Factory(
+        lambda self: tuple(
+            one for one in self.outcomes if not one.good and one not in self.last_resort
+        ),
+        takes_self=True,
+    )
+    advice: Mapping[str, str] = field(factory=dict, eq=False)
     sentence: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}({self.argument})" if self.argument else self.name
 
+    def waits(self, timing: Timing) -> float:
+        """How long it waits, or polls, besides its repeated looks, in seconds."""
+        return float(getattr(timing, self.deadline)) if self.deadline else 0.0
 
-def _look(name: str, *outcomes: str, sentence: str) -> Action:
-    return Action(
-        name=name, impact=Impact.LOOK, outcomes=(*outcomes, COULD_NOT_TELL), sentence=sentence
-    )
+    def longest(self, timing: Timing) -> float:
+        """The longest that it may pause and wait in all, in seconds.
+
+        The time in which remote commands answer comes on top outside of deadlines.
+        """
+        pauses = self.looks * (timing.probe_attempts - 1) * timing.probe_pause
+        return (pauses + self.waits(timing)) * max(1, self.restarts)
 
 
 #: Which of the two POP3 services a restart is about.
@@ -74,52 +116,83 @@ BACK_END: Final = "back_end"
 #: Front end where the server has the Client Access role, back end where it has the Mailbox role.
 BY_ROLE: Final = "by_role"
 
+_look = partial(Action, impact=Impact.LOOK)
+_effect = partial(Action, outcomes=EFFECT_OUTCOMES)
+
 # --- looks --------------------------------------------------------------------------------------
 
 PROBE: Final = _look(
-    "probe", "succeeded", "failed", sentence="Rerun the probe of the failing monitor"
+    name="probe",
+    outcomes=("succeeded", FAILED, COULD_NOT_TELL),
+    looks=3,  # the boot time before and after it, too
+    sees_pop=True,
+    last_resort=(FAILED,),
+    advice={COULD_NOT_TELL: "Look by hand whether POP works on the server."},
+    sentence="Rerun the probe of the failing monitor",
 )
 PROBE_SELF_TEST: Final = evolve(
     PROBE, argument="PopSelfTestProbe", sentence="Run PopSelfTestProbe on the server"
 )
 CHECK_HEALTH: Final = _look(
-    "check_health",
-    "healthy",
-    "unhealthy",
+    name="check_health",
+    outcomes=("healthy", "unhealthy", COULD_NOT_TELL),
+    looks=1,
+    sees_pop=True,
+    last_resort=("unhealthy",),
     sentence="Read the monitor's health, evaluated since the last change",
 )
 CHECK_SWITCHOVER: Final = _look(
-    "check_switchover",
-    "feasible",
-    "infeasible",
+    name="check_switchover",
+    outcomes=("feasible", "infeasible", COULD_NOT_TELL),
+    looks=2,
+    advice={
+        "infeasible": "Make it possible to switch the databases over, or restart "
+        "the server yourself at a time when its mailboxes may be out of service."
+    },
     sentence="Check that every active database can be switched over to another server",
 )
 VERIFY_COPIES: Final = _look(
-    "verify_copies",
-    "clear",
-    "active",
+    name="verify_copies",
+    outcomes=("clear", "active", COULD_NOT_TELL),
+    deadline="drain_deadline",
+    advice={"active": "Find out why the databases stayed, and move them by hand."},
     sentence="Wait until the server hosts no active copy",
 )
 FIND_BACKENDS: Final = _look(
-    "find_backends",
-    "found",
-    "not_found",
+    name="find_backends",
+    outcomes=("found", "not_found", COULD_NOT_TELL),
+    looks=3,
+    reasons=(COULD_NOT_TELL,),
+    advice={COULD_NOT_TELL: "Look into the front end's POP3 protocol log by hand."},
     sentence="Find the Mailbox server that served the failed probe",
 )
 CHECK_BACKENDS: Final = _look(
-    "check_backends",
-    "healthy",
-    "unhealthy",
+    name="check_backends",
+    outcomes=("healthy", "unhealthy", COULD_NOT_TELL),
+    looks=1,
+    reasons=(COULD_NOT_TELL,),
     sentence="Read the POP health of the Mailbox servers found",
 )
-WAIT: Final = Action(
+WAIT: Final = _look(
     name="wait",
-    impact=Impact.LOOK,
     outcomes=("elapsed",),
+    deadline="settle",
     sentence="Wait (the runbook's ten minutes)",
 )
 
 # --- effects ------------------------------------------------------------------------------------
+
+#: Without its argument, it stands for each :func:`restart_service`.
+RESTART_SERVICE: Final = _effect(
+    name="restart_service",
+    impact=Impact.CHANGE,
+    effects=("restart_service",),
+    looks=1,
+    deadline="service_deadline",
+    restarts=1,
+    reasons=(REFUSED, COULD_NOT_TELL),
+    sentence="Restart a POP3 service",
+)
 
 
 def restart_service(which: str) -> Action:
@@ -129,39 +202,48 @@ def restart_service(which: str) -> Action:
         BACK_END: "the POP3 back-end service",
         BY_ROLE: "the POP3 services of the server's roles",
     }
-    return Action(
-        name="restart_service",
+    return evolve(
+        RESTART_SERVICE,
         argument=which,
-        impact=Impact.CHANGE,
-        outcomes=EFFECT_OUTCOMES,
+        restarts=2 if which == BY_ROLE else 1,
         sentence=f"Restart {services[which]}",
     )
 
 
-ENABLE_PROTOCOL_LOGGING: Final = Action(
+ENABLE_PROTOCOL_LOGGING: Final = _effect(
     name="enable_protocol_logging",
     impact=Impact.CHANGE,
-    outcomes=EFFECT_OUTCOMES,
     incurs=DebtKind.PROTOCOL_LOGGING,
+    effects=("set_protocol_logging",),
+    looks=1,
+    deadline="service_deadline",
     sentence="Turn POP3 protocol logging on",
 )
-DRAIN: Final = Action(
+DRAIN: Final = _effect(
     name="drain",
     impact=Impact.DISRUPT,
-    outcomes=EFFECT_OUTCOMES,
     incurs=DebtKind.ACTIVATION_DISABLED,
+    effects=("set_activation_disabled",),
+    looks=2,
+    deadline="service_deadline",
+    advice={REFUSED: "Find out who is working on the server, and let them finish."},
     sentence="Disable database activation and switch the active databases over",
 )
-REBOOT: Final = Action(
+REBOOT: Final = _effect(
     name="reboot",
     impact=Impact.DISRUPT,
-    outcomes=EFFECT_OUTCOMES,
+    effects=("reboot",),
+    looks=5,
+    reboots=1,
+    reasons=(FAILED, REFUSED),
+    advice={REFUSED: "See why it was not restarted; restart it by hand if that is safe."},
     sentence="Look at the copies once more, then restart the server",
 )
-RECOVER_BACKENDS: Final = Action(
+#: Each of them is healed by a run of its own, with bounds of its own.
+RECOVER_BACKENDS: Final = _effect(
     name="recover_backends",
     impact=Impact.DISRUPT,
-    outcomes=EFFECT_OUTCOMES,
+    advice={FAILED: "Heal the Mailbox server first; the front end may then be well."},
     sentence="Heal each unhealthy Mailbox server found, one at a time",
 )
 #: Not a mere look: services that ran before the reboot and don't start by themselves are started.
@@ -169,27 +251,81 @@ AWAIT_SERVER: Final = Action(
     name="await_server",
     impact=Impact.RESTORE,
     outcomes=("up", "not_back", COULD_NOT_TELL),
+    effects=("start_service",),
+    deadline="reboot_deadline",
+    advice={"not_back": "Look at the server's console."},
     sentence="Wait for the server and for the services that ran before",
 )
-FAIL_BACK: Final = Action(
+FAIL_BACK: Final = _effect(
     name="fail_back",
     impact=Impact.RESTORE,
-    outcomes=EFFECT_OUTCOMES,
     pays=DebtKind.ACTIVATION_DISABLED,
+    effects=("set_activation_disabled", "move_database"),
+    looks=2,
+    deadline="service_deadline",
     sentence="Allow database activation again, as it was before",
 )
-RESTORE_PROTOCOL_LOGGING: Final = Action(
+RESTORE_PROTOCOL_LOGGING: Final = _effect(
     name="restore_protocol_logging",
     impact=Impact.RESTORE,
-    outcomes=EFFECT_OUTCOMES,
+    effects=("set_protocol_logging",),
+    deadline="service_deadline",
     sentence="Set POP3 protocol logging back as it was",
 )
 #: The restart that makes a restored logging setting take effect. Only this pays the debt: until
 #: then the running service goes on logging.
-RELOAD_POP3: Final = Action(
+RELOAD_POP3: Final = _effect(
     name="reload_pop3",
     impact=Impact.RESTORE,
-    outcomes=EFFECT_OUTCOMES,
     pays=DebtKind.PROTOCOL_LOGGING,
+    effects=("restart_service",),
+    looks=1,
+    deadline="service_deadline",
+    restarts=1,
     sentence="Restart the POP3 service, so that the restored setting takes effect",
 )
+
+# --- all of them --------------------------------------------------------------------------------
+
+#: Every action by its name, whatever its argument.
+ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            PROBE,
+            CHECK_HEALTH,
+            CHECK_SWITCHOVER,
+            VERIFY_COPIES,
+            FIND_BACKENDS,
+            CHECK_BACKENDS,
+            WAIT,
+            RESTART_SERVICE,
+            ENABLE_PROTOCOL_LOGGING,
+            DRAIN,
+            REBOOT,
+            RECOVER_BACKENDS,
+            AWAIT_SERVER,
+            FAIL_BACK,
+            RESTORE_PROTOCOL_LOGGING,
+            RELOAD_POP3,
+        )
+    }
+)
+
+
+def for_each_action(
+    table: Mapping[Action, T], actions: Iterable[Action] = ACTIONS.values()
+) -> Mapping[str, T]:
+    """A table with an entry for each action, by its name.
+
+    Args:
+        table: The entries; for one that takes an argument, one for the action without it.
+        actions: Those that there must be an entry for.
+
+    Raises:
+        ValueError: If an action has no entry, or an entry no action. A module that is made of
+            such a table can't be imported then.
+    """
+    if odd := {one.name for one in table} ^ {one.name for one in actions}:
+        raise ValueError(f"neither more nor less than each action: {', '.join(sorted(odd))}")
+    return MappingProxyType({one.name: entry for one, entry in table.items()})

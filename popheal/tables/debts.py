@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 from attrs import frozen
 
@@ -22,6 +24,11 @@ class DebtStatus(Enum):
     PAID = "paid"
     HANDED_OVER = "handed_over"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has to pay it yet."""
+        return self is not DebtStatus.PAID
+
 
 @frozen(kw_only=True)
 class Debt:
@@ -37,3 +44,28 @@ class Debt:
     prior: bool
     status: DebtStatus = DebtStatus.OWED
     unclear: bool = False
+
+    def is_owed(self, kind: DebtKind) -> bool:
+        """Whether it is of that kind and still owed."""
+        return self.kind is kind and self.status is DebtStatus.OWED
+
+    def to_json(self) -> dict[str, Any]:
+        """It as plain JSON values."""
+        return {
+            "kind": self.kind.value,
+            "server": self.server,
+            "prior": self.prior,
+            "status": self.status.value,
+            "unclear": self.unclear,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Debt:
+        """The debt that :meth:`to_json` described. Raises KeyError or ValueError."""
+        return cls(
+            kind=DebtKind(data["kind"]),
+            server=data["server"],
+            prior=data["prior"],
+            status=DebtStatus(data["status"]),
+            unclear=data["unclear"],
+        )

@@ -12,16 +12,18 @@ guard and one for its opposite, so a table leaves nothing open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
+from typing import Final
 
 from attrs import define, evolve, field, frozen
 
 from popheal.errors import DefinitionError
-from popheal.tables.actions import COULD_NOT_TELL, Action, Impact
+from popheal.tables.actions import Action, Impact
 from popheal.tables.citations import Citation, Section
+from popheal.tables.reachability import circle, reached_from, turned_round
 
 
 class Verdict(Enum):
@@ -34,6 +36,37 @@ class Verdict(Enum):
     HELD = "held"
     UNKNOWN = "unknown"
     CANCELLED = "cancelled"
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of a command that ends so."""
+        return _ENDS[self][0]
+
+    @property
+    def meaning(self) -> str:
+        """What it means, for people."""
+        return _ENDS[self][1]
+
+    @property
+    def good(self) -> bool:
+        """Whether all is well, so that nobody is needed."""
+        return self.exit_status == 0
+
+    @property
+    def for_a_person(self) -> bool:
+        """Whether the matter is a person's now, so that nothing more is tried."""
+        return self.exit_status == 1
+
+
+_ENDS: Final = {
+    Verdict.NOTHING_WRONG: (0, "nothing to do"),
+    Verdict.TRANSIENT: (0, "the fault has gone by itself"),
+    Verdict.RECOVERED: (0, "healed"),
+    Verdict.ESCALATED: (1, "a person is needed"),
+    Verdict.HELD: (3, "popheal holds itself back"),
+    Verdict.UNKNOWN: (4, "could not tell"),
+    Verdict.CANCELLED: (1, "stopped by a person"),
+}
 
 
 class Guard(Enum):
@@ -142,6 +175,11 @@ def state(name: str, action: Action, cites: Citation, *rows: Transition | _Other
 # --- a procedure ---------------------------------------------------------------------------------
 
 
+def arrows_of(states: Iterable[State]) -> dict[str, tuple[str, ...]]:
+    """Which states and endings each state leads to; a cancel left out."""
+    return {one.name: tuple(dict.fromkeys(row.target for row in one.transitions)) for one in states}
+
+
 def _by_name(states: Iterable[State]) -> Mapping[str, State]:
     return MappingProxyType({one.name: one for one in states})
 
@@ -176,9 +214,7 @@ class Procedure:
         return self.name
 
     def __attrs_post_init__(self) -> None:
-        for law in _LAWS:
-            for at, broken in law(self):
-                raise DefinitionError(procedure=self.name, state=at, law=broken)
+        check_laws(self)
 
     @cached_property
     def by_name(self) -> Mapping[str, State]:
@@ -281,48 +317,52 @@ def _not_exactly_one(rows: list[Transition]) -> str | None:
 
 
 def _every_state_is_reached_and_ends(table: Procedure) -> _Broken:
-    ahead = {one.name: {row.target for row in one.transitions} for one in table.states}
-    reached = _closure({table.start, *(row.target for row in table.on_cancel)}, ahead)
-    behind: dict[str, set[str]] = {}
-    for source, targets in ahead.items():
-        for target in targets:
-            behind.setdefault(target, set()).add(source)
-    ends = _closure(set(table.endings), behind)
-    for name in ahead:
+    arrows = arrows_of(table.states)
+    reached = reached_from({table.start, *(row.target for row in table.on_cancel)}, arrows)
+    ends = reached_from(table.endings, turned_round(arrows))
+    for name in arrows:
         if name not in reached:
             yield name, "is never reached"
         if name not in ends:
             yield name, "has no way to an ending"
 
 
-def _closure(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:
-    seen, todo = set(start), list(start)
-    while todo:
-        for new in edges.get(todo.pop(), set()) - seen:
-            seen.add(new)
-            todo.append(new)
-    return seen
+def no_state_comes_round_again(table: Procedure) -> _Broken:
+    """Else a run might not end. Public, as tests look at tables that break nothing but this."""
+    if way := circle(arrows_of(table.states)):
+        instead = "look again inside an action instead, which gives up in time"
+        why = f"a run must end within a bound that can be computed: {instead}"
+        yield way[0], f"comes round again ({' -> '.join(way)}); {why}"
 
 
 def _not_knowing_leads_to_nothing_harmful(table: Procedure) -> _Broken:
     for one in table.states:
+        unknown = [outcome for outcome in one.action.outcomes if outcome.unknown]
         for row in one.transitions:
             target = table.by_name.get(row.target)
-            if row.outcome == COULD_NOT_TELL and target and not target.action.impact.harmless:
+            if row.outcome in unknown and target and not target.action.impact.harmless:
                 yield one.name, f"'could not tell' leads to '{target.name}', which changes things"
 
 
 def _after_cancel_only_restoring(table: Procedure) -> _Broken:
-    ahead = {one.name: {row.target for row in one.transitions} for one in table.states}
-    for name in _closure({row.target for row in table.on_cancel}, ahead) - set(table.endings):
+    after = reached_from([row.target for row in table.on_cancel], arrows_of(table.states))
+    for name in after - set(table.endings):
         if table.by_name[name].action.impact is not Impact.RESTORE:
             yield name, "can be entered after a cancel, but is not a restoring action"
 
 
-_LAWS = (
+LAWS: Final = (
     _names_are_unique_and_known,
     _exactly_one_row_for_each_outcome,
     _every_state_is_reached_and_ends,
+    no_state_comes_round_again,
     _not_knowing_leads_to_nothing_harmful,
     _after_cancel_only_restoring,
 )
+
+
+def check_laws(table: Procedure, laws: Iterable[Callable[[Procedure], _Broken]] = LAWS) -> None:
+    """See that a table keeps the laws. Raises DefinitionError for the first that it breaks."""
+    for law in laws:
+        for at, broken in law(table):
+            raise DefinitionError(procedure=table.name, state=at, law=broken)

@@ -1,4 +1,7 @@
-"""Time, passed in: nothing else in the library reads a clock or sleeps."""
+"""Time, passed in: no procedure reads another clock, or sleeps by itself.
+
+Only what waits for a single answer, from a server or for a lock, has a stopwatch of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What a driver needs of time. Seconds are floats, moments are aware UTC datetimes."""
+    """What a driver needs of time. Seconds are floats, moments are aware UTC datetimes.
+
+    ``now`` may be set back and forth; ``monotonic``, seconds since any moment, may not, and
+    measures what passes within a process.
+    """
 
     def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
     async def asleep(self, seconds: float) -> None: ...
 
@@ -34,6 +42,9 @@ class SystemClock:
             return datetime.now(UTC)
         return self._started + timedelta(seconds=(time.monotonic() - self._zero) * self.speed)
 
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._zero) * self.speed
+
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds) / self.speed)
 
@@ -45,10 +56,13 @@ class VirtualClock:
     """A clock that moves only when somebody sleeps on it: ten minutes take no time."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)) -> None:
-        self._now = start
+        self._now = self._start = start
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._start).total_seconds()
 
     def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=max(0.0, seconds))

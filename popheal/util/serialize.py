@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
+
+from popheal.errors import ConfigurationError, PophealError
 
 T = TypeVar("T")
 
@@ -19,9 +22,33 @@ def to_jsonable_compact(record: Any) -> Any:
 
 
 def from_jsonable(data: Any, kind: type[T]) -> T:
-    """The record that :func:`to_jsonable` described. Raises what cattrs raises if it can't be."""
-    record: T = _converter().structure(data, kind)
-    return record
+    """The record that :func:`to_jsonable` described.
+
+    Raises:
+        ConfigurationError: It described none of that kind. Says the first thing that is wrong.
+    """
+    from cattrs import BaseValidationError, transform_error
+
+    problem = "it is no JSON object"
+    if isinstance(data, Mapping):
+        try:
+            record: T = _converter().structure(data, kind)
+        except BaseValidationError as error:
+            said, _, where = transform_error(error, "", _said)[0].rpartition(" @ .")
+            problem = f"{where}: {said}"
+        else:
+            return record
+    raise ConfigurationError(
+        source=f"{kind.__name__} given as JSON",
+        problem=problem,
+        next_step="If another version of popheal wrote it, use that version.",
+    )
+
+
+def _said(error: BaseException, kind: type | None) -> str:
+    from cattrs.v import format_exception
+
+    return error.sentence() if isinstance(error, PophealError) else format_exception(error, kind)
 
 
 @cache

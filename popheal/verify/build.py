@@ -9,6 +9,7 @@ from attrs import evolve
 from popheal.errors import UnknownName
 from popheal.tables.actions import Action, Impact
 from popheal.tables.debts import DebtKind
+from popheal.tables.outcomes import DONE, REFUSED
 from popheal.tables.table import Guard, State, Transition
 from popheal.verify.checks import outlook_of
 from popheal.verify.environment import EVENTS, IMPOSSIBLE, NO, VARIABLES, YES
@@ -136,7 +137,7 @@ def contract_of(action: Action, contracts: Mapping[str, Contract]) -> Contract:
 def _allowed(action: Action, answer: Answer) -> Cond | None:
     """Not after a stop; and refused unseen if the impact, as declared, is not allowed."""
     allowed: dict[str, tuple[str, ...]] = {"stop": (NO, "heeded")}
-    if answer.outcome != "refused" and action.impact in _POLICIES:
+    if answer.outcome != REFUSED and action.impact in _POLICIES:
         allowed["policy"] = _POLICIES[action.impact]
     return both(answer.when, allowed)
 
@@ -145,14 +146,14 @@ def _debts(action: Action, answer: Answer) -> dict[str, str]:
     """The debt incurred by an answer: the run keeps it unless the effect was refused."""
     if action.incurs not in _DEBT_VARIABLE or not answer.owes:
         return {}
-    return {_DEBT_VARIABLE[action.incurs]: YES if answer.outcome == "done" else "unclear"}
+    return {_DEBT_VARIABLE[action.incurs]: YES if answer.outcome == DONE else "unclear"}
 
 
 def _paid(
     action: Action, answer: Answer, when: Cond, then: Mapping[str, str], unclear_debts_stay: bool
 ) -> Iterator[tuple[Cond, Mapping[str, str]]]:
     """Split a step by whether it settles a debt."""
-    if action.pays not in _DEBT_VARIABLE or answer.outcome != "done":
+    if action.pays not in _DEBT_VARIABLE or answer.outcome != DONE:
         yield when, then
         return
     name = _DEBT_VARIABLE[action.pays]
@@ -180,7 +181,9 @@ def _rows(
         yield None, cond
 
 
-def _guarded(row: Transition, action: Action, answer: Answer, when: Cond) -> Cond | None:
+def _guarded(
+    row: Transition, action: Action | None, answer: Answer | None, when: Cond
+) -> Cond | None:
     cond: Cond | None = when
     for guard, wanted in ((row.given, True), (row.unless, False)):
         if guard and cond is not None:
@@ -198,21 +201,20 @@ def _not_guarded(row: Transition, action: Action, answer: Answer, when: Cond) ->
     return ways
 
 
-def _if(guard: Guard, wanted: bool, action: Action, answer: Answer, when: Cond) -> Cond | None:
+def _if(
+    guard: Guard, wanted: bool, action: Action | None, answer: Answer | None, when: Cond
+) -> Cond | None:
     name, true, false = _GUARDS[guard]
     # A debt is noted before its command is sent, so the present step's own counts already.
-    if action.incurs and answer.owes and _DEBT_VARIABLE.get(action.incurs) == name:
+    owes = action.incurs if action and answer and answer.owes else None
+    if owes and _DEBT_VARIABLE.get(owes) == name:
         return when if wanted else None
     return both(when, {name: true if wanted else false})
 
 
 def _cancels(table: Tabular, one: State) -> Iterator[Step]:
     for row in table.on_cancel:
-        when: Cond | None = {"stop": "asked"}
-        for guard, wanted in ((row.given, True), (row.unless, False)):
-            if guard and when is not None:
-                name, true, false = _GUARDS[guard]
-                when = both(when, {name: true if wanted else false})
+        when = _guarded(row, None, None, {"stop": "asked"})
         if when is not None:
             yield Step(
                 state=one.name,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from popheal.tables.actions import COULD_NOT_TELL, Impact
-from popheal.tables.table import Verdict
+from popheal.tables.actions import Impact
+from popheal.tables.outcomes import COULD_NOT_TELL
+from popheal.tables.reachability import reached_from, turned_round
+from popheal.tables.table import Verdict, arrows_of
 from popheal.verify.environment import NO, YES
 from popheal.verify.model import Cond, Outlook, Step, Tabular
 
-_HARMFUL: Final = (Impact.CHANGE, Impact.DISRUPT)
 _OUT_BY_US: Final[tuple[Cond, ...]] = (
     {"activation": ("sent", "ours")},
     {"boots": "commanded"},
@@ -25,7 +26,7 @@ def _harms(step: Step) -> bool:
     """Whether a command goes out that changes or disrupts something."""
     if step.contract is None or step.answer is None:
         return False
-    return bool(step.answer.sends) and step.contract.impact in _HARMFUL
+    return bool(step.answer.sends) and not step.contract.action.impact.harmless
 
 
 def over_active_copies(_outlook: Outlook, step: Step) -> Iterable[Cond]:
@@ -72,7 +73,7 @@ def failback_too_early(_outlook: Outlook, step: Step) -> Iterable[Cond]:
 
 def beyond_the_policy(_outlook: Outlook, step: Step) -> Iterable[Cond]:
     if _harms(step) and step.contract:
-        disrupts = step.contract.impact is Impact.DISRUPT
+        disrupts = step.contract.action.impact is Impact.DISRUPT
         yield {"policy": ("look_only", "change_only") if disrupts else "look_only"}
 
 
@@ -130,16 +131,8 @@ def false_verdict(verdict: Verdict) -> Sequence[Cond]:
 
 def outlook_of(table: Tabular) -> Outlook:
     """What the table alone says of its states."""
-    behind: dict[str, set[str]] = {}
-    for one in table.states:
-        for row in one.transitions:
-            behind.setdefault(row.target, set()).add(one.name)
-    todo = [name for name, verdict in table.endings.items() if verdict is Verdict.RECOVERED]
-    hopeful = set(todo)
-    while todo:
-        for name in behind.get(todo.pop(), set()) - hopeful:
-            hopeful.add(name)
-            todo.append(name)
+    recovered = [name for name, verdict in table.endings.items() if verdict is Verdict.RECOVERED]
+    hopeful = reached_from(recovered, turned_round(arrows_of(table.states)))
     return Outlook(
         harmful=frozenset(one.name for one in table.states if not one.action.impact.harmless),
         hopeless=frozenset({*(one.name for one in table.states), *table.endings} - hopeful),
@@ -152,7 +145,7 @@ def gives_up_for_nothing(outlook: Outlook, step: Step) -> Iterable[Cond]:
     lost = outlook.hopeless
     if step.target not in lost or step.state in lost:
         return
-    if step.outcome in step.contract.last_resort:
+    if step.outcome in step.contract.action.last_resort:
         yield {"seen": ("ill", "unseen"), "boots": "none"}
-    elif step.outcome not in step.contract.reasons:
+    elif step.outcome not in step.contract.action.reasons:
         yield {}

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from popheal.tables.actions import COULD_NOT_TELL, Impact
+from popheal.tables.actions import ACTIONS, RECOVER_BACKENDS, for_each_action
+from popheal.tables.outcomes import COULD_NOT_TELL, DONE, FAILED
 from popheal.tables.table import Verdict
 from popheal.verify.effects import EFFECTS, REFUSED
 from popheal.verify.looks import LOOKS
 from popheal.verify.model import Answer, Contract
 
-#: Verdicts of a back end's healing after which it counts as well.
-WELL: Final = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
 #: How a child run has ended, and whether it left its server drained or down.
 ChildEnd = tuple[Verdict, bool]
 
@@ -32,7 +31,7 @@ def recover_backends(ends: Iterable[ChildEnd]) -> Contract:
             then be left drained or down: found by exploring that procedure by itself.
     """
     known = {*ends, (Verdict.NOTHING_WRONG, False), (Verdict.HELD, False)}
-    outcomes = {(verdict in WELL, left_out) for verdict, left_out in known}
+    outcomes = {(verdict.good, left_out) for verdict, left_out in known}
     answers = [
         Answer(
             outcome=outcome,
@@ -45,21 +44,23 @@ def recover_backends(ends: Iterable[ChildEnd]) -> Contract:
         )
         for well, left_out in sorted(outcomes, reverse=True)
         for said in ("is left drained or down" if left_out else "is in service",)
-        for outcome in (("done",) if well else ("failed", COULD_NOT_TELL))
+        for outcome in ((DONE,) if well else (FAILED, COULD_NOT_TELL))
     ]
     return Contract(
-        action="recover_backends",
-        impact=Impact.DISRUPT,
+        action=RECOVER_BACKENDS,
         sentence="A run of its own heals the back end, a member of the same availability group. It "
         "ends in any way in which the procedure for it can end when explored by itself. Where "
         "the back end is the server itself, what is done to it is as if somebody else did it.",
         answers=(*answers, REFUSED),
-        good=("done",),
-        reasons=("failed", "refused", COULD_NOT_TELL),
     )
 
 
-#: Contracts of all actions but ``recover_backends``, whose contract is computed.
+#: Contracts of all actions but the recovery of back ends, whose contract is computed, by the
+#: action's name; with its argument where the contract is for that one alone.
 CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
-    {one.action: one for one in (*LOOKS, *EFFECTS)}
+    {str(one.action): one for one in (*LOOKS, *EFFECTS)}
+)
+for_each_action(
+    {one.action: one for one in (*LOOKS, *EFFECTS)},
+    [one for one in ACTIONS.values() if one is not RECOVER_BACKENDS],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from popheal.tables.actions import BACK_END, COULD_NOT_TELL, Impact
+from popheal.tables import actions
+from popheal.tables.actions import Action
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.verify.environment import NO, YES
 from popheal.verify.model import Answer, Cond, Contract
 
@@ -49,20 +51,12 @@ def _unclear(effect: str, variable: str, when: Cond) -> tuple[Answer, ...]:
     )
 
 
-def _restart(
-    name: str,
-    impact: Impact,
-    effect: str,
-    reasons: tuple[str, ...] = ("refused", COULD_NOT_TELL),
-    when: Cond | None = None,
-    only: str = "",
-) -> Contract:
+def _restart(action: Action, effect: str, when: Cond | None = None, only: str = "") -> Contract:
     def answer(outcome: str, sentence: str) -> Answer:
         return Answer(outcome=outcome, sentence=sentence, when=when or {}, sends=effect)
 
     return Contract(
-        action=name,
-        impact=impact,
+        action=action,
         sentence=f"It may work, fail, not be attempted or stay unknown{only}. Nothing else "
         "depends on it: somebody else may restart the service at any time, too.",
         answers=(
@@ -72,24 +66,20 @@ def _restart(
             UNTOLD,
             answer(COULD_NOT_TELL, "The answer was lost."),
         ),
-        good=("done",),
-        reasons=reasons,
     )
 
 
 EFFECTS: Final = (
-    _restart("restart_service", Impact.CHANGE, "restart"),
+    _restart(actions.RESTART_SERVICE, "restart"),
     _restart(
-        f"restart_service({BACK_END})",
-        Impact.CHANGE,
+        actions.restart_service(actions.BACK_END),
         "restart",
         when={"role": "mailbox"},
         only="; only a server with the Mailbox role has that service",
     ),
-    _restart("reload_pop3", Impact.RESTORE, "reload", ("failed", "refused", COULD_NOT_TELL)),
+    _restart(actions.RELOAD_POP3, "reload"),
     Contract(
-        action="drain",
-        impact=Impact.DISRUPT,
+        action=actions.DRAIN,
         sentence="It sets a value; no database has moved when it is done. It is refused where "
         "somebody else has drained the server. A command that failed, or whose answer was lost, "
         "may have been carried out, or may still be.",
@@ -106,12 +96,9 @@ EFFECTS: Final = (
             REFUSED,
             UNTOLD,
         ),
-        good=("done",),
-        reasons=("failed", "refused", COULD_NOT_TELL),
     ),
     Contract(
-        action="reboot",
-        impact=Impact.DISRUPT,
+        action=actions.REBOOT,
         sentence="The command is sent only to a server that is up, where the budget allows a "
         "reboot at all, and if the look at the copies directly before it sees none active; it "
         "names the boot that it means. Where somebody else has restarted the server since the run "
@@ -146,12 +133,9 @@ EFFECTS: Final = (
             REFUSED,
             UNTOLD,
         ),
-        good=("done",),
-        reasons=("failed", "refused"),
     ),
     Contract(
-        action="fail_back",
-        impact=Impact.RESTORE,
+        action=actions.FAIL_BACK,
         sentence="It allows activation, whoever had disabled it and whatever was seen before. Its "
         "only guard of its own: the server has not booted since the run's last look at it. A "
         "command of before whose answer was lost may arrive after it.",
@@ -195,12 +179,9 @@ EFFECTS: Final = (
                 calm=False,
             ),
         ),
-        good=("done",),
-        reasons=("failed", "refused", COULD_NOT_TELL),
     ),
     Contract(
-        action="enable_protocol_logging",
-        impact=Impact.CHANGE,
+        action=actions.ENABLE_PROTOCOL_LOGGING,
         sentence="It turns logging on and notes the debt, unless it was on before. A command that "
         "failed, or whose answer was lost, may have been carried out, or may still be.",
         answers=(
@@ -222,12 +203,9 @@ EFFECTS: Final = (
             REFUSED,
             UNTOLD,
         ),
-        good=("done",),
-        reasons=("failed", "refused", COULD_NOT_TELL),
     ),
     Contract(
-        action="restore_protocol_logging",
-        impact=Impact.RESTORE,
+        action=actions.RESTORE_PROTOCOL_LOGGING,
         sentence="It sets logging to the value noted with the debt, and does nothing where the run "
         "owes none. A command of before whose answer was lost may arrive after it.",
         answers=(
@@ -275,7 +253,5 @@ EFFECTS: Final = (
                 calm=False,
             ),
         ),
-        good=("done",),
-        reasons=("failed", "refused", COULD_NOT_TELL),
     ),
 )

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popheal.tables.actions import COULD_NOT_TELL, Action
+from popheal.tables import actions
+from popheal.tables.actions import Action
+from popheal.tables.outcomes import COULD_NOT_TELL, DONE
 from popheal.verify.environment import NO, YES
 from popheal.verify.model import Answer, Cond, Contract, Note
 
-_LOOKS_AT_POP = ("probe", "check_health")
-_WELL = ("succeeded", "healthy")
-_ILL = ("failed", "unhealthy")
 _DISTURBS = ("restart", "restart_elsewhere", "reload", "reboot")
 
 
 def notes(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
     """What to remember of this answer to this action."""
-    if answer.outcome != COULD_NOT_TELL and contract.looks_at_server:
+    known, outcome = contract.action, answer.outcome
+    if not outcome.unknown and contract.looks_at_server:
         yield from _of_a_look(action, answer)
-    if contract.action in _LOOKS_AT_POP and answer.outcome in _ILL:
+    if known.sees_pop and not outcome.good and not outcome.unknown:
         yield Note(when={"seen": "unseen"}, then={"seen": "ill"})
         yield Note(when={"seen": ("well", "stale")}, then={"seen": "relapsed"})
         yield Note(when={**_settled(action), "tried": "restarted"}, then={"tried": "reprobed"})
-    if contract.action == "wait":
+    if known.name == actions.WAIT.name:
         yield Note(when={}, then={"settled": YES})
     yield from _of_an_effect(answer)
-    if contract.action == "restore_protocol_logging":
+    if known.name == actions.RESTORE_PROTOCOL_LOGGING.name:
         yield _of_a_restoration(answer)
-    if contract.action == "reload_pop3":
+    if known.name == actions.RELOAD_POP3.name:
         yield Note(when={"restored": "due"}, then={"restored": YES})
 
 
 def _settled(action: Action) -> Cond:
     """When a look at POP counts: a probe at once, a monitor's health after the wait."""
-    return {"settled": YES} if action.name == "check_health" else {}
+    return {"settled": YES} if action.name == actions.CHECK_HEALTH.name else {}
 
 
 def _of_a_restoration(answer: Answer) -> Note:
-    if answer.outcome != "done":
+    if answer.outcome != DONE:
         return Note(when={}, then={"restored": YES})
     if answer.sends:
         return Note(when={}, then={"restored": "due"})
@@ -45,12 +45,12 @@ def _of_a_restoration(answer: Answer) -> Note:
 
 
 def _of_a_look(action: Action, answer: Answer) -> Iterator[Note]:
-    if action.name == "probe" and answer.outcome in _WELL:
+    if action.name == actions.PROBE.name and answer.outcome.good:
         yield Note(when={}, then={"boot": "probed"})
     else:
         yield Note(when={"boot": "unseen"}, then={"boot": "seen"})
     # The probe that a state names itself is not the failing monitor's own: it can't clear it.
-    if action.name in _LOOKS_AT_POP and not action.argument and answer.outcome in _WELL:
+    if action.sees_pop and not action.argument and answer.outcome.good:
         yield Note(when=_settled(action), then={"seen": "well"})
     if answer.outcome == "clear":
         yield Note(when={"verified": "drained"}, then={"verified": YES})
@@ -66,7 +66,7 @@ def _of_an_effect(answer: Answer) -> Iterator[Note]:
     if answer.sends == "restart" and answer.outcome != COULD_NOT_TELL:
         yield Note(when={"tried": "nothing"}, then={"tried": "restarted"})
     if answer.sends == "drain":
-        yield Note(when={}, then={"verified": "drained" if answer.outcome == "done" else NO})
+        yield Note(when={}, then={"verified": "drained" if answer.outcome == DONE else NO})
     if answer.sends == "recover":
         yield Note(when={}, then={"feasible": NO})
     if answer.sends == "logging_on":

@@ -6,7 +6,8 @@ from typing import Final
 
 from attrs import evolve
 
-from popheal.tables.actions import COULD_NOT_TELL, Impact
+from popheal.tables import actions
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.verify.model import Answer, Contract
 
 _UNCLEAR: Final = Answer(
@@ -17,8 +18,7 @@ _FOUND: Final = ("unknown", "well", "ill")
 
 LOOKS: Final = (
     Contract(
-        action="probe",
-        impact=Impact.LOOK,
+        action=actions.PROBE,
         sentence="It can fail at any time, and succeed at any time while the server is up: a probe "
         "may flap, and says nothing about the next.",
         answers=(
@@ -26,35 +26,25 @@ LOOKS: Final = (
             Answer(outcome="failed", sentence="The probe failed."),
             _UNCLEAR,
         ),
-        good=("succeeded",),
-        reasons=(COULD_NOT_TELL,),
-        last_resort=("failed",),
         looks_at_server=True,
     ),
     Contract(
-        action="check_health",
-        impact=Impact.LOOK,
+        action=actions.CHECK_HEALTH,
         sentence="Like a probe: the monitor's row may say anything while the server is up.",
         answers=(
             Answer(outcome="healthy", sentence="The monitor is Healthy.", when={"server": "up"}),
             Answer(outcome="unhealthy", sentence="The monitor is Unhealthy."),
             _UNCLEAR,
         ),
-        good=("healthy",),
-        reasons=(COULD_NOT_TELL,),
-        last_resort=("unhealthy",),
         looks_at_server=True,
     ),
     Contract(
-        action="wait",
-        impact=Impact.LOOK,
+        action=actions.WAIT,
         sentence="Time passes; everything may happen meanwhile.",
         answers=(Answer(outcome="elapsed", sentence="The time is over."),),
-        good=("elapsed",),
     ),
     Contract(
-        action="check_switchover",
-        impact=Impact.LOOK,
+        action=actions.CHECK_SWITCHOVER,
         sentence="It can say that the databases can move only for a server with the Mailbox role, "
         "and it is not trusted for longer than the moment: another member may go down at once.",
         answers=(
@@ -64,13 +54,10 @@ LOOKS: Final = (
             Answer(outcome="infeasible", sentence="A database can't move."),
             _UNCLEAR,
         ),
-        good=("feasible",),
-        reasons=("infeasible", COULD_NOT_TELL),
         looks_at_server=True,
     ),
     Contract(
-        action="verify_copies",
-        impact=Impact.LOOK,
+        action=actions.VERIFY_COPIES,
         sentence="It can say that no copy is active only where none is, at that moment, and all "
         "are mounted elsewhere.",
         answers=(
@@ -82,13 +69,10 @@ LOOKS: Final = (
             Answer(outcome="active", sentence="A copy is still active on the server."),
             _UNCLEAR,
         ),
-        good=("clear",),
-        reasons=("active", COULD_NOT_TELL),
         looks_at_server=True,
     ),
     Contract(
-        action="await_server",
-        impact=Impact.RESTORE,
+        action=actions.AWAIT_SERVER,
         sentence="It can say that the server is up only if it is, and has booted since the "
         "restart was commanded (or somebody else had restarted it before).",
         answers=(
@@ -100,13 +84,10 @@ LOOKS: Final = (
             Answer(outcome="not_back", sentence="It has not come back in time."),
             _UNCLEAR,
         ),
-        good=("up",),
-        reasons=("not_back", COULD_NOT_TELL),
         looks_at_server=True,
     ),
     Contract(
-        action="find_backends",
-        impact=Impact.LOOK,
+        action=actions.FIND_BACKENDS,
         sentence="It may find a back end, none, or be unable to tell.",
         answers=(
             Answer(
@@ -115,12 +96,9 @@ LOOKS: Final = (
             Answer(outcome="not_found", sentence="None was named.", then={"found": "none"}),
             evolve(_UNCLEAR, then={"found": "untold"}),
         ),
-        good=("found",),
-        reasons=(COULD_NOT_TELL,),
     ),
     Contract(
-        action="check_backends",
-        impact=Impact.LOOK,
+        action=actions.CHECK_BACKENDS,
         sentence="The back end, once found, may be well, ill, or not to be told.",
         answers=(
             Answer(
@@ -137,7 +115,5 @@ LOOKS: Final = (
             ),
             _UNCLEAR,
         ),
-        good=("healthy", "unhealthy"),
-        reasons=(COULD_NOT_TELL,),
     ),
 )

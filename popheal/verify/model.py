@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
-from popheal.tables.actions import Action, Impact
+from popheal.tables.actions import Action
+from popheal.tables.outcomes import Outcome, outcome_of
 from popheal.tables.table import State, Transition, Verdict
 
 #: Each variable has one of these values. All of them must hold.
@@ -78,7 +79,7 @@ class Answer:
     """One way in which an action can come to an outcome.
 
     Attributes:
-        outcome: The outcome.
+        outcome: The outcome, which knows whether the action went well.
         when: When the world can answer so.
         then: What it changes in the world.
         sends: The effect whose command was sent, if one was: it may reach the world.
@@ -86,7 +87,7 @@ class Answer:
         calm: Whether this comes to pass even where nothing fails and no answer is lost.
     """
 
-    outcome: str
+    outcome: Outcome = field(converter=outcome_of)
     sentence: str
     when: Cond = Factory(dict)
     then: Assign = Factory(dict)
@@ -100,23 +101,16 @@ class Contract:
     """What is assumed of an action, and no more: every way in which it can be answered.
 
     Attributes:
-        action: Name of the action; with its argument where the contract is for that one alone.
-        impact: What it does to the world, whatever a table says of it.
+        action: The action as it is, whatever a table says of it; with its argument where the
+            contract is for that one alone.
         sentence: The contract in words.
         answers: Every way it can be answered.
-        good: The outcomes that mean it went well.
-        reasons: The outcomes that justify giving up.
-        last_resort: The outcomes that do so only once everything else was tried.
         looks_at_server: Whether it would notice that the server has booted.
     """
 
-    action: str
-    impact: Impact
+    action: Action
     sentence: str
     answers: tuple[Answer, ...]
-    good: tuple[str, ...]
-    reasons: tuple[str, ...] = ()
-    last_resort: tuple[str, ...] = ()
     looks_at_server: bool = False
 
 

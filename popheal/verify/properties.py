@@ -221,5 +221,3 @@ PROPERTIES: Final = (
         on_step=checks.gives_up_for_nothing,
     ),
 )
-
-BY_ID: Final = {one.id: one for one in PROPERTIES}

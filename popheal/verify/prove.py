@@ -7,17 +7,19 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, frozen
 
 from popheal.errors import UnknownName
 from popheal.healthsets.pop import MAILBOX, PROCEDURES
+from popheal.tables.actions import RECOVER_BACKENDS
 from popheal.tables.table import Procedure, Verdict
+from popheal.tables.timing import Timing
 from popheal.verify.build import build
 from popheal.verify.contracts import CONTRACTS, ChildEnd, recover_backends
 from popheal.verify.explorer import Exploration, explore
 from popheal.verify.model import Contract, Tabular
 from popheal.verify.properties import PROPERTIES, Property
-from popheal.verify.termination import TIMING, Bounds, bounds, endless
+from popheal.verify.termination import TIMING, Bounds, bounds
 from popheal.verify.traces import Trace, trace
 from popheal.verify.verdicts import judge, never_well
 
@@ -140,10 +142,6 @@ def result_of(
 
 def _shown(one: Property, found: Exploration, calm: Exploration) -> Trace | None:
     claim = f"{one.id} does not hold. {one.sentence}"
-    if one.id == "P13" and (circle := endless(found)):
-        way, loop = circle
-        shown = trace(found, way, claim)
-        return evolve(shown, loop=loop)
     if one.id in found.broken:
         packed, index = found.broken[one.id]
         return trace(found, [*found.way_to(packed), (packed, index)], claim)
@@ -179,10 +177,10 @@ def contracts_for(
 ) -> dict[str, Contract]:
     """The contracts of all known actions, that of healing a back end computed from the child."""
     contracts = {**CONTRACTS, **(extra or {})}
-    if any(one.action.name == "recover_backends" for one in table.states):
-        contracts["recover_backends"] = recover_backends(ends_of(child))
+    if any(one.action.name == RECOVER_BACKENDS.name for one in table.states):
+        contracts[RECOVER_BACKENDS.name] = recover_backends(ends_of(child))
     else:
-        contracts["recover_backends"] = recover_backends(((Verdict.ESCALATED, True),))
+        contracts[RECOVER_BACKENDS.name] = recover_backends(((Verdict.ESCALATED, True),))
     return contracts
 
 
@@ -194,7 +192,7 @@ def verify(
     *,
     child: Procedure = MAILBOX,
     contracts: Mapping[str, Contract] | None = None,
-    timing: Mapping[str, float] = TIMING,
+    timing: Timing = TIMING,
     without: Collection[str] = (),
 ) -> Proof:
     """Explore everything that can happen to a procedure, and judge every property.
@@ -204,7 +202,7 @@ def verify(
         child: The procedure by which a back end is healed on the way. It is explored by itself;
             the procedure then meets every way in which it can end.
         contracts: What is assumed of actions of your own, by name.
-        timing: Seconds and attempts for the bounds, named as in the policy's timing.
+        timing: How long is waited and how often is looked, for the bounds.
         without: Names of events that are assumed not to happen.
 
     Raises:
@@ -216,7 +214,7 @@ def verify(
     calm = explore(build(procedure, known, calm=True))
     broken = judge(found, calm)
     results = tuple(result_of(one, found, calm, broken) for one in PROPERTIES)
-    heals = any(one.action.name == "recover_backends" for one in procedure.states)
+    heals = any(one.action.name == RECOVER_BACKENDS.name for one in procedure.states)
     each = bounds(explore(build(child, known, calm=True)), timing) if heals else None
     table, mask = found.system, found.layout.node_mask
     names = {number: name for name, number in found.layout.nodes.items()}

@@ -101,7 +101,7 @@ def assumption_rows() -> list[tuple[str, str, str]]:
     return [
         *(("the world may be", one.name, one.sentence) for one in VARIABLES if not one.history),
         *(("at any time", one.name, one.sentence) for one in EVENTS),
-        *(("action", one.action, one.sentence) for one in CONTRACTS.values()),
+        *(("action", str(one.action), one.sentence) for one in CONTRACTS.values()),
         *(("is remembered", one.name, one.sentence) for one in VARIABLES if one.history),
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from popheal.tables.table import CANCEL
 from popheal.verify.explorer import Exploration
 from popheal.verify.model import Event, Step
 
@@ -40,7 +41,7 @@ class Move:
     def __str__(self) -> str:
         if self.actor != "run":
             return f"{self.actor}: {self.said}"
-        if self.outcome.startswith("cancel"):
+        if self.outcome.startswith(CANCEL):
             return f"run: {self.state}: stopped -> {self.target}"
         target = self.target or "(no row)"
         return f"run: {self.state}: {self.said} {self.outcome} -> {target} ({self.sentence})"
@@ -164,6 +165,6 @@ def _move(command: Step | Event, state: str, target: str, changed: Mapping[str, 
         sentence=command.answer.sentence if command.answer else "A person said stop.",
         outcome=command.label,
         target=target,
-        impact=command.contract.impact.value if command.contract else "",
+        impact=command.contract.action.impact.value if command.contract else "",
         changed=changed,
     )

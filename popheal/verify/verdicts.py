@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from popheal.tables.reachability import circle, reached_from
 from popheal.tables.table import Guard, Transition
 from popheal.verify.environment import NO
 from popheal.verify.explorer import Exploration
 from popheal.verify.model import Cond, Tabular
-from popheal.verify.termination import endless, ranks
+from popheal.verify.termination import arrows_taken
 
 
 def ambiguous(table: Tabular) -> str | None:
@@ -61,13 +62,8 @@ def never_well(calm: Exploration) -> int | None:
     A policy that forbids it is no such reason. A table need not be meant for servers of both
     roles: on one that it isn't meant for, it can't even begin well.
     """
-    well, before = _well_at_once(calm)
-    todo = list(well)
-    while todo:
-        for packed in before.get(todo.pop(), ()):
-            if packed not in well:
-                well.add(packed)
-                todo.append(packed)
+    at_once, before = _well_at_once(calm)
+    well = reached_from(at_once, before)
     layout = calm.layout
     # Masks of the same variables throughout, so it is enough to compare.
     allowed = layout.tests({n: v for n, v in _WILLING.items() if n in layout.places})
@@ -91,7 +87,7 @@ def _good(calm: Exploration) -> set[int]:
     return {
         index
         for index, step in enumerate(calm.system.steps)
-        if step.contract and step.outcome in step.contract.good
+        if step.answer and step.answer.outcome.good
     }
 
 
@@ -124,7 +120,7 @@ def judge(found: Exploration | None, calm: Exploration, *, thorough: bool = True
     Args:
         found: What was found in the whole world; None to judge by the calm one alone.
         calm: What was found in a world in which nothing fails and nobody interferes.
-        thorough: Look at what takes longer (P13, P14) even if something is broken already.
+        thorough: Look at what takes longer (P14), and at P13, even if something is broken already.
     """
     seen = found or calm
     broken = dict.fromkeys(seen.broken, "")
@@ -136,6 +132,6 @@ def judge(found: Exploration | None, calm: Exploration, *, thorough: bool = True
         broken["P14"] = said
     if (stuck := never_well(calm)) is not None:
         broken["P14"] = f"{calm.layout.read(stuck)[0]} can be entered where it can't go well"
-    if ranks(seen) is None and endless(seen):
-        broken["P13"] = "a run may go on for ever"
+    if way := circle(arrows_taken(seen)):
+        broken["P13"] = f"a run may come round again: {' -> '.join(way)}"
     return broken

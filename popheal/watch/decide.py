@@ -29,8 +29,8 @@ _A_DAY: Final = timedelta(days=1)
 #: How often the pause after a healing that could not tell is doubled at most.
 _DOUBLINGS: Final = 4
 
-_WELL: Final = {one.value for one in (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)}
-_FOR_A_PERSON: Final = {Verdict.ESCALATED.value, Verdict.CANCELLED.value}
+_WELL: Final = {one.value for one in Verdict if one.good}
+_FOR_A_PERSON: Final = {one.value for one in Verdict if one.for_a_person}
 
 
 @frozen(kw_only=True)
@@ -126,7 +126,7 @@ def decide(
     for one in healings:
         if one.ended_at is None:
             if one.alive:
-                why = f"run {one.id} is at work on it: {one.owner}"
+                why = f"healing {one.id} is at work on it: {one.owner}"
                 return Decision(what=Next.WAIT, healing=one, why=why)
             return Decision(what=Next.RESUME, healing=one)
     same = [one for one in healings if not illness.is_new_to(one, now, retry)]
@@ -139,7 +139,7 @@ def decide(
     until = _may_be_tried_at(same, retry)
     if until <= now:
         return Decision(what=Next.HEAL, healing=last)
-    why = f"run {last.id} ended as {last.verdict}"
+    why = f"healing {last.id} ended as {last.verdict}"
     return Decision(what=Next.WAIT, healing=last, why=why, until=until)
 
 
@@ -149,12 +149,12 @@ def _left_to_a_person(same: Sequence[HealingRecord]) -> str:
     decisive = [one for one in same if one.verdict in _WELL | _FOR_A_PERSON]
     if decisive and decisive[-1].verdict in _FOR_A_PERSON:
         last = decisive[-1]
-        return f"run {last.id} ended as {last.verdict}: left to a person"
+        return f"healing {last.id} ended as {last.verdict}: left to a person"
     well = list(takewhile(lambda one: one.verdict in _WELL, reversed(same)))
     if len(well) >= _TRIES:
         return (
-            f"{len(well)} runs in a row found or made all well, and the monitor still says what "
-            "it said before: left to a person"
+            f"{len(well)} healings in a row found or made all well, and the monitor still says "
+            "what it said before: left to a person"
         )
     return ""
 

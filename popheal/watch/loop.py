@@ -12,15 +12,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Event as Flag
 from typing import Any, Final
 
 from attrs import define, field
 
 from popheal import api
 from popheal.engine.context import HealingContext
+from popheal.engine.control import Control
 from popheal.engine.triage.health import Rows, sort_rows
 from popheal.errors import (
+    AlreadyEnded,
     AlreadyRunning,
     Detached,
     Fenced,
@@ -66,8 +67,7 @@ def watch(
     retry: float = 900.0,
     clock: Clock | None = None,
     observers: Sequence[Observer] = (),
-    stop: Flag | None = None,
-    leave: Flag | None = None,
+    control: Control | None = None,
     once: bool = False,
 ) -> list[Verdict]:
     """Heal what turns ill on some servers, until it is told to end.
@@ -86,9 +86,9 @@ def watch(
             and between looks where a look was refused.
         clock: As for :func:`~popheal.api.heal`.
         observers: Called with each event of the watch and of its healings.
-        stop: Set it to end: a healing at work is stopped, and only restores from then on.
-        leave: Set it to end at once: a healing at work is left for the next start, which goes
-            on with it.
+        control: Cancel it to end: a healing at work is stopped, and only restores from then on.
+            Detach it to end at once: a healing at work is left for the next start, which resumes
+            it.
         once: End by itself, once each server was looked at.
 
     Returns:
@@ -112,8 +112,7 @@ def watch(
                 clock=clock or own or SystemClock(),
                 organisation=backend.organisation,
                 observers=tuple(observers),
-                stop=stop or Flag(),
-                leave=leave or Flag(),
+                control=control or Control(),
             ),
             servers=[_Watched(name=name) for name in dict.fromkeys(servers)],
         )
@@ -182,20 +181,6 @@ class _Watched:
     told: dict[str, Any] = field(factory=dict)
 
 
-class _Stop(Flag):
-    """The stop of one healing: the whole watch's, or its own.
-
-    ``popheal cancel`` stops one healing, and not the watch.
-    """
-
-    def __init__(self, of_all: Flag) -> None:
-        super().__init__()
-        self._of_all = of_all
-
-    def is_set(self) -> bool:
-        return super().is_set() or self._of_all.is_set()
-
-
 @define(kw_only=True)
 class _Watch:
     """A watch at work.
@@ -223,17 +208,17 @@ class _Watch:
 
     @property
     def ending(self) -> bool:
-        return self.session.stop.is_set() or self.session.leave.is_set()
+        return self.session.control.cancelled or self.session.control.detached
 
     def go_on_with_all(self) -> None:
-        """Go on with every healing whose process has died. Raises Left."""
+        """Go on with every healing whose process has died. Raises Detached."""
         for record in self.journal.healings(unfinished=True):
             mine = record.organisation == self.backend.organisation
             if mine and not record.alive and not self.ending:
                 self._go_on_with(record, _Watched(name=record.server))
 
     def look_around(self) -> None:
-        """Look at each server whose time has come. Raises Left."""
+        """Look at each server whose time has come. Raises Detached."""
         for server in tuple(self.servers):
             if self.ending:
                 return
@@ -295,7 +280,7 @@ class _Watch:
             if until <= now:
                 self._go_on_with(record, server)
                 return
-            why = f"run {record.id} was broken off, and will be gone on with"
+            why = f"healing {record.id} was broken off, and will be gone on with"
             decision = Decision(what=Next.WAIT, healing=record, why=why, until=until)
         if decision.what is Next.WAIT:
             why = decision.why
@@ -330,14 +315,13 @@ class _Watch:
         self.session.emit("alert_raised", server.name, monitor=monitor.name, text=alert.text)
         self._carry_out(
             server,
-            lambda stop: api.heal(
+            lambda control: api.heal(
                 alert,
                 self.backend,
                 policy=self.policy,
                 clock=self.session.clock,
                 observers=(*self.session.observers, self._note_stop),
-                stop=stop,
-                leave=self.session.leave,
+                control=control,
                 journal=self.journal,
             ),
         )
@@ -345,25 +329,25 @@ class _Watch:
     def _go_on_with(self, record: HealingRecord, server: _Watched) -> None:
         self._carry_out(
             server,
-            lambda stop: api.resume(
+            lambda control: api.resume(
                 record.id,
                 self.backend,
                 policy=self.policy,
                 clock=self.session.clock,
                 observers=(*self.session.observers, self._note_stop),
-                stop=stop,
-                leave=self.session.leave,
+                control=control,
                 journal=self.journal,
             ),
         )
 
-    def _carry_out(self, server: _Watched, healing: Callable[[Flag], Report]) -> None:
-        """Carry a healing out. Raises Left and JournalError; nothing else may end the watch."""
-        stop = _Stop(self.session.stop)
+    def _carry_out(self, server: _Watched, healing: Callable[[Control], Report]) -> None:
+        """Carry a healing out. Raises Detached and JournalError; nothing else may end the watch."""
+        # `popheal cancel` stops this healing, and not the watch.
+        control = Control(within=self.session.control)
         self.stop_noted = False
         try:
-            report = healing(stop)
-        except (Fenced, AlreadyRunning) as error:
+            report = healing(control)
+        except (Fenced, AlreadyRunning, AlreadyEnded) as error:
             self._tell_once(server, "waits", "alert_waits", why=error.sentence())
             return
         except (Detached, JournalError):
@@ -374,8 +358,8 @@ class _Watch:
         server.told.clear()
         self.ended.append(report.verdict)
         unnoted = self.journal.healing(report.id).cancel_at is None
-        if stop.is_set() and (unnoted or self.stop_noted):
-            self.session.stop.set()  # a Ctrl-C that nobody caught
+        if control.cancelled and (unnoted or self.stop_noted):
+            self.session.control.cancel()  # a Ctrl-C that nobody caught
 
     # --- telling ---------------------------------------------------------------------------------
 

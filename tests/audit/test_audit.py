@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
 
 import pytest
 from click.testing import CliRunner
@@ -28,6 +27,7 @@ from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.backends.simulated.random_scenarios import random_organisation
 from popheal.cli.app import popheal
 from popheal.engine.actions import reboot, settings, switchover
+from popheal.engine.control import Control
 from popheal.errors import Detached, JournalError
 from popheal.journal import database
 from popheal.journal.database import Database
@@ -86,14 +86,14 @@ def test_random_organisations_hold(tmp_path):
     """Faults, broken calls, others at work, and a person's stop now and then."""
     with Journal(tmp_path / "journal.db") as journal:
         for seed in range(100):
-            stop, scenario, calls = Event(), random_organisation(seed), iter(range(seed))
+            stop, scenario, calls = Control(), random_organisation(seed), iter(range(seed))
 
             def count(_, calls=calls, stop=stop, seed=seed):
                 if seed % 4 == 3 and next(calls, None) is None:
-                    stop.set()
+                    stop.cancel()
 
             scenario.organisation.history.listen(count)
-            heal(alert_of(scenario), scenario.backend, journal=journal, stop=stop)
+            heal(alert_of(scenario), scenario.backend, journal=journal, control=stop)
     assert violated(tmp_path / "journal.db") == {}
 
 
@@ -102,21 +102,21 @@ def test_random_organisations_hold(tmp_path):
 def test_what_was_broken_off_and_gone_on_with_holds(tmp_path, scenario):
     """At each step, once: the process leaves, and another goes on."""
     for number in range(30):
-        path, leave, played = tmp_path / f"{number}.db", Event(), load_scenario(scenario)
+        path, leave, played = tmp_path / f"{number}.db", Control(), load_scenario(scenario)
         left = iter(range(number))
 
         def leaving(event, leave=leave, left=left):
             if event.name in ("effect_intended", "transition") and next(left, None) is None:
-                leave.set()
+                leave.detach()
 
         with suppress(Detached):
-            heal_into(path, played, leave=leave, observers=[leaving])
+            heal_into(path, played, control=leave, observers=[leaving])
         assert violated(path) == {}
         with Journal(path) as journal:
             for record in journal.healings(unfinished=True):
                 resume(record.id, played.backend, journal=journal)
         assert violated(path) == {}
-        if not leave.is_set():
+        if not leave.detached:
             break
 
 
@@ -733,6 +733,31 @@ def test_what_is_a_day_apart_or_elsewhere_holds(tmp_path):
     assert violated(written(tmp_path / "others.db", rows.healings, rows.entries)) == {}
 
 
+@pytest.mark.parametrize(
+    ("scenario", "action"),
+    [
+        ("rebooted-by-managed-availability", "reboot"),
+        ("drain-lifted-by-an-administrator", "fail_back"),
+    ],
+)
+def test_what_others_have_done_needs_no_intent(tmp_path, scenario, action):
+    """A marker says so, however it is told; version 0.1.0 had the sentence alone."""
+    rows = Rows(scenario)
+    data = rows.all("outcome", action)[-1]["data"]
+    assert data["by_others"] is True
+    of_0_1_0 = data["step"]["detail"]
+
+    def found(name, detail, **marker):
+        data.pop("by_others", None)
+        data.update(marker)
+        data["step"]["detail"] = detail
+        return violated(written(tmp_path / f"{name}.db", rows.healings, rows.entries))
+
+    assert found("marked", "in other words", by_others=True) == {}
+    assert found("older", of_0_1_0) == {}
+    assert set(found("neither", "in other words")) == {"P4"}
+
+
 # --- what can't be checked -----------------------------------------------------------------------
 
 
@@ -811,8 +836,8 @@ def mutant_journal(path, mutant, scenario, **options):
     return set(violated(path))
 
 
-def blind(*_):
-    yield from ()
+async def blind(*_):
+    pass
 
 
 def test_mutants_are_caught_by_what_they_wrote(tmp_path, monkeypatch):

@@ -18,13 +18,16 @@ from pathlib import Path
 
 from popheal import Journal, Policy
 from popheal.engine.context import HealingContext, RunContext, RunState
-from popheal.engine.requests import Do, Steps
+from popheal.engine.drive import drive
 from popheal.engine.run import Run
+from popheal.exchange.backend import Backend
 from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import MAILBOX
 from popheal.healthsets.pop.catalog import monitor_named
+from popheal.journal import Kind
 from popheal.journal.schema import MIGRATIONS
 from popheal.reports.report import Step
+from popheal.tables.table import Verdict
 from popheal.util.clock import VirtualClock
 from popheal.util.serialize import to_jsonable
 
@@ -35,7 +38,7 @@ NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 def work_in(journal: Journal) -> RunContext:
     """A run that has come as far as its drain, so that it has something to remember."""
     session = HealingContext(policy=Policy(), clock=VirtualClock(), organisation="contoso")
-    session.held = journal.begin(
+    session.lease = journal.begin(
         "benchmark",
         at=NOW,
         organisation="contoso",
@@ -60,30 +63,28 @@ def work_in(journal: Journal) -> RunContext:
         info=info,
         monitor=monitor_named(run.monitor),
         memory=RunState(boot_at_start=NOW, active_before=("DB1", "DB2")),
-        heal_backend=lambda _: iter(()),
+        heal_server=lambda _: nobody(),
         dag="DAG1",
     )
 
 
-def carry_out(steps: Steps[None]) -> None:
-    """Do what the logic asks for, as the driver does."""
-    for request in steps:
-        assert isinstance(request, Do)
-        request()
+async def nobody() -> Verdict:
+    """No other server is healed here."""
+    raise AssertionError
 
 
 def journalled(work: RunContext) -> None:
     """One step: the intent, then the outcome, as the conductor writes them."""
-    carry_out(
-        work.intend(
-            "set_activation_disabled",
-            command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $true",
-            value=True,
-            prior=False,
-            active=["DB1", "DB2"],
-        )
+    intending = work.intend(
+        Backend.set_activation_disabled,
+        True,
+        command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $true",
+        value=True,
+        prior=False,
+        active=["DB1", "DB2"],
     )
-    work.session.current_lease.check("set_activation_disabled")
+    drive(lambda: intending, None, work.session)
+    work.session.current_lease.check("set_activation_disabled", work.server, True)
     step = Step(
         state="draining",
         action="drain",
@@ -94,11 +95,12 @@ def journalled(work: RunContext) -> None:
         detail="seen to be set",
     )
     work.memory.moved_on()
-    work.session.current_lease.observe(
+    work.session.current_lease.write(
+        Kind.OUTCOME,
         at=NOW,
         server=work.server,
         run=work.run.id,
-        action="drain",
+        what="drain",
         outcome="done",
         data={"step": to_jsonable(step), "dag": work.dag, **work.as_json()},
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Event
 
 from popheal import Alert, Journal, Policy, Timing, aheal, aresume
+from popheal.engine.control import Control
 from popheal.errors import Detached
 from popheal.exchange.models import (
     HostStatus,
@@ -108,14 +109,14 @@ async def until_all_wait(tasks, servers, runs: int) -> float:
 
 
 async def leave_all(tasks, leave: Event) -> None:
-    leave.set()
+    leave.detach()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(one, Detached) for one in results)
 
 
 async def measure(path: Path, runs: int) -> None:
-    servers, leave = Servers(), Event()
-    options = {"policy": POLICY, "observers": [servers.told], "leave": leave}
+    servers, leave = Servers(), Control()
+    options = {"policy": POLICY, "observers": [servers.told], "control": leave}
     before = memory()
     with Journal(path) as journal:
         tasks = [

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,10 +19,10 @@ import popheal
 import popheal.api
 from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario, scenario_names
 from popheal.cli.app import popheal as command
-from popheal.cli.exit_codes import OF_VERDICT
 from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.diagrams import FORMATS
+from popheal.engine.control import Control
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
 from popheal.util import text
@@ -82,13 +81,13 @@ def test_every_scenario_ends_as_it_says_with_the_status_of_its_verdict(name):
     plain, answer = run("rehearse", name), run("rehearse", name, "--json")
     report = json.loads(answer.stdout)
     assert expected == report["verdict"]
-    assert OF_VERDICT[Verdict(expected)] == plain.exit_code == answer.exit_code
+    assert Verdict(expected).exit_status == plain.exit_code == answer.exit_code
     assert "" == plain.stderr == answer.stderr
     assert f"Verdict    {expected}" in plain.stdout
 
 
 def test_the_statuses_of_verdicts():
-    assert {verdict.value: status for verdict, status in OF_VERDICT.items()} == {
+    assert {one.value: one.exit_status for one in Verdict} == {
         "nothing_wrong": 0,
         "transient": 0,
         "recovered": 0,
@@ -493,11 +492,11 @@ def test_breaking_off_says_what_was_begun(monkeypatch):
 
 
 def test_a_first_signal_stops_and_a_second_breaks_off(capfd):
-    stop = threading.Event()
+    stop = Control()
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     with obeying(stop):
         signal.raise_signal(signal.SIGINT)
-        assert stop.is_set()
+        assert stop.cancelled
         told = capfd.readouterr().err
         assert told.startswith("popheal: Stopping: protocol logging is put back; ")
         assert "stays drained" in told

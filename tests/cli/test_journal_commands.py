@@ -221,7 +221,7 @@ def test_a_path_that_leads_to_no_journal_is_wrong_usage(world, make, said):
     make(path)
     assert said in complaint(2, "heal", SERVER, "--config", world.config, "--journal", path)
     assert said in complaint(2, "resume", "--config", world.config, "--journal", path)
-    for name in ("runs", "show x", "cancel x"):
+    for name in ("healings", "show x", "cancel x"):
         assert complaint(2, *name.split(), "--journal", path)
 
 
@@ -231,13 +231,13 @@ def test_a_folder_that_is_not_there(world):
     assert "can't be made (No such file or directory)" in said
 
 
-@pytest.mark.parametrize("name", ["runs", "show x", "cancel x", "resume", "resume x"])
+@pytest.mark.parametrize("name", ["healings", "show x", "cancel x", "resume", "resume x"])
 def test_a_journal_that_is_not_there_is_not_made(world, name):
     assert "does not exist" in complaint(2, *name.split(), "--config", world.config)
     assert not world.path.exists()
 
 
-@pytest.mark.parametrize("name", ["runs", "show x", "cancel x", "export"])
+@pytest.mark.parametrize("name", ["healings", "show x", "cancel x", "export"])
 def test_no_journal_named(world, name):
     nowhere = run(*name.split())
     assert nowhere.exit_code == 2
@@ -262,7 +262,7 @@ def test_a_corrupt_journal(world):
     with world.path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (size - 4096))
-    assert "Keep the file" in complaint(74, "runs", "--config", world.config)
+    assert "Keep the file" in complaint(74, "healings", "--config", world.config)
     assert "Keep the file" in complaint(74, "heal", SERVER, "--config", world.config)
 
 
@@ -272,12 +272,12 @@ def test_a_journal_that_another_program_has_locked(world, monkeypatch):
     other = sqlite3.connect(world.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert "locked" in complaint(74, "heal", SERVER, "--config", world.config)
-    assert len(answered("runs", "--config", world.config)["runs"]) == 1, "reading goes on"
+    assert len(answered("healings", "--config", world.config)["runs"]) == 1, "reading goes on"
     other.close()
 
 
 def test_a_disk_that_fills_up_in_the_middle(world, monkeypatch):
-    def open_path(path, **keywords):
+    def open_journal(path, **keywords):
         journal = Journal(path, **keywords)
         connection = journal._database._connection
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -285,7 +285,7 @@ def test_a_disk_that_fills_up_in_the_middle(world, monkeypatch):
         return journal
 
     with monkeypatch.context() as patched:
-        patched.setattr("popheal.cli.commands.heal.open_path", open_path)
+        patched.setattr("popheal.cli.commands.heal.open_journal", open_journal)
         result = run("heal", SERVER, "--config", world.config, "--json")
     assert result.exit_code == 74
     assert result.stdout == ""
@@ -312,7 +312,7 @@ def test_a_healing_that_is_taken_over_stops_and_says_so(world):
     assert "popheal show" in result.stderr
 
 
-# --- runs ----------------------------------------------------------------------------------------
+# --- healings ------------------------------------------------------------------------------------
 
 
 def test_runs_are_listed_the_newest_last(world):
@@ -321,11 +321,11 @@ def test_runs_are_listed_the_newest_last(world):
     given_up = world.heal()
     world.play("mailbox-healed-by-reboot")
     broken = world.heal("mbx2", at="server_health")
-    shown = run("runs", "--config", world.config)
+    shown = run("healings", "--config", world.config)
     assert shown.exit_code == 0
     assert shown.stderr == ""
     head, *lines = shown.stdout.splitlines()
-    assert head.split()[0] == "Run"
+    assert head.split()[0] == "Healing"
     starts = [line for line in lines if re.match(r"\w{12}  ", line)]
     assert [line.split()[0] for line in starts] == [healed, given_up, broken]
     assert "recovered, after 9 min" in starts[0]
@@ -337,14 +337,14 @@ def test_runs_are_listed_the_newest_last(world):
 
 def test_an_interrupted_run_is_listed_with_what_it_owes_and_claims(world):
     world.heal(at="reboot")
-    unfinished = run("runs", "--unfinished", "--config", world.config).stdout
+    unfinished = run("healings", "--unfinished", "--config", world.config).stdout
     text = " ".join(unfinished.split())
     assert "interrupted: mailbox at rebooting;" in text
     how = f"  popheal resume --config {world.config}\n"
     assert unfinished.endswith(f"Go on with what was interrupted:\n{how}")
     assert f"owed: activation disabled on {SERVER} (off before)" in text
     assert "claims dag dag1, server mbx1" in text
-    (one,) = answered("runs", "--config", world.config)["runs"]
+    (one,) = answered("healings", "--config", world.config)["runs"]
     assert one["state"] == "interrupted"
     assert one["verdict"] is None
     assert one["ended_at"] is None
@@ -360,30 +360,42 @@ def test_a_run_of_a_living_process_is_running_or_waiting(world):
 
     def look():
         if not told:
-            told.append(answered("runs", "--config", world.config)["runs"][0])
-            told.append(run("runs", "--config", world.config).stdout)
-            (name,) = re.findall(r"^(\w{12}) ", told[1], re.MULTILINE)
+            told.append(answered("healings", "--config", world.config)["runs"][0])
+            told.append(run("healings", "--config", world.config).stdout)
+            name = told[0]["id"]
             told.append(run("show", name[:5], "--config", world.config).stdout)
 
     world.heal(at="restart_service", act=look)
     assert told[0]["state"] == "running"
     assert "running: mailbox at restarting_pop3_backend" in " ".join(told[1].split())
     assert f"Now        process {os.getpid()} on " in told[2]
-    assert "Next       Let it, or stop it:\n  popheal cancel " in told[2]
+    assert (
+        f"Next       Let it, or stop it:\n  popheal cancel {told[0]['id']} --journal {world.path}\n"
+        in told[2]
+    )
+
+
+def test_the_name_of_version_0_1_0_is_still_understood(world):
+    """``runs`` lists the same, and the help does not mention it."""
+    world.heal()
+    for args in (["--config", world.config], ["--journal", world.path, "--unfinished", "--json"]):
+        assert run("runs", *args).output == run("healings", *args).output != ""
+    assert "popheal runs" not in run("--help").stdout
+    assert " runs " not in run("--help").stdout
 
 
 def test_nothing_to_list(world):
     Journal(world.path).close()
-    assert run("runs", "--config", world.config).stdout == "There is no run yet.\n"
-    shown = run("runs", "--unfinished", "--journal", world.path).stdout
-    assert shown == "There is no unfinished run.\n"
-    assert answered("runs", "--config", world.config) == {"runs": []}
+    assert run("healings", "--config", world.config).stdout == "There is no healing yet.\n"
+    shown = run("healings", "--unfinished", "--journal", world.path).stdout
+    assert shown == "There is no unfinished healing.\n"
+    assert answered("healings", "--config", world.config) == {"runs": []}
 
 
 def test_looking_changes_nothing(world):
     name = world.heal(at="reboot")
     before = sorted((one.name, one.read_bytes()) for one in world.folder.iterdir())
-    for args in (["runs"], ["show", name], ["export"]):
+    for args in (["healings"], ["show", name], ["export"]):
         assert run(*args, "--config", world.config).exit_code == 0
     after = sorted((one.name, one.read_bytes()) for one in world.folder.iterdir())
     assert [name for name, _ in before if "-owner-" not in name] == [
@@ -399,7 +411,7 @@ def test_the_story_of_a_run_that_has_ended(world):
     name = world.heal()
     story = run("show", name, "--config", world.config).stdout
     in_order = [
-        f"Run        {name} on {SERVER}",
+        f"Healing    {name} on {SERVER}",
         "Begun      2026-01-05 08:00:00 UTC, with popheal",
         f"Alert      {SERVER}, health set POP",
         "Seen       unhealthy: PopDeepTestMonitor is Unhealthy",
@@ -424,7 +436,7 @@ def test_the_story_of_a_run_that_has_ended(world):
 @pytest.mark.parametrize("columns", [30, 80, 120])
 def test_the_story_fits_the_terminal(world, columns):
     name = world.heal()
-    for args in (["show", name], ["runs"]):
+    for args in (["show", name], ["healings"]):
         shown = run(*args, "--config", world.config, COLUMNS=str(columns)).stdout
         assert max(map(len, shown.splitlines())) <= max(columns, 70)
 
@@ -467,15 +479,18 @@ def test_a_run_that_waits_for_an_approval_says_how_to_give_it(world):
     told = []
 
     def approver(request):
-        told.append(answered("runs", "--config", world.config)["runs"][0])
-        told.append(run("runs", "--config", world.config).stdout)
+        told.append(answered("healings", "--config", world.config)["runs"][0])
+        told.append(run("healings", "--config", world.config).stdout)
         told.append(run("show", told[0]["id"], "--config", world.config).stdout)
         return False
 
     world.heal(policy=popheal.Policy(approval_from=Impact.DISRUPT), approver=approver)
     standing, lines, story = told
     assert standing["state"] == "asking"
-    how = f"popheal approve {standing['asking']['run']} --plan {standing['asking']['plan']}"
+    how = (
+        f"popheal approve {standing['asking']['run']} --plan {standing['asking']['plan']} "
+        f"--journal {world.path}"
+    )
     assert "asking for an approval until 09:01:30: mailbox at draining" in " ".join(lines.split())
     assert lines.endswith(f"Approve what is asked for, or refuse it:\n  {how}\n")
     assert f"Next       Approve the plan, or refuse it:\n  {how}\n" in story
@@ -497,8 +512,8 @@ def test_a_run_nobody_knows(world):
     world.heal()
     for name in ("show", "cancel", "resume"):
         said = complaint(2, name, "nosuch", "--config", world.config)
-        assert f"There is no run 'nosuch' in the journal {world.path}." in said
-        assert "popheal runs" in said
+        assert f"There is no healing 'nosuch' in the journal {world.path}." in said
+        assert "popheal healings" in said
 
 
 def test_the_beginning_of_several_runs(world):
@@ -514,7 +529,7 @@ def test_the_beginning_of_several_runs(world):
                 policy={},
             )
     said = complaint(2, "show", "abc", "--config", world.config)
-    assert "the beginning of more than one run: abc1, abc2. Give more of it." in said
+    assert "the beginning of more than one healing: abc1, abc2. Give more of it." in said
 
 
 def spoil(data: dict, evil: str) -> dict:
@@ -547,7 +562,13 @@ def test_what_others_wrote_cannot_steer_a_terminal(world):
             spoilt = json.dumps(spoil(json.loads(text), evil))
             connection.execute("UPDATE entry SET data = ? WHERE seq = ?", (spoilt, seq))
     connection.close()
-    for args in (["runs"], ["show", name], ["cancel", name], ["runs", "--json"], ["export"]):
+    for args in (
+        ["healings"],
+        ["show", name],
+        ["cancel", name],
+        ["healings", "--json"],
+        ["export"],
+    ):
         result = run(*args, "--config", world.config)
         assert result.exit_code == 0, (args, result.output)
         for shown in (result.stdout, result.stderr):
@@ -683,7 +704,7 @@ def test_what_lives_is_left_alone(world):
     told = []
 
     def look():
-        name = answered("runs", "--config", world.config)["runs"][0]["id"]
+        name = answered("healings", "--config", world.config)["runs"][0]["id"]
         told.append(run("resume", "--config", world.config, "--json"))
         told.append(complaint(3, "resume", name, "--config", world.config))
 
@@ -701,7 +722,7 @@ def test_what_lives_is_left_alone(world):
 def test_what_has_ended_can_not_be_resumed(world):
     name = world.heal()
     said = complaint(2, "resume", name, "--config", world.config)
-    assert f"Run {name} on {SERVER} has ended already (recovered, " in said
+    assert f"Healing {name} on {SERVER} has ended already (recovered, " in said
 
 
 def test_another_organisation_is_refused(world):
@@ -764,17 +785,17 @@ def test_a_living_run_is_stopped_from_elsewhere(world):
 
     def stop():
         if not told:
-            name = answered("runs", "--config", world.config)["runs"][0]["id"]
+            name = answered("healings", "--config", world.config)["runs"][0]["id"]
             told.append(run("cancel", name, "--journal", world.path))
-            told.append(run("runs", "--config", world.config))
+            told.append(run("healings", "--config", world.config))
 
     name = world.heal(at="restart_service", act=stop)
     assert told[0].exit_code == 0
-    assert f"Run {name} on {SERVER} is marked to be stopped. process {os.getpid()}" in " ".join(
+    assert f"Healing {name} on {SERVER} is marked to be stopped. process {os.getpid()}" in " ".join(
         told[0].stdout.split()
     )
     assert "a person said stop" in " ".join(told[1].stdout.split())
-    (one,) = answered("runs", "--config", world.config)["runs"]
+    (one,) = answered("healings", "--config", world.config)["runs"]
     assert one["verdict"] == "cancelled"
 
 
@@ -804,13 +825,13 @@ def test_what_was_stopped_is_not_gone_on_with_but_put_back(world):
 def test_what_has_ended_can_not_be_stopped(world):
     name = world.heal()
     said = complaint(2, "cancel", name, "--config", world.config)
-    assert f"Run {name} on {SERVER} has ended already (recovered, " in said
+    assert f"Healing {name} on {SERVER} has ended already (recovered, " in said
 
 
 # --- help ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["runs", "show", "export", "resume", "cancel"])
+@pytest.mark.parametrize("name", ["healings", "show", "export", "resume", "cancel"])
 def test_every_command_has_help_with_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0
@@ -839,7 +860,7 @@ def execute(*args: object, **options) -> subprocess.CompletedProcess[str]:
 
 
 def listed(config) -> list[dict]:
-    return json.loads(execute("runs", "--config", config, "--json").stdout)["runs"]
+    return json.loads(execute("healings", "--config", config, "--json").stdout)["runs"]
 
 
 class Healing:
@@ -956,7 +977,7 @@ def test_a_file_that_must_not_grow(tmp_path):
 
     with lab(tmp_path, "mailbox-healed-by-restart") as config:
         with_journal(config)
-        execute("runs", "--config", config)
+        execute("healings", "--config", config)
         result = execute("heal", "mbx1", "--config", config, "--json", preexec_fn=limit)
         assert result.returncode == 74, result.stderr
         assert result.stdout == ""
@@ -973,7 +994,7 @@ def test_reading_while_another_writes(tmp_path):
             ended = time.monotonic() + PATIENCE
             looks = 0
             while process.poll() is None and time.monotonic() < ended:
-                for args in (["runs", "--json"], ["export"]):
+                for args in (["healings", "--json"], ["export"]):
                     shown = execute(*args, "--config", config)
                     assert (shown.returncode, shown.stderr) == (0, "")
                     for line in shown.stdout.splitlines() if args == ["export"] else []:

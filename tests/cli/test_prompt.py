@@ -20,6 +20,7 @@ from popheal import Alert, Journal, Policy, heal, plan
 from popheal.backends.simulated import load_scenario
 from popheal.cli import prompt
 from popheal.cli.app import popheal as command
+from popheal.cli.commands import approve
 from popheal.engine.approval import ApprovalRequest
 from popheal.tables.actions import Impact
 
@@ -86,7 +87,7 @@ def test_who_answers_may_be_nobody_known(asking, monkeypatch):
     def unknown():
         raise KeyError("no such user")
 
-    monkeypatch.setattr(prompt.getpass, "getuser", unknown)
+    monkeypatch.setattr(approve.getpass, "getuser", unknown)
     path, journal = asking
     run("approve", "abc123", "--plan", "f00d", "--journal", str(path))
     assert journal.questions("abc123")[0].by.startswith("somebody on ")
@@ -96,7 +97,7 @@ def test_who_answers_may_be_nobody_known(asking, monkeypatch):
     ("args", "said"),
     [
         (["abc123", "--plan", "beef"], "what it asks to be approved is plan f00d"),
-        (["zzz", "--plan", "f00d"], "There is no run 'zzz'"),
+        (["zzz", "--plan", "f00d"], "There is no healing 'zzz'"),
         (["abc123"], "Missing option '--plan'"),
     ],
 )

@@ -312,7 +312,10 @@ def test_the_example_of_a_whole_configuration_is_one(load, monkeypatch):
 
 WRONG = {
     "unknown table": ("[exchnage]\n", ["line 1", "exchnage", "Did you mean 'exchange'?"]),
-    "a key outside": ("settle = 4\n", ["line 1", "settle", "not a known table"]),
+    "a key outside": (
+        "settle = 4\n",
+        ["line 1", "settle is not a known key", "Possible here: addr"],
+    ),
     "not a table": ("exchange = 4\n", ["exchange is not a table", "[exchange]"]),
     "no servers": ('[exchange]\nauth = "kerberos"\n', ["line 1", "[exchange] servers is missing"]),
     "nothing at all": ("", ["[exchange] servers is missing"]),
@@ -343,7 +346,7 @@ WRONG = {
     ),
     "window key": (
         f"{SERVERS}{WINDOW}{WINDOW}day = ['sat']\n{WINDOW}",
-        ["line 9", "[policy.windows] day", "Did you mean 'days'?"],
+        ["line 9", "[policy.windows[2]] day", "Did you mean 'days'?"],
     ),
     "window type": (f"{SERVERS}{WINDOW}days = 'sat'\n", ["line 6", "Give a list of texts"]),
     "window time": (
@@ -356,11 +359,11 @@ WRONG = {
     ),
     "window without an end": (
         f"{SERVERS}[[policy.windows]]\nstart = '22:00'\n{WINDOW}",
-        ["line 3", "[policy.windows] end is missing"],
+        ["line 3", "[policy.windows[1]] end is missing", 'end = "04:00"'],
     ),
     "window in a line": (
         f"{SERVERS}[policy]\nprobe_failures = 2\nwindows = [{{start = '22:00', end = '4:00'}}]\n",
-        ["line 5", "[policy.windows] end is '4:00'"],
+        ["line 5", "[policy.windows[1]] end is '4:00'"],
     ),
     "window on no day": (f"{SERVERS}{WINDOW}days = []\n", ["line 6", "days is empty", "mon, tue"]),
     "window on a strange day": (
@@ -393,7 +396,7 @@ WRONG = {
     ),
     "notify of what": (
         f"{SERVERS}[notify]\nurls_env = 'EXCHANGE_PASSWORD'\nverdicts = ['escalatd']\n",
-        ["line 5", "verdicts is a list that can't be used", "escalated"],
+        ["line 5", "verdicts[1] is 'escalatd'", "Did you mean 'escalated'?"],
     ),
     "notify of nothing": (f"{SERVERS}[notify]\nverdicts = []\n", ["verdicts is an empty list"]),
     "no addresses": (

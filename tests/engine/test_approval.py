@@ -30,6 +30,7 @@ from popheal import (
 from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
+from popheal.engine.control import Control
 from popheal.engine.plan import paths, plan_run, tree_of
 from popheal.engine.plan_basis import DatabaseFacts, MemberFacts, ServerState, drift
 from popheal.errors import (
@@ -579,13 +580,13 @@ def test_an_approver_that_fails_has_not_answered(journal, caplog, error):
 @pytest.mark.parametrize("how", ["flag", "interrupt", "journal"])
 def test_stopped_while_waiting(journal, policy, how):
     """By a flag, Ctrl-C at the prompt, or popheal cancel: cancelled, and the question closed."""
-    scenario, stop = load_scenario(REBOOTED), Flag()
+    scenario, stop = load_scenario(REBOOTED), Control()
 
     def approver(request):
         if how == "interrupt":
             raise KeyboardInterrupt
         if how == "flag":
-            stop.set()
+            stop.cancel()
         else:
             journal.cancel(request.run, at=request.asked_at)
         assert request.over()
@@ -595,7 +596,7 @@ def test_stopped_while_waiting(journal, policy, how):
         scenario.backend,
         policy=policy,
         approver=approver,
-        stop=stop,
+        control=stop,
         journal=journal,
     )
     assert report.verdict is Verdict.CANCELLED
@@ -661,7 +662,7 @@ def rebooted(world):
 
 
 def role_lost(world):
-    world.named("mbx1").client_access_role = False
+    world.named("mbx1").roles = ("mailbox",)
 
 
 def drained_by_somebody(world):
@@ -700,9 +701,9 @@ def copy_gone(world):
 
 def database_is_new(world):
     one = _database(world, active=True)
-    world.databases.append(
-        type(one)(name="DB99", copies=[type(one.copies[0])(server=one.active)], active=one.active)
-    )
+    copy = type(one.copies[0])()
+    copy.server = one.active
+    world.databases.append(type(one)(name="DB99", copies=[copy], active=one.active))
 
 
 def recovery_database(world):
@@ -933,13 +934,13 @@ def test_no_question_stays_open(journal):
 @pytest.mark.parametrize("method", ["set_activation_disabled", "reboot", "restart_service"])
 def test_an_interrupted_effect_is_not_asked_about_again(journal, method):
     """It may have been done: it is looked for, and what follows still has its approval."""
-    scenario, leave = load_scenario(REBOOTED), Flag()
+    scenario, leave = load_scenario(REBOOTED), Control()
 
     class Crashing(Delegating):
         def __getattr__(self, name):
             found = super().__getattr__(name)
             if name == method:
-                leave.set()
+                leave.detach()
             return found
 
     with pytest.raises(Detached):
@@ -948,7 +949,7 @@ def test_an_interrupted_effect_is_not_asked_about_again(journal, method):
             Crashing(scenario),
             policy=CHANGE,
             approver=yes,
-            leave=leave,
+            control=leave,
             journal=journal,
         )
     (record,) = journal.healings(unfinished=True)
@@ -979,9 +980,9 @@ def test_a_stricter_policy_after_a_crash_withholds_what_nobody_approved(journal)
 
 def test_a_looser_policy_after_a_crash_lapses_the_approval(journal):
     """What was approved was approved under another one."""
-    scenario, leave = load_scenario(REBOOTED), Flag()
+    scenario, leave = load_scenario(REBOOTED), Control()
     observers = [
-        on("action_started", lambda event: leave.set() if event.state == "reprobing" else None)
+        on("action_started", lambda event: leave.detach() if event.state == "reprobing" else None)
     ]
     with pytest.raises(Detached):
         heal(
@@ -989,7 +990,7 @@ def test_a_looser_policy_after_a_crash_lapses_the_approval(journal):
             scenario.backend,
             policy=CHANGE,
             approver=yes,
-            leave=leave,
+            control=leave,
             observers=observers,
             journal=journal,
         )
@@ -1036,7 +1037,7 @@ def test_what_can_not_be_answered(journal):
                 "the time to answer was up",
                 "it asks for no approval",
                 "it was granted already, by ann",
-                "the run has ended",
+                "the healing has ended",
             ),
             said,
             strict=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 import structlog
@@ -28,6 +28,7 @@ from popheal import (
 )
 from popheal.backends.simulated import SimulatedBackend, load_scenario, scenario_names
 from popheal.backends.simulated import history as h
+from popheal.engine.control import Control
 from popheal.errors import Detached, UnknownName
 from popheal.exchange.backend import EFFECTS, LOOKS, AsyncBackend, Backend
 from popheal.reports.report import FindingKind
@@ -166,14 +167,14 @@ def test_every_path_taken_was_planned(name):
 
 def stop_at(scenario, method, raised=None):
     """A stop flag that is set when this method is called; or have the call raise instead."""
-    stop = Event()
+    stop = Control()
 
     class Stopping(Delegating):
         def __getattr__(self, name):
-            if name == method and not stop.is_set():
+            if name == method and not stop.cancelled:
                 if raised:
                     raise raised
-                stop.set()
+                stop.cancel()
             return super().__getattr__(name)
 
     return Stopping(scenario), stop
@@ -183,7 +184,7 @@ def test_stop_puts_logging_back():
     """Stopped with protocol logging on: it is restored, the verdict is cancelled."""
     scenario = load_scenario("client-access-healed-by-reboot")
     backend, stop = stop_at(scenario, "set_activation_disabled")
-    report = heal(alert_of(scenario), backend, stop=stop, journal=Journal())
+    report = heal(alert_of(scenario), backend, control=stop, journal=Journal())
     assert report.verdict is Verdict.CANCELLED
     assert {debt.kind.value: debt.status.value for debt in report.debts} == {
         "protocol_logging": "paid",
@@ -206,8 +207,8 @@ def test_interrupting_is_stopping():
 def test_a_second_interrupt_breaks_off():
     """Ctrl-C twice is meant."""
     scenario = load_scenario(DEFAULT)
-    stop = Event()
-    stop.set()
+    stop = Control()
+    stop.cancel()
     backend, _ = stop_at(scenario, "server_info", raised=None)
 
     class Impatient(Delegating):
@@ -216,7 +217,7 @@ def test_a_second_interrupt_breaks_off():
 
     assert backend
     with pytest.raises(KeyboardInterrupt):
-        heal(alert_of(scenario), Impatient(scenario), stop=stop, journal=Journal())
+        heal(alert_of(scenario), Impatient(scenario), control=stop, journal=Journal())
 
 
 @pytest.mark.parametrize("when", ["call", "pause"])
@@ -246,15 +247,15 @@ def test_a_wish_to_be_out_at_once_is_granted(when):
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_wait_that_is_left_is_not_over(asynchronous):
     """Whoever goes on waits for the rest of the ten minutes."""
-    scenario, journal, leave = load_scenario("command-time-healed-by-restart"), Journal(), Event()
+    scenario, journal, leave = load_scenario("command-time-healed-by-restart"), Journal(), Control()
     clock, began = scenario.backend.clock, []
 
     def told(event):
         if event.name == "pausing":
             began.append(clock.now())
-            leave.set()
+            leave.detach()
 
-    options = {"journal": journal, "observers": [told], "leave": leave}
+    options = {"journal": journal, "observers": [told], "control": leave}
 
     def run():
         if asynchronous:
@@ -524,11 +525,11 @@ def test_stopped_during_triage():
 def test_stopped_while_waiting_for_the_server():
     """Not escalated: the look was cut short, so what it saw last means nothing."""
     scenario = load_scenario("server-never-comes-back")
-    stop = Event()
+    stop = Control()
     scenario.organisation.history.listen(
-        lambda one: stop.set() if isinstance(one, h.WentDown) else None
+        lambda one: stop.cancel() if isinstance(one, h.WentDown) else None
     )
-    report = heal(alert_of(scenario), scenario.backend, stop=stop, journal=Journal())
+    report = heal(alert_of(scenario), scenario.backend, control=stop, journal=Journal())
     assert report.verdict is Verdict.CANCELLED
     assert report.runs[0].path[-2:] == ("awaiting_server", "cancelled")
 
@@ -536,11 +537,13 @@ def test_stopped_while_waiting_for_the_server():
 def test_stopped_after_logging_was_set_back():
     """The restart that ends the logging still happens."""
     scenario = load_scenario("client-access-not-healed")
-    stop = Event()
+    stop = Control()
     scenario.organisation.history.listen(
-        lambda one: stop.set() if isinstance(one, h.ProtocolLoggingSet) and not one.value else None
+        lambda one: (
+            stop.cancel() if isinstance(one, h.ProtocolLoggingSet) and not one.value else None
+        )
     )
-    report = heal(alert_of(scenario), scenario.backend, stop=stop, journal=Journal())
+    report = heal(alert_of(scenario), scenario.backend, control=stop, journal=Journal())
     assert report.verdict is Verdict.CANCELLED
     assert report.runs[-1].path[-2] == "restarting_pop3_cancelled"
     assert {

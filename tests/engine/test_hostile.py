@@ -13,6 +13,7 @@ from attrs import evolve
 from popheal import Alert, Journal, Policy, Verdict, aheal, heal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
+from popheal.engine.control import Control
 from popheal.errors import CommandFailed, NotAuthorised, UnknownName, Unreachable
 from popheal.exchange.models import Dag
 from popheal.exchange.names import same_server
@@ -532,10 +533,9 @@ def test_one_look_that_fails_once_after_the_drain(method):
 
 def test_after_a_stop_there_is_still_time_to_restore():
     """A setting that is seen a minute late is waited for, and POP3 restarted."""
-    from threading import Event
 
     set_it, look = late_reader("pop_settings", "protocol_log_enabled", 1)
-    scenario, stop = load_scenario("client-access-healed-by-reboot"), Event()
+    scenario, stop = load_scenario("client-access-healed-by-reboot"), Control()
 
     class Lagging(SimulatedBackend):
         def set_protocol_logging(self, server, enabled):
@@ -545,10 +545,12 @@ def test_after_a_stop_there_is_still_time_to_restore():
             return look(SimulatedBackend(self.simulation), server)
 
         def copies_of(self, server, database):
-            stop.set()
+            stop.cancel()
             return super().copies_of(server, database)
 
-    report = heal(alert_of(scenario), Lagging(scenario.organisation), stop=stop, journal=Journal())
+    report = heal(
+        alert_of(scenario), Lagging(scenario.organisation), control=stop, journal=Journal()
+    )
     assert report.verdict is Verdict.CANCELLED
     assert "stopped by a person" in report.summary
     assert report.debts[0].status.value == "paid"

@@ -49,10 +49,10 @@ def assert_as_expected(scenario: Scenario, report: Report) -> None:
     rest = iter(states)
     assert all(name in rest for name in expected.path), states
     assert not set(expected.not_in_path) & set(states)
-    for kind, server, status in expected.debts or ():
+    for owed in expected.debts or ():
         assert any(
-            (debt.kind.value, debt.status.value) == (kind, status)
-            and same_server(debt.server, server)
+            (debt.kind.value, debt.status.value) == (owed.kind, owed.status)
+            and same_server(debt.server, owed.server)
             for debt in report.debts
         )
     if expected.debts == ():

@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from popheal.tables.actions import BACK_END, BY_ROLE, FRONT_END, WAIT, restart_service
 from popheal.tables.citations import Ours, Section
 from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
+from popheal.verify.build import build
 from popheal.verify.environment import STOP
-from popheal.verify.prove import Proof, Result, verify
+from popheal.verify.explorer import explore
+from popheal.verify.prove import Proof, Result, contracts_for, verify
+from tests.evidence.endless import lasso
 from tests.evidence.literal_actions import (
     ALLOW,
     CHECK_BACKENDS,
@@ -35,6 +38,7 @@ from tests.evidence.literal_actions import (
     VERIFY,
     plain,
 )
+from tests.support.circular import Circular
 
 _SUPPORT: Final = "contacting_support"
 _ENDINGS: Final = {
@@ -50,7 +54,7 @@ _VERIFYING: Final = Section.VERIFYING.step
 
 def _mailbox() -> Procedure:
     step = Section.MAILBOX.step
-    return Procedure(
+    return Circular(
         name="literal_mailbox",
         section=Section.MAILBOX,
         start="step_1_restart_service",
@@ -104,7 +108,7 @@ def _mailbox() -> Procedure:
 def _client_access(name: str, after_3_6: str, why: str) -> Procedure:
     """The CTP section; the text does not say where to go on after step 3.6."""
     step = Section.CLIENT_ACCESS.step
-    return Procedure(
+    return Circular(
         name=name,
         section=Section.CLIENT_ACCESS,
         start="step_1_restart_service",
@@ -199,7 +203,7 @@ def _client_access(name: str, after_3_6: str, why: str) -> Procedure:
 
 def _proxy() -> Procedure:
     step = Section.PROXY.step
-    return Procedure(
+    return Circular(
         name="literal_proxy",
         section=Section.PROXY,
         start="step_1_restart_service",
@@ -238,7 +242,7 @@ def _proxy() -> Procedure:
 
 def _command_time() -> Procedure:
     step = Section.COMMAND_TIME.step
-    return Procedure(
+    return Circular(
         name="literal_command_time",
         section=Section.COMMAND_TIME,
         start="step_1_restart_service",
@@ -327,9 +331,18 @@ class Finding:
 def literal_findings() -> tuple[Finding, ...]:
     """Every property that a section of the text breaks, those shown fastest first."""
     found = [
-        Finding(proof=proof, result=result)
+        Finding(proof=proof, result=_shown(table, result))
         for table in LITERAL.values()
         for proof in (verify(table, contracts=LITERAL_CONTRACTS, without=(STOP,)),)
         for result in proof.refuted
     ]
     return tuple(sorted(found, key=lambda one: len(one.result.trace) if one.result.trace else 999))
+
+
+def _shown(table: Procedure, result: Result) -> Result:
+    """The result; with the way that goes on for ever, where there is one."""
+    if result.property.id != "P13":
+        return result
+    system = build(table, contracts_for(table, extra=LITERAL_CONTRACTS), without=(STOP,))
+    trace = lasso(explore(system), f"P13 does not hold. {result.property.sentence}")
+    return evolve(result, trace=trace, counterexample=trace and trace.text())

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve
 
 from popheal.tables import actions
 from popheal.tables.actions import Action, Impact
+from popheal.tables.outcomes import EFFECT_OUTCOMES
 from popheal.verify.model import Answer, Contract
 
 
-def _command(name: str, impact: Impact, sentence: str) -> Action:
-    return Action(name=name, impact=impact, outcomes=("done",), sentence=sentence)
+def _command(name: str, impact: Impact, sentence: str, **bounds: Any) -> Action:
+    return Action(name=name, impact=impact, outcomes=("done",), sentence=sentence, **bounds)
 
 
 PROBE = evolve(actions.PROBE, outcomes=("succeeded", "failed"))
@@ -29,9 +30,18 @@ MOVE_OUT = _command("move_databases_out", Impact.DISRUPT, "Set ...AndMoveNow to 
 ALLOW = _command("allow_activation", Impact.RESTORE, "Set ...AndMoveNow to $false")
 #: The restart as the text has it: just that.
 LITERAL_RESTART: Final = "restart_server"
-RESTART = _command(LITERAL_RESTART, Impact.DISRUPT, "Restart the server")
+RESTART = _command(
+    LITERAL_RESTART,
+    Impact.DISRUPT,
+    "Restart the server",
+    reboots=1,
+    reasons=("failed", "refused"),
+)
 EVERYWHERE = _command(
-    "restart_everywhere", Impact.CHANGE, "Restart POP3 on the servers that run the CAS role"
+    "restart_everywhere",
+    Impact.CHANGE,
+    "Restart POP3 on the servers that run the CAS role",
+    restarts=1,
 )
 LOGGING_ON = _command("turn_logging_on", Impact.CHANGE, "Turn protocol logging on")
 LOGGING_OFF = _command("turn_logging_off", Impact.RESTORE, "Turn protocol logging off")
@@ -47,24 +57,21 @@ def plain(service: Action) -> Action:
 def _bare(action: Action, said: str, sends: str, *ways: tuple[str, dict[str, str]]) -> Contract:
     """A command that does what the text says of it, whatever the world is like."""
     return Contract(
-        action=action.name,
-        impact=action.impact,
+        action=action,
         sentence=said,
         answers=tuple(
             Answer(outcome="done", sentence=one, then=then, sends=sends) for one, then in ways
         ),
-        good=("done",),
     )
 
 
 #: What is assumed of the text's commands.
 LITERAL_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
     {
-        one.action: one
+        one.action.name: one
         for one in (
             Contract(
-                action="move_databases_out",
-                impact=Impact.DISRUPT,
+                action=MOVE_OUT,
                 sentence="It sets a value, whatever it was before; the databases may follow.",
                 answers=(
                     Answer(
@@ -81,7 +88,6 @@ LITERAL_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
                         sends="drain",
                     ),
                 ),
-                good=("done",),
             ),
             _bare(
                 ALLOW,
@@ -90,8 +96,7 @@ LITERAL_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
                 ("Activation is allowed.", {"activation": "allowed"}),
             ),
             Contract(
-                action="restart_server",
-                impact=Impact.DISRUPT,
+                action=RESTART,
                 sentence="It restarts the server that is up, whatever is on it.",
                 answers=(
                     Answer(
@@ -101,13 +106,8 @@ LITERAL_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
                         then={"boots": "commanded", "server": "down"},
                         sends="reboot",
                     ),
-                    *(
-                        Answer(outcome=one, sentence="It failed.")
-                        for one in actions.EFFECT_OUTCOMES[1:]
-                    ),
+                    *(Answer(outcome=one, sentence="It failed.") for one in EFFECT_OUTCOMES[1:]),
                 ),
-                good=("done",),
-                reasons=("failed", "refused"),
             ),
             _bare(
                 EVERYWHERE,
@@ -116,8 +116,7 @@ LITERAL_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
                 ("The service was restarted on each.", {}),
             ),
             Contract(
-                action="turn_logging_on",
-                impact=Impact.CHANGE,
+                action=LOGGING_ON,
                 sentence="It sets a value, whatever it was before.",
                 answers=(
                     Answer(
@@ -134,7 +133,6 @@ LITERAL_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
                         sends="logging_on",
                     ),
                 ),
-                good=("done",),
             ),
             _bare(
                 LOGGING_OFF,

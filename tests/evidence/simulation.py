@@ -32,6 +32,7 @@ from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.backends.simulated.call_faults import BrokenCall
 from popheal.backends.simulated.random_scenarios import random_tables
 from popheal.backends.simulated.scenario import build_scenario
+from popheal.engine.control import Control
 from popheal.exchange.backend import EFFECTS, LOOKS
 from popheal.reports.report import FindingKind
 from tests.support.healing import alert_of, healed
@@ -107,7 +108,7 @@ def safe(seed: int, coverage: Coverage) -> list[str]:
     trouble is thrown, at any time or just when some state begins, because those lead deep into
     a procedure far more often.
     """
-    chance, stop, observers = Random(seed), Event(), []
+    chance, stop, observers = Random(seed), Control(), []
     name, state = chance.choice(moments())
     if seed % 3 == 0:
         tables = random_tables(seed)
@@ -120,7 +121,7 @@ def safe(seed: int, coverage: Coverage) -> list[str]:
         observers = [Ambush(scenario.organisation, state, chance, stop)]
     elif chance.random() < 0.2:
         stop_at_call(scenario.organisation, chance.randint(1, 120), stop)
-    case = healed(scenario, stop=stop, observers=observers)
+    case = healed(scenario, control=stop, observers=observers)
     coverage.note(case.report)
     return violations(case)
 
@@ -227,7 +228,7 @@ class Ambush:
         if event.name != "action_started" or event.state != self._state:
             return
         if self._chance.random() < 0.1:
-            self._stop.set()
+            self._stop.cancel()
         action = event.details["action"].partition("(")[0]
         for _ in range(self._chance.choice((1, 1, 2))):
             self._organisation.broken_calls.script.append(self._break(action))
@@ -253,7 +254,7 @@ def stop_at_call(organisation: Any, calls: int, stop: Event) -> None:
 
     def watch(happening: h.Happening) -> None:
         if isinstance(happening, h.Called) and next(counted) == calls:
-            stop.set()
+            stop.cancel()
 
     organisation.history.listen(watch)
 

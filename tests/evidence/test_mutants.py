@@ -15,8 +15,8 @@ from popheal import CLIENT_ACCESS, MAILBOX, PROCEDURES, Policy, Verdict
 from popheal.backends.simulated import load_scenario
 from popheal.engine.actions import reboot, settings, switchover
 from popheal.errors import DefinitionError
-from popheal.tables.actions import COULD_NOT_TELL
 from popheal.tables.citations import Ours
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.tables.table import on
 from tests.support.healing import healed
 from tests.support.properties import violations
@@ -94,8 +94,8 @@ def test_verification_skipped(monkeypatch):
     assert violations(case) == []
     assert case.report.verdict is Verdict.ESCALATED
 
-    def blind(_work):
-        yield from ()
+    async def blind(_work):
+        pass
 
     monkeypatch.setattr(reboot, "still_clear", blind)
     assert violations(heal_with(mutant, "mailbox-healed-by-reboot"), "P1")
@@ -146,8 +146,8 @@ def test_two_members_at_once(monkeypatch):
     case = heal_with(mutant, scenario, policy=policy)
     assert violations(case) == []
 
-    def carefree(*_):
-        yield from ()
+    async def carefree(*_):
+        pass
 
     monkeypatch.setattr(switchover, "_why_dag_forbids", carefree)
     assert violations(heal_with(mutant, scenario, policy=policy), "P2")
@@ -157,8 +157,7 @@ def test_effects_without_a_verified_failure(monkeypatch):
     """P5 fails where triage takes the monitor's word for it."""
     from popheal.engine.triage import triage
 
-    def credulous(_scene, _monitor):
-        yield from ()
+    async def credulous(_scene, _monitor):
         return "failed", "the monitor says so"
 
     monkeypatch.setattr(triage, "_verify_one", credulous)
@@ -171,9 +170,8 @@ def test_undoing_what_somebody_else_set(monkeypatch):
     from popheal.engine.actions.handlers import HANDLERS
     from popheal.engine.context import ActionResult
 
-    def careless(work):
+    async def careless(work):
         work.run.owe(prior=False)
-        yield from ()
         return ActionResult("done")
 
     performers = {**HANDLERS, "enable_protocol_logging": careless}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Event
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from popheal import Verdict
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.backends.simulated.random_scenarios import random_organisation
+from popheal.engine.control import Control
 from popheal.tables.actions import Impact
 from tests.support.healing import healed
 from tests.support.properties import EFFECTS, PROPERTIES, violations
@@ -55,20 +54,20 @@ def test_random_organisations_that_shrink(chooser):
 def test_after_a_stop_only_restoring_effects(seed, calls):
     """P18: stopped at any call, a run only puts things back, and every property still holds."""
     scenario = random_organisation(seed)
-    stop, count = Event(), 0
+    stop, count = Control(), 0
 
     def count_calls(happening):
         nonlocal count
         if isinstance(happening, h.Called):
             count += 1
             if count == calls:
-                stop.set()
+                stop.cancel()
 
     scenario.organisation.history.listen(count_calls)
     events = []
-    case = healed(scenario, stop=stop, observers=[events.append])
+    case = healed(scenario, control=stop, observers=[events.append])
     assert violations(case) == []
-    if not stop.is_set():
+    if not stop.cancelled:
         return
     begun = False
     for event in events:

@@ -219,10 +219,10 @@ def test_who_has_lost_a_healing_can_write_nothing(path):
             lambda: note(custody, "too late"),
             custody.check,
             lambda: custody.claim("server", "mbx1"),
-            lambda: custody.wait(at=NOW, server="", run="", data={}),
-            lambda: custody.intend(at=NOW, server="", run="", effect="reboot", data={}),
-            lambda: custody.observe(
-                at=NOW, server="", run="", action="reboot", outcome="done", data={}
+            lambda: custody.write(Kind.WAITING, at=NOW, server="", run="", data={}),
+            lambda: custody.write(Kind.INTENT, at=NOW, server="", run="", what="reboot", data={}),
+            lambda: custody.write(
+                Kind.OUTCOME, at=NOW, server="", run="", what="reboot", outcome="done", data={}
             ),
             lambda: custody.end(at=NOW, verdict="recovered", report={}),
         ):
@@ -241,9 +241,11 @@ def test_an_effect_that_was_not_intended_is_a_defect(path):
         custody = begun(journal)
         with pytest.raises(AssertionError, match="reboot was not written down"):
             custody.check("reboot")
-        custody.intend(at=NOW, server="", run="", effect="reboot", data={})
+        custody.write(Kind.INTENT, at=NOW, server="", run="", what="reboot", data={})
         custody.check("reboot")
-        custody.observe(at=NOW, server="", run="", action="reboot", outcome="done", data={})
+        custody.write(
+            Kind.OUTCOME, at=NOW, server="", run="", what="reboot", outcome="done", data={}
+        )
         with pytest.raises(AssertionError):
             custody.check("reboot")
 

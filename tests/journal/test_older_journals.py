@@ -54,8 +54,8 @@ def told_by(status: int, *args) -> str:
     return result.stdout
 
 
-def runs_in(path: Path, *more: str) -> list[dict]:
-    return json.loads(told_by(0, "runs", "--journal", path, "--json", *more))["runs"]
+def healings_in(path: Path, *more: str) -> list[dict]:
+    return json.loads(told_by(0, "healings", "--journal", path, "--json", *more))["runs"]
 
 
 def shown(path: Path, healing: str) -> dict:
@@ -106,8 +106,8 @@ def test_together_they_have_entries_of_every_kind(copy_of):
 @finished
 def test_finished_healings_are_listed_and_shown(name, copy_of):
     path, expected = copy_of(name), TOLD[name]["healings"]
-    assert runs_in(path, "--unfinished") == []
-    for run, one in zip(runs_in(path), expected, strict=True):
+    assert healings_in(path, "--unfinished") == []
+    for run, one in zip(healings_in(path), expected, strict=True):
         assert run["id"] == one["healing"]
         assert run["begun_at"] == one["begun_at"]
         assert run["ended_at"] == one["finished_at"]
@@ -140,7 +140,7 @@ def test_after_them_a_healing_is_written_as_into_a_new_journal(name, copy_of):
         report = heal(alert_of(scenario), scenario.backend, journal=journal)
         assert journal.entries()[: len(before)] == before
     assert report.verdict.value == "recovered"
-    assert len(runs_in(path)) == len(TOLD[name]["healings"]) + 1
+    assert len(healings_in(path)) == len(TOLD[name]["healings"]) + 1
     assert json.loads(told_by(0, "check-journal", "--journal", path, "--json"))["ok"]
 
 
@@ -161,7 +161,7 @@ def test_what_was_done_lately_counts(copy_of):
 @unfinished
 def test_an_unfinished_healing_is_listed_shown_and_checked(name, copy_of):
     path, told = copy_of(name), TOLD[name]
-    for found in (runs_in(path), runs_in(path, "--unfinished")):
+    for found in (healings_in(path), healings_in(path, "--unfinished")):
         ((healing, state, verdict),) = [(one["id"], one["state"], one["verdict"]) for one in found]
         assert (healing, state, verdict) == (told["healing"], "interrupted", None)
     assert len(shown(path, told["healing"])["entries"]) == len(told["entries"])

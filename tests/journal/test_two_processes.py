@@ -1,4 +1,4 @@
-"""Two real processes on one journal: members of one group, and a healing that is taken away."""
+"""Real processes on one journal: a new one, members of one group, a healing that is taken away."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from popheal import Alert, Journal, Policy, Report, heal, resume
 from popheal.audit import check_journal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
-from popheal.errors import Fenced
+from popheal.errors import Fenced, JournalError
 from popheal.exchange.backend import EFFECTS
 from popheal.reports.report import FindingKind
 from tests.evidence.crashes import FAST, Mined, Points, ending, mined
 from tests.support.healing import Watched, alert_of
-from tests.support.lab_process import PATIENCE, PROCESSES, DistantClock, LabProcess, Way
+from tests.support.lab_process import PATIENCE, PROCESSES, DistantClock, LabProcess, Way, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.lab]
 
@@ -46,6 +46,8 @@ cure = "reboot"
 #: Half of the servers being ill alike would by itself be a reason to leave them alone.
 POLICY = Policy(sibling_share=1.0)
 SERVERS = ("mbx1.contoso.com", "mbx2.contoso.com")
+#: How many journals are made by several processes at once.
+ROUNDS = 100
 
 
 @pytest.fixture
@@ -58,6 +60,31 @@ def folder(tmp_path):
 
     with tempfile.TemporaryDirectory(dir=FAST) as path:
         yield Path(path)
+
+
+# --- a new journal -------------------------------------------------------------------------------
+
+
+def make_in_a_process(folder, barrier, told) -> None:
+    """In a process of its own: one journal after another, each together with the others."""
+    said = []
+    for number in range(ROUNDS):
+        barrier.wait(PATIENCE)
+        try:
+            Journal(folder / f"journal{number}").close()
+        except JournalError as error:
+            said.append(str(error))
+    told.send(said)
+
+
+def test_processes_that_make_one_file_at_once(folder):
+    """Somebody may look at it at any moment of its making. One round in ten used to fail."""
+    barrier = PROCESSES.Barrier(8)
+    near, far = PROCESSES.Pipe(duplex=False)
+    processes = [start(make_in_a_process, folder, barrier, far) for _ in range(8)]
+    assert [near.poll(PATIENCE) and near.recv() for _ in processes] == [[]] * len(processes)
+    for process in processes:
+        process.join()
 
 
 # --- two members of one group --------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popheal import Policy, Timing
-from popheal.errors import ConfigurationError
+from popheal.errors import ConfigurationError, InvalidValue
 from popheal.policy.windows import DAYS, Window
 from popheal.tables.actions import Impact
 
@@ -75,14 +75,16 @@ WRONG = [
     ("name", "value"), [(name, value) for name, values in WRONG for value in values]
 )
 def test_what_makes_no_sense_is_refused(name, value):
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(InvalidValue, match=f"^Policy: {name} (is|has) .*[.] Give ") as caught:
         Policy(**{name: value})
+    assert isinstance(caught.value, ConfigurationError)
+    assert caught.value.path == (name,)
 
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Timing)])
 def test_times_that_make_no_sense_are_refused(name):
     for value in (0, -1, NAN, INF, True, None, "5"):
-        with pytest.raises((ValueError, TypeError)):
+        with pytest.raises(InvalidValue, match=f"^Timing: {name} is .*[.] Give .* above 0[.]"):
             Timing(**{name: value})
 
 
@@ -154,25 +156,45 @@ ONE = {"days": ["mon"], "start": "01:00", "end": "02:00"}
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"reboots": 3}, "extra fields found (reboots) @ policy"),
-        ({"timing": {"setle": 3}}, "extra fields found (setle) @ policy.timing"),
-        ({"windows": [ONE, ONE | {"zoen": "UTC"}]}, "found (zoen) @ policy.windows[1]"),
-        ({"windows": [{"days": ["mon"]}]}, "required field missing @ policy.windows[0].start"),
-        ({"windows": [ONE | {"days": "mon"}]}, "'mon' is not a list of texts"),
-        ({"windows": [ONE | {"end": "2"}]}, "A maintenance window's end is '2', which is no time"),
-        ({"windows": 5}, "@ policy.windows"),
-        ({"highest_impact": "reboot"}, "'reboot' is not a valid Impact @ policy.highest_impact"),
-        ({"window_from": "look"}, "'window_from' must be in"),
-        ({"reboots_per_server": -1}, "'reboots_per_server' must be >= 0: -1"),
-        ({"reboots_per_server": 1.5}, "1.5 is not of the type int @ policy.reboots_per_server"),
-        ({"reboots_per_server": True}, "True is not of the type int"),
-        ({"reboot_last_of_role": "no"}, "'no' is not of the type bool"),
-        ({"hours_between_reboots": "4"}, "'4' is not of the type float"),
-        ({"healthy_members": "3"}, "'3' is not of the type int"),
-        ({"dependencies": {"Network": "Network"}}, "'Network' is not a list of texts"),
-        ({"timing": None}, "@ policy.timing"),
-        ([], "[] is no JSON object"),
-        (None, "None is no JSON object"),
+        ({"reboots": 3}, "reboots is not a known key. Possible here: approval_from, depend"),
+        (
+            {"timing": {"setle": 3}},
+            "[timing] setle is not a known key. Did you mean 'settle'? Possible here: approval_",
+        ),
+        (
+            {"windows": [ONE, ONE | {"zoen": "UTC"}]},
+            "[windows[2]] zoen is not a known key. Did you mean 'zone'? Possible here: days, end,",
+        ),
+        (
+            {"windows": [{"days": ["mon"]}]},
+            '[windows[1]] start is missing. Add it: start = "22:00"',
+        ),
+        ({"windows": [ONE | {"days": "mon"}]}, "[windows[1]] days is 'mon'. Give a list of texts"),
+        (
+            {"windows": [ONE | {"end": "2"}]},
+            "[windows[1]] end is '2', which is no time of day. Give",
+        ),
+        ({"windows": 5}, "windows is 5. Give a list of objects"),
+        ({"windows": [5]}, "windows[1] is no JSON object. Give one"),
+        (
+            {"highest_impact": "reboot"},
+            "highest_impact is 'reboot'. Give one of look, change, disrupt.",
+        ),
+        ({"highest_impact": "restore"}, "highest_impact is 'restore'. Give one of look, change, d"),
+        ({"window_from": "look"}, "window_from is 'look'. Give one of change, disrupt."),
+        ({"reboots_per_server": -1}, "reboots_per_server is -1. Give a whole number, 0 or more."),
+        ({"reboots_per_server": 1.5}, "reboots_per_server is 1.5. Give a whole number, 0 or more."),
+        ({"reboots_per_server": True}, "reboots_per_server is true. Give a whole number"),
+        ({"reboot_last_of_role": "no"}, "reboot_last_of_role is 'no'. Give true or false."),
+        ({"hours_between_reboots": "4"}, "is '4'. Give a number of hours, 0 or more."),
+        ({"healthy_members": "3"}, "healthy_members is '3'. Give a whole number above 0."),
+        (
+            {"dependencies": {"Network": "Network"}},
+            "[dependencies] Network is 'Network'. Give a list of texts",
+        ),
+        ({"timing": None}, "timing is no JSON object. Give one"),
+        ([], "A policy given as JSON: it is no JSON object. Give one"),
+        (None, "A policy given as JSON: it is no JSON object. Give one"),
     ],
 )
 def test_what_is_no_policy_is_refused(data, said):

@@ -16,12 +16,14 @@ from markdown_it import MarkdownIt
 
 from popheal import Report, Verdict, heal, triage
 from popheal.backends.simulated import load_scenario, scenario_names
+from popheal.errors import ConfigurationError
 from popheal.reports.handover import HANDED_OVER, SUPPORT, hand_over
-from popheal.reports.markdown import SUPPORT_PAGE, code_block, escaped, one_line
+from popheal.reports.markdown import SUPPORT_PAGE, code_block, escaped
 from popheal.reports.report import Alert, DebtReport, Finding, FindingKind, RunReport, Step
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Section
 from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.util.text import one_line
 from tests.support.healing import alert_of
 from tests.support.paths import ROOT
 
@@ -79,6 +81,23 @@ def test_who_is_needed_gets_evidence_and_something_to_do(name):
         assert report.handover.next_steps
         assert bool(report.handover.support) == (report.verdict is Verdict.ESCALATED)
     assert Report.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ([], "it is no JSON object"),
+        ("change", "it is no JSON object"),
+        ({}, "verdict: required field missing"),
+        ({"verdict": "fine"}, "verdict: invalid value for type, expected Verdict"),
+        ({"alert": {"server": "a", "health_set": "P"}}, "alert: There is no health set 'P'"),
+    ],
+)
+def test_what_is_no_report_is_refused_in_a_sentence(data, said):
+    if isinstance(data, dict) and "alert" in data:
+        data = healed().to_json() | data
+    with pytest.raises(ConfigurationError, match=f"^Report given as JSON: {said}. If another"):
+        Report.from_json(data)
 
 
 def test_evidence_is_in_the_words_of_the_probe_and_says_when():

@@ -28,7 +28,7 @@ class Watched(SimulatedBackend):
                 if row.monitor == COMMAND_TIME and row.alert_value == "Unhealthy":
                     asked = world.find(row.server)
                     name = asked.name if asked else row.server
-                    world.record(SlownessShown(at=world.now, actor=h.POPHEAL, server=name))
+                    world.record(SlownessShown, name, h.POPHEAL)
         return rows
 
 

@@ -123,6 +123,9 @@ class DistantClock:
         self._pipe.send(("now",))
         return self._pipe.recv()
 
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
     def sleep(self, seconds: float) -> None:
         self._pipe.send(("sleep", seconds))
         self._pipe.recv()

@@ -14,8 +14,8 @@ from attrs import define, frozen
 
 from popheal import PROCEDURES, Report, Verdict
 from popheal.backends.simulated import history as h
-from popheal.tables.actions import COULD_NOT_TELL
 from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.tables.outcomes import COULD_NOT_TELL
 
 COMMAND_TIME = "AverageCommandProcessingTimeGt60sMonitor"
 EFFECTS = (

@@ -8,8 +8,8 @@ from attrs import evolve
 from popheal import PROCEDURES
 from popheal.errors import DefinitionError
 from popheal.tables import actions
-from popheal.tables.actions import COULD_NOT_TELL
 from popheal.tables.citations import Ours, Section, Step
+from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
 
 WHY = Ours("a test")
@@ -88,6 +88,16 @@ BROKEN = {
     "has no way to an ending": (
         state("restarting", RESTART, WHY, otherwise("probing", WHY)),
         state("probing", actions.PROBE, WHY, otherwise("probing", WHY)),
+    ),
+    r"comes round again \(restarting -> probing -> restarting\)": (
+        state("restarting", RESTART, WHY, otherwise("probing", WHY)),
+        state(
+            "probing",
+            actions.PROBE,
+            WHY,
+            on("failed", "restarting", WHY),
+            otherwise("well", WHY),
+        ),
     ),
     "which changes things": (
         state("restarting", RESTART, WHY, otherwise("probing", WHY)),

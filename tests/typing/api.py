@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from threading import Event as Flag
 
 import popheal
 from popheal import (
@@ -20,6 +19,8 @@ from popheal import (
 )
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import SimulatedBackend, load_scenario
+from popheal.diagrams import overview, render
+from popheal.engine.control import Control
 from popheal.tables.actions import Impact
 
 
@@ -48,7 +49,7 @@ def embed(backend: Backend) -> Verdict:
         backend,
         policy=policy,
         observers=[watch],
-        stop=Flag(),
+        control=Control(),
         approver=approve,
     )
     return report.verdict
@@ -78,6 +79,14 @@ def real(backend: PsrpBackend) -> Backend:
     return backend
 
 
+def draw(procedure: Procedure, form: str) -> tuple[str, bytes, str | bytes]:
+    """A picture is text, or bytes as a PNG; in a format that is not known yet, either."""
+    text: str = render(procedure, "svg") + overview(procedure) + overview(procedure, "dot")
+    image: bytes = render(procedure, "png") + overview(procedure, "png")
+    return text, image, render(procedure, form)
+
+
+render(popheal.MAILBOX, "png").encode()  # type: ignore[attr-defined]  # pyright: ignore
 popheal.heal("mbx1", simulated())  # type: ignore[arg-type]  # pyright: ignore
 popheal.heal(Alert(server=1), simulated())  # type: ignore[arg-type]  # pyright: ignore
 Alert("mbx1")  # type: ignore[call-arg]  # pyright: ignore

@@ -9,19 +9,22 @@ from popheal import CLIENT_ACCESS, MAILBOX, Verdict, verify
 from popheal.tables import actions
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Ours
+from popheal.tables.reachability import circle, dearest
 from popheal.tables.table import CANCEL, Guard, Procedure, on, otherwise, state
 from popheal.verify.build import build
 from popheal.verify.environment import YES
 from popheal.verify.explorer import explore
 from popheal.verify.model import Answer, Contract
-from popheal.verify.properties import BY_ID
+from popheal.verify.properties import PROPERTIES
 from popheal.verify.prove import contracts_for, result_of
 from popheal.verify.slice import both, values_of
-from popheal.verify.termination import endless, ranks
+from popheal.verify.termination import arrows_taken
 from popheal.verify.verdicts import ambiguous, judge, without_witness
+from tests.evidence.endless import endless
 from tests.evidence.literal_actions import LITERAL_CONTRACTS
 from tests.evidence.mutants import Table, mutants_of
 from tests.evidence.mutation_score import LAW, killers
+from tests.support.circular import Circular
 
 WHY = Ours("a test")
 ENDINGS = {"well": Verdict.RECOVERED, "ill": Verdict.ESCALATED, "stopped": Verdict.CANCELLED}
@@ -89,17 +92,15 @@ def test_what_never_happens_is_told_in_words():
 
 def test_a_contract_against_the_policy():
     """An answer that the policy never lets come about is no step."""
+    dig = actions.Action(name="dig", impact=Impact.DISRUPT, outcomes=("done", "refused"))
     contract = Contract(
-        action="dig",
-        impact=Impact.DISRUPT,
+        action=dig,
         sentence="Only where nothing is allowed.",
         answers=(
             Answer(outcome="done", sentence="Dug.", when={"policy": "look_only"}, sends="dig"),
             Answer(outcome="refused", sentence="Not dug."),
         ),
-        good=("done",),
     )
-    dig = actions.Action(name="dig", impact=Impact.DISRUPT, outcomes=("done", "refused"))
     digging = state("digging", dig, WHY, on("done", "well", WHY), on("refused", "ill", WHY))
     system = build(table(digging), {"dig": contract})
     assert {step.outcome for step in system.steps} == {"refused", "cancel"}
@@ -134,13 +135,17 @@ def mutant(procedure, part):
     return next(one.table for one in mutants_of(procedure) if part in one.name)
 
 
+def property_named(name):
+    return next(one for one in PROPERTIES if one.id == name)
+
+
 def test_two_rows_for_one_outcome():
     """P15, from the table alone."""
     twice = mutant(MAILBOX, "row added: reprobing succeeded")
     assert ambiguous(twice) == "in reprobing, both 'succeeded' and 'succeeded' apply"
     assert ambiguous(CLIENT_ACCESS) is None
     calm = explored(twice, calm=True)
-    result = result_of(BY_ID["P15"], calm, calm, judge(None, calm))
+    result = result_of(property_named("P15"), calm, calm, judge(None, calm))
     assert result.counterexample == ambiguous(twice)
 
 
@@ -148,7 +153,7 @@ def test_no_row_for_an_outcome():
     """P16: the run is stuck."""
     stuck = mutant(MAILBOX, "row dropped: reprobing failed")
     found = explored(stuck)
-    result = result_of(BY_ID["P16"], found, explored(stuck, calm=True), {"P16": ""})
+    result = result_of(property_named("P16"), found, explored(stuck, calm=True), {"P16": ""})
     assert "reprobing: probe failed -> (no row)" in result.counterexample
 
 
@@ -195,7 +200,7 @@ def test_as_many_mutants_as_there_are_mistakes():
 def test_ranks_fall_with_every_step():
     """And nothing is endless that has them."""
     found = explored(MAILBOX)
-    rank = ranks(found)
+    rank = dearest(arrows_taken(found), lambda _: 1)
     assert rank[MAILBOX.start] == 9
     for step in found.system.steps:
         if step.state in rank:
@@ -222,9 +227,11 @@ def test_a_circle_of_the_table_that_no_run_can_take():
         otherwise("ill", WHY),
     )
     found = explored(
-        table(first, second, third), without=("somebody turns logging off",), calm=True
+        table(first, second, third, kind=Circular),
+        without=("somebody turns logging off",),
+        calm=True,
     )
-    assert ranks(found) is None
+    assert circle(arrows_taken(found))
     assert endless(found) is None
 
 

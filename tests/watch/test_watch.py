@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event as Flag
 
 import pytest
 from click.testing import CliRunner
@@ -24,6 +23,7 @@ from popheal.backends.simulated.faults import Cure, Fault
 from popheal.backends.simulated.scenario import build_scenario
 from popheal.cli.app import popheal as command
 from popheal.cli.signals import BrokenOff
+from popheal.engine.control import Control
 from popheal.errors import BackendError, JournalError, NotAuthorised, Unreachable
 from popheal.exchange.models import MonitorHealth
 from popheal.healthsets.pop.catalog import MONITORS
@@ -74,7 +74,7 @@ class Watching:
     def start(self, *servers, minutes=None, observe=None, **options):
         """Watch for some minutes of the simulation, or look once."""
         end = self.clock.now() + timedelta(minutes=minutes or 0)
-        leave = Flag()
+        leave = Control()
         clock = _Ending(self.clock, end, leave) if minutes else self.clock
         if not minutes:
             options.setdefault("once", True)
@@ -85,7 +85,7 @@ class Watching:
                 journal=journal,
                 clock=clock,
                 observers=[self.see, *([observe] if observe else [])],
-                **{"leave": leave, **options},
+                **{"control": leave, **options},
             )
 
     def each_minute(self, minutes, *servers, **options):
@@ -122,7 +122,7 @@ class _Ending:
     def sleep(self, seconds) -> None:
         self._clock.sleep(seconds)
         if self._clock.now() >= self._end:
-            self._leave.set()
+            self._leave.detach()
 
 
 # --- what is ill ---------------------------------------------------------------------------------
@@ -324,9 +324,9 @@ def test_a_fault_that_comes_back_is_healed_again(tmp_path):
             fails=frozenset(["deep"]),
             cure=Cure(restarts=1),
             service=DEEP,
-            began=watching.began,
+            begins=hours * 3600,
         )
-        simulation.add_fault(again, after=hours * 3600)
+        simulation.add_fault(again)
     watching.start(minutes=180)
     assert watching.verdicts == ["recovered"] * 3
 
@@ -365,9 +365,9 @@ def test_a_person_heals_it_and_later_it_turns_ill_anew(tmp_path):
         fails=frozenset(["deep"]),
         cure=Cure(restarts=1),
         service=DEEP,
-        began=watching.clock.now(),
+        begins=60,
     )
-    simulation.add_fault(fresh, after=60)
+    simulation.add_fault(fresh)
     watching.start(minutes=60, policy=policy)
     assert watching.verdicts == ["escalated", "recovered"]
 
@@ -460,7 +460,7 @@ def test_a_manual_healing_at_work_is_waited_for(tmp_path):
         )
         watching.start()
         (waits,) = watching.named("alert_waits")
-        assert "run manual is at work on it" in waits.details["why"]
+        assert "healing manual is at work on it" in waits.details["why"]
         assert watching.verdicts == [""]
 
 
@@ -548,9 +548,9 @@ def when(watching, name, state, do):
 def test_leaving_breaks_off_and_the_next_start_goes_on(tmp_path):
     simulation = organisation(faults=[fault(cure="reboot")])
     watching = Watching(tmp_path, simulation)
-    leave = Flag()
-    observe = when(watching, "action_started", "awaiting_server", leave.set)
-    assert watching.start(minutes=120, leave=leave, observe=observe) == []
+    leave = Control()
+    observe = when(watching, "action_started", "awaiting_server", leave.detach)
+    assert watching.start(minutes=120, control=leave, observe=observe) == []
     assert watching.verdicts == [""]
     assert watching.named("watch_ended")[0].details["left"] == watching.healings[0].id
     assert len(watching.of(h.RebootCommanded)) == 1
@@ -609,9 +609,9 @@ def test_one_that_dies_meanwhile_is_gone_on_with_after_a_while(tmp_path):
 
 def test_stopping_stops_the_healing_and_ends_the_watch(tmp_path):
     watching = Watching(tmp_path, organisation(faults=[fault(cure="reboot")]))
-    stop = Flag()
-    observe = when(watching, "action_started", "reprobing", stop.set)
-    assert watching.start(minutes=120, stop=stop, observe=observe) == [Verdict.CANCELLED]
+    stop = Control()
+    observe = when(watching, "action_started", "reprobing", stop.cancel)
+    assert watching.start(minutes=120, control=stop, observe=observe) == [Verdict.CANCELLED]
     assert watching.of(h.RebootCommanded) == []
     watching.each_minute(60)
     assert watching.verdicts == ["cancelled"]
@@ -678,7 +678,7 @@ def test_a_healing_that_another_process_takes_over_is_left_to_it(tmp_path):
     observe = when(watching, "action_finished", "reprobing", take_over)
     watching.start(minutes=60, observe=observe)
     said = [one.details["why"] for one in watching.named("alert_waits")]
-    assert "another process has taken over run" in said[0]
+    assert "another process has taken over healing" in said[0]
     assert "is at work on it" in said[1]
     assert len(said) == 2
     assert watching.verdicts == [""]
@@ -936,7 +936,7 @@ def test_ctrl_c_stops_what_is_at_work_and_ends(tmp_path):
 def test_sigterm_leaves_a_healing_for_the_next_start(watched, tmp_path, monkeypatch):
     simulation = organisation(faults=[fault(cure="reboot")])
 
-    def terminate(event):
+    def terminate(_journal, event):
         if event.name == "action_started" and event.state == "awaiting_server":
             signal.raise_signal(signal.SIGTERM)
 

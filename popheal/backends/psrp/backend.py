@@ -9,38 +9,46 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from attrs import frozen
 
 from popheal.backends.psrp import parse, scripts
 from popheal.backends.psrp.settings import PsrpSettings
 from popheal.errors import CommandFailed, Unreadable
-from popheal.exchange.models import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    LogFile,
-    MailboxServer,
-    MonitorHealth,
-    PopSettings,
-    ProbeResult,
-    RecoveryAction,
-    ServerInfo,
-    ServiceStatus,
-)
+from popheal.exchange import models
 from popheal.exchange.names import same_server, short_name
 
 if TYPE_CHECKING:
     from popheal.backends.psrp.routing import Routes
 
+T = TypeVar("T")
+
 _DEFAULT_LOGS = r"%ExchangeInstallPath%Logging\Pop3"
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,256}", re.ASCII)
 _LOG_LIMITS = {"HeadBytes": 16 * 1024, "TailBytes": 1024 * 1024, "Newest": 4, "Most": 12}
 _MOST_EVENTS = 1000
+
+
+@frozen
+class _Answer:
+    """What came of a command about a server."""
+
+    server: str
+    command: str
+    output: Sequence[object]
+
+    def rows(self) -> list[parse.Row]:
+        return parse.rows(self.output, server=self.server, command=self.command)
+
+    def each(self, read: Callable[[parse.Row], T]) -> list[T]:
+        return [read(row) for row in self.rows()]
+
+    def one(self, read: Callable[[parse.Row], T]) -> T:
+        return read(parse.only(self.output, server=self.server, command=self.command))
 
 
 class PsrpBackend:
@@ -91,94 +99,74 @@ class PsrpBackend:
 
     # --- looks -------------------------------------------------------------------------------
 
-    def server_info(self, server: str) -> ServerInfo:
-        answer, command = self._exchange(server, "Get-ExchangeServer", Identity=server)
-        info = parse.server_info(parse.only(answer, server=server, command=command))
+    def server_info(self, server: str) -> models.ServerInfo:
+        answer = self._exchange(server, "Get-ExchangeServer", Identity=server)
+        info = answer.one(parse.server_info)
         if not (same_server(info.fqdn, server) or same_server(info.name, server)):
-            raise Unreadable(
-                server=server, command=command, cause=f"the answer is about '{info.fqdn}'"
-            )
+            cause = f"the answer is about '{info.fqdn}'"
+            raise Unreadable(server=server, command=answer.command, cause=cause)
         return info
 
-    def all_servers(self, server: str) -> Sequence[ServerInfo]:
-        answer, command = self._exchange(server, "Get-ExchangeServer")
-        return [parse.server_info(row) for row in _rows(answer, server, command)]
+    def all_servers(self, server: str) -> Sequence[models.ServerInfo]:
+        return self._exchange(server, "Get-ExchangeServer").each(parse.server_info)
 
-    def mailbox_server(self, server: str) -> MailboxServer:
-        answer, command = self._exchange(server, "Get-MailboxServer", Identity=server)
-        return parse.mailbox_server(parse.only(answer, server=server, command=command))
+    def mailbox_server(self, server: str) -> models.MailboxServer:
+        answer = self._exchange(server, "Get-MailboxServer", Identity=server)
+        return answer.one(parse.mailbox_server)
 
-    def dag(self, server: str, name: str) -> Dag:
-        answer, command = self._exchange(
-            server, "Get-DatabaseAvailabilityGroup", Identity=name, Status=True
-        )
-        return parse.dag(parse.only(answer, server=server, command=command))
+    def dag(self, server: str, name: str) -> models.Dag:
+        command = "Get-DatabaseAvailabilityGroup"
+        return self._exchange(server, command, Identity=name, Status=True).one(parse.dag)
 
-    def server_health(self, server: str) -> Sequence[MonitorHealth]:
-        answer, command = self._exchange(server, "Get-ServerHealth", Identity=server)
-        return [parse.monitor_health(row) for row in _rows(answer, server, command)]
+    def server_health(self, server: str) -> Sequence[models.MonitorHealth]:
+        answer = self._exchange(server, "Get-ServerHealth", Identity=server)
+        return answer.each(parse.monitor_health)
 
-    def invoke_probe(self, server: str, probe: str) -> ProbeResult:
-        answer, command = self._exchange(
-            server, "Invoke-MonitoringProbe", Identity=probe, Server=server
-        )
-        row = parse.only(answer, server=server, command=command)
-        return parse.probe_result(row, probe)
+    def invoke_probe(self, server: str, probe: str) -> models.ProbeResult:
+        answer = self._exchange(server, "Invoke-MonitoringProbe", Identity=probe, Server=server)
+        return answer.one(lambda row: parse.probe_result(row, probe))
 
-    def database_copies(self, server: str) -> Sequence[DatabaseCopy]:
-        answer, command = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Server=server)
-        return [parse.database_copy(row) for row in _rows(answer, server, command)]
+    def database_copies(self, server: str) -> Sequence[models.DatabaseCopy]:
+        answer = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Server=server)
+        return answer.each(parse.database_copy)
 
-    def copies_of(self, server: str, database: str) -> Sequence[DatabaseCopy]:
-        answer, command = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Identity=database)
-        return [parse.database_copy(row) for row in _rows(answer, server, command)]
+    def copies_of(self, server: str, database: str) -> Sequence[models.DatabaseCopy]:
+        answer = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Identity=database)
+        return answer.each(parse.database_copy)
 
-    def databases(self, server: str) -> Sequence[Database]:
-        answer, command = self._exchange(server, "Get-MailboxDatabase", Server=server)
-        return [parse.database(row) for row in _rows(answer, server, command)]
+    def databases(self, server: str) -> Sequence[models.Database]:
+        return self._exchange(server, "Get-MailboxDatabase", Server=server).each(parse.database)
 
-    def component_states(self, server: str) -> Sequence[ComponentState]:
-        answer, command = self._exchange(server, "Get-ServerComponentState", Identity=server)
-        return [parse.component_state(row) for row in _rows(answer, server, command)]
+    def component_states(self, server: str) -> Sequence[models.ComponentState]:
+        answer = self._exchange(server, "Get-ServerComponentState", Identity=server)
+        return answer.each(parse.component_state)
 
-    def pop_settings(self, server: str) -> PopSettings:
-        answer, command = self._exchange(server, "Get-PopSettings", Server=server)
-        return parse.pop_settings(parse.only(answer, server=server, command=command))
+    def pop_settings(self, server: str) -> models.PopSettings:
+        return self._exchange(server, "Get-PopSettings", Server=server).one(parse.pop_settings)
 
-    def services(self, server: str, names: Sequence[str]) -> Sequence[ServiceStatus]:
-        answer, command = self._plain(
-            server, "read services", scripts.SERVICES, {"Name": list(names)}
-        )
-        return [parse.service(row) for row in _rows(answer, server, command)]
+    def services(self, server: str, names: Sequence[str]) -> Sequence[models.ServiceStatus]:
+        given = {"Name": list(names)}
+        return self._plain(server, "read services", scripts.SERVICES, given).each(parse.service)
 
-    def host_status(self, server: str) -> HostStatus:
-        answer, command = self._plain(server, "read boot time", scripts.HOST_STATUS)
-        return parse.host_status(parse.only(answer, server=server, command=command))
+    def host_status(self, server: str) -> models.HostStatus:
+        answer = self._plain(server, "read boot time", scripts.HOST_STATUS)
+        return answer.one(parse.host_status)
 
     def pop_logs(
         self, server: str, location: str, since: datetime, until: datetime
-    ) -> Sequence[LogFile]:
-        answer, command = self._plain(
-            server,
-            "read POP3 logs",
-            scripts.READ_LOGS,
-            {
-                "Location": location or _DEFAULT_LOGS,
-                "Since": _stamp(since),
-                "Until": _stamp(until),
-                **_LOG_LIMITS,
-            },
-        )
-        return [parse.log_file(row) for row in _rows(answer, server, command)]
+    ) -> Sequence[models.LogFile]:
+        given = {
+            "Location": location or _DEFAULT_LOGS,
+            "Since": _stamp(since),
+            "Until": _stamp(until),
+            **_LOG_LIMITS,
+        }
+        return self._plain(server, "read POP3 logs", scripts.READ_LOGS, given).each(parse.log_file)
 
-    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
-        answer, command = self._plain(
-            server,
-            "read recovery actions",
-            scripts.RECOVERY_ACTIONS,
-            {"Since": _stamp(since), "Most": _MOST_EVENTS},
-        )
-        return parse.recovery_actions(_rows(answer, server, command))
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[models.RecoveryAction]:
+        given = {"Since": _stamp(since), "Most": _MOST_EVENTS}
+        answer = self._plain(server, "read recovery actions", scripts.RECOVERY_ACTIONS, given)
+        return parse.recovery_actions(answer.rows())
 
     # --- effects -----------------------------------------------------------------------------
 
@@ -189,43 +177,20 @@ class PsrpBackend:
         self._on_service(server, "Start-Service", scripts.START_SERVICE, service)
 
     def set_activation_disabled(self, server: str, disabled: bool) -> None:
-        self._exchange(
-            server,
-            "Set-MailboxServer",
-            effect=True,
-            Identity=server,
-            DatabaseCopyActivationDisabledAndMoveNow=disabled,
-            Confirm=False,
-        )
+        given = {"DatabaseCopyActivationDisabledAndMoveNow": disabled, "Confirm": False}
+        self._exchange(server, "Set-MailboxServer", effect=True, Identity=server, **given)
 
     def move_database(self, server: str, database: str) -> None:
-        self._exchange(
-            server,
-            "Move-ActiveMailboxDatabase",
-            effect=True,
-            Identity=database,
-            ActivateOnServer=server,
-            Confirm=False,
-        )
+        given = {"Identity": database, "ActivateOnServer": server, "Confirm": False}
+        self._exchange(server, "Move-ActiveMailboxDatabase", effect=True, **given)
 
     def set_protocol_logging(self, server: str, enabled: bool) -> None:
-        self._exchange(
-            server,
-            "Set-PopSettings",
-            effect=True,
-            Server=server,
-            ProtocolLogEnabled=enabled,
-            Confirm=False,
-        )
+        given = {"ProtocolLogEnabled": enabled, "Confirm": False}
+        self._exchange(server, "Set-PopSettings", effect=True, Server=server, **given)
 
     def reboot(self, server: str, booted_at: datetime) -> None:
-        self._plain(
-            server,
-            "restart server",
-            scripts.RESTART_SERVER,
-            {"BootedAt": _stamp(booted_at)},
-            effect=True,
-        )
+        given = {"BootedAt": _stamp(booted_at)}
+        self._plain(server, "restart server", scripts.RESTART_SERVER, given, effect=True)
         with self._lock:
             if self._routes is not None:
                 self._routes.going_down(server)
@@ -234,13 +199,13 @@ class PsrpBackend:
 
     def _exchange(
         self, server: str, cmdlet: str, *, effect: bool = False, **parameters: object
-    ) -> tuple[Sequence[object], str]:
-        """Run a cmdlet on an Exchange endpoint; gives its output and the name for errors."""
+    ) -> _Answer:
+        """Run a cmdlet on an Exchange endpoint."""
         from popheal.backends.psrp.client import Command
 
         command = Command(name=cmdlet, parameters=parameters, effect=effect)
         with self._lock:
-            return self._connected().exchange(server, command), cmdlet
+            return _Answer(server, cmdlet, self._connected().exchange(server, command))
 
     def _plain(
         self,
@@ -250,8 +215,8 @@ class PsrpBackend:
         parameters: Mapping[str, object] | None = None,
         *,
         effect: bool = False,
-    ) -> tuple[Sequence[object], str]:
-        """Run a script on the server's own endpoint; gives its output and the name for errors."""
+    ) -> _Answer:
+        """Run a script on the server's own endpoint."""
         from popheal.backends.psrp.client import Command
 
         name = short_name(self.settings.full_name(server))
@@ -262,7 +227,7 @@ class PsrpBackend:
             effect=effect,
         )
         with self._lock:
-            return self._connected().plain(server, command), what
+            return _Answer(server, what, self._connected().plain(server, command))
 
     def _connected(self) -> Routes:
         if self._routes is None:
@@ -278,10 +243,6 @@ class PsrpBackend:
                 server=server, command=what, cause=f"'{service}' is not the name of a service"
             )
         self._plain(server, what, script, {"Service": service}, effect=True)
-
-
-def _rows(answer: Sequence[object], server: str, command: str) -> list[parse.Row]:
-    return parse.rows(answer, server=server, command=command)
 
 
 def _stamp(moment: datetime) -> str:

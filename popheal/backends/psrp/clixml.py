@@ -204,9 +204,3 @@ def moment_of(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return None
-
-
-def shortened(text: str, limit: int = 400) -> str:
-    """Text of the far side in one line, not too long, without control characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from popheal.backends.psrp.clixml import shortened
+from popheal.backends.psrp.failures import LONGEST
 from popheal.errors import (
     BackendError,
     CommandFailed,
@@ -21,6 +21,7 @@ from popheal.errors import (
     Unreachable,
 )
 from popheal.exchange.names import short_name
+from popheal.util.text import one_line
 
 #: Exchange puts what varies from call to call in brackets in front of error ids and texts.
 _NOISE = re.compile(r"^(?:\s*\[[A-Za-z]+=[^\]]*\])+\s*")
@@ -45,7 +46,7 @@ class ErrorText:
         """From an error record of the client library, whatever of it is there."""
         text = _attribute(record, "details_message") or _message(record) or str(record)
         return cls(
-            text=shortened(without_noise(text)),
+            text=one_line(without_noise(text), LONGEST),
             reason=_attribute(record, "reason"),
             error_id=without_noise(_attribute(record, "fq_error")),
         )

@@ -32,7 +32,6 @@ from requests.exceptions import (
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from spnego.exceptions import SpnegoError
 
-from popheal.backends.psrp.clixml import shortened
 from popheal.errors import (
     BackendError,
     CommandFailed,
@@ -41,6 +40,10 @@ from popheal.errors import (
     Unreachable,
     Unreadable,
 )
+from popheal.util.text import one_line
+
+#: How much of what is said of a failure is worth repeating in a sentence.
+LONGEST = 400
 
 
 class Stage(Enum):
@@ -149,7 +152,7 @@ def _login(_error: Exception) -> tuple[Trouble, str]:
 
 
 def _ticket(error: Exception) -> tuple[Trouble, str]:
-    return Trouble.DENIED, f"logging on failed: {shortened(str(error), 200)}"
+    return Trouble.DENIED, f"logging on failed: {one_line(str(error), 200)}"
 
 
 def _http(error: Exception) -> tuple[Trouble, str]:
@@ -165,7 +168,7 @@ def _http(error: Exception) -> tuple[Trouble, str]:
 
 def _fault(error: Exception) -> tuple[Trouble, str]:
     assert isinstance(error, WSManFaultError)  # noqa: S101 - for the type checker
-    code, reason = error.code, shortened(error.reason or error.provider_fault or "")
+    code, reason = error.code, one_line(error.reason or error.provider_fault or "", LONGEST)
     said = f": {reason}" if reason else ""
     if not isinstance(code, int):
         # An error page of the web server that happens to be XML: its status is further back.
@@ -199,7 +202,7 @@ def _connection(error: Exception) -> tuple[Trouble, str]:
 
 
 def _tls(error: Exception) -> tuple[Trouble, str]:
-    said = shortened(str(error.args[0]) if error.args else "")
+    said = one_line(str(error.args[0]) if error.args else "", LONGEST)
     if re.search("certificate|hostname", said, re.IGNORECASE):
         return Trouble.NO_WAY, "its TLS certificate was not accepted"
     return Trouble.DROPPED, "the TLS connection failed"

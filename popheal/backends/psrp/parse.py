@@ -22,21 +22,7 @@ from popheal.backends.psrp.clixml import (
     text_of,
 )
 from popheal.errors import Unreadable
-from popheal.exchange.models import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    LogFile,
-    MailboxServer,
-    MonitorHealth,
-    PopSettings,
-    ProbeResult,
-    RecoveryAction,
-    ServerInfo,
-    ServiceStatus,
-)
+from popheal.exchange import models
 from popheal.exchange.names import same_server
 
 _REQUESTER = re.compile(r"Request[eo]r:\s*(\w+);\s*State:\s*(\w+)")
@@ -132,10 +118,10 @@ def only(answer: Sequence[object], *, server: str, command: str) -> Row:
     return found[0]
 
 
-def server_info(row: Row) -> ServerInfo:
+def server_info(row: Row) -> models.ServerInfo:
     """Roles come from the booleans: ``ServerRole`` leaves out the front end on newer versions."""
     site = row.record.get("Site")
-    return ServerInfo(
+    return models.ServerInfo(
         fqdn=row.text("Fqdn"),
         name=row.text("Name"),
         site=_name(site),
@@ -145,12 +131,12 @@ def server_info(row: Row) -> ServerInfo:
     )
 
 
-def mailbox_server(row: Row) -> MailboxServer:
+def mailbox_server(row: Row) -> models.MailboxServer:
     name = row.text("Name")
     if not same_server(name, row.server):
         raise row.fail(f"the answer is about '{name}'")
     row.present("DatabaseAvailabilityGroup")
-    return MailboxServer(
+    return models.MailboxServer(
         server=row.server,
         dag=_name(row.record.get("DatabaseAvailabilityGroup")),
         activation_disabled=row.flag("DatabaseCopyActivationDisabledAndMoveNow"),
@@ -159,9 +145,9 @@ def mailbox_server(row: Row) -> MailboxServer:
     )
 
 
-def dag(row: Row) -> Dag:
+def dag(row: Row) -> models.Dag:
     row.present("Servers")
-    return Dag(
+    return models.Dag(
         name=row.text("Name"),
         members=row.names("Servers"),
         operational=row.names("OperationalServers"),
@@ -169,8 +155,8 @@ def dag(row: Row) -> Dag:
     )
 
 
-def monitor_health(row: Row) -> MonitorHealth:
-    return MonitorHealth(
+def monitor_health(row: Row) -> models.MonitorHealth:
+    return models.MonitorHealth(
         server=row.text("Server"),
         monitor=row.text("Name"),
         health_set=row.text("HealthSetName"),
@@ -184,8 +170,8 @@ def monitor_health(row: Row) -> MonitorHealth:
     )
 
 
-def probe_result(row: Row, probe: str) -> ProbeResult:
-    return ProbeResult(
+def probe_result(row: Row, probe: str) -> models.ProbeResult:
+    return models.ProbeResult(
         probe=probe,
         result=row.text("ResultType"),
         error=row.maybe_text("Error") or "",
@@ -194,8 +180,8 @@ def probe_result(row: Row, probe: str) -> ProbeResult:
     )
 
 
-def database_copy(row: Row) -> DatabaseCopy:
-    return DatabaseCopy(
+def database_copy(row: Row) -> models.DatabaseCopy:
+    return models.DatabaseCopy(
         database=row.text("DatabaseName"),
         server=row.text("MailboxServer"),
         status=row.text("Status"),
@@ -208,44 +194,44 @@ def database_copy(row: Row) -> DatabaseCopy:
     )
 
 
-def database(row: Row) -> Database:
+def database(row: Row) -> models.Database:
     replication = row.text("ReplicationType")
     if replication.casefold() not in ("none", "remote"):
         raise row.fail(f"ReplicationType '{replication}' is not known")
-    return Database(
+    return models.Database(
         name=row.text("Name"),
         replicated=replication.casefold() == "remote",
         recovery=row.flag("Recovery"),
     )
 
 
-def component_state(row: Row) -> ComponentState:
+def component_state(row: Row) -> models.ComponentState:
     pairs: list[tuple[str, str]] = []
     for name in ("LocalStates", "RemoteStates"):
         for item in items_of(row.record.get(name)):
             pair = _requester(item)
             if pair is not None and pair not in pairs:
                 pairs.append(pair)
-    return ComponentState(
+    return models.ComponentState(
         component=row.text("Component"), state=row.text("State"), requesters=tuple(pairs)
     )
 
 
-def pop_settings(row: Row) -> PopSettings:
+def pop_settings(row: Row) -> models.PopSettings:
     about = _name(row.record.get("Server"))
     if about is not None and not same_server(about, row.server):
         raise row.fail(f"the answer is about '{about}'")
-    return PopSettings(
+    return models.PopSettings(
         server=row.server,
         protocol_log_enabled=row.flag("ProtocolLogEnabled"),
         log_location=row.maybe_text("LogFileLocation") or "",
     )
 
 
-def service(row: Row) -> ServiceStatus:
+def service(row: Row) -> models.ServiceStatus:
     """Of ``Win32_Service`` (``Start Pending``, ``Auto``) or ``Get-Service`` alike."""
     start_type = row.text("StartMode", "StartType")
-    return ServiceStatus(
+    return models.ServiceStatus(
         name=row.text("Name", "ServiceName"),
         state=row.text("State", "Status").replace(" ", ""),
         start_type=_START_TYPES.get(start_type.casefold(), start_type),
@@ -254,8 +240,8 @@ def service(row: Row) -> ServiceStatus:
     )
 
 
-def host_status(row: Row) -> HostStatus:
-    return HostStatus(
+def host_status(row: Row) -> models.HostStatus:
+    return models.HostStatus(
         server=row.server,
         boot_time=row.moment("LastBootUpTime"),
         local_time=row.moment("LocalDateTime"),
@@ -264,7 +250,7 @@ def host_status(row: Row) -> HostStatus:
     )
 
 
-def log_file(row: Row) -> LogFile:
+def log_file(row: Row) -> models.LogFile:
     """A file too long to be read whole comes as its head and its tail, and the text says so."""
     head, tail = row.record.get("Head"), row.record.get("Tail")
     if not isinstance(head, str) or not (tail is None or isinstance(tail, str)):
@@ -277,20 +263,20 @@ def log_file(row: Row) -> LogFile:
         text = whole_head + note + (tail or "").partition("\n")[2]
     else:
         text = head + (tail or "")
-    return LogFile(name=row.text("Name"), text=text)
+    return models.LogFile(name=row.text("Name"), text=text)
 
 
 #: Events about recovery actions: what each says has happened to one.
 _BEGAN, _ENDED, _THROTTLED = 500, (501, 502), 2051
 
 
-def recovery_actions(events: Sequence[Row]) -> list[RecoveryAction]:
+def recovery_actions(events: Sequence[Row]) -> list[models.RecoveryAction]:
     """The actions that a server's events are about: a start and an end are one action.
 
     A time that can't be read is None. An event without what tells one action from another, or an
     end without result, is unreadable: it could be mistaken for something else.
     """
-    actions: dict[tuple[str, ...], RecoveryAction] = {}
+    actions: dict[tuple[str, ...], models.RecoveryAction] = {}
     for number, row in enumerate(sorted(events, key=lambda row: row.moment("TimeCreated"))):
         seen, kind = _recovery_action(row), row.count("EventId")
         # Nothing joins throttled ones: each is an attempt of its own.
@@ -308,10 +294,10 @@ def recovery_actions(events: Sequence[Row]) -> list[RecoveryAction]:
     return list(actions.values())
 
 
-def _recovery_action(row: Row) -> RecoveryAction:
+def _recovery_action(row: Row) -> models.RecoveryAction:
     """What one event alone says."""
     kind = row.count("EventId")
-    seen = RecoveryAction(
+    seen = models.RecoveryAction(
         server=row.server,
         action=row.text("Id", "ActionId"),
         resource=row.maybe_text("ResourceName") or "",

@@ -34,24 +34,23 @@ class Routes:
         """Run a cmdlet on an Exchange endpoint that isn't the server's, if there is another."""
         ways = self._ways(server)
         for number, way in enumerate(ways, start=1):
-            outcome = self._attempt(server, way, self._settings.exchange, command)
-            if not isinstance(outcome, PophealError):
-                return outcome
-            elsewhere = isinstance(outcome, Unreachable) and not _about_the_target(outcome)
-            if not command.effect:
-                elsewhere = elsewhere or isinstance(outcome, OutcomeUnknown)
-            if elsewhere:
+            try:
+                answer = self._answer(server, way, self._settings.exchange, command)
+            except (Unreachable, OutcomeUnknown) as error:
+                if command.effect and isinstance(error, OutcomeUnknown):
+                    raise
                 self._shunned[way.casefold()] = time.monotonic()
-            if not elsewhere or number == len(ways):
-                raise outcome
+                if number == len(ways):
+                    raise
+            else:
+                # An endpoint that says that it can't reach the server has answered.
+                return _output(answer, server=server, command=command)
         raise AssertionError("settings name at least one server")  # pragma: no cover
 
     def plain(self, server: str, command: Command) -> Sequence[object]:
         """Run a script on the server's own endpoint."""
-        outcome = self._attempt(server, server, self._settings.winrm, command)
-        if isinstance(outcome, PophealError):
-            raise outcome
-        return outcome
+        answer = self._answer(server, server, self._settings.winrm, command)
+        return _output(answer, server=server, command=command)
 
     def going_down(self, server: str) -> None:
         """Forget the connections to a server that restarts; there is nobody to say goodbye to."""
@@ -75,28 +74,21 @@ class Routes:
 
         return sorted(others or servers, key=shunned)
 
-    def _attempt(
-        self, server: str, way: str, connection: Connection, command: Command
-    ) -> Sequence[object] | PophealError:
-        """One command over one endpoint: its output, or the error it amounts to."""
+    def _answer(self, server: str, way: str, connection: Connection, command: Command) -> Answer:
+        """What one endpoint answers to a command. Raises what it means that it does not."""
         target = self._settings.target(way, connection)
         if not target.connection.may_connect_to(target.address):
-            return Unreachable(
+            raise Unreachable(
                 server=server,
                 command=command.name,
                 cause=f"the password would go to {way} in clear text",
                 next_step="Set ssl = true, or another auth, in the configuration.",
             )
-        session = self._session(target)
         try:
-            answer = self._run(session, command)
+            return self._run(self._session(target), command)
         except ConnectionFailure as failed:
-            return _told(failed, server=server, way=target.where, command=command)
-        if answer.errors:
-            return failure(
-                answer.errors, server=server, command=command.name, effect=command.effect
-            )
-        return answer.output
+            error = _told(failed, server=server, way=target.where, command=command)
+        raise error
 
     def _run(self, session: RemoteShell, command: Command) -> Answer:
         """Run it, and once more on a fresh connection where that can do no harm."""
@@ -171,6 +163,8 @@ def _told(failed: ConnectionFailure, *, server: str, way: str, command: Command)
     )
 
 
-def _about_the_target(error: Unreachable) -> bool:
-    """Whether the endpoint did answer, namely that it can't reach the target itself."""
-    return "0x6ba" in error.cause
+def _output(answer: Answer, *, server: str, command: Command) -> Sequence[object]:
+    """What a command put out. Raises what its error records amount to."""
+    if answer.errors:
+        raise failure(answer.errors, server=server, command=command.name, effect=command.effect)
+    return answer.output

@@ -8,9 +8,6 @@ of what could not be found out. Times go both ways as ISO 8601 in UTC. They ask 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 _ON_THE_RIGHT_SERVER = r"""$ErrorActionPreference = 'Stop'
 # The wrong address must not lead to the wrong server.
 $here = [System.Net.Dns]::GetHostName()
@@ -256,17 +253,4 @@ foreach ($channel in 'RecoveryActionResults', 'RecoveryActionLogs') {
     }
 }
 """
-)
-
-#: Each script by name.
-SCRIPTS: Mapping[str, str] = MappingProxyType(
-    {
-        "services": SERVICES,
-        "host_status": HOST_STATUS,
-        "restart_service": RESTART_SERVICE,
-        "start_service": START_SERVICE,
-        "restart_server": RESTART_SERVER,
-        "read_logs": READ_LOGS,
-        "recovery_actions": RECOVERY_ACTIONS,
-    }
 )

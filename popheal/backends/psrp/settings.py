@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import evolve, field, frozen
 
-from popheal.errors import ConfigurationError
+from popheal.errors import InvalidValue
 from popheal.exchange.names import same_server
+from popheal.util.schema import FLAG, ORDINAL, SECONDS, TEXT, Rule, are_texts, is_text, one_of
 from popheal.util.secrets import Secret
 
 AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")
@@ -21,39 +24,42 @@ def _secret(value: Secret | str | None) -> Secret | None:
     return Secret(value) if isinstance(value, str) else value
 
 
-def _bare_path(path: str) -> str:
-    return path.strip("/")
+def _bare_path(path: Any) -> Any:
+    return path.strip("/") if isinstance(path, str) else path
 
 
-def _names(servers: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(servers, str):
-        # A text is a sequence too, of its letters.
-        raise ConfigurationError(
-            source="connection settings",
-            problem=f"servers is one text, '{servers}', where a list of names is wanted",
-            next_step=f"Put it into a list: ['{servers}'].",
-        )
-    return tuple(servers)
+def _names(servers: Any) -> Any:
+    # A text is a sequence too, of its letters.
+    return servers if isinstance(servers, str) else tuple(servers)
 
 
-def _without_password(
-    _instance: Connection, _attribute: Attribute[str | None], value: str | None
-) -> None:
-    # Not repeated: there may be a password in it.
-    if value is not None and "@" in value:
-        raise ConfigurationError(
-            source="connection settings",
-            problem="proxy has an @ in it, as if there were a user name or a password",
-            next_step="Give the proxy's address only, like http://proxy.contoso.com:3128.",
-        )
+def _holds_no_password(url: Any) -> bool:
+    # With or without a scheme, user name and password are what is in front of an @.
+    if not is_text(url) or "@" in url:
+        return False
+    try:
+        urlsplit(url)
+    except ValueError:  # malformed beyond being split
+        return False
+    return True
 
 
-def _known_auth(_instance: Connection, _attribute: Attribute[str], value: str) -> None:
-    if value not in AUTHS:
-        raise ConfigurationError(
-            source="connection settings",
-            problem=f"auth '{value}' is not one of {', '.join(AUTHS)}",
-        )
+_HIGHEST_PORT: Final = 65535
+_NAMES: Final = Rule('a list of names, like ["ex1.contoso.com"]', are_texts)
+_PORT: Final = Rule(
+    f"a whole number from 1 to {_HIGHEST_PORT}",
+    lambda value: ORDINAL.accepts(value) and value <= _HIGHEST_PORT,
+)
+# A wrong one is not shown: there may be a password in it.
+_PROXY: Final = Rule(
+    "the address of a proxy, with no @ in it, like http://proxy.contoso.com:3128",
+    _holds_no_password,
+    quoted=False,
+)
+_VALIDATION: Final = Rule(
+    "true, false, or the path of a bundle of certificate authorities",
+    lambda value: isinstance(value, bool) or is_text(value),
+)
 
 
 @frozen(kw_only=True)
@@ -76,21 +82,21 @@ class Connection:
         negotiate_service: Service part of the Kerberos principal, ``WSMAN`` if None.
     """
 
-    servers: tuple[str, ...] = field(default=(), converter=_names)
-    auth: str = field(default="kerberos", validator=_known_auth)
-    ssl: bool = False
-    port: int | None = None
-    path: str = field(default="wsman", converter=_bare_path)
-    configuration: str = "Microsoft.PowerShell"
-    username: str | None = None
+    servers: tuple[str, ...] = field(default=(), converter=_names, validator=_NAMES)
+    auth: str = field(default="kerberos", validator=one_of(*AUTHS))
+    ssl: bool = field(default=False, validator=FLAG)
+    port: int | None = field(default=None, validator=_PORT)
+    path: str = field(default="wsman", converter=_bare_path, validator=TEXT)
+    configuration: str = field(default="Microsoft.PowerShell", validator=TEXT)
+    username: str | None = field(default=None, validator=TEXT)
     password: Secret | None = field(default=None, converter=_secret)
-    certificate_pem: str | None = None
-    certificate_key_pem: str | None = None
+    certificate_pem: str | None = field(default=None, validator=TEXT)
+    certificate_key_pem: str | None = field(default=None, validator=TEXT)
     certificate_key_password: Secret | None = field(default=None, converter=_secret)
-    certificate_validation: bool | str = True
-    proxy: str | None = field(default=None, repr=False, validator=_without_password)
-    no_proxy: bool = False
-    negotiate_service: str | None = None
+    certificate_validation: bool | str = field(default=True, validator=_VALIDATION)
+    proxy: str | None = field(default=None, repr=False, validator=_PROXY)
+    no_proxy: bool = field(default=False, validator=FLAG)
+    negotiate_service: str | None = field(default=None, validator=TEXT)
 
     def __attrs_post_init__(self) -> None:
         problem = ""
@@ -103,7 +109,7 @@ class Connection:
         elif self.password and not self.username:
             problem = "there is a password but no user name"
         if problem:
-            raise ConfigurationError(source="connection settings", problem=problem)
+            raise _impossible(problem)
 
     def may_connect_to(self, address: str) -> bool:
         """False where the password would cross a network readable by anyone."""
@@ -149,20 +155,14 @@ class PsrpSettings:
     exchange: Connection
     winrm: Connection
     addresses: Mapping[str, str] = field(factory=dict, converter=_lower_keys)
-    command_timeout: float = 300.0
-    connect_timeout: float = 10.0
-    request_timeout: float = 60.0
+    command_timeout: float = field(default=300.0, validator=SECONDS)
+    connect_timeout: float = field(default=10.0, validator=SECONDS)
+    request_timeout: float = field(default=60.0, validator=SECONDS)
     busy_timeout: float = 15.0
 
     def __attrs_post_init__(self) -> None:
-        problem = ""
         if not self.exchange.servers:
-            problem = "no Exchange server to connect to is named"
-        for name in ("command_timeout", "connect_timeout", "request_timeout"):
-            if getattr(self, name) <= 0:
-                problem = f"{name} must be more than 0 seconds"
-        if problem:
-            raise ConfigurationError(source="connection settings", problem=problem)
+            raise _impossible("no Exchange server to connect to is named")
         for server in (*self.addresses, *self.exchange.servers):
             self.target(server, self.exchange)
 
@@ -175,7 +175,7 @@ class PsrpSettings:
         return next((name for name in known if same_server(name, server)), server)
 
     def target(self, server: str, connection: Connection) -> Target:
-        """Where to connect for a server; raises ConfigurationError for a malformed address."""
+        """Where to connect for a server; raises InvalidValue for a malformed address."""
         name = self.full_name(server)
         address, port = _split(self.addresses.get(name.casefold(), name))
         if port is not None:
@@ -204,6 +204,10 @@ class Target:
         return f"{self.server}{port}" if plain else f"{self.server} (at {self.address}{port})"
 
 
+def _impossible(seen: str, *table: str) -> InvalidValue:
+    return InvalidValue(source="connection settings", path=(*table, ""), seen=seen)
+
+
 def is_loopback(address: str) -> bool:
     """Whether an address (or ``localhost``) never leaves this machine."""
     if address.casefold() == "localhost":
@@ -225,7 +229,5 @@ def _split(address: str) -> tuple[str, int | None]:
     elif ":" in address:
         host = f"[{address}]"
     if not host or (port and not (port.isdecimal() and 0 < int(port) < 65536)):  # noqa: PLR2004
-        raise ConfigurationError(
-            source="[addresses]", problem=f"'{address}' is not an address or address:port"
-        )
+        raise _impossible(f"'{address}' is not an address or address:port", "addresses")
     return host, int(port) if port else None

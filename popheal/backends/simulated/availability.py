@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from attrs import define
 
@@ -53,7 +55,7 @@ class Availability:
         for dag in self.world.dags:
             dag.pam = next((m for m in dag.members if m.up), None)
             if dag.rebalances:
-                self.world.after(REBALANCE_INTERVAL, lambda d=dag: self._rebalance(d))  # type: ignore[misc]
+                self.world.after(REBALANCE_INTERVAL, partial(self._rebalance, dag))
 
     def status(self, database: Database, copy: Copy) -> str:
         """Say what ``Status`` a copy shows now."""
@@ -78,8 +80,7 @@ class Availability:
 
     def copy_queue(self, copy: Copy) -> int:
         """Say how many logs the copy is behind now."""
-        minutes = (self.world.now - self.world.started).total_seconds() / 60
-        return copy.copy_queue + int(copy.copy_queue_growth * minutes)
+        return copy.copy_queue + int(copy.copy_queue_growth * (self.world.elapsed / 60))
 
     # --- who may take a database -----------------------------------------------------------------
 
@@ -128,10 +129,8 @@ class Availability:
         """Begin to move everything off a server whose activation was disabled."""
         for number, database in enumerate(self.world.active_on(server)):
             if database.replicated:
-                self.world.after(
-                    MOVE_NOW_DELAY + number * MOVE_NOW_PACE,
-                    lambda d=database: self._leave(d, server, actor, told=False),  # type: ignore[misc]
-                )
+                leave = partial(self._leave, database, server, actor, told=False)
+                self.world.after(MOVE_NOW_DELAY + number * MOVE_NOW_PACE, leave)
 
     def _leave(self, database: Database, server: Server, actor: str, *, told: bool) -> None:
         if not (server.activation_disabled and server.up and database.active is server):
@@ -145,18 +144,9 @@ class Availability:
                 self.refusal(database, c.server) for c in database.copies if c.server is not server
             ]
             self.world.record(
-                DatabaseStayed(
-                    at=self.world.now,
-                    actor=NATURE,
-                    server=server.name,
-                    database=database.name,
-                    why="; ".join(reasons),
-                )
+                DatabaseStayed, server, database=database.name, why="; ".join(reasons)
             )
-        self.world.after(
-            MOVE_NOW_RETRY,
-            lambda: self._leave(database, server, actor, told=True),
-        )
+        self.world.after(MOVE_NOW_RETRY, partial(self._leave, database, server, actor, told=True))
 
     def move(self, database: Database, target: Server, actor: str) -> None:
         """Carry out ``Move-ActiveMailboxDatabase``, or refuse it."""
@@ -164,15 +154,13 @@ class Availability:
             return
         refusal = self.refusal(database, target) or self._not_movable(database)
         self.world.record(
-            DatabaseMoveCommanded(
-                at=self.world.now,
-                actor=actor,
-                server=target.name,
-                database=database.name,
-                source=database.active.name,
-                accepted=not refusal,
-                refusal=refusal,
-            )
+            DatabaseMoveCommanded,
+            target,
+            actor,
+            database=database.name,
+            source=database.active.name,
+            accepted=not refusal,
+            refusal=refusal,
         )
         if refusal:
             raise self.world.failed(
@@ -194,19 +182,16 @@ class Availability:
 
     def _move(self, database: Database, target: Server, actor: str, why: str) -> None:
         database.transition += 1
-        transition, before = database.transition, database.mount
-        database.mount = "Dismounting"
+        before, database.mount = database.mount, "Dismounting"
 
         def dismounted() -> None:
-            if database.transition != transition:
-                return
             if self.refusal(database, target):
                 # What was true when the move began has changed meanwhile: it stays.
                 database.mount = before
                 return
             self._activate(database, target, actor, why)
 
-        self.world.after(DISMOUNTING, dismounted)
+        self._unless_moved(database, DISMOUNTING, dismounted)
 
     def _activate(self, database: Database, target: Server, actor: str, why: str) -> None:
         now, source = self.world.now, database.active
@@ -216,37 +201,30 @@ class Availability:
         database.flagged, database.flag_expires = source, now + timedelta(seconds=FLAG_LAG)
         database.active, database.moved_at = target, now
         self.world.record(
-            DatabaseMoved(
-                at=now,
-                actor=actor,
-                server=target.name,
-                database=database.name,
-                source=source.name,
-                why=why,
-            )
+            DatabaseMoved, target, actor, database=database.name, source=source.name, why=why
         )
         self._mount(database)
 
     def _mount(self, database: Database) -> None:
         database.transition += 1
-        transition = database.transition
         database.mount = "Mounting"
 
         def mounted() -> None:
-            if database.transition != transition:
-                return
             database.mount = "Mounted"
-            self.world.record(
-                DatabaseMounted(
-                    at=self.world.now,
-                    actor=NATURE,
-                    server=database.active.name,
-                    database=database.name,
-                )
-            )
+            self.world.record(DatabaseMounted, database.active, database=database.name)
             self._serves_again(database)
 
-        self.world.after(MOUNTING, mounted)
+        self._unless_moved(database, MOUNTING, mounted)
+
+    def _unless_moved(self, database: Database, seconds: float, action: Callable[[], None]) -> None:
+        """Plan a step of a database; void once something else came first."""
+        transition = database.transition
+
+        def only_then() -> None:
+            if database.transition == transition:
+                action()
+
+        self.world.after(seconds, only_then)
 
     # --- servers come and go ---------------------------------------------------------------------
 
@@ -294,10 +272,8 @@ class Availability:
         database.flag_expires = None
 
     def _fail_over_later(self, database: Database, seconds: float) -> None:
-        transition = database.transition
-
         def fail_over() -> None:
-            if database.transition != transition or database.active.up:
+            if database.active.up:
                 return
             target = None
             if self._has_quorum(database):
@@ -308,34 +284,21 @@ class Availability:
             self._out(database)
             self._fail_over_later(database, FAILOVER_RETRY)
 
-        self.world.after(seconds, fail_over)
+        self._unless_moved(database, seconds, fail_over)
 
     def _out(self, database: Database) -> None:
         if database.out:
             return
         database.out = True
         self.world.record(
-            Outage(
-                at=self.world.now,
-                actor=NATURE,
-                server=database.active.name,
-                database=database.name,
-                replicated=database.replicated,
-            )
+            Outage, database.active, database=database.name, replicated=database.replicated
         )
 
     def _serves_again(self, database: Database) -> None:
         if not database.out:
             return
         database.out = False
-        self.world.record(
-            OutageEnded(
-                at=self.world.now,
-                actor=NATURE,
-                server=database.active.name,
-                database=database.name,
-            )
-        )
+        self.world.record(OutageEnded, database.active, database=database.name)
 
     def _rebalance(self, dag: DagGroup) -> None:
         """Move databases to the server they prefer most, as newer versions do every hour."""

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import TypeVar
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Concatenate, ParamSpec, TypeVar
 
 from popheal.backends.simulated.call_faults import LATE, BrokenCall, error_of
-from popheal.backends.simulated.history import POPHEAL, CallBroken
+from popheal.backends.simulated.history import POPHEAL, CallBroken, Called
 from popheal.backends.simulated.organisation import Organisation
 from popheal.errors import BackendError
-from popheal.exchange.models import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    LogFile,
-    MailboxServer,
-    MonitorHealth,
-    PopSettings,
-    ProbeResult,
-    RecoveryAction,
-    ServerInfo,
-    ServiceStatus,
-)
+from popheal.exchange.backend import EFFECTS
 from popheal.util.clock import Clock
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _as_popheal(
+    do: Callable[Concatenate[Organisation, P], T], command: str
+) -> Callable[Concatenate[SimulatedBackend, P], T]:
+    """A method of the organisation as one of the backend: it fails where the script says so.
+
+    An effect may be carried out nevertheless; a look that fails isn't one.
+    """
+
+    def method(self: SimulatedBackend, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        def act() -> T:
+            return do(self.simulation, *args, **kwargs)
+
+        server = str(args[0] if args else kwargs["server"])
+        broken = self._broken(do.__name__, server)
+        if broken is None:
+            return act()
+        if do.__name__ in EFFECTS and broken.done == "yes":
+            act()
+        elif do.__name__ in EFFECTS and broken.done == "later":
+            self._do_later(act)
+        raise error_of(broken, server, command)
+
+    update_wrapper(method, do)
+    return method
 
 
 class SimulatedBackend:
@@ -54,123 +67,44 @@ class SimulatedBackend:
         """The organisation's clock: a driver has to wait on this one."""
         return self.simulation.clock
 
-    # --- looks -----------------------------------------------------------------------------------
+    server_info = _as_popheal(Organisation.server_info, "Get-ExchangeServer")
+    all_servers = _as_popheal(Organisation.all_servers, "Get-ExchangeServer")
+    mailbox_server = _as_popheal(Organisation.mailbox_server, "Get-MailboxServer")
+    dag = _as_popheal(Organisation.dag, "Get-DatabaseAvailabilityGroup")
+    server_health = _as_popheal(Organisation.server_health, "Get-ServerHealth")
+    invoke_probe = _as_popheal(Organisation.invoke_probe, "Invoke-MonitoringProbe")
+    database_copies = _as_popheal(Organisation.database_copies, "Get-MailboxDatabaseCopyStatus")
+    copies_of = _as_popheal(Organisation.copies_of, "Get-MailboxDatabaseCopyStatus")
+    databases = _as_popheal(Organisation.databases, "Get-MailboxDatabase")
+    component_states = _as_popheal(Organisation.component_states, "Get-ServerComponentState")
+    pop_settings = _as_popheal(Organisation.pop_settings, "Get-PopSettings")
+    services = _as_popheal(Organisation.services, "Get-Service")
+    host_status = _as_popheal(Organisation.host_status, "Win32_OperatingSystem")
+    pop_logs = _as_popheal(Organisation.pop_logs, "Get-ChildItem")
+    recovery_actions = _as_popheal(Organisation.recovery_actions, "Get-WinEvent")
 
-    def server_info(self, server: str) -> ServerInfo:
-        return self._look("server_info", server, lambda o: o.server_info(server))
-
-    def all_servers(self, server: str) -> Sequence[ServerInfo]:
-        return self._look("all_servers", server, lambda o: o.all_servers(server))
-
-    def mailbox_server(self, server: str) -> MailboxServer:
-        return self._look("mailbox_server", server, lambda o: o.mailbox_server(server))
-
-    def dag(self, server: str, name: str) -> Dag:
-        return self._look("dag", server, lambda o: o.dag(server, name))
-
-    def server_health(self, server: str) -> Sequence[MonitorHealth]:
-        return self._look("server_health", server, lambda o: o.server_health(server))
-
-    def invoke_probe(self, server: str, probe: str) -> ProbeResult:
-        return self._look("invoke_probe", server, lambda o: o.invoke_probe(server, probe))
-
-    def database_copies(self, server: str) -> Sequence[DatabaseCopy]:
-        return self._look("database_copies", server, lambda o: o.database_copies(server))
-
-    def copies_of(self, server: str, database: str) -> Sequence[DatabaseCopy]:
-        return self._look("copies_of", server, lambda o: o.copies_of(server, database))
-
-    def databases(self, server: str) -> Sequence[Database]:
-        return self._look("databases", server, lambda o: o.databases(server))
-
-    def component_states(self, server: str) -> Sequence[ComponentState]:
-        return self._look("component_states", server, lambda o: o.component_states(server))
-
-    def pop_settings(self, server: str) -> PopSettings:
-        return self._look("pop_settings", server, lambda o: o.pop_settings(server))
-
-    def services(self, server: str, names: Sequence[str]) -> Sequence[ServiceStatus]:
-        return self._look("services", server, lambda o: o.services(server, names))
-
-    def host_status(self, server: str) -> HostStatus:
-        return self._look("host_status", server, lambda o: o.host_status(server))
-
-    def pop_logs(
-        self, server: str, location: str, since: datetime, until: datetime
-    ) -> Sequence[LogFile]:
-        return self._look("pop_logs", server, lambda o: o.pop_logs(server, location, since, until))
-
-    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
-        return self._look("recovery_actions", server, lambda o: o.recovery_actions(server, since))
-
-    # --- effects ---------------------------------------------------------------------------------
-
-    def restart_service(self, server: str, service: str) -> None:
-        self._effect("restart_service", server, lambda o: o.restart_service(server, service))
-
-    def start_service(self, server: str, service: str) -> None:
-        self._effect("start_service", server, lambda o: o.start_service(server, service))
-
-    def set_activation_disabled(self, server: str, disabled: bool) -> None:
-        self._effect(
-            "set_activation_disabled",
-            server,
-            lambda o: o.set_activation_disabled(server, disabled),
-        )
-
-    def move_database(self, server: str, database: str) -> None:
-        self._effect("move_database", server, lambda o: o.move_database(server, database))
-
-    def set_protocol_logging(self, server: str, enabled: bool) -> None:
-        self._effect(
-            "set_protocol_logging", server, lambda o: o.set_protocol_logging(server, enabled)
-        )
-
-    def reboot(self, server: str, booted_at: datetime) -> None:
-        self._effect("reboot", server, lambda o: o.reboot(server, booted_at))
-
-    # --- the script ------------------------------------------------------------------------------
-
-    def _look(self, method: str, server: str, look: Callable[[Organisation], T]) -> T:
-        broken = self._broken(method, server)
-        if broken is not None:
-            raise error_of(broken, server, method)
-        return look(self.simulation)
-
-    def _effect(self, method: str, server: str, effect: Callable[[Organisation], None]) -> None:
-        broken = self._broken(method, server)
-        if broken is None:
-            effect(self.simulation)
-            return
-        if broken.done == "yes":
-            effect(self.simulation)
-        elif broken.done == "later":
-            self._plan(effect)
-        raise error_of(broken, server, method)
+    restart_service = _as_popheal(Organisation.restart_service, "Restart-Service")
+    start_service = _as_popheal(Organisation.start_service, "Start-Service")
+    set_activation_disabled = _as_popheal(Organisation.set_activation_disabled, "Set-MailboxServer")
+    move_database = _as_popheal(Organisation.move_database, "Move-ActiveMailboxDatabase")
+    set_protocol_logging = _as_popheal(Organisation.set_protocol_logging, "Set-PopSettings")
+    reboot = _as_popheal(Organisation.reboot, "Restart-Computer")
 
     def _broken(self, method: str, server: str) -> BrokenCall | None:
-        organisation = self.simulation
-        organisation.note_call(server, method)
-        with organisation.present() as world:
-            broken = organisation.broken_calls.next(method, server)
+        """Note a call, and say how it fails, if it does."""
+        with self.simulation.present() as world:
+            about = world.find(server) or server
+            world.record(Called, about, POPHEAL, method=method)
+            broken = self.simulation.broken_calls.next(method, server)
             if broken is not None:
-                found = world.find(server)
-                world.record(
-                    CallBroken(
-                        at=world.now,
-                        actor=POPHEAL,
-                        server=server if found is None else found.name,
-                        method=method,
-                        error=broken.error,
-                        done=broken.done,
-                    )
-                )
+                details = {"method": method, "error": broken.error, "done": broken.done}
+                world.record(CallBroken, about, POPHEAL, **details)
             return broken
 
-    def _plan(self, effect: Callable[[Organisation], None]) -> None:
+    def _do_later(self, act: Callable[[], object]) -> None:
         def late() -> None:
             with contextlib.suppress(BackendError):
-                effect(self.simulation)
+                act()
 
         with self.simulation.present() as world:
             world.after(LATE, late)

@@ -2,233 +2,241 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Annotated, Any, NoReturn
 
+from attrs import define, field, frozen
+
+from popheal.backends.simulated.faults import Cure
 from popheal.backends.simulated.model import (
     BACK_END,
     COMMON_SERVICES,
-    COMPONENT_STATES,
     COMPONENTS,
-    COPY_STATUSES,
     FRONT_END,
-    LOG_LOCATION,
     MAILBOX_SERVICES,
     POP_START,
     VERSIONS,
     Copy,
     DagGroup,
     Database,
-    RebootManners,
     Server,
     Service,
 )
 from popheal.backends.simulated.organisation import Organisation
 from popheal.backends.simulated.presets import PRESETS
-from popheal.backends.simulated.script import read_scripts
-from popheal.backends.simulated.tables import Table
+from popheal.backends.simulated.script import SCRIPTS, follow, read_cure
 from popheal.backends.simulated.world import SPELLINGS, World
-from popheal.util.clock import Clock
-
-ROLES = ("mailbox", "client_access")
-REBOOTS = ("normal", "never_goes_down", "never_comes_back", "boots_twice")
-SERVICE_STATES = ("Running", "Stopped", "StartPending", "StopPending", "Paused")
-START_TYPES = ("Automatic", "Manual", "Disabled")
-ON_RESTART = ("works", "hangs", "fails", "stops_again")
-POLICIES = ("Unrestricted", "IntrasiteOnly", "Blocked")
+from popheal.util.schema import Document, Key, Path, Reader, Schema, one_of
+from popheal.util.text import did_you_mean
 
 
-def build(root: Table, clock: Clock, name: str) -> Organisation:
-    """Build the organisation a scenario describes; the tables about it are used up.
+@frozen(kw_only=True)
+class _General:
+    """What a scenario says of the whole organisation."""
+
+    preset: Annotated[str, one_of(*PRESETS)] = ""
+    version: Annotated[str, one_of(*VERSIONS)] = ""
+    domain: str = "contoso.com"
+    names: Annotated[str, one_of(*SPELLINGS)] = "short"
+    identity_ignored: bool = False
+
+
+@frozen(kw_only=True)
+class _Described:
+    """What a scenario says of a database."""
+
+    copies: tuple[Server, ...] = field(metadata={"example": '["MBX1"], in order of preference'})
+    active: Server | None = None
+    dismounted: bool = False
+    recovery: bool = False
+    on: dict[str, Copy] = field(factory=dict)
+
+
+#: What there is. What others refer to by its name is read first.
+_TABLES: Schema = {
+    "organisation": Key(kind=_General),
+    "servers": Key(kind=dict[str, Server]),
+    "databases": Key(kind=dict[str, _Described]),
+    "dags": Key(kind=dict[str, DagGroup]),
+}
+
+
+def build(organisation: Organisation, document: Document, further: Schema) -> dict[str, Any]:
+    """Make an empty organisation the one that a scenario describes, and set it going.
+
+    Args:
+        organisation: The organisation.
+        document: The scenario.
+        further: What else the scenario may hold.
+
+    Returns:
+        What it holds of that, with servers in place of their names.
 
     Raises:
-        ConfigurationError: Something in the tables is unknown or can't be.
+        InvalidValue: Something in the tables is unknown or can't be.
     """
-    organisation = Organisation(clock, name=name)
-    world = organisation.world
-    general = root.table("organisation")
-    preset: Mapping[str, object] = {}
-    if "preset" in general:
-        preset = PRESETS[general.choice("preset", PRESETS)]
-    version = general.choice("version", VERSIONS, str(preset.get("version", "2019")))
-    world.domain = general.text("domain", "contoso.com")
-    world.names = general.choice("names", SPELLINGS, "short")
-    world.identity_ignored = general.flag("identity_ignored")
-    general.done()
-
-    for key, table in _merged(root, preset, "servers").items():
-        world.servers.append(_server(world, key, table, version))
-    if not world.servers:
-        root.wrong("servers", "is empty", "Choose a preset, or describe a server.")
-    for key, table in _merged(root, preset, "databases").items():
-        world.databases.append(_database(world, key, table))
-    for key, table in _merged(root, preset, "dags").items():
-        world.dags.append(_dag(world, key, table, version))
-    read_scripts(root, organisation)
-    return organisation
+    reader = Reader(document, _Builder(organisation.world).hooks())
+    content = {**{name: document.content.get(name, {}) for name in _TABLES}, **document.content}
+    read = reader.values({**_TABLES, **SCRIPTS, **further}, (), content)
+    follow(organisation, read)
+    return read
 
 
-def _merged(root: Table, preset: Mapping[str, object], key: str) -> dict[str, Table]:
-    """Lay what the file says over what the preset says, name by name and key by key."""
-    base = preset.get(key, {})
-    content: dict[str, object] = dict(base) if isinstance(base, dict) else {}
-    for name, table in root.named_tables(key).items():
-        before = content.get(name, {})
-        laid_over = dict(before) if isinstance(before, dict) else {}
-        content[name] = {**laid_over, **table.content}
-    return Table(root.source, "", {key: content}).named_tables(key)
+@define
+class _Builder:
+    """Puts what is read into the world, where later tables find it by name."""
 
+    world: World
+    preset: Mapping[str, Any] = field(factory=dict)
+    version: str = "2019"
 
-def server_named(world: World, table: Table, key: str, default: str | None = None) -> Server:
-    """Return the server a key names; raise ConfigurationError if there is none."""
-    name = table.text(key) if default is None else table.text(key, default)
-    found = world.find(name)
-    if found is None:
-        known = ", ".join(s.name for s in world.servers)
-        table.wrong(key, f"names the server '{name}', which isn't there", f"There are: {known}.")
-    return found
-
-
-def _server(world: World, name: str, table: Table, version: str) -> Server:
-    now = world.now
-    roles = table.choices("roles", ROLES, ROLES)
-    server = Server(
-        name=name,
-        fqdn=table.text("fqdn", f"{name.lower()}.{world.domain}"),
-        site=table.text("site", "Default-First-Site-Name"),
-        version=table.choice("version", VERSIONS, version),
-        mailbox_role="mailbox" in roles,
-        client_access_role="client_access" in roles,
-        skew=table.number("clock_skew", negative=True),
-        boot_time=now - timedelta(hours=table.number("up_for_hours", 300)),
-        ready_at=now,
-        manners=_manners(table),
-        setup_running=table.flag("setup_running"),
-        reboot_pending=table.flag("reboot_pending"),
-        pop_proxy_inactive=table.choice("pop_proxy_inactive", ("stops", "refuses"), "stops"),
-        protocol_log_enabled=table.flag("protocol_logging"),
-        log_location=table.text("log_location", LOG_LOCATION),
-        activation_disabled=table.flag("activation_disabled"),
-        auto_activation_policy=table.choice("auto_activation_policy", POLICIES, POLICIES[0]),
-        maximum_active_databases=table.optional_whole("maximum_active_databases"),
-    )
-    if not roles:
-        table.wrong("roles", "is empty", 'Give "mailbox", "client_access" or both.')
-    _services(server, table)
-    for component, requesters in table.known_tables("components", COMPONENTS).items():
-        server.components[component] = {
-            requester: requesters.choice(requester, COMPONENT_STATES)
-            for requester in requesters.content
+    def hooks(self) -> dict[Any, Any]:
+        return {
+            _General: self._general,
+            dict[str, Server]: self._servers,
+            dict[str, _Described]: self._databases,
+            dict[str, DagGroup]: self._dags,
+            Server: self._named,
+            Database: self._database_named,
+            Cure: read_cure,
         }
-    if server.pop_proxy_inactive == "stops" and not server.component_active("PopProxy"):
-        # It has been so for long: the front end stopped, as it always does then.
-        stopped = server.service(FRONT_END)
-        if stopped is not None:
-            stopped.state = "Stopped"
-    server.up = not table.flag("down")
-    if not server.up:
-        server.down_by = "administrator"
+
+    def _named(self, reader: Reader, path: Path, value: Any) -> Server:
+        found = self.world.find(reader.read(str, path, value))
+        if found is None:
+            names = [server.name for server in self.world.servers]
+            right = f"{did_you_mean(value, names)}There are: {', '.join(names)}."
+            reader.document.wrong(path, f"names '{value}', which isn't there", right)
+        return found
+
+    def _database_named(self, reader: Reader, path: Path, value: Any) -> Database:
+        known = {database.name: database for database in self.world.databases}
+        return known[one_of(*known).taken(reader, path, value)]
+
+    def _general(self, reader: Reader, path: Path, value: Any) -> None:
+        given, world = reader.record(_General, path, value), self.world
+        self.preset = PRESETS.get(given.preset, {})
+        self.version = given.version or str(self.preset.get("version", self.version))
+        world.domain, world.names = given.domain, given.names
+        world.identity_ignored = given.identity_ignored
+
+    def _merged(
+        self, reader: Reader, path: Path, value: Any
+    ) -> Iterator[tuple[str, Path, Mapping[str, Any]]]:
+        """Lay what the file says over what the preset says, name by name and key by key."""
+        base = self.preset.get(str(path[0]), {})
+        for name, own in {**base, **reader.table(path, value)}.items():
+            at = (*path, name)
+            yield name, at, {**base.get(name, {}), **reader.table(at, own)}
+
+    # --- servers ---------------------------------------------------------------------------------
+
+    def _servers(self, reader: Reader, path: Path, value: Any) -> None:
+        for name, at, table in self._merged(reader, path, value):
+            server = reader.record(Server, at, table)
+            server.name = name
+            self._set_up(server)
+            for key, known in (("services", _services(server)), ("components", COMPONENTS)):
+                for one in getattr(server, key):
+                    if one not in known:
+                        reader.unknown((*at, key, one), {}, known)
+            self._start(server)
+            self.world.servers.append(server)
+        if not self.world.servers:
+            reader.document.wrong(path, "is empty", "Choose a preset, or describe a server.")
+
+    def _set_up(self, server: Server) -> None:
+        server.fqdn = server.fqdn or f"{server.name.lower()}.{self.world.domain}"
+        server.version = server.version or self.version
+        server.boot_time = self.world.now - timedelta(hours=server.up_for_hours)
+        server.ready_at = self.world.now
+        server.protocol_log_enabled = server.protocol_logging
+
+    def _start(self, server: Server) -> None:
+        given, server.services = server.services, {}
+        for name, boots_after in _services(server).items():
+            service = given.get(name, Service())
+            pop = name in (FRONT_END, BACK_END)
+            service.name, service.boots_after = name, boots_after
+            service.start_type = service.start_type or (server.pop_start if pop else "Automatic")
+            runs = server.pop_running if pop else True
+            service.state = service.state or ("Running" if runs else "Stopped")
+            service.in_use = service.running
+            server.services[name.casefold()] = service
+        if server.protocol_log_enabled:
+            server.log_in_effect = {name: server.runs(name) for name in (FRONT_END, BACK_END)}
+        front_end = server.service(FRONT_END)
+        inactive = server.pop_proxy_inactive == "stops" and not server.component_active("PopProxy")
+        if inactive and front_end is not None:
+            # It has been so for long: the front end stopped, as it always does then.
+            front_end.state = "Stopped"
+        server.up = not server.down
+        server.down_by = "administrator" if server.down else ""
         for service in server.services.values():
-            service.state = "Stopped"
-    for service in server.services.values():
-        if service.running:
-            service.process_id = 1000 + 4 * len(world.servers) + len(server.services)
-            service.started_at = server.boot_time + timedelta(minutes=3)
-    table.done()
-    return server
+            if server.down:
+                service.state = "Stopped"
+            elif service.running:
+                service.process_id = 1000 + 4 * len(self.world.servers) + len(server.services)
+                service.started_at = server.boot_time + timedelta(minutes=3)
+
+    # --- databases and DAGs ----------------------------------------------------------------------
+
+    def _databases(self, reader: Reader, path: Path, value: Any) -> None:
+        for name, at, table in self._merged(reader, path, value):
+            given = reader.record(_Described, at, table)
+            self.world.databases.append(self._database(reader, at, name, given))
+
+    def _database(self, reader: Reader, path: Path, name: str, given: _Described) -> Database:
+        wrong = reader.document.wrong
+        on: dict[str, Copy] = {}
+        for key, copy in given.on.items():
+            found = self.world.find(key)
+            if found is None or not any(found is server for server in given.copies):
+                wrong((*path, "on", key), "has no copy of it", "Name one of copies.")
+            on[found.name] = copy
+        copies = []
+        for number, server in enumerate(given.copies):
+            if not server.mailbox_role:
+                self._no_mailbox(reader, (*path, "copies", number), server)
+            copies.append(on.get(server.name, Copy()))
+            copies[-1].server = server
+        if not copies:
+            right = 'Name the servers in order of preference: ["MBX1"].'
+            wrong((*path, "copies"), "is empty", right)
+        active = given.active or copies[0].server
+        database = Database(name=name, copies=copies, active=active, recovery=given.recovery)
+        if database.copy_on(active) is None:
+            wrong((*path, "active"), "names a server without a copy", "Choose one of copies.")
+        if given.recovery and len(copies) > 1:
+            right = "A recovery database has just one copy."
+            wrong((*path, "copies"), "has several servers", right)
+        if given.dismounted or given.recovery or not active.up:
+            database.mount = "Dismounted"
+        return database
+
+    def _no_mailbox(self, reader: Reader, path: Path, server: Server) -> NoReturn:
+        seen = f"names '{server.name}', not a Mailbox server"
+        reader.document.wrong(path, seen, "Choose one that is.")
+
+    def _dags(self, reader: Reader, path: Path, value: Any) -> None:
+        for name, at, table in self._merged(reader, path, value):
+            dag = reader.record(DagGroup, at, table)
+            dag.name = name
+            if dag.rebalances is None:
+                # Since 2016 a DAG goes back to its activation preference by itself.
+                dag.rebalances = self.version != "2013"
+            for number, member in enumerate(dag.members):
+                if not member.mailbox_role:
+                    self._no_mailbox(reader, (*at, "members", number), member)
+            self.world.dags.append(dag)
 
 
-def _manners(table: Table) -> RebootManners:
-    variant = table.choice("reboot", REBOOTS, "normal")
-    return RebootManners(
-        seconds=table.number("reboot_seconds", 240),
-        goes_down=variant != "never_goes_down",
-        comes_back=variant != "never_comes_back",
-        times=2 if variant == "boots_twice" else 1,
-    )
-
-
-def _services(server: Server, table: Table) -> None:
-    pop_type = table.choice("pop_start", START_TYPES, "Automatic")
-    pop_runs = table.flag("pop_running", default=True)
+def _services(server: Server) -> dict[str, float]:
+    """The services that a server of its roles has, and how long after a boot they run."""
     wanted = dict(COMMON_SERVICES)
     if server.mailbox_role:
         wanted |= {**MAILBOX_SERVICES, BACK_END: POP_START}
     if server.client_access_role:
         wanted[FRONT_END] = POP_START
-    for name, boots_after in wanted.items():
-        service = Service(name=name, boots_after=boots_after)
-        if name in (FRONT_END, BACK_END):
-            service.start_type = pop_type
-            service.state = "Running" if pop_runs else "Stopped"
-        server.services[name.casefold()] = service
-    names = [service.name for service in server.services.values()]
-    for name, given in table.known_tables("services", names).items():
-        known = server.services[name.casefold()]
-        known.state = given.choice("state", SERVICE_STATES, known.state)
-        known.start_type = given.choice("start_type", START_TYPES, known.start_type)
-        known.on_restart = given.choice("on_restart", ON_RESTART, known.on_restart)
-        given.done()
-    for service in server.services.values():
-        service.in_use = service.running
-    if server.protocol_log_enabled:
-        server.log_in_effect = {n: server.runs(n) for n in (FRONT_END, BACK_END)}
-
-
-def _database(world: World, name: str, table: Table) -> Database:
-    copies = []
-    for number, on in enumerate(table.texts("copies")):
-        found = world.find(on)
-        if found is None:
-            known = ", ".join(s.name for s in world.servers)
-            table.wrong("copies", f"names '{on}' at place {number + 1}", f"There are: {known}.")
-        if not found.mailbox_role:
-            table.wrong("copies", f"names '{on}', not a Mailbox server", "Choose one that is.")
-        copies.append(Copy(server=found))
-    if not copies:
-        table.wrong("copies", "is missing", 'Name the servers in order of preference: ["MBX1"].')
-    database = Database(
-        name=name,
-        copies=copies,
-        active=server_named(world, table, "active", copies[0].server.name),
-        recovery=table.flag("recovery"),
-    )
-    if database.copy_on(database.active) is None:
-        table.wrong("active", "names a server without a copy", "Choose one of copies.")
-    if database.recovery and len(copies) > 1:
-        table.wrong("copies", "has several servers", "A recovery database has just one copy.")
-    if table.flag("dismounted") or database.recovery or not database.active.up:
-        database.mount = "Dismounted"
-    for on, given in table.named_tables("on").items():
-        found = world.find(on)
-        one = None if found is None else database.copy_on(found)
-        if one is None:
-            table.wrong("on", f"describes a copy on '{on}'", "Name one of copies.")
-        one.status = given.choice("status", COPY_STATUSES, "Healthy")
-        one.activation_suspended = given.flag("activation_suspended")
-        one.copy_queue = given.whole("copy_queue")
-        one.copy_queue_growth = given.number("copy_queue_growth")
-        one.replay_queue = given.whole("replay_queue")
-        one.content_index = given.text("content_index", "NotApplicable")
-        given.done()
-    table.done()
-    return database
-
-
-def _dag(world: World, name: str, table: Table, version: str) -> DagGroup:
-    members = []
-    for member in table.texts("members"):
-        found = world.find(member)
-        if found is None or not found.mailbox_role:
-            table.wrong("members", f"names '{member}'", "Name Mailbox servers that are described.")
-        members.append(found)
-    dag = DagGroup(
-        name=name,
-        members=members,
-        witness=table.flag("witness", default=True),
-        # Since 2016 a DAG goes back to its activation preference by itself.
-        rebalances=table.flag("rebalances", default=version != "2013"),
-        move_suppression=table.number("move_suppression"),
-    )
-    table.done()
-    return dag
+    return wanted

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from attrs import define, field
 
-from popheal.backends.simulated.model import Server
+from popheal.backends.simulated.model import Ordinal, Server
 from popheal.backends.simulated.world import World
 from popheal.errors import (
     BackendError,
@@ -14,24 +16,20 @@ from popheal.errors import (
     Unreachable,
     Unreadable,
 )
+from popheal.exchange.backend import EFFECTS, LOOKS
+from popheal.util.schema import one_of, unfit
 
-ERRORS: dict[str, type[BackendError]] = {
-    "Unreachable": Unreachable,
-    "NotAuthorised": NotAuthorised,
-    "CommandFailed": CommandFailed,
-    "OutcomeUnknown": OutcomeUnknown,
-    "Unreadable": Unreadable,
+#: What can go wrong, and what is said of it if nothing else is.
+CAUSES: dict[type[BackendError], str] = {
+    Unreachable: "the connection was refused",
+    NotAuthorised: "access is denied",
+    CommandFailed: "the operation failed",
+    OutcomeUnknown: "the connection was lost before the answer came",
+    Unreadable: "the answer could not be understood",
 }
+ERRORS = {error.__name__: error for error in CAUSES}
 #: After these errors nothing can have been done: that is what they promise.
 HARMLESS = frozenset({"Unreachable", "NotAuthorised"})
-DONE = ("no", "yes", "later")
-CAUSES = {
-    "Unreachable": "the connection was refused",
-    "NotAuthorised": "access is denied",
-    "CommandFailed": "the operation failed",
-    "OutcomeUnknown": "the connection was lost before the answer came",
-    "Unreadable": "the answer could not be understood",
-}
 #: Seconds after which an effect arrives that the caller has given up on.
 LATE = 20.0
 
@@ -42,22 +40,24 @@ class BrokenCall:
 
     Attributes:
         method: Method of the backend, or ``*`` for all.
+        error: Name of the exception, a key of ERRORS.
         server: The server it is about, or None for any.
         nth: From which matching call on, counting from 1.
-        times: How many calls; None for all from then on.
-        error: Name of the exception, a key of ERRORS.
+        times: How many calls.
+        for_ever: All from then on.
         done: Whether an effect is carried out nevertheless: ``no``, ``yes`` (before the
             exception), or ``later`` (some seconds after it).
         since: Seconds from the start at which this begins to count.
         until: And at which it ends; None for never.
     """
 
-    method: str
-    error: str
+    method: Annotated[str, one_of("*", *LOOKS, *EFFECTS)]
+    error: Annotated[str, one_of(*ERRORS)]
     server: Server | None = None
-    nth: int = 1
-    times: int | None = 1
-    done: str = "no"
+    nth: Ordinal = 1
+    times: Ordinal = 1
+    for_ever: bool = False
+    done: Annotated[str, one_of("no", "yes", "later")] = "no"
     cause: str = ""
     since: float = 0.0
     until: float | None = None
@@ -65,7 +65,8 @@ class BrokenCall:
 
     def __attrs_post_init__(self) -> None:
         if self.done != "no" and self.error in HARMLESS:
-            raise ValueError(f"{self.error} promises that nothing was done")
+            right = f"{self.error} promises that nothing was done."
+            raise unfit(self, "done", f"is '{self.done}'", right)
 
     def strikes(self, method: str, server: Server | None, seconds: float) -> bool:
         """Count a call, and tell whether it is one to break."""
@@ -77,7 +78,7 @@ class BrokenCall:
             return False
         self._seen += 1
         past = self._seen - self.nth
-        return past >= 0 and (self.times is None or past < self.times)
+        return past >= 0 and (self.for_ever or past < self.times)
 
 
 @define
@@ -90,38 +91,11 @@ class BrokenCalls:
     def next(self, method: str, server: str) -> BrokenCall | None:
         """Count a call against each entry; return the first that breaks it."""
         found = self.world.find(server)
-        seconds = (self.world.now - self.world.started).total_seconds()
-        struck = [b for b in self.script if b.strikes(method, found, seconds)]
+        struck = [b for b in self.script if b.strikes(method, found, self.world.elapsed)]
         return struck[0] if struck else None
 
 
-#: What the product calls the methods of a backend.
-COMMANDS = {
-    "server_info": "Get-ExchangeServer",
-    "all_servers": "Get-ExchangeServer",
-    "mailbox_server": "Get-MailboxServer",
-    "dag": "Get-DatabaseAvailabilityGroup",
-    "server_health": "Get-ServerHealth",
-    "invoke_probe": "Invoke-MonitoringProbe",
-    "database_copies": "Get-MailboxDatabaseCopyStatus",
-    "copies_of": "Get-MailboxDatabaseCopyStatus",
-    "databases": "Get-MailboxDatabase",
-    "component_states": "Get-ServerComponentState",
-    "pop_settings": "Get-PopSettings",
-    "services": "Get-Service",
-    "host_status": "Win32_OperatingSystem",
-    "pop_logs": "Get-ChildItem",
-    "recovery_actions": "Get-WinEvent",
-    "restart_service": "Restart-Service",
-    "start_service": "Start-Service",
-    "set_activation_disabled": "Set-MailboxServer",
-    "move_database": "Move-ActiveMailboxDatabase",
-    "set_protocol_logging": "Set-PopSettings",
-    "reboot": "Restart-Computer",
-}
-
-
-def error_of(broken: BrokenCall, server: str, method: str) -> BackendError:
+def error_of(broken: BrokenCall, server: str, command: str) -> BackendError:
     """Make the exception a broken call raises."""
-    cause = broken.cause or CAUSES[broken.error]
-    return ERRORS[broken.error](server=server, command=COMMANDS[method], cause=cause)
+    error = ERRORS[broken.error]
+    return error(server=server, command=command, cause=broken.cause or CAUSES[error])

@@ -1,12 +1,18 @@
-"""What makes POP ill in the simulation, and what cures it."""
+"""What makes POP unhealthy in the simulation, and what cures it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 from attrs import define, field, frozen
 
-from popheal.backends.simulated.model import BACK_END, FRONT_END, Server
+from popheal.backends.simulated.history import FaultBegan, FaultCured
+from popheal.backends.simulated.model import BACK_END, FRONT_END, Ordinal, Server
+from popheal.util.schema import one_of, unfit
+
+if TYPE_CHECKING:
+    from popheal.backends.simulated.world import World
 
 #: The aspects of POP a fault can break, each seen by one monitor (and mostly one probe).
 POP_ASPECTS = ("deep", "self", "proxy", "ctp", "command_time")
@@ -34,10 +40,19 @@ class Cure:
         seconds: So long after it began (or after the organisation's start, if it was there).
     """
 
-    restarts: int | None = None
+    restarts: Ordinal | None = None
     logging_restart: bool = False
-    reboots: int | None = None
+    reboots: Ordinal | None = None
     seconds: float | None = None
+
+
+#: What cures a fault, in one word.
+CURES = {
+    "restart": Cure(restarts=1),
+    "logging_restart": Cure(logging_restart=True),
+    "reboot": Cure(reboots=1),
+    "never": Cure(),
+}
 
 
 @define(kw_only=True)
@@ -46,28 +61,38 @@ class Fault:
 
     Attributes:
         fails: Aspects that are broken on the server.
+        service: The service whose restart counts; one that fits if empty.
+        seen_by: ``both``, or ``monitors`` only (a stale alert), or ``probes`` only.
+        error: What a failing probe says.
         breaks_ctp_of: Front ends whose end-to-end probe fails because they proxy to here.
         names_back_end: That probe's error text contains ``Proxy=<server>:1995:SSL``.
         logs_back_end: The protocol log of the front end shows where the session was proxied to.
-        service: The service whose restart counts.
-        seen_by: ``both``, or ``monitors`` only (a stale alert), or ``probes`` only.
-        error: What a failing probe says.
+        begins: Seconds after it was added, at the start, until it comes; 0 if it is there then.
+        there_for: Seconds for which it has been there when it is added.
     """
 
-    name: str
+    name: str = ""
     server: Server
-    fails: frozenset[str]
-    cure: Cure
-    service: str
-    seen_by: str = "both"
+    fails: frozenset[Annotated[str, one_of(*ASPECTS)]] = frozenset()
+    cure: Cure = field(metadata={"example": ", ".join(f'"{word}"' for word in CURES)})
+    service: str = ""
+    seen_by: Annotated[str, one_of("both", "monitors", "probes")] = "both"
     error: str = "The POP3 server did not answer the LOGIN in time."
-    breaks_ctp_of: list[Server] = field(factory=list)
+    breaks_ctp_of: tuple[Server, ...] = ()
     names_back_end: bool = True
     logs_back_end: bool = True
-    began: datetime
-    active: bool = True
-    restarts: int = 0
-    reboots: int = 0
+    begins: float = 0.0
+    there_for: float = 600.0
+
+    began: datetime = field(init=False)
+    active: bool = field(default=False, init=False)
+    restarts: int = field(default=0, init=False)
+    reboots: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.fails and not self.breaks_ctp_of:
+            raise unfit(self, "fails", "is empty", f"Name what fails: {', '.join(ASPECTS)}.")
+        self.service = self.service or _concerned_service(self.server, self.fails)
 
     def breaks(self, server: Server, aspect: str) -> bool:
         """Whether the aspect of that server is broken by this fault now."""
@@ -77,25 +102,58 @@ class Fault:
             return True
         return aspect == "ctp" and any(s is server for s in self.breaks_ctp_of)
 
-    def note_restart(self, service: str, *, logging_took_effect: bool) -> str:
-        """Count a successful restart on the server; return how it cured the fault, if it did."""
-        if not self.active or service.casefold() != self.service.casefold():
-            return ""
-        self.restarts += 1
-        if self.cure.logging_restart and logging_took_effect:
-            return "logging_restart"
-        return "restart" if self.cure.restarts == self.restarts else ""
 
-    def note_boot(self) -> str:
-        """Count a boot of the server; return how it cured the fault, if it did."""
-        if not self.active:
-            return ""
-        self.reboots += 1
-        return "reboot" if self.cure.reboots == self.reboots else ""
-
-
-def concerned_service(server: Server, fails: frozenset[str]) -> str:
+def _concerned_service(server: Server, fails: frozenset[str]) -> str:
     """Return the service whose restart would plausibly cure such a fault."""
     if fails & {"proxy", "ctp"} and not fails & {"deep", "self"}:
         return FRONT_END
     return BACK_END if server.mailbox_role else FRONT_END
+
+
+# --- how they come and go ------------------------------------------------------------------------
+
+
+def add(world: World, fault: Fault) -> None:
+    """Have a fault come over its server, now or in its time."""
+    world.faults.append(fault)
+    fault.began = world.now - timedelta(seconds=fault.there_for)
+    if fault.begins > 0:
+        world.after(fault.begins, lambda: _begin(world, fault, late=True))
+    else:
+        _begin(world, fault, late=False)
+
+
+def restarted(world: World, server: Server, service: str, *, logging_took_effect: bool) -> None:
+    """Let the start of a service cure what it cures. A boot starts services, too."""
+    for fault in world.faults:
+        concerned = fault.service.casefold() == service.casefold()
+        if fault.server is server and fault.active and concerned:
+            fault.restarts += 1
+            if fault.cure.logging_restart and logging_took_effect:
+                _cured(world, fault, "logging_restart")
+            elif fault.cure.restarts == fault.restarts:
+                _cured(world, fault, "restart")
+
+
+def booted(world: World, server: Server) -> None:
+    """Let the boot of a server cure what it cures."""
+    for fault in world.faults:
+        if fault.server is server and fault.active:
+            fault.reboots += 1
+            if fault.cure.reboots == fault.reboots:
+                _cured(world, fault, "reboot")
+
+
+def _begin(world: World, fault: Fault, *, late: bool) -> None:
+    fault.active = True
+    if late:
+        fault.began = world.now
+    world.record(FaultBegan, fault.server, fault=fault.name)
+    if fault.cure.seconds is not None:
+        world.after(fault.cure.seconds, lambda: _cured(world, fault, "time"))
+
+
+def _cured(world: World, fault: Fault, how: str) -> None:
+    if fault.active:
+        fault.active = False
+        world.record(FaultCured, fault.server, fault=fault.name, how=how)

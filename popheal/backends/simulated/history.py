@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
-import attrs
 from attrs import frozen
 
 #: Who acts: popheal, Managed Availability, a person, or nobody (a consequence of something).
@@ -77,10 +76,6 @@ class Happening:
         super().__init_subclass__(**kwargs)
         letters = (f"_{c.lower()}" if c.isupper() else c for c in cls.__name__)
         cls.kind = "".join(letters).lstrip("_")
-
-    def as_dict(self) -> dict[str, object]:
-        """Return kind and all fields, for messages and for printing a history."""
-        return {"kind": self.kind, **attrs.asdict(self)}
 
 
 # --- services ------------------------------------------------------------------------------------
@@ -338,17 +333,13 @@ class CallBroken(Happening):
 H = TypeVar("H", bound=Happening)
 
 
-def _nothing() -> None:
-    """Catch up with nothing, where the history belongs to no organisation yet."""
-
-
 class History:
     """An append-only list of happenings, in the order they occurred."""
 
     def __init__(self) -> None:
         self._happenings: list[Happening] = []
         self._listeners: list[Callable[[Happening], None]] = []
-        self._catch_up: Callable[[], None] = _nothing
+        self._catch_up: Callable[[], None] = lambda: None  # it belongs to no organisation yet
 
     def append(self, happening: Happening) -> None:
         self._happenings.append(happening)

@@ -7,8 +7,11 @@ wrong: see :meth:`Server.told`.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from attrs import Factory, define, field
+from attrs import define, field
+
+from popheal.util.schema import NUMBER, ORDINAL, one_of, unfit
 
 FRONT_END = "MSExchangePop3"
 BACK_END = "MSExchangePOP3BE"
@@ -36,6 +39,7 @@ COMMON_SERVICES = {
 }
 MAILBOX_SERVICES = {"ClusSvc": 20.0, STORE: 40.0, REPLICATION: 45.0}
 POP_START = 60.0
+START_TYPES = ("Automatic", "Manual", "Disabled")
 
 #: Components, with the state they have when nobody set anything.
 COMPONENTS = {
@@ -74,9 +78,15 @@ COPY_STATUSES = (
 INDEPENDENT_COMPONENTS = frozenset({"Monitoring", "RecoveryActionsEnabled"})
 
 
+ROLES = ("mailbox", "client_access")
+
+Ordinal = Annotated[int, ORDINAL]
+ComponentState = Annotated[str, one_of(*COMPONENT_STATES)]
+
+
 @define(kw_only=True)
 class Service:
-    """One Windows service.
+    """One Windows service. A scenario may say the first three, which else depend on the server.
 
     Attributes:
         on_restart: ``works``; ``hangs`` in StopPending; ``fails`` to start again; or
@@ -85,14 +95,17 @@ class Service:
         in_use: It ran when the simulation began, or somebody started it since.
     """
 
-    name: str
-    state: str = "Running"
-    start_type: str = "Automatic"
-    on_restart: str = "works"
-    boots_after: float = 0.0
-    in_use: bool = True
-    process_id: int | None = None
-    started_at: datetime | None = None
+    state: Annotated[str, one_of("Running", "Stopped", "StartPending", "StopPending", "Paused")] = (
+        ""
+    )
+    start_type: Annotated[str, one_of(*START_TYPES)] = ""
+    on_restart: Annotated[str, one_of("works", "hangs", "fails", "stops_again")] = "works"
+
+    name: str = field(default="", init=False)
+    boots_after: float = field(default=0.0, init=False)
+    in_use: bool = field(default=True, init=False)
+    process_id: int | None = field(default=None, init=False)
+    started_at: datetime | None = field(default=None, init=False)
 
     @property
     def running(self) -> bool:
@@ -100,28 +113,15 @@ class Service:
 
 
 @define(kw_only=True)
-class RebootManners:
-    """What a server does when it is rebooted.
-
-    Attributes:
-        seconds: From the command to answering again.
-        goes_down: False for a server that ignores the command.
-        comes_back: False for one that stays down.
-        times: Boots it makes of one command.
-    """
-
-    seconds: float = 240.0
-    goes_down: bool = True
-    comes_back: bool = True
-    times: int = 1
-
-
-@define(kw_only=True)
 class Server:
-    """One Exchange server.
+    """One Exchange server: first what a scenario may say of it, then how it is.
 
     Attributes:
-        skew: Seconds its clock is ahead of the organisation's.
+        clock_skew: Seconds its clock is ahead of the organisation's.
+        reboot: What it does when it is rebooted.
+        reboot_seconds: From the command to answering again.
+        services: Its services by name; by the name in lower case once it is set up.
+        components: For each component that somebody set: requester to state.
         boots: Number of boots and downs so far: what was planned under another number is void.
         down_by: Who took it down, while it is down or about to go down.
         going_down: A reboot has been accepted and has not begun yet.
@@ -131,43 +131,60 @@ class Server:
         succeeded: POP probes that succeeded since the latest boot.
     """
 
-    name: str
-    fqdn: str
+    roles: tuple[Annotated[str, one_of(*ROLES)], ...] = ROLES
+    fqdn: str = ""
     site: str = "Default-First-Site-Name"
-    version: str = "2019"
-    mailbox_role: bool = True
-    client_access_role: bool = True
-    skew: float = 0.0
-
-    up: bool = True
-    boot_time: datetime
-    boots: int = 0
-    going_down: bool = False
-    restart_marked: bool = False
-    down_by: str = ""
-    ready_at: datetime
-    manners: RebootManners = Factory(RebootManners)
-    setup_running: bool = False
+    version: Annotated[str, one_of(*VERSIONS)] = ""
+    clock_skew: Annotated[float, NUMBER] = 0.0
+    up_for_hours: float = 300.0
+    down: bool = False
+    reboot: Annotated[
+        str, one_of("normal", "never_goes_down", "never_comes_back", "boots_twice")
+    ] = "normal"
+    reboot_seconds: float = 240.0
     reboot_pending: bool = False
-
+    setup_running: bool = False
+    pop_start: Annotated[str, one_of(*START_TYPES)] = "Automatic"
+    pop_running: bool = True
     services: dict[str, Service] = field(factory=dict)
-    components: dict[str, dict[str, str]] = field(factory=dict)
-    pop_proxy_inactive: str = "stops"
-
-    protocol_log_enabled: bool = False
+    components: dict[str, dict[str, ComponentState]] = field(factory=dict)
+    pop_proxy_inactive: Annotated[str, one_of("stops", "refuses")] = "stops"
+    protocol_logging: bool = False
     log_location: str = LOG_LOCATION
-    log_in_effect: dict[str, bool] = field(factory=dict)
-
     activation_disabled: bool = False
-    activation_set_by: str = "administrator"
-    auto_activation_policy: str = "Unrestricted"
+    auto_activation_policy: Annotated[str, one_of("Unrestricted", "IntrasiteOnly", "Blocked")] = (
+        "Unrestricted"
+    )
     maximum_active_databases: int | None = None
 
-    succeeded: list[str] = field(factory=list)
+    name: str = field(default="", init=False)
+    up: bool = field(default=True, init=False)
+    boot_time: datetime = field(init=False)
+    boots: int = field(default=0, init=False)
+    going_down: bool = field(default=False, init=False)
+    restart_marked: bool = field(default=False, init=False)
+    down_by: str = field(default="", init=False)
+    ready_at: datetime = field(init=False)
+    protocol_log_enabled: bool = field(default=False, init=False)
+    log_in_effect: dict[str, bool] = field(factory=dict, init=False)
+    activation_set_by: str = field(default="administrator", init=False)
+    succeeded: list[str] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.roles:
+            raise unfit(self, "roles", "is empty", 'Give "mailbox", "client_access" or both.')
+
+    @property
+    def mailbox_role(self) -> bool:
+        return "mailbox" in self.roles
+
+    @property
+    def client_access_role(self) -> bool:
+        return "client_access" in self.roles
 
     def told(self, moment: datetime) -> datetime:
         """Translate a moment into what this server's clock shows then."""
-        return moment + timedelta(seconds=self.skew)
+        return moment + timedelta(seconds=self.clock_skew)
 
     def is_named(self, name: str) -> bool:
         return name.casefold() in {self.name.casefold(), self.fqdn.casefold()}
@@ -200,14 +217,15 @@ class Copy:
         settles_at: Until then it is ``Resynchronizing`` after it stopped being the active one.
     """
 
-    server: Server
-    status: str = "Healthy"
+    status: Annotated[str, one_of(*COPY_STATUSES)] = "Healthy"
     activation_suspended: bool = False
     copy_queue: int = 0
     copy_queue_growth: float = 0.0
     replay_queue: int = 0
     content_index: str = "NotApplicable"
-    settles_at: datetime | None = None
+
+    server: Server = field(init=False)
+    settles_at: datetime | None = field(default=None, init=False)
 
 
 @define(kw_only=True)
@@ -248,17 +266,19 @@ class DagGroup:
 
     Attributes:
         witness: A file share witness votes where the number of members is even.
-        rebalances: It moves databases back to their preferred server every hour.
+        rebalances: It moves databases back to their preferred server every hour. None: as its
+            version does.
         move_suppression: Seconds after a move in which the same database isn't moved again by
             command.
     """
 
-    name: str
     members: list[Server]
     witness: bool = True
-    pam: Server | None = None
-    rebalances: bool = True
+    rebalances: bool | None = None
     move_suppression: float = 0.0
+
+    name: str = field(default="", init=False)
+    pam: Server | None = field(default=None, init=False)
 
     def has_quorum(self) -> bool:
         """Whether the members that are up are a majority of the votes."""

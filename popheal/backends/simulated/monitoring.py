@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from attrs import define, field, frozen
 
 from popheal.backends.simulated.faults import POP_ASPECTS
-from popheal.backends.simulated.history import NATURE, MonitorChanged
+from popheal.backends.simulated.history import MonitorChanged
 from popheal.backends.simulated.model import BACK_END, FRONT_END, HEALTH_MANAGER, Server
 from popheal.backends.simulated.world import World
 from popheal.exchange.models import MonitorHealth
@@ -126,7 +127,7 @@ class Monitoring:
                     row.alert_value = "Degraded" if degraded else "Unhealthy"
                     row.last_transition = row.failing_since = began
                 self._rows[server.name, kind.name] = row
-            self.world.after(30 + 7 * number, lambda s=server: self._tick(s))  # type: ignore[misc]
+            self.world.after(30 + 7 * number, partial(self._tick, server))
 
     def health_manager_started(self, server: Server) -> None:
         """Forget everything: results are there again after a while."""
@@ -151,15 +152,9 @@ class Monitoring:
             aspect: ``ctp``, ``deep``...
             seen_by: ``monitors`` or ``probes``: some faults are seen by one of them only.
         """
-        fault = next(
-            (
-                f
-                for f in self.world.faults
-                if f.breaks(server, aspect) and f.seen_by in ("both", seen_by)
-            ),
-            None,
-        )
-        if fault is not None:
+        for fault in self.world.faults:
+            if not fault.breaks(server, aspect) or fault.seen_by not in ("both", seen_by):
+                continue
             if fault.server is not server and fault.names_back_end:
                 return f"[Error=ProxyFailed Proxy={fault.server.fqdn}:1995:SSL] {fault.error}"
             return fault.error
@@ -246,41 +241,33 @@ class Monitoring:
             return
         before, row.alert_value, row.last_transition = row.alert_value, value, now
         if kind.aspect in POP_ASPECTS:
-            self.world.record(
-                MonitorChanged(
-                    at=now,
-                    actor=NATURE,
-                    server=server.name,
-                    monitor=kind.name,
-                    before=before,
-                    after=value,
-                )
-            )
+            self.world.record(MonitorChanged, server, monitor=kind.name, before=before, after=value)
 
     # --- rows ------------------------------------------------------------------------------------
 
     def _applicable(self, server: Server) -> list[RowOverride]:
-        seconds = (self.world.now - self.world.started).total_seconds()
-        return [o for o in self.overrides if o.server is server and o.applies(seconds)]
+        now = self.world.elapsed
+        return [o for o in self.overrides if o.server is server and o.applies(now)]
 
     def _is_frozen(self, server: Server, monitor: str) -> bool:
         return any(o.frozen and o.monitor == monitor for o in self._applicable(server))
 
     def _rows_of(self, server: Server) -> list[MonitorHealth]:
         overrides = self._applicable(server)
+        known = {kind.name: kind for kind in MONITORS}
         rows = []
         for kind in (k for k in MONITORS if k.on(server)):
             own = [o for o in overrides if o.monitor == kind.name and not o.of_server]
             rows.append(self._row(server, kind, own[-1] if own else None))
-        known = {k.name for k in MONITORS}
-        extra = [o for o in overrides if o.of_server or o.monitor not in known]
-        return rows + [self._extra(server, override) for override in extra]
+        for one in (o for o in overrides if o.of_server or o.monitor not in known):
+            kind = known.get(one.monitor, MonitorKind(one.monitor, "POP.Protocol"))
+            rows.append(self._extra(server, kind, one))
+        return rows
 
     def _row(
         self, server: Server, kind: MonitorKind, override: RowOverride | None
     ) -> MonitorHealth:
-        row = self._rows[server.name, kind.name]
-        state = "NotApplicable"
+        row, state = self._rows[server.name, kind.name], "NotApplicable"
         if kind.component:
             state = "Online" if server.component_active(kind.component) else "Offline"
         value = row.alert_value if server.runs(HEALTH_MANAGER) else "Unavailable"
@@ -301,19 +288,18 @@ class Monitoring:
             stale=override is not None and override.stale,
         )
 
-    def _extra(self, server: Server, override: RowOverride) -> MonitorHealth:
-        kinds = [k for k in MONITORS if k.name == override.monitor]
-        executed = self.world.now - timedelta(seconds=20)
+    def _extra(self, server: Server, kind: MonitorKind, override: RowOverride) -> MonitorHealth:
+        started, executed = self.world.started, self.world.now - timedelta(seconds=20)
         if override.frozen:
-            executed = self.world.started - timedelta(hours=1)
+            executed = started - timedelta(hours=1)
         return MonitorHealth(
             server=override.of_server or self.world.spelled(server),
-            monitor=override.monitor,
-            health_set=override.health_set or (kinds[0].health_set if kinds else "POP.Protocol"),
-            target=kinds[0].target if kinds else "",
+            monitor=kind.name,
+            health_set=override.health_set or kind.health_set,
+            target=kind.target,
             alert_value=override.alert_value or "Healthy",
             state=override.state or "NotApplicable",
-            last_transition=server.told(self.world.started - timedelta(minutes=10)),
+            last_transition=server.told(started - timedelta(minutes=10)),
             last_execution=server.told(executed),
             stale=override.stale,
         )

@@ -17,19 +17,20 @@ from contextlib import contextmanager
 from datetime import datetime
 from threading import RLock
 
-from popheal.backends.simulated import curing, rows
+from attrs import frozen
+
+from popheal.backends.simulated import faults, rows
 from popheal.backends.simulated.availability import Availability
 from popheal.backends.simulated.call_faults import BrokenCalls
 from popheal.backends.simulated.faults import Fault
 from popheal.backends.simulated.history import (
     POPHEAL,
     ActivationDisabledSet,
-    Called,
     ComponentStateSet,
     History,
     ProtocolLoggingSet,
 )
-from popheal.backends.simulated.model import Server
+from popheal.backends.simulated.model import Database, Server
 from popheal.backends.simulated.monitoring import Monitoring
 from popheal.backends.simulated.pop3_log import LogBook
 from popheal.backends.simulated.power import Power
@@ -37,26 +38,33 @@ from popheal.backends.simulated.probes import Probing
 from popheal.backends.simulated.recovery_actions import Recovering
 from popheal.backends.simulated.services import Services
 from popheal.backends.simulated.timeline import Timeline
-from popheal.backends.simulated.world import RunContext, World
-from popheal.errors import Unreachable
-from popheal.exchange.models import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    LogFile,
-    MailboxServer,
-    MonitorHealth,
-    PopSettings,
-    ProbeResult,
-    RecoveryAction,
-    ServerInfo,
-    ServiceStatus,
-)
+from popheal.backends.simulated.world import Pending, World
+from popheal.errors import CommandFailed, Unreachable
+from popheal.exchange import models
 from popheal.util.clock import Clock
 
 _numbers = itertools.count(1)
+
+
+@frozen
+class _Call:
+    """A command that is being carried out, and the server it is about."""
+
+    world: World
+    server: Server
+    command: str
+
+    def failed(self, cause: str) -> CommandFailed:
+        return self.world.failed(self.server, self.command, cause)
+
+    def unreachable(self, cause: str) -> Unreachable:
+        return Unreachable(server=self.server.fqdn, command=self.command, cause=cause)
+
+    def database(self, name: str) -> Database:
+        found = self.world.database(name)
+        if found is None:
+            raise self.failed(f"There is no database '{name}'.")
+        return found
 
 
 class Organisation:
@@ -92,15 +100,10 @@ class Organisation:
             self.monitoring.begin()
             self.availability.begin()
 
-    def add_fault(self, fault: Fault, *, after: float = 0.0) -> None:
-        """Have a fault come over its server, now or some seconds from now.
-
-        Args:
-            fault: The fault; it is active once it has begun.
-            after: Seconds from now.
-        """
+    def add_fault(self, fault: Fault) -> None:
+        """Have a fault come over its server, now or in its time; it is active from then on."""
         with self._lock:
-            curing.add(self.world, fault, after=after)
+            faults.add(self.world, fault)
 
     @property
     def history(self) -> History:
@@ -125,259 +128,195 @@ class Organisation:
 
     # --- looks -----------------------------------------------------------------------------------
 
-    def server_info(self, server: str) -> ServerInfo:
-        with self.present():
-            return rows.server_info(self._asked(server, "Get-ExchangeServer"))
+    def server_info(self, server: str) -> models.ServerInfo:
+        with self._asked(server, "Get-ExchangeServer") as call:
+            return rows.server_info(call.server)
 
-    def all_servers(self, server: str) -> Sequence[ServerInfo]:
-        with self.present() as world:
-            self._asked(server, "Get-ExchangeServer")
-            return [rows.server_info(s) for s in world.servers]
+    def all_servers(self, server: str) -> Sequence[models.ServerInfo]:
+        with self._asked(server, "Get-ExchangeServer"):
+            return [rows.server_info(one) for one in self.world.servers]
 
-    def mailbox_server(self, server: str) -> MailboxServer:
-        with self.present() as world:
-            found = self._asked(server, "Get-MailboxServer")
-            self._need_mailbox(found, "Get-MailboxServer")
-            return rows.mailbox_server(world, found)
+    def mailbox_server(self, server: str) -> models.MailboxServer:
+        with self._asked(server, "Get-MailboxServer", mailbox=True) as call:
+            return rows.mailbox_server(self.world, call.server)
 
-    def dag(self, server: str, name: str) -> Dag:
-        with self.present() as world:
-            found = self._asked(server, "Get-DatabaseAvailabilityGroup")
-            for dag in world.dags:
+    def dag(self, server: str, name: str) -> models.Dag:
+        with self._asked(server, "Get-DatabaseAvailabilityGroup") as call:
+            for dag in self.world.dags:
                 if dag.name.casefold() == name.casefold():
-                    return rows.dag(world, dag)
-            raise world.failed(
-                found, "Get-DatabaseAvailabilityGroup", f"The object '{name}' couldn't be found."
-            )
+                    return rows.dag(self.world, dag)
+            raise call.failed(f"The object '{name}' couldn't be found.")
 
-    def server_health(self, server: str) -> Sequence[MonitorHealth]:
-        with self.present():
-            return self.monitoring.rows(self._up(server, "Get-ServerHealth"))
+    def server_health(self, server: str) -> Sequence[models.MonitorHealth]:
+        with self._asked(server, "Get-ServerHealth", up=True) as call:
+            return self.monitoring.rows(call.server)
 
-    def invoke_probe(self, server: str, probe: str, actor: str = POPHEAL) -> ProbeResult:
-        with self.present():
-            found = self._up(server, "Invoke-MonitoringProbe")
-            running = self.probing.begin(found, probe, actor)
+    def invoke_probe(self, server: str, probe: str, actor: str = POPHEAL) -> models.ProbeResult:
+        with self._asked(server, "Invoke-MonitoringProbe", up=True) as call:
+            running = self.probing.begin(call.server, probe, actor)
         self._wait_until(running.due)
         with self.present():
             return self.probing.finish(running)
 
-    def database_copies(self, server: str, actor: str = POPHEAL) -> Sequence[DatabaseCopy]:
-        with self.present() as world:
-            command = "Get-MailboxDatabaseCopyStatus"
-            found = self._asked(server, command)
-            self._need_mailbox(found, command)
-            if not found.up and world.dag_of(found) is None:
-                raise world.failed(found, command, "The server could not be contacted.")
-            pairs = [
-                (database, copy)
-                for database in world.databases_on(found)
-                if (copy := database.copy_on(found)) is not None
-            ]
-            seen = [rows.copy(self.availability, database, copy) for database, copy in pairs]
-            world.record(rows.copies_seen(world, found, actor, pairs, seen, whole_server=True))
-            return seen
+    def database_copies(self, server: str, actor: str = POPHEAL) -> Sequence[models.DatabaseCopy]:
+        with self._asked(server, "Get-MailboxDatabaseCopyStatus", mailbox=True) as call:
+            asked, own = call.server, self.world.copies_on(call.server)
+            if not asked.up and self.world.dag_of(asked) is None:
+                raise call.failed("The server could not be contacted.")
+            return rows.look_at_copies(self.availability, asked, actor, own, whole_server=True)
 
-    def copies_of(self, server: str, database: str, actor: str = POPHEAL) -> Sequence[DatabaseCopy]:
-        with self.present() as world:
-            found = self._asked(server, "Get-MailboxDatabaseCopyStatus")
-            named = world.database(database)
-            if named is None:
-                raise world.failed(
-                    found, "Get-MailboxDatabaseCopyStatus", f"There is no database '{database}'."
-                )
-            pairs = [(named, copy) for copy in named.copies]
-            seen = [rows.copy(self.availability, named, copy) for copy in named.copies]
-            world.record(rows.copies_seen(world, found, actor, pairs, seen, whole_server=False))
-            return seen
+    def copies_of(
+        self, server: str, database: str, actor: str = POPHEAL
+    ) -> Sequence[models.DatabaseCopy]:
+        with self._asked(server, "Get-MailboxDatabaseCopyStatus") as call:
+            named = call.database(database)
+            its, asked = [(named, copy) for copy in named.copies], call.server
+            return rows.look_at_copies(self.availability, asked, actor, its, whole_server=False)
 
-    def databases(self, server: str) -> Sequence[Database]:
-        with self.present() as world:
-            found = self._asked(server, "Get-MailboxDatabase")
-            self._need_mailbox(found, "Get-MailboxDatabase")
-            return [rows.database(d) for d in world.databases_on(found)]
+    def databases(self, server: str) -> Sequence[models.Database]:
+        with self._asked(server, "Get-MailboxDatabase", mailbox=True) as call:
+            return [rows.database(one) for one, _ in self.world.copies_on(call.server)]
 
-    def component_states(self, server: str) -> Sequence[ComponentState]:
-        with self.present():
-            return rows.component_states(self._up(server, "Get-ServerComponentState"))
+    def component_states(self, server: str) -> Sequence[models.ComponentState]:
+        with self._asked(server, "Get-ServerComponentState", up=True) as call:
+            return rows.component_states(call.server)
 
-    def pop_settings(self, server: str) -> PopSettings:
-        with self.present() as world:
-            return rows.pop_settings(world, self._asked(server, "Get-PopSettings"))
+    def pop_settings(self, server: str) -> models.PopSettings:
+        with self._asked(server, "Get-PopSettings") as call:
+            return rows.pop_settings(self.world, call.server)
 
-    def services(self, server: str, names: Sequence[str]) -> Sequence[ServiceStatus]:
-        with self.present():
-            return self.services_.statuses(self._host(server, "Get-Service"), tuple(names))
+    def services(self, server: str, names: Sequence[str]) -> Sequence[models.ServiceStatus]:
+        with self._on_host(server, "Get-Service") as call:
+            return self.services_.statuses(call.server, tuple(names))
 
-    def host_status(self, server: str) -> HostStatus:
-        with self.present() as world:
-            return rows.host_status(world, self._host(server, "Win32_OperatingSystem"))
+    def host_status(self, server: str) -> models.HostStatus:
+        with self._on_host(server, "Win32_OperatingSystem") as call:
+            return rows.host_status(self.world, call.server)
 
     def pop_logs(
         self, server: str, location: str, since: datetime, until: datetime
-    ) -> Sequence[LogFile]:
-        with self.present() as world:
-            found = self._host(server, "Get-ChildItem")
-            if not rows.same_folder(location, found.log_location):
-                raise world.failed(found, "Get-ChildItem", f"Cannot find path '{location}'.")
-            return self.log_book.read(found, since, until)
+    ) -> Sequence[models.LogFile]:
+        with self._on_host(server, "Get-ChildItem") as call:
+            if not rows.same_folder(location, call.server.log_location):
+                raise call.failed(f"Cannot find path '{location}'.")
+            return self.log_book.read(call.server, since, until)
 
-    def recovery_actions(self, server: str, since: datetime) -> Sequence[RecoveryAction]:
-        with self.present():
-            return self.recovering.seen(self._host(server, "Get-WinEvent"), since)
+    def recovery_actions(self, server: str, since: datetime) -> Sequence[models.RecoveryAction]:
+        with self._on_host(server, "Get-WinEvent") as call:
+            return self.recovering.seen(call.server, since)
 
     # --- effects ---------------------------------------------------------------------------------
 
     def restart_service(self, server: str, service: str, actor: str = POPHEAL) -> None:
-        with self.present():
-            work = self.services_.restart(self._host(server, "Restart-Service"), service, actor)
-        self._finish(work)
+        with self._on_host(server, "Restart-Service") as call:
+            pending = self.services_.restart(call.server, service, actor)
+        self._finish(pending)
 
     def start_service(self, server: str, service: str, actor: str = POPHEAL) -> None:
-        with self.present():
-            work = self.services_.start(self._host(server, "Start-Service"), service, actor)
-        self._finish(work)
+        with self._on_host(server, "Start-Service") as call:
+            pending = self.services_.start(call.server, service, actor)
+        self._finish(pending)
 
     def stop_service(self, server: str, service: str, actor: str) -> None:
-        with self.present():
-            found = self._host(server, "Stop-Service")
-            self.services_.stop(found, service, actor, "it was stopped")
+        with self._on_host(server, "Stop-Service") as call:
+            self.services_.stop(call.server, service, actor, "it was stopped")
 
     def set_activation_disabled(self, server: str, disabled: bool, actor: str = POPHEAL) -> None:
-        with self.present() as world:
-            found = self._asked(server, "Set-MailboxServer")
-            self._need_mailbox(found, "Set-MailboxServer")
-            previous, set_by = found.activation_disabled, found.activation_set_by
+        with self._asked(server, "Set-MailboxServer", mailbox=True) as call:
+            found, world = call.server, self.world
             world.record(
-                ActivationDisabledSet(
-                    at=world.now,
-                    actor=actor,
-                    server=found.name,
-                    value=disabled,
-                    previous=previous,
-                    set_by=set_by,
-                    active_databases=world.active_replicated(found),
-                    probe_succeeded_since_boot=bool(found.succeeded),
-                    succeeded_since_boot=tuple(dict.fromkeys(found.succeeded)),
-                    situation=world.situation(found),
-                )
+                ActivationDisabledSet,
+                found,
+                actor,
+                value=disabled,
+                previous=found.activation_disabled,
+                set_by=found.activation_set_by,
+                active_databases=world.active_replicated(found),
+                probe_succeeded_since_boot=bool(found.succeeded),
+                succeeded_since_boot=tuple(dict.fromkeys(found.succeeded)),
+                situation=world.situation(found),
             )
-            found.activation_disabled = disabled
-            if disabled != previous:
-                found.activation_set_by = actor
+            if disabled != found.activation_disabled:
+                found.activation_disabled, found.activation_set_by = disabled, actor
             if disabled:
                 self.availability.drain(found, actor)
 
     def move_database(self, server: str, database: str, actor: str = POPHEAL) -> None:
-        with self.present() as world:
-            found = self._asked(server, "Move-ActiveMailboxDatabase")
-            named = world.database(database)
-            if named is None:
-                raise world.failed(
-                    found, "Move-ActiveMailboxDatabase", f"There is no database '{database}'."
-                )
-            self.availability.move(named, found, actor)
+        with self._asked(server, "Move-ActiveMailboxDatabase") as call:
+            self.availability.move(call.database(database), call.server, actor)
 
     def set_protocol_logging(self, server: str, enabled: bool, actor: str = POPHEAL) -> None:
-        with self.present() as world:
-            found = self._asked(server, "Set-PopSettings")
+        with self._asked(server, "Set-PopSettings") as call:
+            found = call.server
             previous, found.protocol_log_enabled = found.protocol_log_enabled, enabled
-            world.record(
-                ProtocolLoggingSet(
-                    at=world.now,
-                    actor=actor,
-                    server=found.name,
-                    value=enabled,
-                    previous=previous,
-                    in_effect=any(found.log_in_effect.values()),
-                )
-            )
+            logging = any(found.log_in_effect.values())
+            details = {"value": enabled, "previous": previous, "in_effect": logging}
+            self.world.record(ProtocolLoggingSet, found, actor, **details)
 
     def set_component(
         self, server: str, component: str, requester: str, state: str, actor: str
     ) -> None:
-        with self.present() as world:
-            found = self._asked(server, "Set-ServerComponentState")
-            found.components.setdefault(component, {})[requester] = state
-            world.record(
-                ComponentStateSet(
-                    at=world.now,
-                    actor=actor,
-                    server=found.name,
-                    component=component,
-                    requester=requester,
-                    state=state,
-                )
-            )
-            self.services_.component_changed(found)
+        with self._asked(server, "Set-ServerComponentState") as call:
+            call.server.components.setdefault(component, {})[requester] = state
+            details = {"component": component, "requester": requester, "state": state}
+            self.world.record(ComponentStateSet, call.server, actor, **details)
+            self.services_.component_changed(call.server)
 
     def reboot(self, server: str, booted_at: datetime | None, actor: str = POPHEAL) -> None:
-        with self.present():
-            self.power.reboot(self._host(server, "Restart-Computer"), booted_at, actor)
+        with self._on_host(server, "Restart-Computer") as call:
+            self.power.reboot(call.server, booted_at, actor)
 
     def crash(self, server: str, actor: str) -> None:
         """Take the server down without a word, as a power cut or a forced reboot does."""
-        with self.present():
-            self.power.crash(self._host(server, "crash"), actor)
+        with self._on_host(server, "crash") as call:
+            self.power.crash(call.server, actor)
 
     # --- who is asked ----------------------------------------------------------------------------
 
-    def note_call(self, server: str, method: str, actor: str = POPHEAL) -> None:
-        """Record that a method of a backend was called."""
+    @contextmanager
+    def _asked(
+        self, server: str, command: str, *, mailbox: bool = False, up: bool = False
+    ) -> Iterator[_Call]:
+        """Run a cmdlet about a server, which need not be up unless it has to be talked to.
+
+        Args:
+            server: The server.
+            command: The cmdlet.
+            mailbox: It is one about Mailbox servers.
+            up: It talks to the server.
+        """
         with self.present() as world:
-            found = world.find(server)
-            world.record(
-                Called(
-                    at=world.now,
-                    actor=actor,
-                    server=server if found is None else found.name,
-                    method=method,
+            call = _Call(world, world.named(server), command)
+            # Any server may answer for the organisation, and the one under repair only for itself.
+            if not any(one.up for one in world.servers):
+                raise call.unreachable("no Exchange endpoint answers")
+            if up and not call.server.up:
+                raise call.failed(
+                    f"The server {call.server.fqdn} could not be contacted: the RPC server is "
+                    "unavailable."
                 )
-            )
+            if mailbox and not call.server.mailbox_role:
+                raise call.failed(f"{call.server.name} isn't a Mailbox server.")
+            yield call
 
-    def _asked(self, server: str, command: str) -> Server:
-        """Find the server a cmdlet is about, which need not be up."""
-        found = self.world.named(server)
-        self._endpoint(found, command)
-        return found
-
-    def _up(self, server: str, command: str) -> Server:
-        """Find the server a cmdlet is about that it has to talk to."""
-        found = self._asked(server, command)
-        if not found.up:
-            cause = (
-                f"The server {found.fqdn} could not be contacted: the RPC server is unavailable."
-            )
-            raise self.world.failed(found, command, cause)
-        return found
-
-    def _host(self, server: str, command: str) -> Server:
-        """Find the server whose own endpoint is talked to."""
-        found = self.world.named(server)
-        if not found.up:
-            raise Unreachable(server=found.fqdn, command=command, cause="no answer from port 5985")
-        return found
-
-    def _endpoint(self, about: Server, command: str) -> None:
-        # Any server may answer for the organisation, and the one under repair only for itself.
-        if not any(s.up for s in self.world.servers):
-            raise Unreachable(
-                server=about.fqdn, command=command, cause="no Exchange endpoint answers"
-            )
-
-    def _need_mailbox(self, server: Server, command: str) -> None:
-        if not server.mailbox_role:
-            raise self.world.failed(server, command, f"{server.name} isn't a Mailbox server.")
+    @contextmanager
+    def _on_host(self, server: str, command: str) -> Iterator[_Call]:
+        """Run something on the server's own endpoint."""
+        with self.present() as world:
+            call = _Call(world, world.named(server), command)
+            if not call.server.up:
+                raise call.unreachable("no answer from port 5985")
+            yield call
 
     # --- waiting ---------------------------------------------------------------------------------
 
-    def _finish(self, work: RunContext | None) -> None:
-        if work is None or self._on_the_timeline():
+    def _finish(self, pending: Pending | None) -> None:
+        if pending is None or self._on_the_timeline():
             # What the timeline does, nobody waits for.
             return
-        self._wait_until(work.due)
+        self._wait_until(pending.due)
         with self.present():
-            work.check()
+            pending.check()
 
     def _on_the_timeline(self) -> bool:
         with self._lock:

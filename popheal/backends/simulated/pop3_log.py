@@ -102,30 +102,18 @@ class LogBook:
         back_end = self.world.back_end_of(server)
         begun = server.told(started) + timedelta(seconds=0.4)
         others = [s for s in self.world.servers if s.mailbox_role] or [back_end]
-        user_line = self._session(
-            server, begun, "192.0.2.23:50122", "anna", others[-1].fqdn, error=""
+        proxy = back_end.fqdn if proxied else ""
+        sessions = (
+            (0.0, "192.0.2.23:50122", "anna", others[-1].fqdn, ""),
+            (0.2, "127.0.0.1:22219", HEALTH_MAILBOX, proxy, error),
+            (0.3, "192.0.2.41:61077", "ben", others[0].fqdn, ""),
         )
-        probe = self._session(
-            server,
-            begun + timedelta(seconds=0.2),
-            "127.0.0.1:22219",
-            HEALTH_MAILBOX,
-            back_end.fqdn if proxied else "",
-            error=error,
-        )
-        later = self._session(
-            server,
-            begun + timedelta(seconds=0.3),
-            "192.0.2.41:61077",
-            "ben",
-            others[0].fqdn,
-            error="",
-        )
-        lines = sorted([*user_line, *probe, *later], key=lambda pair: pair[0])
-        self._write(server, "POP3", lines)
+        lines: list[tuple[datetime, str]] = []
+        for after, *session in sessions:
+            lines += self._session(server, begun + timedelta(seconds=after), *session)
+        self._write(server, "POP3", sorted(lines, key=lambda pair: pair[0]))
         if server.mailbox_role:
-            sent = self._back_end_session(server, begun)
-            self._write(server, "POP3BE", sent)
+            self._write(server, "POP3BE", self._back_end_session(server, begun))
 
     def read(self, server: Server, since: datetime, until: datetime) -> Sequence[LogFile]:
         """Return the files that may hold lines of that span (by the server's clock)."""
@@ -149,7 +137,7 @@ class LogBook:
             folder[name].lines.append((stamp, line))
 
     def _session(
-        self, server: Server, begun: datetime, client: str, user: str, proxy: str, *, error: str
+        self, server: Server, begun: datetime, client: str, user: str, proxy: str, error: str
     ) -> list[tuple[datetime, str]]:
         self._sessions += 1
         session = f"{self._sessions:016X}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from attrs import define
 
-from popheal.backends.simulated import curing
+from popheal.backends.simulated import faults
 from popheal.backends.simulated.availability import Availability
 from popheal.backends.simulated.history import (
     Booted,
@@ -47,27 +47,26 @@ class Power:
         """
         refusal = self._refusal(server, booted_at)
         self.world.record(
-            RebootCommanded(
-                at=self.world.now,
-                actor=actor,
-                server=server.name,
-                accepted=not refusal,
-                refusal=refusal,
-                boot_time=server.boot_time,
-                active_databases=self.world.active_replicated(server),
-                unreplicated_databases=self.world.active_unreplicated(server),
-                drained=server.activation_disabled,
-                drained_by=server.activation_set_by if server.activation_disabled else "",
-                situation=self.world.situation(server),
-            )
+            RebootCommanded,
+            server,
+            actor,
+            accepted=not refusal,
+            refusal=refusal,
+            boot_time=server.boot_time,
+            active_databases=self.world.active_replicated(server),
+            unreplicated_databases=self.world.active_unreplicated(server),
+            drained=server.activation_disabled,
+            drained_by=server.activation_set_by if server.activation_disabled else "",
+            situation=self.world.situation(server),
         )
         if refusal:
             raise self.world.failed(server, "Restart-Computer", refusal)
         # As the real command does, which a crash may have somebody send a second time.
         server.restart_marked = server.restart_marked or booted_at is not None
-        if server.manners.goes_down:
+        if server.reboot != "never_goes_down":
             server.going_down, server.down_by = True, actor
-            self._go_down_after(server, SHUTDOWN, actor, server.manners.times)
+            times = 2 if server.reboot == "boots_twice" else 1
+            self._go_down_after(server, SHUTDOWN, actor, times)
 
     def crash(self, server: Server, actor: str) -> None:
         """Take a running server down at once, without a command."""
@@ -94,21 +93,16 @@ class Power:
 
     def _go_down(self, server: Server, actor: str, times: int) -> None:
         self.world.record(
-            WentDown(
-                at=self.world.now,
-                actor=actor,
-                server=server.name,
-                active_databases=self.world.active_replicated(server),
-            )
+            WentDown, server, actor, active_databases=self.world.active_replicated(server)
         )
         server.up, server.going_down, server.down_by = False, False, actor
         server.restart_marked = False
         server.boots += 1
         self.services.power_lost(server)
         self.availability.server_went_down(server)
-        if server.manners.comes_back:
+        if server.reboot != "never_comes_back":
             slow = 2.0 if server.reboot_pending else 1.0
-            away = max(30.0, server.manners.seconds * slow - SHUTDOWN)
+            away = max(30.0, server.reboot_seconds * slow - SHUTDOWN)
             lead = min(KERNEL_LEAD, away / 2)
             self.world.while_up(server, away, lambda: self._come_up(server, actor, times, lead))
 
@@ -118,10 +112,8 @@ class Power:
         server.boot_time = self.world.now - timedelta(seconds=lead)
         server.ready_at = self.world.now + timedelta(seconds=READY)
         server.succeeded.clear()
-        self.world.record(
-            Booted(at=self.world.now, actor=actor, server=server.name, boot_time=server.boot_time)
-        )
-        curing.booted(self.world, server)
+        self.world.record(Booted, server, actor, boot_time=server.boot_time)
+        faults.booted(self.world, server)
         self.services.booted(server)
         self.world.while_up(server, READY, lambda: self.availability.server_is_ready(server))
         if times > 1:

@@ -24,32 +24,21 @@ def _dag(members: int, version: str) -> Content:
     }
 
 
-def _split() -> Content:
-    """2013 with separate Client Access servers in front of a DAG of two Mailbox servers."""
-    servers: dict[str, object] = {
-        "CAS1": {"roles": ["client_access"]},
-        "CAS2": {"roles": ["client_access"]},
-        "MBX1": {"roles": ["mailbox"]},
-        "MBX2": {"roles": ["mailbox"]},
-    }
-    return {
-        "version": "2013",
-        "servers": servers,
-        "dags": {"DAG1": {"members": ["MBX1", "MBX2"]}},
-        "databases": {
-            "DB01": {"copies": ["MBX1", "MBX2"]},
-            "DB02": {"copies": ["MBX2", "MBX1"]},
-        },
-    }
-
-
-def _stand_alone() -> Content:
-    return {
-        "version": "2019",
-        "servers": {"MBX1": {"roles": _ANY}},
-        "databases": {"DB01": {"copies": ["MBX1"]}},
-    }
-
+#: 2013 with separate Client Access servers in front of a DAG of two Mailbox servers.
+_SPLIT: Content = {
+    "version": "2013",
+    "servers": {
+        **{name: {"roles": ["client_access"]} for name in ("CAS1", "CAS2")},
+        **{name: {"roles": ["mailbox"]} for name in ("MBX1", "MBX2")},
+    },
+    "dags": {"DAG1": {"members": ["MBX1", "MBX2"]}},
+    "databases": {"DB01": {"copies": ["MBX1", "MBX2"]}, "DB02": {"copies": ["MBX2", "MBX1"]}},
+}
+_STAND_ALONE: Content = {
+    "version": "2019",
+    "servers": {"MBX1": {"roles": _ANY}},
+    "databases": {"DB01": {"copies": ["MBX1"]}},
+}
 
 PRESETS: dict[str, Content] = {
     "dag2": _dag(2, "2019"),
@@ -57,6 +46,6 @@ PRESETS: dict[str, Content] = {
     "dag4": _dag(4, "2016"),
     "dag5": _dag(5, "2019"),
     "multirole2013": _dag(2, "2013"),
-    "split2013": _split(),
-    "standalone": _stand_alone(),
+    "split2013": _SPLIT,
+    "standalone": _STAND_ALONE,
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Annotated
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from popheal.backends.simulated.history import ProbeRun
 from popheal.backends.simulated.model import FRONT_END, HEALTH_MANAGER, Server
@@ -13,6 +15,7 @@ from popheal.backends.simulated.pop3_log import LogBook
 from popheal.backends.simulated.world import World
 from popheal.errors import OutcomeUnknown
 from popheal.exchange.models import ProbeResult
+from popheal.util.schema import one_of
 
 COMMAND = "Invoke-MonitoringProbe"
 SUCCEEDED = "Succeeded"
@@ -29,35 +32,35 @@ PROBES = {
 }
 
 
-@frozen
-class Scripted:
-    """A result a probe gives whatever the truth is.
-
-    Attributes:
-        result: One of RESULT_TYPES, or ``truth`` for what it would give by itself, or
-            ``refused`` where the cmdlet fails because this probe can't be run by hand.
-        error: Its error text.
-    """
-
-    result: str
-    error: str = ""
+_SHORT = {name.split("\\")[1]: name for name in PROBES}
+_Probe = Annotated[str, one_of(*PROBES, *_SHORT, read=lambda name: _SHORT.get(name, name))]
+_Word = Annotated[str, one_of(*RESULT_TYPES, "truth", "refused")]
 
 
 @define(kw_only=True)
 class ProbeScript:
-    """The results of one probe on one server: first a list, then the last one for ever."""
+    """The results of one probe on one server: first some, then the last one for ever.
+
+    A result is a word of the product, ``truth`` for what it would give by itself, or ``refused``
+    where the cmdlet fails because this probe can't be run by hand.
+
+    Attributes:
+        probe: A key of PROBES; in a scenario its health set may be left out.
+        error: The error text of the results that have one.
+    """
 
     server: Server
-    probe: str
-    results: list[Scripted]
-    then: Scripted = field(factory=lambda: Scripted("truth"))
+    probe: _Probe
+    results: tuple[_Word, ...] = ()
+    then: _Word = "truth"
+    error: str = "The probe failed by script."
     _used: int = field(default=0, init=False)
 
-    def next(self) -> Scripted:
-        if self._used < len(self.results):
-            self._used += 1
-            return self.results[self._used - 1]
-        return self.then
+    def next(self) -> tuple[str, str]:
+        """The next result, with its error text."""
+        self._used += 1
+        word = self.results[self._used - 1] if self._used <= len(self.results) else self.then
+        return word, "" if word in (SUCCEEDED, "truth") else self.error
 
 
 @define
@@ -68,7 +71,8 @@ class Running:
     probe: str
     aspect: str
     actor: str
-    scripted: Scripted
+    result: str
+    error: str
     started: datetime
     due: datetime
     boots: int
@@ -85,30 +89,22 @@ class Probing:
 
     def begin(self, server: Server, probe: str, actor: str) -> Running:
         """Start a probe; it has to be finished when it is due."""
+        failed = partial(self.world.failed, server, COMMAND)
         name = "\\".join(probe.split("\\")[:2])
-        known = PROBES.get(name)
-        if known is None:
-            raise self.world.failed(server, COMMAND, f"The monitoring item {probe} wasn't found.")
-        aspect, role = known
-        if not (server.mailbox_role if role == "mailbox" else server.client_access_role):
-            raise self.world.failed(
-                server, COMMAND, f"The monitoring item {probe} isn't defined on this server."
-            )
-        scripted = self._scripted(server, name)
-        if scripted.result == "refused":
-            raise self.world.failed(
-                server,
-                COMMAND,
-                f"The probe {probe} can't be run manually. {scripted.error}".strip(),
-            )
+        if name not in PROBES:
+            raise failed(f"The monitoring item {probe} wasn't found.")
+        aspect, role = PROBES[name]
+        if role not in server.roles:
+            raise failed(f"The monitoring item {probe} isn't defined on this server.")
+        result, error = self._scripted(server, name)
+        if result == "refused":
+            raise failed(f"The probe {probe} can't be run manually. {error}".strip())
         if not server.runs(HEALTH_MANAGER):
-            raise self.world.failed(
-                server, COMMAND, "The Microsoft Exchange Health Manager service isn't running."
-            )
-        takes = DURATION_TIMEOUT if scripted.result == "Timeout" else DURATION
+            raise failed("The Microsoft Exchange Health Manager service isn't running.")
+        takes = DURATION_TIMEOUT if result == "Timeout" else DURATION
         now = self.world.now
         due = now + timedelta(seconds=takes)
-        return Running(server, name, aspect, actor, scripted, now, due, server.boots)
+        return Running(server, name, aspect, actor, result, error, now, due, server.boots)
 
     def finish(self, running: Running) -> ProbeResult:
         """Say what came of a probe."""
@@ -120,7 +116,7 @@ class Probing:
                 cause="the connection was lost while the probe was running",
             )
         truth = self.monitoring.broken(server, running.aspect, "probes")
-        result, error = running.scripted.result, running.scripted.error
+        result, error = running.result, running.error
         if result == "truth":
             result, error = ("Failed", truth) if truth else (SUCCEEDED, "")
         logging = server.runs(FRONT_END) and server.log_in_effect.get(FRONT_END, False)
@@ -131,16 +127,14 @@ class Probing:
         if result == SUCCEEDED:
             server.succeeded.append(probe)
         self.world.record(
-            ProbeRun(
-                at=self.world.now,
-                actor=running.actor,
-                server=server.name,
-                probe=probe,
-                result=result,
-                error=error,
-                started=running.started,
-                boot_time=server.boot_time,
-            )
+            ProbeRun,
+            server,
+            running.actor,
+            probe=probe,
+            result=result,
+            error=error,
+            started=running.started,
+            boot_time=server.boot_time,
         )
         return ProbeResult(
             probe=probe,
@@ -150,8 +144,8 @@ class Probing:
             finished=server.told(self.world.now),
         )
 
-    def _scripted(self, server: Server, probe: str) -> Scripted:
+    def _scripted(self, server: Server, probe: str) -> tuple[str, str]:
         for script in self.scripts:
             if script.server is server and script.probe == probe:
                 return script.next()
-        return Scripted("truth")
+        return "truth", ""

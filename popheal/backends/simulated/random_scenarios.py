@@ -124,39 +124,29 @@ class _Drawing:
 
     def _server(self, roles: list[str]) -> Content:
         server: Content = {"roles": roles}
-        if self.likely(0.2):
-            server["clock_skew"] = self.chance.choice((90, -400, 7200))
-        if self.likely(0.25):
-            server["reboot"] = self.chance.choice(
-                ("boots_twice", "never_comes_back", "never_goes_down")
-            )
-        if self.likely(0.2):
-            server["reboot_seconds"] = self.chance.choice((60, 900, 2600))
-        if self.likely(0.1):
-            server["pop_start"] = self.chance.choice(("Manual", "Disabled"))
-        if self.likely(0.1):
-            server["protocol_logging"] = True
-        if self.likely(0.05):
-            server["setup_running"] = True
+        self._maybe(server, 0.2, "clock_skew", 90, -400, 7200)
+        self._maybe(server, 0.25, "reboot", "boots_twice", "never_comes_back", "never_goes_down")
+        self._maybe(server, 0.2, "reboot_seconds", 60, 900, 2600)
+        self._maybe(server, 0.1, "pop_start", "Manual", "Disabled")
+        self._maybe(server, 0.1, "protocol_logging", True)
+        self._maybe(server, 0.05, "setup_running", True)
         if self.likely(0.1):
             on_restart = self.chance.choice(("stops_again", "hangs", "fails"))
             service = "MSExchangePOP3BE" if "mailbox" in roles else "MSExchangePop3"
             server["services"] = {service: {"on_restart": on_restart}}
-        if self.likely(0.05):
-            server["components"] = {"PopProxy": {"HealthAPI": "Inactive"}}
+        self._maybe(server, 0.05, "components", {"PopProxy": {"HealthAPI": "Inactive"}})
         if "mailbox" in roles:
-            self._activation(server)
+            self._maybe(server, 0.1, "auto_activation_policy", "IntrasiteOnly", "Blocked")
+            if self.likely(0.1):
+                server["maximum_active_databases"] = self.chance.randint(1, 3)
+            self._maybe(server, 0.05, "activation_disabled", True)
+            self._maybe(server, 0.05, "down", True)
         return server
 
-    def _activation(self, server: Content) -> None:
-        if self.likely(0.1):
-            server["auto_activation_policy"] = self.chance.choice(("IntrasiteOnly", "Blocked"))
-        if self.likely(0.1):
-            server["maximum_active_databases"] = self.chance.randint(1, 3)
-        if self.likely(0.05):
-            server["activation_disabled"] = True
-        if self.likely(0.05):
-            server["down"] = True
+    def _maybe(self, table: Content, share: float, key: str, *values: object) -> None:
+        """Give the table that key, with that probability and one of the values."""
+        if self.likely(share):
+            table[key] = self.chance.choice(values) if len(values) > 1 else values[0]
 
     def _databases(self, mailbox: list[str]) -> dict[str, Content]:
         databases: dict[str, Content] = {}
@@ -194,8 +184,7 @@ class _Drawing:
                 database.pop("on", None)
             return {}
         dag: Content = {"members": mailbox}
-        if self.likely(0.1):
-            dag["move_suppression"] = 600
+        self._maybe(dag, 0.1, "move_suppression", 600)
         return {"DAG1": dag}
 
     # --- what is wrong ---------------------------------------------------------------------------

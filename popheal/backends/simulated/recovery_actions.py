@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from popheal.backends.simulated.history import (
     MANAGED_AVAILABILITY,
@@ -16,10 +16,48 @@ from popheal.backends.simulated.history import (
 from popheal.backends.simulated.model import Server
 from popheal.backends.simulated.world import World
 from popheal.exchange.models import RecoveryAction
+from popheal.util.schema import unfit
 
 REBOOT, RESTART = "ForceReboot", "RestartService"
 #: Seconds in which an action should be over, where nothing else is said.
 EXPECTED = 300.0
+
+
+@frozen(kw_only=True)
+class Recovery:
+    """What is noted of a recovery action.
+
+    Attributes:
+        action: Its id.
+        resource: What it is done to; the server if empty.
+        requester: The responder; one named after the other two if empty.
+        begins: Seconds from the start at which it begins; 0 if it was going on before.
+        there_for: Seconds for which it had been going on then.
+        expected: Seconds after its own start at which it should be over.
+        ends: And at which it is, with ``result``; None for never.
+        throttled: It is refused, and never begins.
+    """
+
+    server: Server
+    action: str
+    resource: str = ""
+    requester: str = ""
+    begins: float = 0.0
+    there_for: float | None = None
+    expected: float = EXPECTED
+    ends: float | None = None
+    result: str = "Succeeded"
+    throttled: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.begins and self.there_for:
+            raise unfit(self, "there_for", "and 'begins' don't fit", "Give at most one of them.")
+        if self.throttled and self.ends is not None:
+            right = "Leave it out if it is throttled."
+            raise unfit(self, "ends", "is the end of what never begins", right)
+        if not self.result:
+            right = 'Give one, like "Failed"; it counts if there is an end.'
+            raise unfit(self, "result", "is empty", right)
 
 
 @define(kw_only=True)
@@ -56,43 +94,27 @@ class Recovering:
     def __attrs_post_init__(self) -> None:
         self.world.history.listen(self._hear)
 
-    def begin(
-        self,
-        server: Server,
-        action: str,
-        resource: str = "",
-        requester: str = "",
-        *,
-        expected: float = EXPECTED,
-        ago: float = 0.0,
-        throttled: bool = False,
-        scripted: bool = False,
-    ) -> Deed:
+    def begin(self, what: Recovery, *, ago: float = 0.0, scripted: bool = False) -> Deed:
         """Note that an action begins.
 
         Args:
-            server: Where it is noted.
-            action: Its id.
-            resource: What it is done to; the server if empty.
-            requester: The responder; one named after the other two if empty.
-            expected: Seconds after which it should be over.
+            what: The action. When it begins and ends is the caller's to see to.
             ago: Seconds since when it has been going on.
-            throttled: It is refused instead.
             scripted: Its end is the caller's to note.
         """
-        started = self.world.now - timedelta(seconds=ago)
+        server, started = what.server, self.world.now - timedelta(seconds=ago)
         told = server.told(started)
-        resource = resource or server.name
+        resource = what.resource or server.name
         deed = Deed(
             server=server,
-            action=action,
+            action=what.action,
             resource=resource,
-            requester=requester or f"{resource}{action}",
+            requester=what.requester or f"{resource}{what.action}",
             # As the product makes them: by a clock of twelve hours, and a running number.
             instance=f"{told:%y%m%d.%I%M%S}.{told.microsecond // 10:05d}.{len(self.deeds) + 1:03d}",
             started=started,
-            expected=started + timedelta(seconds=expected),
-            throttled=throttled,
+            expected=started + timedelta(seconds=what.expected),
+            throttled=what.throttled,
             scripted=scripted,
         )
         self.deeds.append(deed)

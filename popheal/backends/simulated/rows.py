@@ -12,24 +12,15 @@ from popheal.backends.simulated.model import (
     VERSIONS,
     Copy,
     DagGroup,
+    Database,
     Server,
 )
-from popheal.backends.simulated.model import Database as DatabaseModel
 from popheal.backends.simulated.world import World
-from popheal.exchange.models import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    MailboxServer,
-    PopSettings,
-    ServerInfo,
-)
+from popheal.exchange import models
 
 
-def server_info(server: Server) -> ServerInfo:
-    return ServerInfo(
+def server_info(server: Server) -> models.ServerInfo:
+    return models.ServerInfo(
         fqdn=server.fqdn,
         name=server.name,
         site=server.site,
@@ -39,9 +30,9 @@ def server_info(server: Server) -> ServerInfo:
     )
 
 
-def mailbox_server(world: World, server: Server) -> MailboxServer:
+def mailbox_server(world: World, server: Server) -> models.MailboxServer:
     dag = world.dag_of(server)
-    return MailboxServer(
+    return models.MailboxServer(
         server=world.spelled(server),
         dag=None if dag is None else dag.name,
         activation_disabled=server.activation_disabled,
@@ -50,8 +41,8 @@ def mailbox_server(world: World, server: Server) -> MailboxServer:
     )
 
 
-def dag(world: World, group: DagGroup) -> Dag:
-    return Dag(
+def dag(world: World, group: DagGroup) -> models.Dag:
+    return models.Dag(
         name=group.name,
         members=tuple(world.spelled(m) for m in group.members),
         operational=tuple(world.spelled(m) for m in group.members if m.runs("ClusSvc")),
@@ -59,15 +50,15 @@ def dag(world: World, group: DagGroup) -> Dag:
     )
 
 
-def database(model: DatabaseModel) -> Database:
-    return Database(name=model.name, replicated=model.replicated, recovery=model.recovery)
+def database(model: Database) -> models.Database:
+    return models.Database(name=model.name, replicated=model.replicated, recovery=model.recovery)
 
 
-def copy(availability: Availability, model: DatabaseModel, one: Copy) -> DatabaseCopy:
+def copy(availability: Availability, model: Database, one: Copy) -> models.DatabaseCopy:
     status = availability.status(model, one)
     hidden = status == "ServiceDown"
     active = availability.flagged_active(model, one.server)
-    return DatabaseCopy(
+    return models.DatabaseCopy(
         database=model.name,
         server=availability.world.spelled(one.server),
         status=status,
@@ -82,20 +73,20 @@ def copy(availability: Availability, model: DatabaseModel, one: Copy) -> Databas
     )
 
 
-def copies_seen(
-    world: World,
+def look_at_copies(
+    availability: Availability,
     server: Server,
     actor: str,
-    pairs: Sequence[tuple[DatabaseModel, Copy]],
-    rows: Sequence[DatabaseCopy],
+    pairs: Sequence[tuple[Database, Copy]],
     *,
     whole_server: bool,
-) -> CopiesLookedAt:
-    """Record an answer about copies beside the truth."""
-    return CopiesLookedAt(
-        at=world.now,
-        actor=actor,
-        server=server.name,
+) -> list[models.DatabaseCopy]:
+    """Answer what was asked about copies, and write it down beside the truth."""
+    rows = [copy(availability, model, one) for model, one in pairs]
+    availability.world.record(
+        CopiesLookedAt,
+        server,
+        actor,
         rows=tuple(
             CopySeen(
                 database=row.database,
@@ -105,14 +96,15 @@ def copies_seen(
             )
             for row, (model, one) in zip(rows, pairs, strict=True)
         ),
-        active_databases=world.active_replicated(server),
+        active_databases=availability.world.active_replicated(server),
         whole_server=whole_server,
     )
+    return rows
 
 
-def component_states(server: Server) -> list[ComponentState]:
+def component_states(server: Server) -> list[models.ComponentState]:
     return [
-        ComponentState(
+        models.ComponentState(
             component=name,
             state="Active" if server.component_active(name) else "Inactive",
             requesters=tuple(server.components.get(name, {}).items()),
@@ -121,16 +113,16 @@ def component_states(server: Server) -> list[ComponentState]:
     ]
 
 
-def pop_settings(world: World, server: Server) -> PopSettings:
-    return PopSettings(
+def pop_settings(world: World, server: Server) -> models.PopSettings:
+    return models.PopSettings(
         server=world.spelled(server),
         protocol_log_enabled=server.protocol_log_enabled,
         log_location=server.log_location,
     )
 
 
-def host_status(world: World, server: Server) -> HostStatus:
-    return HostStatus(
+def host_status(world: World, server: Server) -> models.HostStatus:
+    return models.HostStatus(
         server=world.spelled(server),
         boot_time=server.told(server.boot_time),
         local_time=server.told(world.now),

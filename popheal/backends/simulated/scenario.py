@@ -27,35 +27,41 @@ Unknown keys are errors, so that a misspelt one can't go unnoticed.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
-from pathlib import Path
+from pathlib import Path as FilePath
+from typing import Annotated, Any
 
 from attrs import frozen
 
 from popheal.backends.simulated.backend import SimulatedBackend
 from popheal.backends.simulated.build import build
+from popheal.backends.simulated.model import Server
 from popheal.backends.simulated.organisation import Organisation
-from popheal.backends.simulated.tables import Table
-from popheal.errors import ConfigurationError, UnknownName
+from popheal.errors import UnknownName
 from popheal.util.clock import Clock, VirtualClock
+from popheal.util.schema import Key, Schema, one_of
+from popheal.util.toml import TomlFile
 
 #: The scenario ``popheal rehearse`` plays if none is named.
 DEFAULT_SCENARIO = "mailbox-healed-by-reboot"
-DEBT_KINDS = ("activation_disabled", "protocol_logging", "monitor_repairing")
-DEBT_STATUSES = ("paid", "handed_over")
-VERDICTS = (
-    "nothing_wrong",
-    "transient",
-    "recovered",
-    "escalated",
-    "held",
-    "unknown",
-    "cancelled",
-)
-PROCEDURES = ("mailbox", "client_access", "proxy", "command_time")
+
+
+@frozen(kw_only=True)
+class ExpectedDebt:
+    """A debt at the end: of which kind, on which server, and whether it is paid."""
+
+    kind: Annotated[str, one_of("activation_disabled", "protocol_logging", "monitor_repairing")]
+    server: str
+    status: Annotated[str, one_of("paid", "handed_over")]
+
+
+_Verdict = Annotated[
+    str,
+    one_of("nothing_wrong", "transient", "recovered", "escalated", "held", "unknown", "cancelled"),
+]
+_Procedure = Annotated[str, one_of("mailbox", "client_access", "proxy", "command_time")]
 
 
 @frozen(kw_only=True)
@@ -67,14 +73,30 @@ class Expected:
         procedures: Those carried out, in order; None where that doesn't matter.
         path: States that one of the runs passes in this order, maybe with others between them.
         not_in_path: States that no run must pass.
-        debts: (kind, server, status) of each debt at the end.
+        debts: Each debt at the end; None where that doesn't matter.
     """
 
-    verdict: str = ""
-    procedures: tuple[str, ...] | None = None
+    verdict: _Verdict = ""
+    procedures: tuple[_Procedure, ...] | None = None
     path: tuple[str, ...] = ()
     not_in_path: tuple[str, ...] = ()
-    debts: tuple[tuple[str, str, str], ...] | None = None
+    debts: tuple[ExpectedDebt, ...] | None = None
+
+
+@frozen(kw_only=True)
+class _Alert:
+    server: Server
+    health_set: str
+    monitor: str | None = None
+    text: str = ""
+
+
+_TABLES: Schema = {
+    "title": Key(required=True),
+    "description": Key(unsaid=""),
+    "alert": Key(kind=_Alert, required=True, example='{ server = "MBX1", health_set = "POP" }'),
+    "expect": Key(kind=Expected, unsaid=Expected()),
+}
 
 
 @frozen(kw_only=True)
@@ -113,7 +135,7 @@ def scenario_names() -> tuple[str, ...]:
     return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
 
 
-def load_scenario(name_or_path: str | Path, clock: Clock | None = None) -> Scenario:
+def load_scenario(name_or_path: str | FilePath, clock: Clock | None = None) -> Scenario:
     """Read a scenario and build its organisation.
 
     Args:
@@ -124,26 +146,13 @@ def load_scenario(name_or_path: str | Path, clock: Clock | None = None) -> Scena
         UnknownName: There is no such scenario, and no such file.
         ConfigurationError: The file can't be read, isn't TOML, or says something impossible.
     """
-    text_given = str(name_or_path)
-    known = scenario_names()
-    if text_given in known:
-        entry = resources.files(__package__) / "scenarios" / f"{text_given}.toml"
-        source, name = f"{text_given}.toml", text_given
-        text = entry.read_text(encoding="utf-8")
-    else:
-        path = Path(name_or_path)
-        if not path.is_file():
-            raise UnknownName(kind="scenario", name=text_given, known=known)
-        source, name = str(path), path.stem
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(source=source, problem=f"can't be read: {error}") from error
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(source=source, problem=f"isn't TOML: {error}") from error
-    return build_scenario(content, name=name, source=source, clock=clock)
+    name, path, known = str(name_or_path), FilePath(name_or_path), scenario_names()
+    if name in known:
+        with resources.as_file(resources.files(__package__) / "scenarios" / f"{name}.toml") as own:
+            return _scenario(TomlFile.read(own), name, clock)
+    if not path.is_file():
+        raise UnknownName(kind="scenario", name=name, known=known)
+    return _scenario(TomlFile.read(path), path.stem, clock)
 
 
 def build_scenario(
@@ -164,59 +173,25 @@ def build_scenario(
     Raises:
         ConfigurationError: The tables say something unknown or impossible.
     """
-    root = Table(source, "", content)
-    title = root.text("title")
-    description = root.text("description", "")
+    return _scenario(TomlFile(name=source, content=content), name, clock)
+
+
+def _scenario(file: TomlFile, name: str, clock: Clock | None) -> Scenario:
     clock = VirtualClock() if clock is None else clock
     observed_at = clock.now()
-    organisation = build(root, clock, name)
-    alert = root.table("alert")
-    server = _alert_server(alert, organisation)
-    scenario = Scenario(
+    organisation = Organisation(clock, name=name)
+    read: dict[str, Any] = build(organisation, file, _TABLES)
+    alert: _Alert = read["alert"]
+    return Scenario(
         name=name,
-        title=title,
-        description=description.strip(),
+        title=read["title"],
+        description=read["description"].strip(),
         organisation=organisation,
         backend=SimulatedBackend(organisation),
-        server=server,
-        health_set=alert.text("health_set"),
-        monitor=alert.text("monitor") if "monitor" in alert else None,
-        text=alert.text("text", ""),
+        server=alert.server.fqdn,
+        health_set=alert.health_set,
+        monitor=alert.monitor,
+        text=alert.text,
         observed_at=observed_at,
-        expected=_expected(root.table("expect")),
+        expected=read["expect"],
     )
-    alert.text("monitor", "")
-    alert.done()
-    root.done()
-    return scenario
-
-
-def _alert_server(alert: Table, organisation: Organisation) -> str:
-    name = alert.text("server")
-    found = organisation.world.find(name)
-    if found is None:
-        known = ", ".join(s.name for s in organisation.world.servers)
-        alert.wrong("server", f"names '{name}', which isn't there", f"There are: {known}.")
-    return found.fqdn
-
-
-def _expected(table: Table) -> Expected:
-    procedures = tuple(table.choices("procedures", PROCEDURES)) if "procedures" in table else None
-    table.choices("procedures", PROCEDURES)
-    debts = tuple(_debt(one) for one in table.tables("debts")) if "debts" in table else None
-    expected = Expected(
-        verdict=table.choice("verdict", VERDICTS, ""),
-        procedures=procedures,
-        path=tuple(table.texts("path")),
-        not_in_path=tuple(table.texts("not_in_path")),
-        debts=debts,
-    )
-    table.done()
-    return expected
-
-
-def _debt(table: Table) -> tuple[str, str, str]:
-    kind = table.choice("kind", DEBT_KINDS)
-    debt = (kind, table.text("server"), table.choice("status", DEBT_STATUSES))
-    table.done()
-    return debt

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from attrs import define, field
 
-from popheal.backends.simulated import curing
+from popheal.backends.simulated import faults
 from popheal.backends.simulated.history import (
     NATURE,
     ServiceRestarted,
@@ -16,7 +17,7 @@ from popheal.backends.simulated.history import (
 from popheal.backends.simulated.model import FRONT_END, HEALTH_MANAGER, Server, Service
 from popheal.backends.simulated.monitoring import Monitoring
 from popheal.backends.simulated.pop3_log import LogBook, logs
-from popheal.backends.simulated.world import RunContext, World
+from popheal.backends.simulated.world import Pending, World
 from popheal.errors import OutcomeUnknown
 from popheal.exchange.models import ServiceStatus
 
@@ -51,7 +52,7 @@ class Services:
             for s in found
         ]
 
-    def restart(self, server: Server, name: str, actor: str) -> RunContext:
+    def restart(self, server: Server, name: str, actor: str) -> Pending:
         """Begin to restart a service; a stopped one is started."""
         service = self._known(server, name, "Restart-Service")
         was_running = service.running
@@ -59,14 +60,12 @@ class Services:
 
         def over(worked: bool) -> None:
             self.world.record(
-                ServiceRestarted(
-                    at=self.world.now,
-                    actor=actor,
-                    server=server.name,
-                    service=service.name,
-                    worked=worked,
-                    was_running=was_running,
-                )
+                ServiceRestarted,
+                server,
+                actor,
+                service=service.name,
+                worked=worked,
+                was_running=was_running,
             )
 
         if service.start_type == "Disabled":
@@ -81,17 +80,12 @@ class Services:
         self.world.while_up(server, STOPPING, lambda: self._halt(service, "StartPending"))
 
         def started() -> None:
-            worked = service.on_restart != "fails"
-            if worked:
-                self._run(server, service)
-            else:
-                self._halt(service)
-            over(worked)
+            over(self._try_run(server, service, "fails"))
 
         due = self.world.while_up(server, STOPPING + STARTING, started)
         return self._outcome(server, service, boots, due, "Restart-Service")
 
-    def start(self, server: Server, name: str, actor: str) -> RunContext | None:
+    def start(self, server: Server, name: str, actor: str) -> Pending | None:
         """Begin to start a service; nothing is done to a running one."""
         service = self._known(server, name, "Start-Service")
         if service.running:
@@ -99,23 +93,8 @@ class Services:
         boots = server.boots
 
         def over() -> None:
-            worked = service.start_type != "Disabled" and service.on_restart in (
-                "works",
-                "stops_again",
-            )
-            if worked:
-                self._run(server, service)
-            else:
-                self._halt(service)
-            self.world.record(
-                ServiceStarted(
-                    at=self.world.now,
-                    actor=actor,
-                    server=server.name,
-                    service=service.name,
-                    worked=worked,
-                )
-            )
+            worked = self._try_run(server, service, "fails", "hangs")
+            self.world.record(ServiceStarted, server, actor, service=service.name, worked=worked)
 
         if service.start_type == "Disabled":
             over()
@@ -131,11 +110,7 @@ class Services:
         if service.state == "Stopped":
             return
         self._halt(service)
-        self.world.record(
-            ServiceStopped(
-                at=self.world.now, actor=actor, server=server.name, service=service.name, why=why
-            )
-        )
+        self.world.record(ServiceStopped, server, actor, service=service.name, why=why)
 
     def power_lost(self, server: Server) -> None:
         for service in server.services.values():
@@ -150,11 +125,8 @@ class Services:
             if service.boots_after == 0:
                 self._run(server, service)
             else:
-                self.world.while_up(
-                    server,
-                    service.boots_after,
-                    lambda s=service: self._run(server, s),  # type: ignore[misc]
-                )
+                run = partial(self._run, server, service)
+                self.world.while_up(server, service.boots_after, run)
 
     def component_changed(self, server: Server) -> None:
         """By design, the front-end service stops while PopProxy is inactive."""
@@ -174,6 +146,15 @@ class Services:
             )
         return service
 
+    def _try_run(self, server: Server, service: Service, *failing: str) -> bool:
+        """Start it, unless it can't be or is one that fails; tell whether that worked."""
+        worked = service.start_type != "Disabled" and service.on_restart not in failing
+        if worked:
+            self._run(server, service)
+        else:
+            self._halt(service)
+        return worked
+
     def _halt(self, service: Service, state: str = "Stopped") -> None:
         service.state = state
         service.process_id = None
@@ -188,7 +169,7 @@ class Services:
         service.process_id = self._processes
         service.started_at = self.world.now
         took_effect = self._apply_logging(server, service)
-        curing.restarted(self.world, server, service.name, logging_took_effect=took_effect)
+        faults.restarted(self.world, server, service.name, logging_took_effect=took_effect)
         if service.name == HEALTH_MANAGER:
             self.monitoring.health_manager_started(server)
         if service.on_restart == "stops_again":
@@ -217,7 +198,7 @@ class Services:
 
     def _outcome(
         self, server: Server, service: Service, boots: int, due: datetime, command: str
-    ) -> RunContext:
+    ) -> Pending:
         def check() -> None:
             if server.boots != boots:
                 raise OutcomeUnknown(
@@ -228,7 +209,7 @@ class Services:
             if service.state != "Running":
                 raise self.world.failed(server, command, _cannot_start(service, service.state))
 
-        return RunContext(due, check)
+        return Pending(due, check)
 
 
 def _cannot_start(service: Service, why: str) -> str:

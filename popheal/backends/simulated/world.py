@@ -6,14 +6,15 @@ does that, around everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import Factory, define, field, frozen
 
 from popheal.backends.simulated.faults import Fault
-from popheal.backends.simulated.history import DagSituation, Happening, History
-from popheal.backends.simulated.model import DagGroup, Database, Server
+from popheal.backends.simulated.history import NATURE, DagSituation, Happening, History
+from popheal.backends.simulated.model import Copy, DagGroup, Database, Server
 from popheal.backends.simulated.timeline import Timeline
 from popheal.errors import CommandFailed, UnknownName
 
@@ -27,7 +28,7 @@ SPELLINGS: dict[str, Callable[[Server], str]] = {
 
 
 @frozen
-class RunContext:
+class Pending:
     """Something a caller has to wait for.
 
     Attributes:
@@ -64,6 +65,11 @@ class World:
     def now(self) -> datetime:
         return self.timeline.now
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the simulation began."""
+        return (self.now - self.started).total_seconds()
+
     def after(self, seconds: float, action: Callable[[], None]) -> datetime:
         """Plan the action, and return when it is due."""
         due = self.now + timedelta(seconds=seconds)
@@ -80,8 +86,12 @@ class World:
 
         return self.after(seconds, only_then)
 
-    def record(self, happening: Happening) -> None:
-        self.history.append(happening)
+    def record(
+        self, kind: type[Happening], server: Server | str, actor: str = NATURE, **details: Any
+    ) -> None:
+        """Write down what happens now on a server; the details are the fields of its kind."""
+        name = server if isinstance(server, str) else server.name
+        self.history.append(kind(at=self.now, actor=actor, server=name, **details))
 
     def spelled(self, server: Server) -> str:
         """Return the name of a server the way rows give it."""
@@ -106,9 +116,9 @@ class World:
     def database(self, name: str) -> Database | None:
         return next((d for d in self.databases if d.name.casefold() == name.casefold()), None)
 
-    def databases_on(self, server: Server) -> Iterator[Database]:
-        """Yield the databases with a copy on the server."""
-        return (d for d in self.databases if d.copy_on(server) is not None)
+    def copies_on(self, server: Server) -> list[tuple[Database, Copy]]:
+        """Return the databases with a copy on the server, and the copies."""
+        return [(d, copy) for d in self.databases if (copy := d.copy_on(server)) is not None]
 
     def active_on(self, server: Server) -> list[Database]:
         """Return the databases whose active copy is on the server, recovery databases apart."""

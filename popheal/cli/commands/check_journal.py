@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.heal import json_option
-from popheal.cli.journal_option import CONFIG_VARIABLE, journal_options, path_of_journal
-from popheal.cli.logging import verbose_option
-from popheal.cli.render.console import answer_json, answer_text, clean, say
+from popheal.cli.options import journal_options, json_option
+from popheal.cli.render.console import answer_json, answer_text, say
+from popheal.cli.session import journal_path
+from popheal.util.text import one_line
 
 if TYPE_CHECKING:
     from popheal.audit import AuditResult, Result, Violation
@@ -24,7 +24,6 @@ _SHOWN: Final = 20
 @click.command("check-journal", short_help="Check what must always hold on a journal.")
 @journal_options
 @json_option
-@verbose_option
 def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> int:
     """Check on a journal that what must always hold has held.
 
@@ -37,15 +36,9 @@ def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> i
 
     Exits with 1, and says what to look at, if a property was violated.
     """
-    path = path_of_journal(journal, config)
-    if path is None:
-        raise click.UsageError(
-            "Which journal? Give --journal PATH, or a configuration that names one "
-            f"(--config FILE, or set {CONFIG_VARIABLE})."
-        )
     from popheal import audit
 
-    judgement = audit.check_journal(path)
+    judgement = audit.check_journal(journal_path(journal, config))
     if as_json:
         answer_json(judgement.to_json())
     else:
@@ -57,7 +50,7 @@ def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> i
 
 def _lines(judgement: AuditResult) -> Iterator[str]:
     size = f"{judgement.healings} healings, {judgement.runs} runs, {judgement.entries} entries"
-    yield f"{clean(judgement.journal)}: {size}"
+    yield f"{one_line(judgement.journal)}: {size}"
     yield ""
     for result in judgement.results:
         verdict = result.verdict.replace("_", " ")
@@ -69,7 +62,7 @@ def _lines(judgement: AuditResult) -> Iterator[str]:
     if judgement.notes:
         yield ""
         yield "Notes:"
-        yield from (f"  {clean(note)}" for note in judgement.notes)
+        yield from (f"  {one_line(note)}" for note in judgement.notes)
     if judgement.ok:
         yield ""
         yield "Every property that is decided holds. What that says: docs/check-journal.md"
@@ -79,7 +72,7 @@ def _violated(result: Result) -> Iterator[str]:
     yield ""
     yield f"{result.checked.id} does not hold:"
     for found in result.violations[:_SHOWN]:
-        yield f"  {_place(found)}: {clean(found.sentence)}"
+        yield f"  {_place(found)}: {one_line(found.sentence)}"
     more = len(result.violations) - _SHOWN
     if more > 0:
         yield f"  and {more} more: see them with --json"
@@ -89,7 +82,7 @@ def _violated(result: Result) -> Iterator[str]:
 def _place(found: Violation) -> str:
     """Where it is: a run is named after its healing."""
     parts = [
-        f"run {clean(found.run)}" if found.run else f"healing {clean(found.healing)}",
+        f"run {one_line(found.run)}" if found.run else f"healing {one_line(found.healing)}",
         *([f"entry {found.seq}"] if found.seq is not None else []),
     ]
     return ", ".join(parts)

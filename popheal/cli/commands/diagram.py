@@ -9,10 +9,8 @@ from typing import Final
 
 import click
 
-from popheal.cli.commands.heal import json_option
-from popheal.cli.logging import verbose_option
-from popheal.cli.render.console import answer_json, answer_text
-from popheal.errors import ConfigurationError
+from popheal.cli.options import json_option, output_option
+from popheal.cli.render.console import answer_file, answer_json, answer_text
 from popheal.healthsets.pop import PROCEDURES, procedure_named
 from popheal.tables.table import Procedure, State
 
@@ -39,14 +37,7 @@ _ENDINGS: Final = {
     help="svg and png need Graphviz.",
 )
 @click.option("--all", "everything", is_flag=True, help="Write every procedure in all usual forms.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="The file to write to, or a directory; else standard output.",
-)
-@verbose_option
+@output_option("or a directory")
 def diagram(name: str | None, form: str, everything: bool, output: Path | None) -> int:
     """Draw the procedure NAME from the very table that runs.
 
@@ -70,34 +61,15 @@ def diagram(name: str | None, form: str, everything: bool, output: Path | None) 
     table = procedure_named(name)
     if form == "png" and output is None and sys.stdout.isatty():
         raise click.UsageError("This format is not for a terminal; give --output FILE.")
-    _write(render(table, form), f"{table.name}.{_ENDINGS[form]}", output)
+    if output and output.is_dir():
+        output /= f"{table.name}.{_ENDINGS[form]}"
+    answer_file(render(table, form), output, option="--output")
     return 0
-
-
-def _write(drawn: str | bytes, file_name: str, output: Path | None) -> None:
-    if output is not None:
-        path = output / file_name if output.is_dir() else output
-        data = drawn.encode() if isinstance(drawn, str) else drawn
-        try:
-            path.write_bytes(data)
-        except OSError as error:
-            raise ConfigurationError(
-                source=str(path),
-                problem=f"can't be written ({error.strerror})",
-                next_step="Give another path with --output.",
-            ) from None
-        return
-    if isinstance(drawn, str):
-        answer_text(drawn)
-        return
-    sys.stdout.buffer.write(drawn)
-    sys.stdout.buffer.flush()
 
 
 @click.command(short_help="List the procedures, or show one as a table.")
 @click.argument("name", required=False)
 @json_option
-@verbose_option
 def procedures(name: str | None, as_json: bool) -> int:
     """List the procedures, or show the table of one, to read beside the runbook.
 

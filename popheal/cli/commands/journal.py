@@ -1,4 +1,4 @@
-"""``runs``, ``show`` and ``export``: what the journal knows. They only look."""
+"""``healings``, ``show`` and ``export``: what the journal knows. They only look."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
-from attrs import asdict
 
-from popheal.cli.commands.heal import json_option
-from popheal.cli.journal_option import find, journal_options, open_journal, options_again
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import journal_options, json_option, output_option
 from popheal.cli.render import console
+from popheal.cli.session import approve_command, find, journal_path, open_journal, options_again
+from popheal.util.serialize import to_jsonable
+from popheal.util.text import iso, one_line
 
 if TYPE_CHECKING:
     from popheal.journal import Entry, HealingRecord, Journal
@@ -32,66 +32,73 @@ _PRIVATE: Final = 0o600
 @click.option("--unfinished", is_flag=True, help="Only those that have not ended.")
 @journal_options
 @json_option
-@verbose_option
-def runs(unfinished: bool, journal: Path | None, config: Path | None, as_json: bool) -> int:
+def healings(unfinished: bool, journal: Path | None, config: Path | None, as_json: bool) -> int:
     """List the healings of the journal, the newest last: how each ended, or how it stands.
 
     \b
-      popheal runs --config popheal.toml
-      popheal runs --journal journal.db --unfinished
+      popheal healings --config popheal.toml
+      popheal healings --journal journal.db --unfinished
 
     A healing is the answer to one alert. Times are in UTC. This only looks: it can be asked
     while others write.
     """
     from popheal.journal.status import standing_of
 
-    with open_journal(journal, config, read_only=True) as opened:
+    path = journal_path(journal, config)
+    with open_journal(path, read_only=True) as opened:
         found = [standing_of(opened, one) for one in opened.healings(unfinished=unfinished)]
     if as_json:
         console.answer_json({"runs": [one.to_json() for one in found]})
     elif found:
-        _list(found, options_again(config, journal))
+        _list(found, path, options_again(config, journal))
     else:
-        console.answer_text("There is no unfinished run." if unfinished else "There is no run yet.")
+        which = "unfinished healing" if unfinished else "healing yet"
+        console.answer_text(f"There is no {which}.")
     return 0
 
 
-def _list(found: list[Standing], options: str) -> None:
+def _list(found: list[Standing], journal: Path, options: str) -> None:
     from rich.text import Text
 
     from popheal.cli.render.live import hanging
     from popheal.cli.render.replay import command_line
-    from popheal.journal.status import INTERRUPTED, how_to_answer, in_words
+    from popheal.journal.status import INTERRUPTED, in_words
 
     out = console.console(sys.stdout)
-    ids = max(12, *(len(console.clean(one.record.id)) for one in found))
-    names = max(6, *(len(console.clean(one.server)) for one in found))
-    head = f"{'Run':<{ids}}  {'Begun (UTC)':<16}  {'Server':<{names}}  How it stands"
+    ids = max(12, *(len(one_line(one.record.id)) for one in found))
+    names = max(6, *(len(one_line(one.server)) for one in found))
+    head = f"{'Healing':<{ids}}  {'Begun (UTC)':<16}  {'Server':<{names}}  How it stands"
     lines = [Text(head, "bold")]
     for one in found:
-        name, server = console.clean(one.record.id), console.clean(one.server)
+        name, server = one_line(one.record.id), one_line(one.server)
         lead = f"{name:<{ids}}  {one.record.begun_at:%Y-%m-%d %H:%M}  {server:<{names}}  "
         style = "bold yellow" if one.state == INTERRUPTED else ""
         lines += hanging(out, Text(lead), in_words(one), style)
     if any(one.state == INTERRUPTED for one in found):
         resume = command_line(f"popheal resume {options}")
         lines += [Text(""), Text("Go on with what was interrupted:", "bold"), resume]
-    if questions := [how_to_answer(one) for one in found if one.question]:
+    if questions := [one.question for one in found if one.question]:
         lines += [Text(""), Text("Approve what is asked for, or refuse it:", "bold")]
-        lines += map(command_line, questions)
-    for line in lines:
-        out.print(line, soft_wrap=True)
+        lines += [
+            command_line(approve_command(one.run, one.data["plan"], journal)) for one in questions
+        ]
+    console.print_lines(out, lines)
 
 
-@click.command(short_help="Tell one run of the journal.")
-@click.argument("run")
+#: What it was called in version 0.1.0.
+runs = click.Command(
+    "runs", callback=healings.callback, params=[*healings.params], help=healings.help, hidden=True
+)
+
+
+@click.command(short_help="Tell the story of one healing.")
+@click.argument("healing")
 @journal_options
 @json_option
-@verbose_option
-def show(run: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
-    """Tell the story of RUN: what was seen, what was about to be done, and what came of it.
+def show(healing: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
+    """Tell the story of HEALING: what was seen, what was about to be done, and what came of it.
 
-    RUN is what popheal runs lists, or its beginning.
+    HEALING is what popheal healings lists, or its beginning.
 
     \b
       popheal show 3f2a --config popheal.toml
@@ -102,8 +109,9 @@ def show(run: str, journal: Path | None, config: Path | None, as_json: bool) -> 
     """
     from popheal.journal.status import standing_of
 
-    with open_journal(journal, config, read_only=True) as opened:
-        record = find(opened, run)
+    path = journal_path(journal, config)
+    with open_journal(path, read_only=True) as opened:
+        record = find(opened, healing)
         entries = opened.entries(record.id)
         now = standing_of(opened, record, entries)
     if as_json:
@@ -118,8 +126,8 @@ def show(run: str, journal: Path | None, config: Path | None, as_json: bool) -> 
     from popheal.cli.render.replay import story_lines
 
     out = console.console(sys.stdout)
-    for line in story_lines(out, now, entries, options=options_again(config, journal)):
-        out.print(line, soft_wrap=True)
+    options = options_again(config, journal)
+    console.print_lines(out, story_lines(out, now, entries, journal=path, options=options))
     return 0
 
 
@@ -127,18 +135,13 @@ def show(run: str, journal: Path | None, config: Path | None, as_json: bool) -> 
 
 
 @click.command(short_help="Write the journal as JSON lines.")
-@click.argument("run", required=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="The file to write to, for its owner only; else standard output.",
-)
+@click.argument("healing", required=False)
+@output_option("for its owner only")
 @journal_options
-@verbose_option
-def export(run: str | None, output: Path | None, journal: Path | None, config: Path | None) -> int:
-    """Write the journal as JSON lines: all of it, or what is about RUN.
+def export(
+    healing: str | None, output: Path | None, journal: Path | None, config: Path | None
+) -> int:
+    """Write the journal as JSON lines: all of it, or what is about HEALING.
 
     \b
       popheal export --config popheal.toml > all.jsonl
@@ -148,8 +151,8 @@ def export(run: str | None, output: Path | None, journal: Path | None, config: P
     First a line about the journal; then of each healing its record, and what was written down
     about it, in order. This only looks: it can be asked while others write.
     """
-    with open_journal(journal, config, read_only=True) as opened:
-        found = [find(opened, run)] if run else opened.healings()
+    with open_journal(journal_path(journal, config), read_only=True) as opened:
+        found = [find(opened, healing)] if healing else opened.healings()
         with _output(output, opened) as stream:
             try:
                 for line in _lines(opened, found):
@@ -188,7 +191,7 @@ def _lines(journal: Journal, found: list[HealingRecord]) -> Iterator[dict[str, A
         "format": _FORMAT,
         "path": str(journal.path),
         "popheal": popheal.__version__,
-        "exported_at": datetime.now(UTC).isoformat(),
+        "exported_at": iso(datetime.now(UTC)),
     }
     for record in found:
         yield _healing_line(record)
@@ -197,15 +200,8 @@ def _lines(journal: Journal, found: list[HealingRecord]) -> Iterator[dict[str, A
 
 
 def _healing_line(record: HealingRecord) -> dict[str, Any]:
-    return {"type": "healing", **_plain(asdict(record, recurse=False))}
+    return {"type": "healing", **to_jsonable(record)}
 
 
 def _entry_line(entry: Entry) -> dict[str, Any]:
-    return {"type": "entry", **_plain(asdict(entry, recurse=False)), "kind": entry.kind.value}
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }
+    return {"type": "entry", **to_jsonable(entry)}

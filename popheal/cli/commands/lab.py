@@ -13,11 +13,10 @@ import click
 from attrs import asdict
 
 from popheal.cli.commands.rehearse import server_names
-from popheal.cli.logging import verbose_option
-from popheal.cli.render.console import answer_text, say
+from popheal.cli.options import PATH
+from popheal.cli.render.console import answer_file, say
 from popheal.cli.signals import BrokenOff, obeying
-from popheal.errors import ConfigurationError
-from popheal.policy.policy import Timing
+from popheal.tables.timing import Timing
 from popheal.util.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -58,11 +57,10 @@ _SHORTEST_PAUSE: Final = 0.05
 )
 @click.option(
     "--config-out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Write the configuration there instead of to standard output.",
 )
-@verbose_option
 def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) -> int:
     """Serve a simulated organisation over PowerShell remoting, on loopback, until Ctrl-C.
 
@@ -98,7 +96,7 @@ def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) 
                 is_up=played.organisation.answers,
             ) as served:
                 text = "\n".join(_configuration(served.addresses, played, speed)) + "\n"
-                _put(text, config_out)
+                answer_file(text, config_out, option="--config-out")
                 _tell(served.addresses, played, config_out)
                 while True:
                     time.sleep(3600)
@@ -162,17 +160,3 @@ def _tell(addresses: Mapping[str, str], played: Scenario, config: Path | None) -
         "Ctrl-C closes the lab.\n"
     )
     sys.stderr.flush()
-
-
-def _put(text: str, config: Path | None) -> None:
-    if config is None:
-        answer_text(text)
-        return
-    try:
-        config.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            source=str(config),
-            problem=f"can't be written ({error.strerror})",
-            next_step="Give another path with --config-out.",
-        ) from None

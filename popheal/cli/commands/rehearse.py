@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from popheal import api
-from popheal.cli.commands.heal import json_option, show_report, story_of, watched
-from popheal.cli.exit_codes import OF_VERDICT
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import PATH, json_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
+from popheal.cli.session import show_report, story_of, watched
 from popheal.cli.signals import obeying
+from popheal.engine.control import Control
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Report
 from popheal.util.clock import Clock, SystemClock, VirtualClock
+from popheal.util.text import one_line
 
 if TYPE_CHECKING:
     from popheal.backends.simulated import Scenario
@@ -56,12 +56,11 @@ _SPEED_OVER_PSRP: Final = 120.0
 @click.option(
     "-c",
     "--config",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Try the [policy] and [timing] of this configuration; nothing else of it is used.",
 )
 @json_option
-@verbose_option
 def rehearse(
     scenario: str | None,
     listed: bool,
@@ -111,19 +110,19 @@ def rehearse(
     story = story_of(alert, as_json=as_json, live=bool(speed))
     if story.out:
         story.heading = [*_title(played, speed, over_psrp=over_psrp), *story.heading]
-    stop = Flag()
-    with obeying(stop), _backend(played, over_psrp=over_psrp) as backend, watched(story):
+    control = Control()
+    with obeying(control), _backend(played, over_psrp=over_psrp) as backend, watched(story):
         report = api.heal(
             alert,
             backend,
             policy=policy,
             clock=clock,
             observers=[story],
-            stop=stop,
+            control=control,
             approver=approver_here(journal=False),
         )
     _show(played, report, before, as_json=as_json)
-    return OF_VERDICT[report.verdict]
+    return report.verdict.exit_status
 
 
 def _policy(config: Path | None) -> Policy:
@@ -186,8 +185,8 @@ def _title(played: Scenario, speed: float | None, *, over_psrp: bool) -> list[An
     time = f"time passes {speed:g} times faster" if speed else "time takes no time"
     way = ", over PowerShell remoting on loopback" if over_psrp else ""
     return [
-        Text(console.clean(played.title), "bold"),
-        Text(f"A rehearsal ({console.clean(played.name)}){way}; {time}.", "dim"),
+        Text(one_line(played.title), "bold"),
+        Text(f"A rehearsal ({one_line(played.name)}){way}; {time}.", "dim"),
         Text(""),
     ]
 
@@ -220,8 +219,7 @@ def _show(played: Scenario, report: Report, before: dict[str, str], *, as_json: 
     expected = played.expected.verdict
     if expected and expected != report.verdict.value:
         lines += labelled(out, "Expected", f"{expected}, by the scenario under the default policy")
-    for line in lines:
-        out.print(line, soft_wrap=True)
+    console.print_lines(out, lines)
 
 
 def _list(*, as_json: bool) -> int:
@@ -244,6 +242,5 @@ def _list(*, as_json: bool) -> int:
     for one in found:
         default = " (the default)" if one.name == DEFAULT_SCENARIO else ""
         lead = Text(f"{one.name:<{width}}  ")
-        for line in hanging(out, lead, f"{one.title}{default}"):
-            out.print(line, soft_wrap=True)
+        console.print_lines(out, hanging(out, lead, f"{one.title}{default}"))
     return 0

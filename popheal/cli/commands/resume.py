@@ -4,43 +4,44 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from attrs import define, field
 
 from popheal import api
-from popheal.cli.commands.heal import (
+from popheal.cli.exit_codes import NEEDED, worst
+from popheal.cli.options import (
     config_option,
-    interruptible,
+    journal_option,
+    journal_options,
     json_option,
+)
+from popheal.cli.prompt import approver_here
+from popheal.cli.render import console
+from popheal.cli.session import (
+    find,
+    interruptible,
+    journal_path,
+    notifiers,
+    open_journal,
+    options_again,
     show_report,
     story_of,
     watched,
 )
-from popheal.cli.exit_codes import NEEDED, OF_VERDICT, worst
-from popheal.cli.journal_option import (
-    find,
-    journal_option,
-    journal_options,
-    open_journal,
-    options_again,
-)
-from popheal.cli.logging import verbose_option
-from popheal.cli.notifiers import notifiers
-from popheal.cli.prompt import approver_here
-from popheal.cli.render import console
 from popheal.cli.signals import obeying
+from popheal.engine.control import Control
 from popheal.errors import (
+    AlreadyEnded,
     AlreadyRunning,
     ConfigurationError,
     JournalError,
     PophealError,
-    UnknownName,
 )
 from popheal.reports.report import Alert, Report
 from popheal.util.serialize import from_jsonable
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from popheal.journal import HealingRecord, Journal
@@ -55,8 +56,8 @@ class _Resuming:
     """Going on with healings of one journal on one organisation.
 
     Attributes:
-        skipped: What was not gone on with, and why.
-        status: The exit statuses so far.
+        skipped: What was not resumed, and why.
+        statuses: The exit statuses so far.
     """
 
     journal: Journal
@@ -65,7 +66,7 @@ class _Resuming:
     notifiers: list[Observer]
     options: str
     as_json: bool
-    stop: Flag
+    control: Control
     skipped: list[dict[str, str]] = field(factory=list, init=False)
     statuses: list[int] = field(factory=list, init=False)
 
@@ -73,7 +74,7 @@ class _Resuming:
         """Go on with a healing, and tell the story."""
         if record.organisation != self.backend.organisation:
             raise ConfigurationError(
-                source=f"Run {record.id}",
+                source=f"Healing {record.id}",
                 problem=f"was begun on the organisation {record.organisation}, but the "
                 f"configuration leads to {self.backend.organisation}",
                 next_step="Give the configuration that it was begun with; nothing was done.",
@@ -83,7 +84,7 @@ class _Resuming:
         if story.out:
             from popheal.cli.render.live import labelled
 
-            begun = f"{record.id}, begun {record.begun_at:%Y-%m-%d %H:%M:%S} UTC"
+            begun = f"{record.id}, begun {moment(record.begun_at)}"
             between = labelled(story.out, "", "") if self.statuses else []
             story.heading = [
                 *between,
@@ -97,7 +98,7 @@ class _Resuming:
                 journal=self.journal,
                 policy=self.policy,
                 observers=[story, *self.notifiers],
-                stop=self.stop,
+                control=self.control,
                 approver=approver_here(journal=True),
             )
 
@@ -105,7 +106,7 @@ class _Resuming:
         """Go on with every healing whose process has died, the oldest first."""
         reports: list[Report] = []
         for record in self.journal.healings(unfinished=True):
-            if self.stop.is_set():
+            if self.control.cancelled:
                 self._skip(record, _STOPPED)
             elif record.alive:
                 self._skip(record, f"it is being carried out by {record.owner}")
@@ -120,51 +121,48 @@ class _Resuming:
             raise  # which concerns all the others too
         except AlreadyRunning as error:
             self._skip(record, f"it is being carried out by {error.owner}")
-        except UnknownName as error:
-            if error.kind == "unfinished run":
-                return  # another process was faster, and has ended it
-            self._skip(record, str(error), NEEDED)
+        except AlreadyEnded:
+            return  # another process was faster
         except PophealError as error:
             self._skip(record, str(error), NEEDED)
         else:
             reports.append(report)
-            self.statuses.append(OF_VERDICT[report.verdict])
+            self.statuses.append(report.verdict.exit_status)
             if not self.as_json:
                 show_report(report, as_json=False)
 
     def _skip(self, record: HealingRecord, why: str, status: int = 0) -> None:
         self.skipped.append({"run": record.id, "server": record.server, "why": why})
         self.statuses.append(status)
-        console.say(f"Run {record.id} on {record.server} is left alone: {why.rstrip('.')}.")
+        console.say(f"Healing {record.id} on {record.server} is left alone: {why.rstrip('.')}.")
 
 
 @click.command(short_help="Go on with what was interrupted.")
-@click.argument("run", required=False)
+@click.argument("healing", required=False)
 @config_option
 @journal_option
 @json_option
-@verbose_option
-def resume(run: str | None, config: Path, journal: Path | None, as_json: bool) -> int:
-    """Go on with RUN, or with every run whose process has died, one after another.
+def resume(healing: str | None, config: Path, journal: Path | None, as_json: bool) -> int:
+    """Go on with HEALING, or with every one whose process has died, one after another.
 
-    RUN is what popheal runs lists, or its beginning. Before anything is repeated, it is looked
-    whether it was done. What is allowed from now on is what the policy in FILE says.
+    HEALING is what popheal healings lists, or its beginning. Before anything is repeated, it is
+    looked whether it was done. What is allowed from now on is what the policy in FILE says.
 
     \b
       popheal resume --config popheal.toml
       popheal resume 3f2a --config popheal.toml --json
 
-    Runs at which a living process is at work are left to it. Ctrl-C stops it as with popheal
+    Those at which a living process is at work are left to it. Ctrl-C stops it as with popheal
     heal. The exit status is the verdict's; of several, the first of 1, 4, 3 and 0.
     """
     from popheal.backends.psrp import PsrpBackend
     from popheal.config.load import load_config
 
     told = load_config(config)
-    stop = Flag()
+    control = Control()
     with (
-        open_journal(journal or told.journal, config) as opened,
-        obeying(stop),
+        open_journal(journal_path(journal or told.journal, config)) as opened,
+        obeying(control),
         PsrpBackend(told.settings) as backend,
     ):
         resuming = _Resuming(
@@ -174,12 +172,12 @@ def resume(run: str | None, config: Path, journal: Path | None, as_json: bool) -
             notifiers=notifiers(told),
             options=options_again(config, journal),
             as_json=as_json,
-            stop=stop,
+            control=control,
         )
-        if run is not None:
-            report = resuming.one(_unfinished(opened, run))
+        if healing is not None:
+            report = resuming.one(_unfinished(opened, healing))
             show_report(report, as_json=as_json)
-            return OF_VERDICT[report.verdict]
+            return report.verdict.exit_status
         reports = resuming.all()
     if as_json:
         skipped = {"skipped": resuming.skipped} if resuming.skipped else {}
@@ -189,27 +187,22 @@ def resume(run: str | None, config: Path, journal: Path | None, as_json: bool) -
     return worst(resuming.statuses)
 
 
-def _unfinished(journal: Journal, run: str) -> HealingRecord:
-    """The healing that RUN means. Raises ClickException if it has ended."""
-    record = find(journal, run)
-    if record.ended_at is not None:
-        raise click.ClickException(
-            f"Run {record.id} on {record.server} has ended already ({record.verdict}, "
-            f"{record.ended_at:%Y-%m-%d %H:%M:%S} UTC). See: popheal show {record.id}"
-        )
+def _unfinished(journal: Journal, healing: str) -> HealingRecord:
+    """The healing that HEALING means. Raises AlreadyEnded."""
+    record = find(journal, healing)
+    record.require_unfinished()
     return record
 
 
-@click.command(short_help="Stop a run from elsewhere.")
-@click.argument("run")
+@click.command(short_help="Stop a healing from elsewhere.")
+@click.argument("healing")
 @journal_options
 @json_option
-@verbose_option
-def cancel(run: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
-    """Stop RUN: the process that carries it out only puts things back from its next step on.
+def cancel(healing: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
+    """Stop HEALING: the process that carries it out only puts things back from its next step on.
 
-    RUN is what popheal runs lists, or its beginning. If its process has died, nothing happens
-    until popheal resume RUN, which then only puts things back.
+    HEALING is what popheal healings lists, or its beginning. If its process has died, nothing
+    happens until popheal resume HEALING, which then only puts things back.
 
     \b
       popheal cancel 3f2a --config popheal.toml
@@ -218,18 +211,15 @@ def cancel(run: str, journal: Path | None, config: Path | None, as_json: bool) -
     from popheal.cli.render.replay import next_step
     from popheal.journal.status import INTERRUPTED, standing_of
 
-    with open_journal(journal, config) as opened:
-        record = _unfinished(opened, run)
-        try:
-            record = opened.cancel(record.id, at=datetime.now(UTC))
-        except UnknownName:  # it has ended meanwhile
-            record = _unfinished(opened, record.id)
+    path = journal_path(journal, config)
+    with open_journal(path) as opened:
+        record = opened.cancel(_unfinished(opened, healing).id, at=datetime.now(UTC))
         now = standing_of(opened, record)
-    step = " ".join(next_step(now, options_again(config, journal))).strip()
+    step = " ".join(next_step(now, path, options_again(config, journal))).strip()
     if as_json:
         console.answer_json({**now.to_json(), "next_step": step})
         return 0
     dead = "It was interrupted, so nobody is at work on it. " if now.state == INTERRUPTED else ""
-    text = f"Run {record.id} on {record.server} is marked to be stopped. {dead}{step}"
-    console.answer_text(console.clean(text))
+    text = f"Healing {record.id} on {record.server} is marked to be stopped. {dead}{step}"
+    console.answer_text(one_line(text))
     return 0

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.heal import json_option
-from popheal.cli.logging import verbose_option
+from popheal.cli.options import json_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.errors import UnknownName
 from popheal.healthsets.pop import PROCEDURES, procedure_named
@@ -25,7 +24,6 @@ _REFUTED: Final = 1
 @click.argument("name", metavar="[PROCEDURE]", required=False)
 @click.option("--mermaid", is_flag=True, help="Counterexamples as sequence diagrams.")
 @json_option
-@verbose_option
 def verify(name: str | None, mermaid: bool, as_json: bool) -> int:
     """Prove the procedures by exploring the very tables that run.
 

@@ -6,28 +6,27 @@ import signal
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from threading import Event as Flag
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.heal import config_option
-from popheal.cli.exit_codes import OF_VERDICT, worst
-from popheal.cli.journal_option import journal_option, open_path
-from popheal.cli.logging import is_verbose, verbose_option
-from popheal.cli.notifiers import notifiers
-from popheal.cli.render.console import clean, say
+from popheal.cli.exit_codes import worst
+from popheal.cli.logging import is_verbose
+from popheal.cli.options import config_option, journal_option
+from popheal.cli.render.console import say
+from popheal.cli.session import approve_command, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
+from popheal.engine.control import Control
 from popheal.reports.events import Event
-from popheal.tables.table import Verdict
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from popheal.config.load import Config, WatchSettings
-    from popheal.journal import Journal
 
 #: How each event is told; what is not here is told with ``--verbose`` only.
 _SAID: Final = {
@@ -37,52 +36,64 @@ _SAID: Final = {
     "look_failed": "could not look: {error}",
     "alert_raised": "alert: {text}",
     "alert_waits": "nothing is done now: {why}",
-    "healing_resumed": "going on with run {id}",
+    "healing_resumed": "going on with healing {id}",
     "finding": "{kind}: {detail}",
     "run_started": "run {run}: {procedure}, for {monitor}",
     "action_finished": "{state}: {outcome} {detail}",
     "run_ended": "run {run}: {verdict}",
-    "approval_asked": "run {run} asks for an approval: popheal approve {run} --plan {plan}",
+    "approval_asked": "run {run} asks for an approval: {answer}",
     "approval_answered": "run {run}: {outcome}",
     "debt_handed_over": "left for a person: {kind}",
     "healing_ended": "{verdict}: {summary}",
 }
 
 
-@click.command(short_help="Watch servers, and heal what turns ill.")
+@click.command(short_help="Watch servers, and heal what turns unhealthy.")
 @config_option
 @journal_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
-@verbose_option
 def watch(config: Path, journal: Path | None, once: bool) -> int:
-    """Look at the POP health of the servers that [watch] in FILE names, and heal what turns ill.
+    """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 
     It needs a journal, by --journal or [journal] path in FILE, and begins by going on with every
-    run of it that was broken off. What happens goes to standard error, line by line. To have it
-    run as a service there is docs/examples/popheal-watch.service.
+    healing of it that was broken off. What happens goes to standard error, line by line. To have
+    it run as a service there is docs/examples/popheal-watch.service.
 
     \b
       popheal watch --config popheal.toml
       popheal watch --config popheal.toml --once
 
-    SIGTERM ends it: a run at work is left as it is, and the next start goes on with it. Ctrl-C
-    stops the run at work, and then ends: protocol logging is put back; a server that was drained
-    stays drained, and is handed over in writing. A second Ctrl-C breaks off.
+    SIGTERM ends it: a healing at work is left as it is, and the next start goes on with it.
+    Ctrl-C stops the healing at work, and then ends: protocol logging is put back; a server that
+    was drained stays drained, and is handed over in writing. A second Ctrl-C breaks off.
     """
+    from popheal.backends.psrp import PsrpBackend
     from popheal.config.load import load_config
+    from popheal.watch.loop import watch as watch_servers
 
     told = load_config(config)
     settings, path = _wanted(told, journal)
-    stop, leave = Flag(), Flag()
-    with _obeying(stop, leave), open_path(path, create=True) as opened:
+    control = Control()
+    lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
+    with _obeying(control), open_journal(path, create=True) as opened:
         try:
-            ended = _watch(told, settings, opened, stop=stop, leave=leave, once=once)
+            with PsrpBackend(told.settings) as backend:
+                ended = watch_servers(
+                    settings.servers,
+                    backend,
+                    journal=opened,
+                    policy=told.policy,
+                    every=settings.every,
+                    retry=settings.retry,
+                    observers=[*lines, *notifiers(told)],
+                    control=control,
+                    once=once,
+                )
         except BrokenOff:
-            say(
-                f"Broken off. What was begun is not undone; the journal {path} has it: popheal runs"
-            )
+            known = f"the journal has it: popheal healings {in_journal(path)}"
+            say(f"Broken off. What was begun is not undone; {known}")
             raise
-    return worst(OF_VERDICT[one] for one in ended) if once else 0
+    return worst(one.exit_status for one in ended) if once else 0
 
 
 def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
@@ -105,41 +116,16 @@ def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
     return told.watch, path
 
 
-def _watch(
-    told: Config, settings: WatchSettings, journal: Journal, *, stop: Flag, leave: Flag, once: bool
-) -> list[Verdict]:
-    from popheal.backends.psrp import PsrpBackend
-    from popheal.watch.loop import watch as watch_servers
-
-    observers: list[Callable[[Event], None]] = []
-    if not is_verbose(click.get_current_context()):
-        observers.append(tell)
-    observers += notifiers(told)
-    with PsrpBackend(told.settings) as backend:
-        return watch_servers(
-            settings.servers,
-            backend,
-            journal=journal,
-            policy=told.policy,
-            every=settings.every,
-            retry=settings.retry,
-            observers=observers,
-            stop=stop,
-            leave=leave,
-            once=once,
-        )
-
-
 @contextmanager
-def _obeying(stop: Flag, leave: Flag) -> Iterator[None]:
-    """While this lasts SIGTERM sets ``leave``, and SIGINT does what it does to a healing."""
-    with obeying(stop):
+def _obeying(control: Control) -> Iterator[None]:
+    """While this lasts SIGTERM detaches, and SIGINT does what it does to a healing."""
+    with obeying(control):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def obey(_number: int, _frame: FrameType | None) -> None:
-            leave.set()
+            control.detach()
 
         before = signal.signal(signal.SIGTERM, obey)
         try:
@@ -148,8 +134,8 @@ def _obeying(stop: Flag, leave: Flag) -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def tell(event: Event) -> None:
-    """An observer that writes one line on standard error for each event worth one."""
+def tell(journal: Path, event: Event) -> None:
+    """Write one line on standard error for an event that is worth one."""
     said = _SAID.get(event.name)
     if said is None:
         return
@@ -157,8 +143,13 @@ def tell(event: Event) -> None:
         name: ", ".join(value) if isinstance(value, (list, tuple)) else value
         for name, value in event.details.items()
     }
-    about = {"run": event.run_id, "procedure": event.procedure, "state": event.state}
+    about = {
+        "run": event.run_id,
+        "procedure": event.procedure,
+        "state": event.state,
+        "answer": approve_command(event.run_id, str(details.get("plan")), journal),
+    }
     text = said.format_map(defaultdict(str, {**about, **details}))
     server = f"{event.server}: " if event.server else ""
-    sys.stderr.write(f"{event.at:%Y-%m-%d %H:%M:%S}Z {clean(server + text)}\n")
+    sys.stderr.write(f"{moment(event.at, zone='Z')} {one_line(server + text)}\n")
     sys.stderr.flush()

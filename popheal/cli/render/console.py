@@ -5,28 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
+
+from popheal.errors import ConfigurationError
+from popheal.util.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 #: Columns to fill where nobody says how wide the paper is.
 _WIDTH_OF_A_FILE: Final = 120
 
 
-def clean(text: str) -> str:
-    """The text on one line, without characters that would steer a terminal.
-
-    Much of what is shown was written by other machines, or by whoever named a server.
-    """
-    shown = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(shown.split())
-
-
 def say(text: str) -> None:
     """A sentence on standard error."""
-    sys.stderr.write(f"popheal: {clean(text)}\n")
+    sys.stderr.write(f"popheal: {one_line(text)}\n")
     sys.stderr.flush()
 
 
@@ -44,6 +41,36 @@ def answer_text(text: str) -> None:
     except BrokenPipeError:
         # Whoever asked has read enough. That changes nothing about how it ended.
         silence(sys.stdout)
+
+
+def answer_file(answer: str | bytes, path: Path | None, *, option: str) -> None:
+    """The answer in the file that an option names, or on standard output.
+
+    Raises:
+        ConfigurationError: If it can't be written there.
+    """
+    if path is None and isinstance(answer, str):
+        answer_text(answer)
+        return
+    data = answer.encode() if isinstance(answer, str) else answer
+    if path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ConfigurationError(
+            source=str(path),
+            problem=f"can't be written ({error.strerror})",
+            next_step=f"Give another path with {option}.",
+        ) from None
+
+
+def print_lines(out: Console, lines: Iterable[Text]) -> None:
+    """Print lines that are as wide as they should be."""
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def plain_wanted() -> bool:

@@ -17,23 +17,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from popheal.cli.render.console import clean, console, plain_wanted
+from popheal.cli.render.console import console, plain_wanted
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
 from popheal.reports.events import Event
-from popheal.util.text import span
+from popheal.tables.palette import IMPACT_STYLES
+from popheal.util.text import one_line, span
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-#: How each impact looks; its name is always written beside it.
-IMPACT_STYLES: Final = {
-    "look": "dim",
-    "restore": "green",
-    "change": "yellow",
-    "disrupt": "bold red",
-}
 #: Columns of the labels in front of the alert, the findings and the verdict.
 LABEL: Final = 11
 _TIME: Final = 8
@@ -128,7 +122,7 @@ class Story:
             self.print("")
             self._run, label = "", "Seen"
         self._findings += 1
-        kind = clean(str(event.details.get("kind", ""))).replace("_", " ")
+        kind = one_line(str(event.details.get("kind", ""))).replace("_", " ")
         where = "" if same_server(event.server, self.server) else f"{event.server}: "
         self.print(*labelled(self.out, label, f"{where}{kind}: {self._detail(event)}"))
 
@@ -140,7 +134,7 @@ class Story:
 
         self._run = event.run_id
         self._findings = 0
-        self.print("", Text(clean(f"{event.procedure} on {event.server}{why}"), "bold"))
+        self.print("", Text(one_line(f"{event.procedure} on {event.server}{why}"), "bold"))
 
     def _on_action_started(self, event: Event) -> None:
         impact = str(event.details.get("impact", ""))
@@ -203,7 +197,7 @@ class Story:
 
     @staticmethod
     def _detail(event: Event) -> str:
-        return clean(str(event.details.get("detail", "")))
+        return one_line(str(event.details.get("detail", "")))
 
 
 def hanging(out: Console, lead: Text, tail: str, style: str = "") -> list[Text]:
@@ -234,7 +228,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _words(text: str) -> list[str]:
     """What must not be broken; a duration is one word, with glue for spaces."""
-    whole_seconds = _MICROSECONDS.sub(r"\1", clean(text))
+    whole_seconds = _MICROSECONDS.sub(r"\1", one_line(text))
     glued = _DURATION.sub(lambda found: found[0].replace(" ", _GLUE), whole_seconds)
     return glued.split(" ")
 
@@ -257,7 +251,7 @@ class Now:
     def show(self, what: str, server: str) -> None:
         """Show it, in place of what was shown before."""
         self.wipe()
-        text = clean(f"{what} on {server}")
+        text = one_line(f"{what} on {server}")
         if self._plain:
             return
         from rich.live import Live

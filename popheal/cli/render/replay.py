@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from popheal.cli.render.console import clean
-from popheal.cli.render.live import IMPACT_STYLES, hanging, labelled
+from popheal.cli.render.live import hanging, labelled
 from popheal.cli.render.plan import databases_of, worst_of
 from popheal.cli.render.report import alert_lines, ending_lines
+from popheal.cli.session import approve_command, in_journal
 from popheal.engine.plan import PlannedRun
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
@@ -24,11 +25,11 @@ from popheal.journal.status import (
     Standing,
     claims_in_words,
     debt_in_words,
-    how_to_answer,
 )
 from popheal.reports.report import Alert, Report
+from popheal.tables.palette import IMPACT_STYLES
 from popheal.util.serialize import from_jsonable
-from popheal.util.text import span
+from popheal.util.text import moment, one_line, span, time_of_day
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def story_lines(
-    out: Console, now: Standing, entries: Sequence[Entry], *, options: str
+    out: Console, now: Standing, entries: Sequence[Entry], *, journal: Path, options: str
 ) -> Iterator[Text]:
     """The whole story of a healing, and how it stands.
 
@@ -44,13 +45,14 @@ def story_lines(
         out: The console that the lines are for.
         now: The healing.
         entries: Its history.
+        journal: The journal it is in.
         options: What ``popheal resume`` takes to find its organisation and journal.
     """
     from rich.text import Text
 
     record = now.record
-    begun = f"{record.begun_at:%Y-%m-%d %H:%M:%S} UTC, with popheal {record.version}"
-    yield from labelled(out, "Run", f"{record.id} on {record.server}")
+    begun = f"{moment(record.begun_at)}, with popheal {record.version}"
+    yield from labelled(out, "Healing", f"{record.id} on {record.server}")
     yield from labelled(out, "Begun", begun)
     yield from alert_lines(out, from_jsonable(record.alert, Alert))
     yield from _Retelling(out=out, server=record.server, day=record.begun_at).lines(entries)
@@ -58,27 +60,29 @@ def story_lines(
         yield from ending_lines(out, from_jsonable(record.report, Report))
         return
     yield Text("")
-    yield from _now(out, now, options)
+    yield from _now(out, now, journal, options)
 
 
-def _now(out: Console, now: Standing, options: str) -> Iterable[Text]:
+def _now(out: Console, now: Standing, journal: Path, options: str) -> Iterable[Text]:
     """What is under way, and what to do about it."""
     record = now.record
     at = next((run for run in reversed(now.runs) if not run.verdict), None)
-    doing = f"{at.procedure} is at {at.state} on {at.server}" if at else "it is being verified"
+    doing = f"{at.procedure} is at {at.state} on {at.server}" if at else ""
     if now.state == INTERRUPTED:
-        text = f"interrupted: {record.owner} has ended; {doing.replace('is being', 'was being')}"
+        doing = doing or "it was being verified"
+        text = f"interrupted: {record.owner} has ended; {doing}"
         yield from labelled(out, "Now", text, "bold yellow")
     else:
-        until = f", waiting until {now.waiting_until:%H:%M:%S}" if now.waiting_until else ""
+        until = f", waiting until {time_of_day(now.waiting_until)}" if now.waiting_until else ""
+        doing = doing or "it is being verified"
         yield from labelled(out, "Now", f"{record.owner} is at work: {doing}{until}", "bold")
     if record.cancel_at:
-        yield from labelled(out, "", f"a person said stop at {record.cancel_at:%H:%M:%S}")
+        yield from labelled(out, "", f"a person said stop at {time_of_day(record.cancel_at)}")
     for number, debt in enumerate(now.open_debts):
         yield from labelled(out, "" if number else "Debts", debt_in_words(debt), "bold red")
     if now.claims:
-        yield from labelled(out, "Claims", claims_in_words(now.claims).removeprefix("claims "))
-    what, how = next_step(now, options)
+        yield from labelled(out, "Claims", claims_in_words(now.claims))
+    what, how = next_step(now, journal, options)
     yield from labelled(out, "Next", what)
     if how:
         yield command_line(how)
@@ -88,14 +92,15 @@ def command_line(command: str) -> Text:
     """A command on one line whatever the width, to be pasted; printed without wrapping."""
     from rich.text import Text
 
-    return Text(f"  {clean(command)}", no_wrap=True, overflow="ignore")
+    return Text(f"  {one_line(command)}", no_wrap=True, overflow="ignore")
 
 
-def next_step(now: Standing, options: str) -> tuple[str, str]:
+def next_step(now: Standing, journal: Path, options: str) -> tuple[str, str]:
     """What to do about a healing that has not ended: in words, and the command if there is one.
 
     Args:
         now: The healing.
+        journal: The journal it is in.
         options: What ``popheal resume`` takes to find its organisation and journal.
     """
     record = now.record
@@ -105,8 +110,10 @@ def next_step(now: Standing, options: str) -> tuple[str, str]:
     if record.cancel_at:
         return f"{record.owner} stops at its next step, and only puts things back.", ""
     if now.question:
-        return "Approve the plan, or refuse it:", how_to_answer(now)
-    return "Let it, or stop it:", f"popheal cancel {record.id}"
+        asked = now.question
+        answer = approve_command(asked.run, asked.data["plan"], journal)
+        return "Approve the plan, or refuse it:", answer
+    return "Let it, or stop it:", f"popheal cancel {record.id} {in_journal(journal)}"
 
 
 @define(kw_only=True)
@@ -158,7 +165,7 @@ class _Retelling:
         states = PROCEDURES[procedure].by_name if procedure in PROCEDURES else ()
         self._width = max((len(name) for name in states), default=0)
         yield Text("")
-        yield Text(clean(f"{procedure} on {entry.server}{why} ({entry.run})"), "bold")
+        yield Text(one_line(f"{procedure} on {entry.server}{why} ({entry.run})"), "bold")
 
     def _intent(self, entry: Entry) -> Iterator[Text]:
         yield from self._head(entry)
@@ -168,7 +175,7 @@ class _Retelling:
     def _waiting(self, entry: Entry) -> Iterator[Text]:
         yield from self._head(entry)
         until = datetime.fromisoformat(entry.data["until"])
-        text = f"until {until:%H:%M:%S}"
+        text = f"until {time_of_day(until)}"
         yield from self._line(entry, "wait", entry.data["run"]["state"], text, "dim")
 
     def _outcome(self, entry: Entry) -> Iterator[Text]:
@@ -189,7 +196,7 @@ class _Retelling:
 
     def _asked(self, entry: Entry) -> Iterator[Text]:
         until = datetime.fromisoformat(entry.data["expires_at"])
-        text = f"a person is asked to approve plan {entry.data['plan']}, until {until:%H:%M:%S}"
+        text = f"a person is asked to approve plan {entry.data['plan']}, until {time_of_day(until)}"
         yield from self._line(entry, "ask", "", text, "bold")
         plan = from_jsonable(entry.data["planned"], PlannedRun)
         yield from labelled(self.out, "", f"at most {worst_of(plan)}", "bold")
@@ -207,7 +214,7 @@ class _Retelling:
         # What follows is headed anew.
         self._run, self._seen = "-", False
         yield Text("")
-        yield Text(f"{entry.at:%H:%M:%S}  another process goes on with it", "bold")
+        yield Text(f"{time_of_day(entry.at)}  another process goes on with it", "bold")
 
     def _other(self, entry: Entry) -> Iterator[Text]:
         yield from self._line(entry, "", "", f"{entry.kind.value} {entry.what} {entry.outcome}")
@@ -219,9 +226,9 @@ class _Retelling:
     ) -> Iterator[Text]:
         from rich.text import Text
 
-        word, state = clean(word), clean(state)
+        word, state = one_line(word), one_line(state)
         colour = style or IMPACT_STYLES.get(word, "")
-        lead = Text().append(f"{entry.at:%H:%M:%S}  ", "dim").append(f"{word:<8}", colour)
+        lead = Text().append(f"{time_of_day(entry.at)}  ", "dim").append(f"{word:<8}", colour)
         if state:
             lead.append(f"{state:<{self._width}}  ", "" if word == "look" else colour)
         yield from hanging(self.out, lead, text, style)

@@ -8,29 +8,14 @@ from typing import TYPE_CHECKING, Final
 from popheal.cli.render.live import LABEL, labelled
 from popheal.reports.report import Alert, DebtReport, FindingKind, Handover, Report
 from popheal.tables.debts import DebtStatus
+from popheal.tables.palette import VERDICT_STYLES
 from popheal.tables.table import Verdict
-from popheal.util.text import span
+from popheal.util.text import span, without_controls
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_STYLES: Final = {
-    Verdict.NOTHING_WRONG: "bold green",
-    Verdict.TRANSIENT: "bold green",
-    Verdict.RECOVERED: "bold green",
-    Verdict.ESCALATED: "bold red",
-    Verdict.CANCELLED: "bold yellow",
-    Verdict.HELD: "bold yellow",
-    Verdict.UNKNOWN: "bold magenta",
-}
-#: What a verdict means, where its word alone might be taken for something else.
-_MEANS: Final = {
-    Verdict.ESCALATED: "a person is needed",
-    Verdict.HELD: "popheal holds itself back",
-    Verdict.UNKNOWN: "could not tell",
-    Verdict.CANCELLED: "stopped by a person",
-}
 #: What a summary may be cut behind, and still be a sentence.
 _BEFORE_A_DETAIL: Final = ("): ", "could not be verified: ")
 
@@ -54,13 +39,14 @@ def ending_lines(out: Console, report: Report, *, next_step: str = "") -> Iterab
     from rich.text import Text
 
     verdict = report.verdict
-    means = _MEANS.get(verdict, "")
+    # The word of a good one can't be taken for something else.
+    means = "" if verdict.good else verdict.meaning
     only_verified = bool(next_step) and verdict is Verdict.ESCALATED and _is_ours(report)
     if only_verified:
         means = "the fault is real; nothing was done about it"
     took = span((report.finished_at - report.started_at).total_seconds())
     lead = Text().append(f"{'Verdict':<{LABEL}}", "bold")
-    lead.append(verdict.value, _STYLES[verdict])
+    lead.append(verdict.value, VERDICT_STYLES[verdict])
     lead.append(f" ({means})" if means else "").append(f", after {took}")
     yield Text("")
     yield lead
@@ -112,8 +98,7 @@ def _handover_lines(out: Console, handover: Handover) -> Iterable[Text]:
         yield Text("To put it back:", "bold")
     for command in handover.commands:
         # On one line whatever the width, to be pasted; printed without wrapping.
-        shown = "".join(char if char.isprintable() else " " for char in command)
-        yield Text(f"  {shown}", no_wrap=True, overflow="ignore")
+        yield Text(f"  {without_controls(command)}", no_wrap=True, overflow="ignore")
 
 
 def database_lines(

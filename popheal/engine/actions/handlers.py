@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Final
 
 from popheal.engine.actions.mailbox_servers import check_backends, find_backends, recover_backends
@@ -19,47 +18,44 @@ from popheal.engine.actions.settings import (
 )
 from popheal.engine.actions.switchover import check_switchover, verify_copies
 from popheal.engine.context import ActionHandler, ActionResult, RunContext
-from popheal.engine.requests import Steps, do, pause
+from popheal.engine.requests import Pause
+from popheal.journal.entries import Kind
+from popheal.tables import actions
+from popheal.tables.actions import for_each_action
 
 
-def wait(work: RunContext) -> Steps[ActionResult]:
+async def wait(work: RunContext) -> ActionResult:
     """CommandTime 2 and 4: the runbook's ten minutes."""
     until = work.memory.until
     if until is None:
-        until = work.session.clock.now() + timedelta(seconds=work.timing.settle)
+        until = work.session.clock.now() + timedelta(seconds=work.deadline)
         work.memory.until = until
-        yield from do(
-            work.session.current_lease.wait,
-            at=work.session.clock.now(),
-            server=work.server,
-            run=work.run.id,
-            data={"until": until.isoformat(), **work.as_json()},
-        )
+        await work.write(Kind.WAITING, data={"until": until.isoformat()})
     # After a crash, only what is left of it.
-    left = min((until - work.session.clock.now()).total_seconds(), work.timing.settle)
+    left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
     work.session.emit("pausing", work.server, work.run, seconds=left)
-    yield from pause(left)
+    await Pause(left)
     return ActionResult("elapsed", f"waited until {until:%H:%M:%S} UTC")
 
 
-#: By the action's name.
-HANDLERS: Final[Mapping[str, ActionHandler]] = MappingProxyType(
+#: By the action's name. Each action has one: else this can't be imported.
+HANDLERS: Final[Mapping[str, ActionHandler]] = for_each_action(
     {
-        "await_server": await_server,
-        "check_backends": check_backends,
-        "check_health": check_health,
-        "check_switchover": check_switchover,
-        "drain": drain,
-        "enable_protocol_logging": enable_protocol_logging,
-        "fail_back": fail_back,
-        "find_backends": find_backends,
-        "probe": probe,
-        "reboot": reboot,
-        "recover_backends": recover_backends,
-        "reload_pop3": reload_pop3,
-        "restart_service": restart_service,
-        "restore_protocol_logging": restore_protocol_logging,
-        "verify_copies": verify_copies,
-        "wait": wait,
+        actions.AWAIT_SERVER: await_server,
+        actions.CHECK_BACKENDS: check_backends,
+        actions.CHECK_HEALTH: check_health,
+        actions.CHECK_SWITCHOVER: check_switchover,
+        actions.DRAIN: drain,
+        actions.ENABLE_PROTOCOL_LOGGING: enable_protocol_logging,
+        actions.FAIL_BACK: fail_back,
+        actions.FIND_BACKENDS: find_backends,
+        actions.PROBE: probe,
+        actions.REBOOT: reboot,
+        actions.RECOVER_BACKENDS: recover_backends,
+        actions.RELOAD_POP3: reload_pop3,
+        actions.RESTART_SERVICE: restart_service,
+        actions.RESTORE_PROTOCOL_LOGGING: restore_protocol_logging,
+        actions.VERIFY_COPIES: verify_copies,
+        actions.WAIT: wait,
     }
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.retry import persistently
-from popheal.engine.requests import Steps, attempt, pause
+from popheal.engine.looks.retry import again, retry_call
+from popheal.engine.requests import call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import alert_value, backends_named_in, is_unhealthy, servers_named
@@ -15,7 +16,6 @@ from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo
 from popheal.exchange.protocol_log import correlate
 from popheal.healthsets.pop.catalog import MONITORS, find_monitor
 from popheal.healthsets.pop.health import is_row_of, pop_rows
-from popheal.tables.table import Verdict
 
 #: Log lines are written a little before and after the times that the probe reports.
 SLACK = timedelta(seconds=2)
@@ -25,22 +25,25 @@ MAILBOX_SIDE = tuple(one for one in MONITORS if one.procedure == "mailbox")
 
 _MAILBOX_SET = "pop.protocol"
 
-#: Verdicts after which a back end may be taken for well.
-WELL = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.RECOVERED)
+
+_PASSED_ON_TO_NONE: Final = ActionResult(
+    "not_found", "the front end logged the failed probe, and passed it on to none"
+)
+_SESSION_NOT_WHOLE: Final = ActionResult(
+    "could_not_tell", "the log does not hold the whole session of the probe"
+)
 
 
-def find_backends(work: RunContext) -> Steps[ActionResult]:
+async def find_backends(work: RunContext) -> ActionResult:
     """CTP 3.4 and 3.5: the probe's own error first, then the front-end log (erratum D8)."""
     probe = work.memory.last_probe
     if probe is None:
         return ActionResult("could_not_tell", "there is no failed probe to trace")
-    servers = yield from persistently(work.session, Backend.all_servers, work.server)
-    if isinstance(servers, BackendError):
-        return ActionResult("could_not_tell", str(servers))
+    servers = await retry_call(work.session, Backend.all_servers, work.server)
     named = backends_named_in(probe.error)
     if named:
         return _found(work, named, servers, "the probe's error")
-    return (yield from _find_in_log(work, probe, servers))
+    return await _find_in_log(work, probe, servers)
 
 
 def _found(
@@ -54,9 +57,9 @@ def _found(
     return ActionResult("found", f"{where} names {', '.join(work.memory.backends)}")
 
 
-def _find_in_log(
+async def _find_in_log(
     work: RunContext, probe: ProbeResult, servers: Sequence[ServerInfo]
-) -> Steps[ActionResult]:
+) -> ActionResult:
     """Back ends in the front-end log; POP3 buffers its log, so it may take a moment.
 
     None at all means something only if the whole failed session of the probe is there: then
@@ -64,42 +67,30 @@ def _find_in_log(
     """
     if probe.started is None or probe.finished is None:
         return ActionResult("could_not_tell", "the probe did not say when it ran")
-    settings = yield from persistently(work.session, Backend.pop_settings, work.server)
-    if isinstance(settings, BackendError):
-        return ActionResult("could_not_tell", str(settings))
+    settings = await retry_call(work.session, Backend.pop_settings, work.server)
     since, until = probe.started - SLACK, probe.finished + SLACK
-    last = ActionResult("could_not_tell", "the protocol log was not read")
-    for again in range(work.timing.probe_attempts):
-        if again:
-            yield from pause(work.timing.probe_pause)
-        files = yield from attempt(
-            Backend.pop_logs, work.server, settings.log_location, since, until
-        )
-        if isinstance(files, BackendError):
-            last = ActionResult("could_not_tell", str(files))
-            continue
-        found = correlate(files, since, until)
-        if found.backends:
-            return _found(work, found.backends, servers, "the protocol log")
-        last = (
-            ActionResult(
-                "not_found", "the front end logged the failed probe, and passed it on to none"
-            )
-            if found.conclusive
-            else ActionResult(
-                "could_not_tell", "the log does not hold the whole session of the probe"
-            )
-        )
-    return last
+    while True:
+        try:
+            files = await call(Backend.pop_logs, work.server, settings.log_location, since, until)
+        except BackendError as error:
+            last = ActionResult("could_not_tell", str(error))
+        else:
+            found = correlate(files, since, until)
+            if found.backends:
+                return _found(work, found.backends, servers, "the protocol log")
+            last = _PASSED_ON_TO_NONE if found.conclusive else _SESSION_NOT_WHOLE
+        if not await again(work.session, "log"):
+            return last
 
 
-def check_backends(work: RunContext) -> Steps[ActionResult]:
+async def check_backends(work: RunContext) -> ActionResult:
     """CTP 3.5 and 3.6: keep those whose deep or self test monitor is Unhealthy."""
     ill, unclear = [], []
     for backend in work.memory.backends:
-        rows = yield from persistently(work.session, Backend.server_health, backend)
-        if isinstance(rows, BackendError):
-            unclear.append(str(rows))
+        try:
+            rows = await retry_call(work.session, Backend.server_health, backend)
+        except BackendError as error:
+            unclear.append(str(error))
             continue
         health = mailbox_side_of(backend, rows)
         if health == "unhealthy":
@@ -139,12 +130,12 @@ def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:
     return f"{', '.join(odd)} can't be called well" if odd else "healthy"
 
 
-def recover_backends(work: RunContext) -> Steps[ActionResult]:
+async def recover_backends(work: RunContext) -> ActionResult:
     """CTP 3.6: each as a run of its own, with guards of its own, one after another (D22)."""
     said = []
     for backend in work.memory.backends:
-        verdict = yield from work.heal_backend(backend)
+        verdict = await work.heal_server(backend)
         said.append(f"{backend}: {verdict.value}")
-        if verdict not in WELL:
+        if not verdict.good:
             return ActionResult("failed", "; ".join(said))
     return ActionResult("done", "; ".join(said))

@@ -5,20 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.probe import run_probe
-from popheal.engine.looks.retry import persistently
-from popheal.engine.requests import Steps, attempt, pause
+from popheal.engine.looks.retry import again, retry_call
+from popheal.engine.requests import call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import value_since
+from popheal.exchange.interpret import same_boot, value_since
 from popheal.healthsets.pop.catalog import SELF_TEST_PROBE
 from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.tables.debts import DebtKind
 from popheal.util.text import moment
 
 
-def probe(work: RunContext) -> Steps[ActionResult]:
+async def probe(work: RunContext) -> ActionResult:
     """Verifying 2.3: rerun the monitor's probe, or the one that the state names.
 
     While the server is drained, a success counts only for the boot it was seen on: the boot
@@ -29,12 +28,12 @@ def probe(work: RunContext) -> Steps[ActionResult]:
     if identity is None:
         return ActionResult("could_not_tell", f"{work.monitor.name} has no probe to rerun")
     drained = work.run.owed(DebtKind.ACTIVATION_DISABLED) is not None
-    before = (yield from _boot_time(work)) if drained else None
-    observed, result = yield from run_probe(work.session, work.server, identity)
+    before = await _boot_time(work) if drained else None
+    observed, result = await run_probe(work.session, work.server, identity)
     if observed.outcome == "failed":
         work.memory.last_probe = result
     if observed.outcome == "succeeded" and drained:
-        after = yield from _boot_time(work)
+        after = await _boot_time(work)
         if before is None or after is None or not same_boot(before, after):
             return ActionResult(
                 "could_not_tell", "the server's boot time changed or was not readable"
@@ -43,27 +42,29 @@ def probe(work: RunContext) -> Steps[ActionResult]:
     return observed
 
 
-def _boot_time(work: RunContext) -> Steps[datetime | None]:
-    host = yield from persistently(work.session, Backend.host_status, work.server)
-    return None if isinstance(host, BackendError) else host.boot_time
+async def _boot_time(work: RunContext) -> datetime | None:
+    try:
+        return (await retry_call(work.session, Backend.host_status, work.server)).boot_time
+    except BackendError:
+        return None
 
 
-def check_health(work: RunContext) -> Steps[ActionResult]:
+async def check_health(work: RunContext) -> ActionResult:
     """CommandTime 2 and 4: the monitor's own row, evaluated since the last restart (D16)."""
-    why = ""
-    for again in range(work.timing.probe_attempts):
-        if again:
-            yield from pause(work.timing.probe_pause)
-        rows = yield from attempt(Backend.server_health, work.server)
-        if isinstance(rows, BackendError):
-            why = str(rows)
-            continue
-        mine = [row for row in pop_rows(work.server, rows) if is_row_of(work.monitor, row)]
-        value = value_since(mine, work.memory.changed_at)
-        why = "; ".join(
-            f"{row.monitor} is {row.alert_value}, evaluated {moment(row.last_execution)}"
-            for row in mine
-        )
-        if value in ("healthy", "unhealthy"):
-            return ActionResult(value, why)
+    while True:
+        try:
+            rows = await call(Backend.server_health, work.server)
+        except BackendError as error:
+            why = str(error)
+        else:
+            mine = [row for row in pop_rows(work.server, rows) if is_row_of(work.monitor, row)]
+            value = value_since(mine, work.memory.changed_at)
+            why = "; ".join(
+                f"{row.monitor} is {row.alert_value}, evaluated {moment(row.last_execution)}"
+                for row in mine
+            )
+            if value in ("healthy", "unhealthy"):
+                return ActionResult(value, why)
+        if not await again(work.session, "health"):
+            break
     return ActionResult("could_not_tell", why or f"there is no row of {work.monitor.name}")

@@ -7,12 +7,11 @@ from datetime import datetime
 from popheal.engine.actions.switchover import still_clear, why_not_now
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
-from popheal.engine.looks.boots import booted_since
-from popheal.engine.looks.retry import deadline_in, persistently, polling
-from popheal.engine.requests import Steps, attempt, call, do
+from popheal.engine.looks.retry import poll, retry_call
+from popheal.engine.requests import Claim, call, try_call
 from popheal.errors import BackendError, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import find_service, inactive_components, is_running
+from popheal.exchange.interpret import booted_since, find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
@@ -30,7 +29,7 @@ NEEDED_SERVICES = (
 )
 
 
-def reboot(work: RunContext) -> Steps[ActionResult]:
+async def reboot(work: RunContext) -> ActionResult:
     """Deep/SelfTest 5: restart the server, if nothing is active on it at the very last look.
 
     The command is conditional on the boot time read here, so that it can't work twice. If the
@@ -38,32 +37,29 @@ def reboot(work: RunContext) -> Steps[ActionResult]:
     """
     # Written down before a crash, so perhaps commanded: then nothing is certain but the boot time.
     not_done = "could_not_tell" if work.memory.intended else "refused"
-    host = yield from persistently(work.session, Backend.host_status, work.server)
-    if isinstance(host, BackendError):
-        return ActionResult(not_done, f"not attempted: {host}")
+    host = await retry_call(work.session, Backend.host_status, work.server)
     if booted_since(work.memory.boot_at_start, host.boot_time):
         work.memory.boot_before = work.memory.boot_at_start
-        return ActionResult(
-            "done", f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
-        )
-    refused = yield from _why_not(work, host)
+        said = f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
+        return ActionResult("done", said, by_others=True)
+    refused = await _why_not(work, host)
     if refused:
         return ActionResult(not_done, f"not attempted: {refused}")
     if not work.memory.intended:
-        running = yield from _running_now(work)
-        if isinstance(running, BackendError):
-            return ActionResult(not_done, f"not attempted: {running}")
-        work.memory.running_before = running
+        work.memory.running_before = await _running_now(work)
         work.memory.boot_before = host.boot_time
-    yield from work.intend(
-        "reboot", command="Restart-Computer", booted_at=host.boot_time.isoformat()
+    await work.intend(
+        Backend.reboot,
+        host.boot_time,
+        command="Restart-Computer",
+        booted_at=host.boot_time.isoformat(),
     )
     # The last look comes after everything else, directly before the command.
-    if work.info.mailbox_role and (active := (yield from still_clear(work))):
+    if work.info.mailbox_role and (active := await still_clear(work)):
         return ActionResult(not_done, f"not attempted: {active}")
     if work.stopped:
         return ActionResult(not_done, "not attempted: a person said stop")
-    error = yield from attempt(Backend.reboot, work.server, host.boot_time)
+    error = await try_call(Backend.reboot, work.server, host.boot_time)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return ActionResult(not_done, str(error))
     if error:
@@ -72,46 +68,41 @@ def reboot(work: RunContext) -> Steps[ActionResult]:
     return ActionResult("done", f"restart commanded; it had booted at {moment(host.boot_time)}")
 
 
-def _why_not(work: RunContext, host: HostStatus) -> Steps[str | None]:
+async def _why_not(work: RunContext, host: HostStatus) -> str | None:
     if host.setup_running:
         return "Exchange Setup is running on the server"
-    refusal = yield from check_disruption_limits(work)
+    refusal = await check_disruption_limits(work)
     if refusal:
         return refusal.reason
-    why = yield from _why_maintained(work)
+    why = await _why_maintained(work)
     if why:
         return why
     if work.info.mailbox_role:
-        return (yield from why_not_now(work))
-    return (yield from _why_last_of_role(work))
+        return await why_not_now(work)
+    return await _why_last_of_role(work)
 
 
-def _why_maintained(work: RunContext) -> Steps[str | None]:
+async def _why_maintained(work: RunContext) -> str | None:
     """Somebody may have begun to work on the server since triage."""
-    seen = yield from persistently(work.session, Backend.component_states, work.server)
-    if isinstance(seen, BackendError):
-        return str(seen)
+    seen = await retry_call(work.session, Backend.component_states, work.server)
     for component, who in inactive_components(seen):
         if is_maintenance(component, who):
             return f"{component.component} is {component.state}: somebody works on the server"
     return None
 
 
-def _why_last_of_role(work: RunContext) -> Steps[str | None]:
+async def _why_last_of_role(work: RunContext) -> str | None:
     """A server without the Mailbox role has no databases to look after, but clients to serve."""
     if work.session.policy.reboot_last_of_role:
         return None
     site = work.info.site
-    if (yield from do(work.session.current_lease.claim, "site", f"client access, {site}")):
+    if await Claim("site", f"client access, {site}"):
         return f"another healing is acting on a client access server of site {site}"
-    servers = yield from persistently(work.session, Backend.all_servers, work.server)
-    if isinstance(servers, BackendError):
-        return str(servers)
-    for one in servers:
+    for one in await retry_call(work.session, Backend.all_servers, work.server):
         alike = one.client_access_role and site is not None and one.site == site
         if not alike or same_server(one.fqdn, work.server):
             continue
-        if (yield from _is_serving(one.fqdn)):
+        if await _is_serving(one.fqdn):
             return None
     return (
         "no other client access server of its site is seen to serve POP, so clients would be "
@@ -119,44 +110,41 @@ def _why_last_of_role(work: RunContext) -> Steps[str | None]:
     )
 
 
-def _is_serving(server: str) -> Steps[bool]:
+async def _is_serving(server: str) -> bool:
     """Whether a client access server is seen to serve POP now; if it can't be told, it is not."""
     try:
-        host = yield from call(Backend.host_status, server)
-        rows = yield from call(Backend.server_health, server)
-        components = yield from call(Backend.component_states, server)
+        host = await call(Backend.host_status, server)
+        rows = await call(Backend.server_health, server)
+        components = await call(Backend.component_states, server)
     except BackendError:
         return False
     return serves_pop(server, rows, host.local_time) and not inactive_components(components)
 
 
-def _running_now(work: RunContext) -> Steps[tuple[str, ...] | BackendError]:
+async def _running_now(work: RunContext) -> tuple[str, ...]:
     names = (*services_of("by_role", work.info), *NEEDED_SERVICES)
-    seen = yield from persistently(work.session, Backend.services, work.server, names)
-    if isinstance(seen, BackendError):
-        return seen
+    seen = await retry_call(work.session, Backend.services, work.server, names)
     return tuple(one.name for one in seen if is_running(one))
 
 
-def await_server(work: RunContext) -> Steps[ActionResult]:
+async def await_server(work: RunContext) -> ActionResult:
     """Deep/SelfTest 6: the boot time has moved, services run again, health is being evaluated.
 
     A Manual service that ran before does not come back by itself: it is started, once.
     """
-    deadline = deadline_in(work.session, work.timing.reboot_deadline)
-    started: set[str] = set()
     while True:
-        observed = yield from _look_for_server(work, started)
+        observed = await _look_for_server(work)
         if observed.outcome == "up":
             return observed
-        if not (yield from polling(work.session, deadline, work.timing.reboot_poll)):
+        if not await poll(work.session, "boot", work.deadline, work.timing.reboot_poll):
             return observed
 
 
-def _look_for_server(work: RunContext, started: set[str]) -> Steps[ActionResult]:
-    host = yield from attempt(Backend.host_status, work.server)
-    if isinstance(host, BackendError):
-        return ActionResult("not_back", f"it does not answer: {host}")
+async def _look_for_server(work: RunContext) -> ActionResult:
+    try:
+        host = await call(Backend.host_status, work.server)
+    except BackendError as error:
+        return ActionResult("not_back", f"it does not answer: {error}")
     before = work.memory.boot_before
     if before is None:
         return ActionResult("could_not_tell", "its boot time was not recorded before")
@@ -165,37 +153,35 @@ def _look_for_server(work: RunContext, started: set[str]) -> Steps[ActionResult]
             "not_back", f"it has not gone down: it still runs since {moment(host.boot_time)}"
         )
     work.memory.changed_at = host.boot_time
-    missing = yield from _services_missing(work, started)
-    if isinstance(missing, BackendError):
-        return ActionResult("could_not_tell", str(missing))
+    try:
+        missing = await _services_missing(work)
+    except BackendError as error:
+        return ActionResult("could_not_tell", str(error))
     if missing:
         return ActionResult("not_back", f"up, but not running: {', '.join(missing)}")
-    if not (yield from _health_is_fresh(work, host.boot_time)):
+    if not await _health_is_fresh(work, host.boot_time):
         return ActionResult("could_not_tell", "up, but its monitors have not been evaluated yet")
     return ActionResult("up", f"booted at {moment(host.boot_time)}")
 
 
-def _services_missing(work: RunContext, started: set[str]) -> Steps[list[str] | BackendError]:
+async def _services_missing(work: RunContext) -> list[str]:
+    """Those that ran before the reboot and do not run now; each Manual one is started once."""
     wanted = work.memory.running_before
     if not wanted:
         return []
-    seen = yield from attempt(Backend.services, work.server, wanted)
-    if isinstance(seen, BackendError):
-        return seen
+    seen = await call(Backend.services, work.server, wanted)
     missing = []
     for name in wanted:
         service = find_service(name, seen)
         if service and is_running(service):
             continue
         missing.append(name)
-        if service and _waits_to_be_started(service) and name not in started:
-            started.add(name)
-            yield from work.intend(
-                "start_service",
-                command=f"Start-Service {name}",
-                reason="it ran before the reboot",
+        command = f"Start-Service {name}"
+        if service and _waits_to_be_started(service) and work.session.progress.count(command) == 1:
+            await work.intend(
+                Backend.start_service, name, command=command, reason="it ran before the reboot"
             )
-            yield from attempt(Backend.start_service, work.server, name)
+            await try_call(Backend.start_service, work.server, name)
     return missing
 
 
@@ -203,9 +189,10 @@ def _waits_to_be_started(service: ServiceStatus) -> bool:
     return service.state.casefold() == "stopped" and service.start_type.casefold() == "manual"
 
 
-def _health_is_fresh(work: RunContext, booted: datetime) -> Steps[bool]:
-    rows = yield from attempt(Backend.server_health, work.server)
-    if isinstance(rows, BackendError):
+async def _health_is_fresh(work: RunContext, booted: datetime) -> bool:
+    try:
+        rows = await call(Backend.server_health, work.server)
+    except BackendError:
         return False
     return any(
         row.last_execution and row.last_execution > booted and not row.stale

@@ -9,8 +9,8 @@ from typing import Any
 from attrs import evolve
 
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.retry import deadline_in, persistently, polling
-from popheal.engine.requests import Steps, attempt
+from popheal.engine.looks.retry import poll, retry_call
+from popheal.engine.requests import try_call
 from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import find_service, is_running
@@ -20,13 +20,13 @@ from popheal.tables.actions import BY_ROLE
 from popheal.tables.debts import DebtKind
 
 
-def restart_service(work: RunContext) -> Steps[ActionResult]:
+async def restart_service(work: RunContext) -> ActionResult:
     """Step 1 of each section, on the alert's server only (D17)."""
     action = work.run.next_action()
     which = action.argument if action else BY_ROLE
     worst = ActionResult("done", "restarted")
     for service in services_of(which, work.info):
-        observed = yield from _restart(work, service)
+        observed = await _restart(work, service)
         if observed.outcome in ("refused", "could_not_tell"):
             return observed
         if observed.outcome == "failed":
@@ -34,22 +34,20 @@ def restart_service(work: RunContext) -> Steps[ActionResult]:
     return worst
 
 
-def reload_pop3(work: RunContext) -> Steps[ActionResult]:
+async def reload_pop3(work: RunContext) -> ActionResult:
     """CTP 7: restart the front end so that the restored logging setting takes effect."""
     if work.run.owed(DebtKind.PROTOCOL_LOGGING) is None:
         return ActionResult("done", "no setting was changed, so no restart is needed")
-    return (yield from _restart(work, POP3_FRONT_END))
+    return await _restart(work, POP3_FRONT_END)
 
 
-def _restart(work: RunContext, service: str) -> Steps[ActionResult]:
-    before = yield from persistently(work.session, Backend.services, work.server, (service,))
-    if isinstance(before, BackendError):
-        return ActionResult("refused", f"not attempted: {before}")
+async def _restart(work: RunContext, service: str) -> ActionResult:
+    before = await retry_call(work.session, Backend.services, work.server, (service,))
     old = find_service(service, before)
     command = f"Restart-Service {service}"
     if old and (intended := work.memory.intended.get(command)):
         # Commanded, perhaps, before a crash: look first; only if it was not, command it (again).
-        seen = yield from _see_restarted(work, _as_it_was(old, intended), None)
+        seen = await _see_restarted(work, _as_it_was(old, intended), None)
         # One that ran, and runs no more, was restarted in vain.
         commanded = seen.outcome == "failed" and intended["running"]
         if commanded or seen.outcome in ("done", "could_not_tell"):
@@ -62,32 +60,32 @@ def _restart(work: RunContext, service: str) -> Steps[ActionResult]:
         return ActionResult(
             "refused", f"not attempted: {old.name} is Disabled, so it would not start"
         )
-    yield from work.intend(
-        "restart_service",
+    await work.intend(
+        Backend.restart_service,
+        service,
         command=command,
         process_id=old.process_id,
         started_at=old.started_at.isoformat() if old.started_at else None,
         running=is_running(old),
     )
-    error = yield from attempt(Backend.restart_service, work.server, service)
+    error = await try_call(Backend.restart_service, work.server, service)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return ActionResult("refused", str(error))
-    return (yield from _see_restarted(work, old, error))
+    return await _see_restarted(work, old, error)
 
 
-def _see_restarted(
+async def _see_restarted(
     work: RunContext, old: ServiceStatus, error: BackendError | None
-) -> Steps[ActionResult]:
+) -> ActionResult:
     """Look until the service runs as a new process; the command's return proves nothing."""
-    deadline = deadline_in(work.session, work.timing.service_deadline)
     why = f" ({error})" if error else ""
     while True:
-        seen = yield from attempt(Backend.services, work.server, (old.name,))
+        seen = await try_call(Backend.services, work.server, (old.name,))
         now = None if isinstance(seen, BackendError) else find_service(old.name, seen)
         if now and is_running(now) and not _same_process(old, now):
             work.memory.changed_at = now.started_at
             return ActionResult("done", f"{old.name} runs as process {now.process_id}{why}")
-        if not (yield from polling(work.session, deadline, work.timing.service_poll)):
+        if not await poll(work.session, old.name, work.deadline, work.timing.service_poll):
             break
     if now is None:
         return ActionResult("could_not_tell", f"{old.name} could not be looked at{why}")

@@ -6,43 +6,44 @@ from collections.abc import Callable
 from datetime import datetime
 
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.boots import same_boot
 from popheal.engine.looks.copies import read_copies_on
-from popheal.engine.looks.retry import deadline_in, insistently, persistently, polling
-from popheal.engine.requests import Steps, T, attempt
+from popheal.engine.looks.retry import poll, retry, retry_call
+from popheal.engine.requests import T, call, try_call
 from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_active
+from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
 from popheal.tables.debts import DebtKind
 
 
-def _set_and_see(
+async def _set_and_see(
     work: RunContext,
     change: tuple[Callable[..., None], bool],
     look: Callable[..., T],
     value_of: Callable[[T], bool],
-) -> Steps[ActionResult]:
+) -> ActionResult:
     """Set a value, then look until it is set: the look decides, not the command's return.
 
     A value written to Active Directory may take minutes to be seen. So once the command may
     have been sent, not seeing the value proves nothing, and the debt stays.
     """
     setter, wanted = change
-    error = yield from attempt(setter, work.server, wanted)
+    error = await try_call(setter, work.server, wanted)
     if isinstance(error, (Unreachable, NotAuthorised)):
         return ActionResult("refused", str(error))
-    deadline = deadline_in(work.session, work.timing.service_deadline)
     while True:
-        seen = yield from attempt(look, work.server)
-        if not isinstance(seen, BackendError) and value_of(seen) is wanted:
-            return ActionResult("done", f"seen to be set ({error})" if error else "seen to be set")
-        if not (yield from polling(work.session, deadline, work.timing.probe_pause)):
+        try:
+            if value_of(await call(look, work.server)) is wanted:
+                said = f"seen to be set ({error})" if error else "seen to be set"
+                return ActionResult("done", said)
+            unseen = "the new value was not seen"
+        except BackendError as unread:
+            unseen = str(unread)
+        if not await poll(work.session, "seen", work.deadline, work.timing.probe_pause):
             break
     if isinstance(error, CommandFailed):
         return ActionResult("failed", str(error))
-    unseen = seen if isinstance(seen, BackendError) else "the new value was not seen"
-    return ActionResult("could_not_tell", str(error or unseen))
+    return ActionResult("could_not_tell", str(error) if error else unseen)
 
 
 # --- database activation -------------------------------------------------------------------------
@@ -52,14 +53,10 @@ def _activation(seen: MailboxServer) -> bool:
     return seen.activation_disabled
 
 
-def drain(work: RunContext) -> Steps[ActionResult]:
+async def drain(work: RunContext) -> ActionResult:
     """Deep/SelfTest 3: disable activation, after noting what it was and what was active."""
-    before = yield from persistently(work.session, Backend.mailbox_server, work.server)
-    if isinstance(before, BackendError):
-        return ActionResult("refused", f"not attempted: {before}")
-    copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
-    if isinstance(copies, BackendError):
-        return ActionResult("refused", f"not attempted: {copies}")
+    before = await retry_call(work.session, Backend.mailbox_server, work.server)
+    copies = await retry(work.session, "copies", lambda: read_copies_on(work.server))
     # Written down before a crash: what was active, and owed, was read then.
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     if before.activation_disabled:
@@ -73,44 +70,48 @@ def drain(work: RunContext) -> Steps[ActionResult]:
         work.memory.active_before = tuple(
             copy.database for copy, database in copies if is_active(copy) and not database.recovery
         )
-    yield from work.intend(
-        "set_activation_disabled",
+    await work.intend(
+        Backend.set_activation_disabled,
+        True,
         command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $true",
         value=True,
         prior=debt.prior,
         active=list(work.memory.active_before),
     )
-    return (
-        yield from _set_and_see(
-            work, (Backend.set_activation_disabled, True), Backend.mailbox_server, _activation
-        )
+    return await _set_and_see(
+        work, (Backend.set_activation_disabled, True), Backend.mailbox_server, _activation
     )
 
 
-def fail_back(work: RunContext) -> Steps[ActionResult]:
+async def fail_back(work: RunContext) -> ActionResult:
     """Deep/SelfTest 7: allow activation again, if a probe has succeeded on this very boot."""
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     if debt is None:
         return ActionResult(
             "refused", "this run did not disable activation, so it does not enable it"
         )
-    host = yield from persistently(work.session, Backend.host_status, work.server)
-    if isinstance(host, BackendError):
-        return ActionResult("refused", f"can't tell whether the server has restarted since: {host}")
+    try:
+        host = await retry_call(work.session, Backend.host_status, work.server)
+    except BackendError as error:
+        return ActionResult(
+            "refused", f"can't tell whether the server has restarted since: {error}"
+        )
     passed = _passed_on(work)
     if passed is None or not same_boot(passed, host.boot_time):
         return ActionResult("refused", "the server has restarted since the probe succeeded")
-    now = yield from attempt(Backend.mailbox_server, work.server)
-    if not isinstance(now, BackendError) and now.activation_disabled is debt.prior:
+    now = await try_call(Backend.mailbox_server, work.server)
+    if isinstance(now, MailboxServer) and now.activation_disabled is debt.prior:
         if not work.memory.intended:
-            return ActionResult("done", "somebody else has put activation back already")
+            said = "somebody else has put activation back already"
+            return ActionResult("done", said, by_others=True)
     else:
-        yield from work.intend(
-            "set_activation_disabled",
+        await work.intend(
+            Backend.set_activation_disabled,
+            debt.prior,
             command="Set-MailboxServer -DatabaseCopyActivationDisabledAndMoveNow $false",
             value=debt.prior,
         )
-        observed = yield from _set_and_see(
+        observed = await _set_and_see(
             work,
             (Backend.set_activation_disabled, debt.prior),
             Backend.mailbox_server,
@@ -118,7 +119,7 @@ def fail_back(work: RunContext) -> Steps[ActionResult]:
         )
         if observed.outcome != "done":
             return observed
-    where = yield from _move_back(work)
+    where = await _move_back(work)
     return ActionResult("done", f"activation is as it was before; {where}")
 
 
@@ -127,17 +128,18 @@ def _passed_on(work: RunContext) -> datetime | None:
     return work.memory.passed_on_boot
 
 
-def _move_back(work: RunContext) -> Steps[str]:
+async def _move_back(work: RunContext) -> str:
     """Erratum D4: allowing activation moves nothing back. Say where each database is."""
     if work.session.policy.move_databases_back:
         for database in work.memory.active_before:
             command = f"Move-ActiveMailboxDatabase {database}"
             if command in work.memory.intended:
                 continue  # commanded before a crash; where it is now is said below
-            yield from work.intend("move_database", command=command, database=database)
-            yield from attempt(Backend.move_database, work.server, database)
-    copies = yield from insistently(work.session, lambda: read_copies_on(work.server))
-    if isinstance(copies, BackendError):
+            await work.intend(Backend.move_database, database, command=command, database=database)
+            await try_call(Backend.move_database, work.server, database)
+    try:
+        copies = await retry(work.session, "copies", lambda: read_copies_on(work.server))
+    except BackendError:
         return "where the databases are could not be read"
     moved = {name.casefold() for name in work.memory.active_before}
     places = [
@@ -155,46 +157,42 @@ def _logging(seen: PopSettings) -> bool:
     return seen.protocol_log_enabled
 
 
-def enable_protocol_logging(work: RunContext) -> Steps[ActionResult]:
+async def enable_protocol_logging(work: RunContext) -> ActionResult:
     """CTP 3.1: turn protocol logging on, after noting whether it was on before (D1, D12)."""
-    before = yield from persistently(work.session, Backend.pop_settings, work.server)
-    if isinstance(before, BackendError):
-        return ActionResult("refused", f"not attempted: {before}")
+    before = await retry_call(work.session, Backend.pop_settings, work.server)
     debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
     if before.protocol_log_enabled:
         if debt:  # by us, as was written down before a crash
             return ActionResult("done", "seen to be set")
         return ActionResult("done", "it was on already, and will be left on")
     debt = debt or work.run.owe(prior=before.protocol_log_enabled)
-    yield from work.intend(
-        "set_protocol_logging",
+    await work.intend(
+        Backend.set_protocol_logging,
+        True,
         command="Set-PopSettings -ProtocolLogEnabled $true",
         value=True,
         prior=debt.prior,
     )
-    return (
-        yield from _set_and_see(
-            work, (Backend.set_protocol_logging, True), Backend.pop_settings, _logging
-        )
+    return await _set_and_see(
+        work, (Backend.set_protocol_logging, True), Backend.pop_settings, _logging
     )
 
 
-def restore_protocol_logging(work: RunContext) -> Steps[ActionResult]:
+async def restore_protocol_logging(work: RunContext) -> ActionResult:
     """CTP 6: set protocol logging back to what it was; what was on before stays on (D12)."""
     debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
     if debt is None:
         return ActionResult("done", "it was on before this run, so it stays on")
     if work.memory.intended:
-        seen = yield from attempt(Backend.pop_settings, work.server)
-        if not isinstance(seen, BackendError) and seen.protocol_log_enabled is debt.prior:
+        seen = await try_call(Backend.pop_settings, work.server)
+        if isinstance(seen, PopSettings) and seen.protocol_log_enabled is debt.prior:
             return ActionResult("done", "seen to be set")
-    yield from work.intend(
-        "set_protocol_logging",
+    await work.intend(
+        Backend.set_protocol_logging,
+        debt.prior,
         command="Set-PopSettings -ProtocolLogEnabled $false",
         value=debt.prior,
     )
-    return (
-        yield from _set_and_see(
-            work, (Backend.set_protocol_logging, debt.prior), Backend.pop_settings, _logging
-        )
+    return await _set_and_see(
+        work, (Backend.set_protocol_logging, debt.prior), Backend.pop_settings, _logging
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
-from popheal.engine.looks.retry import deadline_in, insistently, persistently, polling
-from popheal.engine.requests import Steps, call, do
+from popheal.engine.looks.retry import poll, retry, retry_call
+from popheal.engine.requests import Claim, call
 from popheal.errors import BackendError, Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import can_take_over, is_active, is_mounted, still_active
@@ -16,17 +16,15 @@ from popheal.exchange.models import DatabaseCopy, MailboxServer
 from popheal.exchange.names import same_server
 
 
-def check_switchover(work: RunContext) -> Steps[ActionResult]:
+async def check_switchover(work: RunContext) -> ActionResult:
     """Whether draining and rebooting the server would leave every database in service.
 
     Errata D9 and D15: the runbook moves databases without looking whether they can move.
     """
-    refusal = yield from check_disruption_limits(work)
+    refusal = await check_disruption_limits(work)
     if refusal:
         return ActionResult("infeasible", refusal.reason)
-    mailbox = yield from persistently(work.session, Backend.mailbox_server, work.server)
-    if isinstance(mailbox, BackendError):
-        return ActionResult("could_not_tell", str(mailbox))
+    mailbox = await retry_call(work.session, Backend.mailbox_server, work.server)
     if mailbox.dag is None:
         return ActionResult(
             "infeasible",
@@ -34,12 +32,10 @@ def check_switchover(work: RunContext) -> Steps[ActionResult]:
             "so a restart would be an outage",
         )
     dag = mailbox.dag
-    if (yield from do(work.session.current_lease.claim, "dag", dag)):
+    if await Claim("dag", dag):
         return ActionResult("infeasible", f"another healing is acting on a member of {dag}")
     work.dag = dag
-    why = yield from insistently(work.session, lambda: _why_infeasible(work, mailbox, dag))
-    if isinstance(why, BackendError):
-        return ActionResult("could_not_tell", str(why))
+    why = await retry(work.session, "databases", lambda: _why_infeasible(work, mailbox, dag))
     return (
         ActionResult("infeasible", why)
         if why
@@ -47,27 +43,25 @@ def check_switchover(work: RunContext) -> Steps[ActionResult]:
     )
 
 
-def _why_infeasible(work: RunContext, mailbox: MailboxServer, dag: str) -> Steps[str | None]:
-    return (yield from _why_dag_forbids(work, mailbox, dag)) or (
-        yield from _why_databases_stay(work)
-    )
+async def _why_infeasible(work: RunContext, mailbox: MailboxServer, dag: str) -> str | None:
+    return await _why_dag_forbids(work, mailbox, dag) or await _why_databases_stay(work)
 
 
-def _why_dag_forbids(work: RunContext, mailbox: MailboxServer, name: str) -> Steps[str | None]:
+async def _why_dag_forbids(work: RunContext, mailbox: MailboxServer, name: str) -> str | None:
     """The server itself is somebody else's, or another member is out of service already."""
     if mailbox.activation_disabled:
         return "somebody else has disabled database activation on the server meanwhile"
     if mailbox.auto_activation_policy.casefold() == "blocked":
         return "its DatabaseCopyAutoActivationPolicy is Blocked: somebody keeps it out of service"
-    return (yield from _why_members_forbid(work, name))
+    return await _why_members_forbid(work, name)
 
 
-def _why_members_forbid(work: RunContext, name: str) -> Steps[str | None]:
+async def _why_members_forbid(work: RunContext, name: str) -> str | None:
     """Another member of the DAG is drained, or too few are up. Raises BackendError if unclear.
 
     A drained one always forbids: it may be one of ours, and two are never out of service by us.
     """
-    dag = yield from call(Backend.dag, work.server, name)
+    dag = await call(Backend.dag, work.server, name)
     if dag.name.casefold() != name.casefold() or not _is_among(work.server, dag.members):
         raise Unreadable(
             server=work.server,
@@ -80,7 +74,7 @@ def _why_members_forbid(work: RunContext, name: str) -> Steps[str | None]:
     if down and needed is None:
         return f"{down[0]}, another member of {name}, is down"
     for member in others:
-        other = yield from call(Backend.mailbox_server, member)
+        other = await call(Backend.mailbox_server, member)
         if other.activation_disabled:
             return f"{member}, another member of {name}, is drained"
     up = len(others) - len(down)
@@ -98,35 +92,35 @@ def _is_among(server: str, servers: Iterable[str]) -> bool:
     return any(same_server(server, one) for one in servers)
 
 
-def _why_databases_stay(work: RunContext) -> Steps[str | None]:
+async def _why_databases_stay(work: RunContext) -> str | None:
     """The first database that could not be switched over, and why."""
-    copies = yield from read_copies_on(work.server)
+    copies = await read_copies_on(work.server)
     for copy, database in copies:
         if database.recovery:
             continue
         if not database.replicated:
             return f"{database.name} has no other copy, so a restart would be an outage"
-        if is_active(copy) and (why := (yield from _why_no_target(work, database.name))):
+        if is_active(copy) and (why := await _why_no_target(work, database.name)):
             return why
     return None
 
 
-def _why_no_target(work: RunContext, database: str) -> Steps[str | None]:
+async def _why_no_target(work: RunContext, database: str) -> str | None:
     """None if a healthy copy stands on an unblocked server; else what is wrong with each."""
     problems = []
-    copies = yield from read_copies_of(work.server, database)
+    copies = await read_copies_of(work.server, database)
     for copy in copies:
         if same_server(copy.server, work.server):
             continue
         if not can_take_over(copy):
             problems.append(f"{copy.server}: {_why_unfit(copy)}")
             continue
-        target = yield from call(Backend.mailbox_server, copy.server)
+        target = await call(Backend.mailbox_server, copy.server)
         if target.auto_activation_policy.casefold() == "blocked" or target.activation_disabled:
             problems.append(f"{copy.server}: activation is blocked there")
             continue
         limit = target.maximum_active_databases
-        if limit is not None and (yield from _active_on(copy.server)) >= limit:
+        if limit is not None and await _active_on(copy.server) >= limit:
             problems.append(f"{copy.server}: hosts its maximum of {limit} active databases")
             continue
         return None
@@ -142,28 +136,27 @@ def _why_unfit(copy: DatabaseCopy) -> str:
     )
 
 
-def _active_on(server: str) -> Steps[int]:
-    copies = yield from read_copies_on(server)
+async def _active_on(server: str) -> int:
+    copies = await read_copies_on(server)
     return sum(is_active(copy) for copy, _ in copies)
 
 
-def verify_copies(work: RunContext) -> Steps[ActionResult]:
+async def verify_copies(work: RunContext) -> ActionResult:
     """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
-    deadline = deadline_in(work.session, work.timing.drain_deadline)
     while True:
-        observed = yield from _look_at_copies(work)
+        observed = await _look_at_copies(work)
         if observed.outcome == "clear":
             return observed
-        if not (yield from polling(work.session, deadline, work.timing.drain_poll)):
+        if not await poll(work.session, "copies", work.deadline, work.timing.drain_poll):
             return observed
 
 
-def _look_at_copies(work: RunContext) -> Steps[ActionResult]:
+async def _look_at_copies(work: RunContext) -> ActionResult:
     try:
-        active = yield from active_here(work)
+        active = await active_here(work)
         if active:
             return ActionResult("active", f"still on the server: {', '.join(active)}")
-        unmounted = yield from _not_mounted_elsewhere(work)
+        unmounted = await _not_mounted_elsewhere(work)
     except BackendError as error:
         return ActionResult("could_not_tell", str(error))
     if unmounted:
@@ -171,12 +164,12 @@ def _look_at_copies(work: RunContext) -> Steps[ActionResult]:
     return ActionResult("clear", "no active copy on the server")
 
 
-def active_here(work: RunContext) -> Steps[list[str]]:
+async def active_here(work: RunContext) -> list[str]:
     """The copies on the server that forbid its reboot. Raises BackendError if unreadable.
 
     What was active before the drain must still be listed here, as a copy that is not active.
     """
-    copies = yield from read_copies_on(work.server)
+    copies = await read_copies_on(work.server)
     missing = {name.casefold() for name in work.memory.active_before} - {
         copy.database.casefold() for copy, _ in copies
     }
@@ -189,31 +182,32 @@ def active_here(work: RunContext) -> Steps[list[str]]:
     return still_active(copies)
 
 
-def _not_mounted_elsewhere(work: RunContext) -> Steps[list[str]]:
+async def _not_mounted_elsewhere(work: RunContext) -> list[str]:
     missing = []
     for database in work.memory.active_before:
-        copies = yield from read_copies_of(work.server, database)
+        copies = await read_copies_of(work.server, database)
         if not any(is_mounted(one) and not same_server(one.server, work.server) for one in copies):
             missing.append(database)
     return missing
 
 
-def why_not_now(work: RunContext) -> Steps[str | None]:
-    """The gates again, right before a reboot: a drain may have taken half an hour."""
+async def why_not_now(work: RunContext) -> str | None:
+    """The gates again, right before a reboot: a drain may have taken half an hour.
 
-    def look() -> Steps[str | None]:
-        mailbox = yield from call(Backend.mailbox_server, work.server)
+    Raises:
+        BackendError: If they can't be looked at.
+    """
+
+    async def look() -> str | None:
+        mailbox = await call(Backend.mailbox_server, work.server)
         if mailbox.dag is None or not mailbox.activation_disabled:
             return "somebody else has allowed database activation on the server again"
-        return (yield from _why_members_forbid(work, mailbox.dag))
+        return await _why_members_forbid(work, mailbox.dag)
 
-    why = yield from insistently(work.session, look)
-    return str(why) if isinstance(why, BackendError) else why
+    return await retry(work.session, "gates", look)
 
 
-def still_clear(work: RunContext) -> Steps[str | None]:
-    """The very last look before a reboot: why not, or None."""
-    active = yield from insistently(work.session, lambda: active_here(work))
-    if isinstance(active, BackendError):
-        return str(active)
+async def still_clear(work: RunContext) -> str | None:
+    """The very last look before a reboot: why not, or None. Raises BackendError."""
+    active = await retry(work.session, "copies", lambda: active_here(work))
     return f"copies are active on the server again: {', '.join(active)}" if active else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from popheal.engine.requests import Steps, call
+from popheal.engine.requests import call
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.models import Database, DatabaseCopy
@@ -20,14 +20,14 @@ _COMMAND = "Get-MailboxDatabaseCopyStatus"
 Copies = list[tuple[DatabaseCopy, Database]]
 
 
-def read_copies_on(server: str) -> Steps[Copies]:
+async def read_copies_on(server: str) -> Copies:
     """The copies on a server.
 
     Raises:
         BackendError: If they can't be read, or don't fit the databases.
     """
-    databases = yield from call(Backend.databases, server)
-    copies = yield from call(Backend.database_copies, server)
+    databases = await call(Backend.databases, server)
+    copies = await call(Backend.database_copies, server)
     strangers = [copy.server for copy in copies if not same_server(copy.server, server)]
     if strangers:
         raise _unreadable(server, f"it answered with copies of {', '.join(sorted(set(strangers)))}")
@@ -39,9 +39,9 @@ def read_copies_on(server: str) -> Steps[Copies]:
     return [(copy, by_name[copy.database.casefold()]) for copy in copies]
 
 
-def read_copies_of(server: str, database: str) -> Steps[Sequence[DatabaseCopy]]:
+async def read_copies_of(server: str, database: str) -> Sequence[DatabaseCopy]:
     """The copies of a database that has one on the server. Raises BackendError."""
-    copies = yield from call(Backend.copies_of, server, database)
+    copies = await call(Backend.copies_of, server, database)
     if any(copy.database.casefold() != database.casefold() for copy in copies):
         raise _unreadable(server, f"it answered with copies of other databases than {database}")
     if not any(same_server(copy.server, server) for copy in copies):

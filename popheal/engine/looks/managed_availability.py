@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from popheal.engine.context import HealingContext
-from popheal.engine.looks.retry import persistently
-from popheal.engine.requests import Steps
-from popheal.errors import BackendError
+from popheal.engine.looks.retry import retry_call
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_under_way
 from popheal.exchange.models import RecoveryAction
@@ -25,12 +23,11 @@ NOT_HEEDED: Final = (
 )
 
 
-def recent_actions(
+async def recent_actions(
     session: HealingContext, server: str, server_time: datetime
-) -> Steps[Sequence[RecoveryAction] | BackendError]:
-    """Its recovery actions of the last day, by the server's clock."""
-    since = server_time - _FAR_BACK
-    return (yield from persistently(session, Backend.recovery_actions, server, since))
+) -> Sequence[RecoveryAction]:
+    """Its recovery actions of the last day, by the server's clock. Raises BackendError."""
+    return await retry_call(session, Backend.recovery_actions, server, server_time - _FAR_BACK)
 
 
 def under_way(

@@ -1,52 +1,74 @@
-"""Looking again: after a pause, a bounded number of times or until a deadline."""
+"""Looking again: after a pause, a bounded number of times or until a deadline.
+
+How far that has come is kept in the healing's :class:`Progress`, so that a healing which was
+dropped from memory in a pause goes on with the try, and the deadline, that it was at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from popheal.engine.context import HealingContext
-from popheal.engine.requests import Steps, T, call, pause
+from popheal.engine.requests import Pause, T, call
 from popheal.errors import BackendError, NotAuthorised
 
 
-def persistently(
-    session: HealingContext, method: Callable[..., T], *args: Any
-) -> Steps[T | BackendError]:
-    """Look, and look again after a pause if that failed, a bounded number of times."""
-    return (yield from insistently(session, lambda: call(method, *args)))
+async def retry_call(session: HealingContext, method: Callable[..., T], *args: Any) -> T:
+    """Look, and look again after a pause if that failed, a bounded number of times.
+
+    Raises:
+        BackendError: What the last look raised.
+    """
+    return await retry(session, f"{method.__name__}{args}", lambda: call(method, *args))
 
 
-def insistently(session: HealingContext, look: Callable[[], Steps[T]]) -> Steps[T | BackendError]:
-    """Likewise, for a look that takes several calls: all of it is repeated."""
-    for again in range(session.timing.probe_attempts):
-        if again:
-            yield from pause(session.timing.probe_pause)
+async def retry(session: HealingContext, name: str, look: Callable[[], Awaitable[T]]) -> T:
+    """Likewise, for a look that takes several calls: all of it is repeated.
+
+    Args:
+        session: The healing.
+        name: Tells this look from others of the same step.
+        look: Makes one try.
+    """
+    while True:
         try:
-            return (yield from look())
+            found = await look()
         except BackendError as error:
-            last = error
-        # Who was turned away once is not let in the next time, and might be locked out.
-        if isinstance(last, NotAuthorised) or session.stop_requested:
-            break
-    return last
+            # Who was turned away once is not let in the next time, and might be locked out.
+            if isinstance(error, NotAuthorised) or not await again(session, name):
+                session.progress.forget(name)
+                raise
+        else:
+            session.progress.forget(name)
+            return found
 
 
-def polling(session: HealingContext, deadline: float, every: float) -> Steps[bool]:
+async def again(session: HealingContext, name: str) -> bool:
+    """After a look in vain: True, after a pause, if there may be another try."""
+    tries = session.progress.count(name)
+    if tries >= session.timing.probe_attempts or session.stop_requested:
+        session.progress.forget(name)
+        return False
+    await Pause(session.timing.probe_pause)
+    return True
+
+
+async def poll(session: HealingContext, name: str, within: float, every: float) -> bool:
     """A pause between two polls; False once the deadline has passed or a person said stop.
 
     Args:
         session: The healing.
-        deadline: ``clock.now().timestamp()`` at which to give up.
+        name: Tells this poll from others of the same step.
+        within: Seconds from the first poll to the deadline.
         every: Seconds between polls.
     """
-    left = deadline - session.clock.now().timestamp()
+    now = session.clock.now()
+    deadline = session.progress.deadlines.setdefault(name, now + timedelta(seconds=within))
+    left = (deadline - now).total_seconds()
     if left <= 0 or session.stop_requested:
+        session.progress.forget(name)
         return False
-    yield from pause(min(every, left))
+    await Pause(min(every, left))
     return True
-
-
-def deadline_in(session: HealingContext, seconds: float) -> float:
-    """The deadline that many seconds from now, for :func:`polling`."""
-    return session.clock.now().timestamp() + seconds

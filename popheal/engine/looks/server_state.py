@@ -8,11 +8,10 @@ from attrs import frozen
 
 from popheal.engine.context import HealingContext
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
-from popheal.engine.looks.retry import insistently
+from popheal.engine.looks.retry import retry
 from popheal.engine.plan import PlannedMove
 from popheal.engine.plan_basis import DatabaseFacts, MemberFacts, ServerState
-from popheal.engine.requests import Steps, call
-from popheal.errors import BackendError, Unreadable
+from popheal.engine.requests import call
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import can_take_over, is_active
 from popheal.exchange.models import Dag, Database, DatabaseCopy
@@ -27,9 +26,9 @@ class Seen:
     moves: tuple[PlannedMove, ...] = ()
 
 
-def look_for_plan(
+async def look_for_plan(
     session: HealingContext, server: str, drained: Collection[str] | None = None
-) -> Steps[Seen | BackendError]:
+) -> Seen:
     """Read the state of a server, a bounded number of times if that fails.
 
     Args:
@@ -37,23 +36,16 @@ def look_for_plan(
         server: Fully qualified name.
         drained: The databases that were active there before this run drained it: they count as
             active, and the server as not drained. None if it did not.
+
+    Raises:
+        BackendError: What the last try raised.
     """
-    return (yield from insistently(session, lambda: _read(server, drained)))
+    return await retry(session, "plan", lambda: _read_all(server, drained))
 
 
-def _read(server: str, drained: Collection[str] | None) -> Steps[Seen]:
-    try:
-        return (yield from _read_all(server, drained))
-    except BackendError:
-        raise
-    except Exception as error:
-        cause = f"an answer of the backend can't be used: {type(error).__name__}: {error}"
-        raise Unreadable(server=server, command="Reading the state", cause=cause) from error
-
-
-def _read_all(server: str, drained: Collection[str] | None) -> Steps[Seen]:
-    info = yield from call(Backend.server_info, server)
-    host = yield from call(Backend.host_status, server)
+async def _read_all(server: str, drained: Collection[str] | None) -> Seen:
+    info = await call(Backend.server_info, server)
+    host = await call(Backend.host_status, server)
     facts = ServerState(
         server=info.fqdn,
         booted_at=host.boot_time,
@@ -62,9 +54,9 @@ def _read_all(server: str, drained: Collection[str] | None) -> Steps[Seen]:
     )
     if not info.mailbox_role:
         return Seen(facts=facts)
-    mailbox = yield from call(Backend.mailbox_server, server)
-    members = (yield from _members(server, mailbox.dag)) if mailbox.dag else ()
-    databases, moves = yield from _databases(server, members, drained)
+    mailbox = await call(Backend.mailbox_server, server)
+    members = await _members(server, mailbox.dag) if mailbox.dag else ()
+    databases, moves = await _databases(server, members, drained)
     return Seen(
         facts=ServerState(
             server=facts.server,
@@ -80,13 +72,13 @@ def _read_all(server: str, drained: Collection[str] | None) -> Steps[Seen]:
     )
 
 
-def _members(server: str, name: str) -> Steps[tuple[MemberFacts, ...]]:
-    dag: Dag = yield from call(Backend.dag, server, name)
+async def _members(server: str, name: str) -> tuple[MemberFacts, ...]:
+    dag: Dag = await call(Backend.dag, server, name)
     members = []
     for member in dag.members:
         if same_server(member, server):
             continue
-        seen = yield from call(Backend.mailbox_server, member)
+        seen = await call(Backend.mailbox_server, member)
         members.append(
             MemberFacts(
                 server=member,
@@ -97,16 +89,16 @@ def _members(server: str, name: str) -> Steps[tuple[MemberFacts, ...]]:
     return tuple(members)
 
 
-def _databases(
+async def _databases(
     server: str, members: Collection[MemberFacts], drained: Collection[str] | None
-) -> Steps[tuple[tuple[DatabaseFacts, ...], tuple[PlannedMove, ...]]]:
+) -> tuple[tuple[DatabaseFacts, ...], tuple[PlannedMove, ...]]:
     databases, moves = [], []
     before = {name.casefold() for name in drained or ()}
-    for copy, database in (yield from read_copies_on(server)):
+    for copy, database in await read_copies_on(server):
         active = is_active(copy) or database.name.casefold() in before
         copies: list[DatabaseCopy] = []
         if active and _may_move(database):
-            copies = list((yield from read_copies_of(server, database.name)))
+            copies = list(await read_copies_of(server, database.name))
             targets = [one.server for one in copies if _could_take(one, server, members)]
             moves.append(PlannedMove(database=database.name, targets=tuple(sorted(targets))))
         databases.append(

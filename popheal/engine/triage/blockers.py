@@ -1,7 +1,7 @@
 """Reasons to touch nothing although a monitor is unhealthy. Each is only a look.
 
-A brake yields a finding and the verdict it leads to, or None. They are asked in the order
-of the table at the end; the first that holds decides.
+A blocker returns a finding and the verdict it leads to, or None; it raises BackendError if it
+can't be told. They are asked in the order of the table at the end; the first that holds decides.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from popheal.engine.context import HealingContext
 from popheal.engine.looks.managed_availability import (
@@ -19,8 +19,8 @@ from popheal.engine.looks.managed_availability import (
     recent_actions,
     under_way,
 )
-from popheal.engine.looks.retry import persistently
-from popheal.engine.requests import Steps, attempt
+from popheal.engine.looks.retry import retry_call
+from popheal.engine.requests import Logic, call
 from popheal.engine.triage.health import Rows
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
@@ -56,12 +56,11 @@ class TriageContext:
 
 
 Stop = tuple[Finding, Verdict]
-Blocker = Callable[[TriageContext], Steps[Stop | None]]
+Blocker = Callable[[TriageContext], Logic[Stop | None]]
 
 
-def setup_running(scene: TriageContext) -> Steps[Stop | None]:
+async def setup_running(scene: TriageContext) -> Stop | None:
     """Somebody is patching."""
-    yield from ()
     if not scene.setup_running:
         return None
     return (
@@ -74,11 +73,9 @@ def setup_running(scene: TriageContext) -> Steps[Stop | None]:
     )
 
 
-def component_states(scene: TriageContext) -> Steps[Stop | None]:
+async def component_states(scene: TriageContext) -> Stop | None:
     """Somebody is maintaining the server, or PopProxy is inactive (D14, KB 3025138)."""
-    seen = yield from persistently(scene.session, Backend.component_states, scene.info.fqdn)
-    if isinstance(seen, BackendError):
-        return _unreadable(scene, seen)
+    seen = await retry_call(scene.session, Backend.component_states, scene.info.fqdn)
     inactive = inactive_components(seen)
     # Maintenance explains an inactive PopProxy, so it is looked for first; and who is named
     # explains those whose requester can't be read.
@@ -117,13 +114,11 @@ def component_states(scene: TriageContext) -> Steps[Stop | None]:
     return None
 
 
-def drained(scene: TriageContext) -> Steps[Stop | None]:
+async def drained(scene: TriageContext) -> Stop | None:
     """Somebody else has disabled database activation on the server."""
     if not scene.info.mailbox_role:
         return None
-    seen = yield from persistently(scene.session, Backend.mailbox_server, scene.info.fqdn)
-    if isinstance(seen, BackendError):
-        return _unreadable(scene, seen)
+    seen = await retry_call(scene.session, Backend.mailbox_server, scene.info.fqdn)
     scene.dag = seen.dag
     if seen.auto_activation_policy.casefold() == "blocked":
         scene.findings.append(
@@ -145,9 +140,8 @@ def drained(scene: TriageContext) -> Steps[Stop | None]:
     )
 
 
-def repairing(scene: TriageContext) -> Steps[Stop | None]:
+async def repairing(scene: TriageContext) -> Stop | None:
     """An administrator has said: I am on it."""
-    yield from ()
     marked = [monitor.name for monitor in scene.rows.are("repairing")]
     if not marked:
         return None
@@ -161,14 +155,16 @@ def repairing(scene: TriageContext) -> Steps[Stop | None]:
     )
 
 
-def managed_availability(scene: TriageContext) -> Steps[Stop | None]:
+async def managed_availability(scene: TriageContext) -> Stop | None:
     """The product is healing the server by itself right now: let it."""
     if not scene.session.policy.heed_managed_availability:
         return None
-    actions = yield from recent_actions(scene.session, scene.info.fqdn, scene.server_time)
-    if isinstance(actions, BackendError):
-        stop, verdict = _unreadable(scene, actions)
-        return evolve(stop, next_step=f"{stop.next_step} {NOT_HEEDED}".strip()), verdict
+    try:
+        actions = await recent_actions(scene.session, scene.info.fqdn, scene.server_time)
+    except BackendError as error:
+        next_step = f"{error.next_step} {NOT_HEEDED}".strip()
+        unread = scene.note(FindingKind.COULD_NOT_TELL, error.sentence(), next_step)
+        return unread, Verdict.UNKNOWN
     acting = under_way(actions, scene.server_time, scene.boot_time)
     if not acting:
         return None
@@ -186,9 +182,8 @@ def managed_availability(scene: TriageContext) -> Steps[Stop | None]:
     )
 
 
-def dependency(scene: TriageContext) -> Steps[Stop | None]:
+async def dependency(scene: TriageContext) -> Stop | None:
     """Something that POP needs is unhealthy: healing POP would not help."""
-    yield from ()
     for monitor in scene.suspects:
         for name in monitor.dependencies:
             health_sets = {
@@ -208,19 +203,18 @@ def dependency(scene: TriageContext) -> Steps[Stop | None]:
     return None
 
 
-def siblings(scene: TriageContext) -> Steps[Stop | None]:
+async def siblings(scene: TriageContext) -> Stop | None:
     """Several servers fail alike: the cause is elsewhere, and healing each would be harm."""
-    servers = yield from persistently(scene.session, Backend.all_servers, scene.info.fqdn)
-    if isinstance(servers, BackendError):
-        return _unreadable(scene, servers)
+    servers = await retry_call(scene.session, Backend.all_servers, scene.info.fqdn)
     asked: list[tuple[str, set[str]]] = []
     for one in servers:
         if same_server(one.fqdn, scene.info.fqdn) or not _alike(one, scene.info):
             continue
-        rows = yield from attempt(Backend.server_health, one.fqdn)
-        if isinstance(rows, BackendError):
+        try:
+            rows = await call(Backend.server_health, one.fqdn)
+        except BackendError as error:
             scene.findings.append(
-                scene.note(FindingKind.NOTE, f"sibling {one.fqdn} could not be asked: {rows}")
+                scene.note(FindingKind.NOTE, f"sibling {one.fqdn} could not be asked: {error}")
             )
             continue
         mine = pop_rows(one.fqdn, rows)
@@ -252,12 +246,6 @@ def siblings(scene: TriageContext) -> Steps[Stop | None]:
 def _alike(one: ServerInfo, other: ServerInfo) -> bool:
     roles = (one.mailbox_role, one.client_access_role)
     return roles == (other.mailbox_role, other.client_access_role) and one.site == other.site
-
-
-def _unreadable(scene: TriageContext, error: BackendError) -> Stop:
-    return scene.note(FindingKind.COULD_NOT_TELL, error.sentence(), error.next_step), (
-        Verdict.UNKNOWN
-    )
 
 
 #: In the order in which they are asked; the cheap ones and the certain ones first.

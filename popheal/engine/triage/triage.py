@@ -8,14 +8,20 @@ from attrs import define, field
 
 from popheal.engine.context import HealingContext
 from popheal.engine.looks.probe import run_probe
-from popheal.engine.looks.retry import persistently
-from popheal.engine.requests import Steps, attempt, pause
+from popheal.engine.looks.retry import retry_call
+from popheal.engine.requests import Pause, try_call
 from popheal.engine.triage.blockers import BLOCKERS, TriageContext, component_states
 from popheal.engine.triage.health import Rows, describe, sort_rows
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import find_service, is_running, is_switched_off, value_since
-from popheal.exchange.models import HostStatus, MonitorHealth, ServerInfo, ServiceStatus
+from popheal.exchange.models import (
+    HostStatus,
+    MailboxServer,
+    MonitorHealth,
+    ServerInfo,
+    ServiceStatus,
+)
 from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, Monitor, services_of
 from popheal.healthsets.pop.health import EVALUATED_WITHIN, is_row_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
@@ -63,12 +69,12 @@ class Triage:
         return tuple(one.name for one in self.services if is_running(one))
 
 
-def triage_server(
+async def triage_server(
     session: HealingContext,
     server: str,
     monitors: Sequence[Monitor],
     healed: Collection[str] = (),
-) -> Steps[Triage]:
+) -> Triage:
     """Verify whether a server's POP health sets are ill, and whether that is ours to heal.
 
     Args:
@@ -81,34 +87,33 @@ def triage_server(
         UnknownName: If the organisation has no such server.
     """
     result = Triage(server=server)
-    info = yield from persistently(session, Backend.server_info, server)
-    if isinstance(info, BackendError):
+    try:
+        info = await retry_call(session, Backend.server_info, server)
+        session.server_known = True
+        result.info, result.server = info, info.fqdn
+        wanted = [one for one in monitors if one.name not in healed]
+        rows = await _read_rows(session, info.fqdn, wanted)
+    except BackendError as error:
         result.blind = True
-        return result.end(Verdict.UNKNOWN, _could_not_tell(server, info))
-    session.server_known = True
-    result.info, result.server = info, info.fqdn
-    wanted = [one for one in monitors if one.name not in healed]
-    rows = yield from _read_rows(session, info.fqdn, wanted)
-    if isinstance(rows, BackendError):
-        result.blind = True
-        return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, rows))
+        return result.end(Verdict.UNKNOWN, _could_not_tell(result.server, error))
     result.findings += describe(info.fqdn, rows)
     suspects = rows.are("unhealthy")
     if not suspects:
         if healed and not rows.by_class:
             return result.end(Verdict.NOTHING_WRONG, None, "no other POP monitor is there")
-        return (yield from _nothing_unhealthy(session, result, info, rows))
-    scene = yield from _set_scene(session, info, rows, suspects, result)
-    if scene is None:
-        return result
-    for brake in BLOCKERS:
-        stop = yield from brake(scene)
-        if stop:
-            return result.end(stop[1], stop[0])
+        return await _nothing_unhealthy(session, result, info, rows)
+    try:
+        scene = await _set_scene(session, info, rows, suspects, result)
+        for blocker in BLOCKERS:
+            stop = await blocker(scene)
+            if stop:
+                return result.end(stop[1], stop[0])
+    except BackendError as error:
+        return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
     result.dag = scene.dag
     if not _drop_switched_off(scene, result):
         return result
-    yield from _verify(scene, result)
+    await _verify(scene, result)
     return result
 
 
@@ -121,24 +126,22 @@ def _could_not_tell(server: str, error: BackendError) -> Finding:
     )
 
 
-def _read_rows(
-    session: HealingContext, server: str, monitors: Sequence[Monitor]
-) -> Steps[Rows | BackendError]:
+async def _read_rows(session: HealingContext, server: str, monitors: Sequence[Monitor]) -> Rows:
     """Read the rows; while a monitor is only Degraded, wait and read again (bounded)."""
-    for _ in range(session.timing.probe_attempts):
-        answer = yield from persistently(session, Backend.server_health, server)
-        if isinstance(answer, BackendError):
-            return answer
+    while True:
+        answer = await retry_call(session, Backend.server_health, server)
         rows = sort_rows(server, monitors, answer)
-        if rows.are("unhealthy") or not rows.are("degraded") or session.stop.is_set():
-            break
-        yield from pause(session.timing.degraded_pause)
-    return rows
+        if rows.are("unhealthy") or not rows.are("degraded") or session.control.cancelled:
+            return rows
+        tries = session.progress.count("degraded")
+        await Pause(session.timing.degraded_pause)
+        if tries >= session.timing.probe_attempts:
+            return rows
 
 
-def _nothing_unhealthy(
+async def _nothing_unhealthy(
     session: HealingContext, result: Triage, info: ServerInfo, rows: Rows
-) -> Steps[Triage]:
+) -> Triage:
     """No catalogued monitor is Unhealthy: say what that means, without touching anything."""
     if rows.offline:
         # AlertValue says Healthy while the component is off: "all well" would be wrong.
@@ -149,7 +152,10 @@ def _nothing_unhealthy(
             suspects=[],
             findings=result.findings,
         )
-        stop = yield from component_states(scene)
+        try:
+            stop = await component_states(scene)
+        except BackendError as error:
+            return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
         if stop:
             return result.end(stop[1], stop[0])
         result.findings += [_offline_note(info.fqdn, row) for row in rows.offline]
@@ -168,7 +174,7 @@ def _nothing_unhealthy(
         names = ", ".join(one.name for one in unclear)
         return result.end(Verdict.UNKNOWN, None, f"could not tell whether {names} is healthy")
     if rows.are("healthy"):
-        yield from _note_drain(info, result)
+        await _note_drain(info, result)
         return result.end(Verdict.NOTHING_WRONG, None, "no POP monitor is Unhealthy")
     if rows.are("disabled"):
         return result.end(Verdict.HELD, None, "every POP monitor is disabled by an administrator")
@@ -183,12 +189,12 @@ def _nothing_unhealthy(
     )
 
 
-def _note_drain(info: ServerInfo, result: Triage) -> Steps[None]:
+async def _note_drain(info: ServerInfo, result: Triage) -> None:
     """All is well, but the server may still be kept out of service from an earlier time."""
     if not info.mailbox_role:
         return
-    seen = yield from attempt(Backend.mailbox_server, info.fqdn)
-    if not isinstance(seen, BackendError) and seen.activation_disabled:
+    seen = await try_call(Backend.mailbox_server, info.fqdn)
+    if isinstance(seen, MailboxServer) and seen.activation_disabled:
         result.findings.append(
             Finding(
                 kind=FindingKind.NOTE,
@@ -209,19 +215,13 @@ def _offline_note(server: str, row: MonitorHealth) -> Finding:
     )
 
 
-def _set_scene(
+async def _set_scene(
     session: HealingContext, info: ServerInfo, rows: Rows, suspects: list[Monitor], result: Triage
-) -> Steps[TriageContext | None]:
-    host = yield from persistently(session, Backend.host_status, info.fqdn)
+) -> TriageContext:
+    host = await retry_call(session, Backend.host_status, info.fqdn)
     asked_at = session.clock.now()
-    if isinstance(host, BackendError):
-        result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, host))
-        return None
     names = (POP3_FRONT_END, POP3_BACK_END)
-    services = yield from persistently(session, Backend.services, info.fqdn, names)
-    if isinstance(services, BackendError):
-        result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, services))
-        return None
+    services = await retry_call(session, Backend.services, info.fqdn, names)
     result.host, result.services = host, list(services)
     result.skew = (host.local_time - asked_at).total_seconds()
     return TriageContext(
@@ -280,11 +280,11 @@ _BY_HAND = (
 )
 
 
-def _verify(scene: TriageContext, result: Triage) -> Steps[None]:
+async def _verify(scene: TriageContext, result: Triage) -> None:
     """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor."""
     unclear: list[Finding] = []
     for monitor in scene.suspects:
-        outcome, detail = yield from _verify_one(scene, monitor)
+        outcome, detail = await _verify_one(scene, monitor)
         kind = {
             "failed": FindingKind.VERIFIED,
             "succeeded": FindingKind.TRANSIENT,
@@ -310,14 +310,15 @@ def _verify(scene: TriageContext, result: Triage) -> Steps[None]:
         result.end(Verdict.TRANSIENT, None, "the probes succeed: a transient error, gone by now")
 
 
-def _verify_one(scene: TriageContext, monitor: Monitor) -> Steps[tuple[str, str]]:
+async def _verify_one(scene: TriageContext, monitor: Monitor) -> tuple[str, str]:
     if monitor.probe:
-        observed, _ = yield from run_probe(scene.session, scene.info.fqdn, monitor.probe)
+        observed, _ = await run_probe(scene.session, scene.info.fqdn, monitor.probe)
         return observed.outcome, observed.detail
     # D6: no probe says anything about command times; the row itself is read once more.
-    rows = yield from persistently(scene.session, Backend.server_health, scene.info.fqdn)
-    if isinstance(rows, BackendError):
-        return "could_not_tell", str(rows)
+    try:
+        rows = await retry_call(scene.session, Backend.server_health, scene.info.fqdn)
+    except BackendError as error:
+        return "could_not_tell", str(error)
     mine = [row for row in pop_rows(scene.info.fqdn, rows) if is_row_of(monitor, row)]
     value = value_since(mine, scene.server_time - EVALUATED_WITHIN)
     outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")

@@ -12,13 +12,8 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
-from popheal.backends.psrp import PsrpBackend, exchange_connection
-from popheal.backends.psrp.scripts import (
-    RECOVERY_ACTIONS,
-    RESTART_SERVER,
-    RESTART_SERVICE,
-    SCRIPTS,
-)
+from popheal.backends.psrp import PsrpBackend, exchange_connection, scripts
+from popheal.backends.psrp.scripts import RECOVERY_ACTIONS, RESTART_SERVER, RESTART_SERVICE
 from popheal.errors import CommandFailed, NotAuthorised, Unreachable, Unreadable
 from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.exchange.models import MailboxServer, ServerInfo
@@ -27,6 +22,10 @@ from popheal.lab import Lab
 from tests.support.lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
 
 pytestmark = pytest.mark.lab
+
+SCRIPTS = {
+    name: one for name, one in vars(scripts).items() if isinstance(one, str) and "param(" in one
+}
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "dag": (EX1, "DAG1"),

@@ -9,7 +9,7 @@ import pytest
 from popheal import SystemClock, VirtualClock
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
-from popheal.backends.simulated.call_faults import COMMANDS, BrokenCall
+from popheal.backends.simulated.call_faults import BrokenCall
 from popheal.errors import (
     CommandFailed,
     NotAuthorised,
@@ -33,6 +33,32 @@ class TestSimulatedBackend(BackendConformance):
     @pytest.fixture
     def backend(self) -> Backend:
         return organised(recovery_actions=[{"server": "MBX1", "action": "ServerFailover"}]).backend
+
+
+#: What the product calls the methods of a backend.
+COMMANDS = {
+    "server_info": "Get-ExchangeServer",
+    "all_servers": "Get-ExchangeServer",
+    "mailbox_server": "Get-MailboxServer",
+    "dag": "Get-DatabaseAvailabilityGroup",
+    "server_health": "Get-ServerHealth",
+    "invoke_probe": "Invoke-MonitoringProbe",
+    "database_copies": "Get-MailboxDatabaseCopyStatus",
+    "copies_of": "Get-MailboxDatabaseCopyStatus",
+    "databases": "Get-MailboxDatabase",
+    "component_states": "Get-ServerComponentState",
+    "pop_settings": "Get-PopSettings",
+    "services": "Get-Service",
+    "host_status": "Win32_OperatingSystem",
+    "pop_logs": "Get-ChildItem",
+    "recovery_actions": "Get-WinEvent",
+    "restart_service": "Restart-Service",
+    "start_service": "Start-Service",
+    "set_activation_disabled": "Set-MailboxServer",
+    "move_database": "Move-ActiveMailboxDatabase",
+    "set_protocol_logging": "Set-PopSettings",
+    "reboot": "Restart-Computer",
+}
 
 
 def arguments(scenario, method):

@@ -277,7 +277,7 @@ def test_what_a_reboot_records():
     assert command.situation.by(h.ADMINISTRATOR) == ("MBX2",)
     assert command.situation.by(h.MANAGED_AVAILABILITY) == ("MBX3",)
     assert command.situation.by(h.POPHEAL) == ()
-    assert command.as_dict()["kind"] == "reboot_commanded"
+    assert command.kind == "reboot_commanded"
 
 
 def test_what_failing_back_records():
@@ -341,7 +341,7 @@ def test_how_often_somebody_looks_changes_nothing(pauses):
             scenario.organisation.answers("MBX1")
         gone = (scenario.clock.now() - began).total_seconds()
         scenario.clock.sleep(8_000 - gone)
-        return [one.as_dict() for one in scenario.organisation.history]
+        return list(scenario.organisation.history)
 
     assert told(pauses) == told([])
 

@@ -1,0 +1,207 @@
+"""What commands at work have in common: a journal, an organisation, and the story of a healing."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from popheal.cli.logging import is_verbose
+from popheal.cli.options import CONFIG_VARIABLE
+from popheal.cli.render import console
+from popheal.cli.signals import BrokenOff, obeying
+from popheal.engine.control import Control
+from popheal.errors import Fenced, JournalError, UnknownName
+from popheal.reports.report import Alert, Report
+
+if TYPE_CHECKING:
+    from popheal.cli.render.live import Story
+    from popheal.config.load import Config
+    from popheal.journal import HealingRecord, Journal
+    from popheal.reports.events import Observer
+
+Result = TypeVar("Result")
+
+# --- the journal ---------------------------------------------------------------------------------
+
+
+def journal_path(journal: Path | None, config: Path | None) -> Path:
+    """The journal that ``--journal`` and ``--config`` mean.
+
+    Raises:
+        UsageError: If neither names one.
+        ConfigurationError: If the configuration can't be used.
+    """
+    if journal is not None:
+        return journal
+    if config is None:
+        raise click.UsageError(
+            "Which journal? Give --journal PATH, or a configuration that names one "
+            f"(--config FILE, or set {CONFIG_VARIABLE})."
+        )
+    from popheal.config.load import load_journal_path
+
+    if path := load_journal_path(config):
+        return path
+    raise click.UsageError(
+        f"Which journal? {config} names none: give --journal PATH, or add [journal] to it, with "
+        'path = "/var/lib/popheal/journal.db".'
+    )
+
+
+def open_journal(path: Path, *, create: bool = False, read_only: bool = False) -> Journal:
+    """Open a journal; use it with ``with``.
+
+    Args:
+        path: The file.
+        create: Whether to make a file that isn't there.
+        read_only: For a command that only looks.
+
+    Raises:
+        JournalError: If it can't be opened, or is no journal.
+    """
+    from popheal.journal import Journal
+
+    return Journal(path, create=create, read_only=read_only)
+
+
+def find(journal: Journal, name: str) -> HealingRecord:
+    """The healing that HEALING means. Raises ClickException if it means none, or several."""
+    try:
+        return journal.healing(name)
+    except UnknownName as error:
+        if error.known:
+            several = ", ".join(error.known)
+            raise click.ClickException(
+                f"'{name}' is the beginning of more than one healing: {several}. Give more of it."
+            ) from None
+        raise click.ClickException(
+            f"There is no healing '{name}' in the journal {journal.path}. "
+            "See them all: popheal healings"
+        ) from None
+
+
+def options_again(config: Path | None, journal: Path | None) -> str:
+    """The options that lead ``popheal resume`` to the same organisation and journal."""
+    options = {"--config": config or "FILE", "--journal": journal}
+    return " ".join(f"{name} {shlex.quote(str(path))}" for name, path in options.items() if path)
+
+
+def in_journal(journal: Path) -> str:
+    """The option that leads a command to that journal, from wherever it is given."""
+    return f"--journal {shlex.quote(str(journal.absolute()))}"
+
+
+def approve_command(run: str, plan: str, journal: Path) -> str:
+    """The command that answers what a run asks."""
+    return f"popheal approve {run} --plan {plan} {in_journal(journal)}"
+
+
+# --- the alert, and what is told -----------------------------------------------------------------
+
+
+def story_of(alert: Alert, *, as_json: bool, live: bool = True) -> Story:
+    """The story of answering an alert: part of the answer, or with JSON for a watcher only."""
+    from popheal.cli.render.live import Story
+    from popheal.cli.render.report import alert_lines
+
+    stream = sys.stderr if as_json else sys.stdout
+    out = console.console(stream) if not as_json or stream.isatty() else None
+    live = live and not is_verbose(click.get_current_context(silent=True))
+    heading = alert_lines(out, alert) if out else []
+    return Story(out=out, server=alert.server, heading=heading, live=live)
+
+
+def notifiers(told: Config) -> list[Observer]:
+    """Who the configuration's ``[notify]`` wants to be notified. Raises ConfigurationError."""
+    if told.notify is None:
+        return []
+    from popheal.notify import Notifier
+
+    return [Notifier(told.notify.urls, verdicts=told.notify.verdicts)]
+
+
+def show_report(report: Report, *, as_json: bool, next_step: str = "") -> None:
+    """The report, as the answer; for people, that is what the story has not told yet."""
+    if as_json:
+        console.answer_json(report.to_json())
+        return
+    from popheal.cli.render.report import ending_lines
+
+    out = console.console(sys.stdout)
+    console.print_lines(out, ending_lines(out, report, next_step=next_step))
+
+
+# --- at work -------------------------------------------------------------------------------------
+
+
+def at_work(
+    alert: Alert,
+    config: Path,
+    work: Callable[[Any, Config, Story], Result],
+    *,
+    as_json: bool,
+    control: Control | None = None,
+) -> Result:
+    """Do the work on the configured organisation, and close every connection afterwards."""
+    from popheal.backends.psrp import PsrpBackend
+    from popheal.config.load import load_config
+
+    told = load_config(config)
+    story = story_of(alert, as_json=as_json)
+    with obeying(control), PsrpBackend(told.settings) as backend, watched(story):
+        return work(backend, told, story)
+
+
+@contextmanager
+def watched(story: Story) -> Iterator[None]:
+    """While this lasts the story is told; should it be broken off, that is said too."""
+    try:
+        with story.told():
+            yield
+    except BrokenOff:
+        console.say(_broken_off(story))
+        raise
+
+
+def _broken_off(story: Story) -> str:
+    if story.how_to_resume:
+        behind = story.left_behind or "Nothing had been changed"
+        return f"Broken off. {behind}. Go on with it: {story.how_to_resume}"
+    if not story.effects:
+        return "Broken off. Nothing had been changed."
+    return (
+        f"Broken off. {story.left_behind}: look whether database activation (Get-MailboxServer) "
+        "and protocol logging (Get-PopSettings) are as before."
+    )
+
+
+@contextmanager
+def interruptible(story: Story, options: str) -> Iterator[None]:
+    """While this lasts a healing is written down: if it is cut off, it is said how to go on.
+
+    Args:
+        story: What is told about it.
+        options: How to find the organisation and the journal again.
+    """
+    try:
+        yield
+    except BrokenOff:
+        story.how_to_resume = _resume(story, options)
+        raise
+    except Fenced:
+        raise
+    except JournalError as error:
+        if story.healing:
+            behind = f"{story.left_behind}. " if story.left_behind else ""
+            error.next_step += f" {behind}Go on with it then: {_resume(story, options)}"
+        raise
+
+
+def _resume(story: Story, options: str) -> str:
+    return " ".join(part for part in ("popheal resume", story.healing, options) if part)

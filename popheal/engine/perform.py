@@ -1,0 +1,220 @@
+"""What both drivers share: the journal's requests, and what is checked around a call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import evolve
+
+from popheal.engine import requests as asked
+from popheal.engine.requests import Effect, Logic, Look, Pause, Prompt, Request, T
+from popheal.errors import (
+    BackendError,
+    Detached,
+    JournalError,
+    OutcomeUnknown,
+    PophealError,
+    UnknownName,
+    Unreadable,
+)
+from popheal.exchange.answers import check_answer
+from popheal.reports.events import log_failure
+
+if TYPE_CHECKING:
+    from popheal.engine.context import HealingContext
+
+#: How to go on with a coroutine: by sending it an answer, or throwing an error into it.
+Answer = Callable[[], Request[Any]]
+
+
+class Once:
+    """Something that is done once, even if an interrupt hid its answer and it is asked again."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._answers: list[Any] = []
+
+    def __call__(self) -> Any:
+        if not self._answers:
+            self._answers.append(self._function())
+        return self._answers[0]
+
+
+def _write(context: HealingContext, it: asked.Write) -> None:
+    context.current_lease.write(
+        it.kind,
+        at=it.at,
+        server=it.server,
+        run=it.run,
+        what=it.what,
+        outcome=it.outcome,
+        data=it.data,
+        args=it.args,
+    )
+
+
+def _claim(context: HealingContext, request: asked.Claim) -> asked.Holder | None:
+    lease, journal = context.current_lease, context.journal
+    holder = (lease.holder if request.only_look else lease.claim)(request.kind, request.name)
+    if holder is None or journal is None:
+        return None
+    return asked.Holder(holder, journal.healing(holder).alive)
+
+
+def _count(context: HealingContext, request: asked.Count[Any]) -> Any:
+    lease = context.current_lease
+    if request.what == "reboots":
+        return lease.reboots_since(request.since)
+    return lease.restarts_since(request.since, request.server)
+
+
+def _end(context: HealingContext, request: asked.End) -> None:
+    context.current_lease.let_expire(request.at)
+    context.current_lease.end(at=request.at, verdict=request.verdict, report=request.report)
+
+
+def _settle(context: HealingContext, it: asked.Settle) -> Any:
+    return context.current_lease.settle(it.question, at=it.at, outcome=it.outcome, by=it.by)
+
+
+#: How each request to the journal is carried out.
+_IN_JOURNAL: Final[dict[type[Request[Any]], Callable[[HealingContext, Any], Any]]] = {
+    asked.Write: _write,
+    asked.End: _end,
+    asked.Forget: lambda context, _: context.current_lease.forget(),
+    asked.Claim: _claim,
+    asked.Count: _count,
+    asked.Sync: lambda context, _: context.sync_with_journal(),
+    asked.Ask: lambda context, it: context.current_lease.ask(
+        at=it.at,
+        expires_at=it.expires_at,
+        server=it.server,
+        run=it.run,
+        plan=it.plan,
+        impact=it.impact,
+        planned=it.planned,
+    ),
+    asked.Settle: _settle,
+    asked.Reread: lambda context, it: context.current_lease.question(it.question),
+}
+
+
+def in_journal(request: Request[Any], context: HealingContext) -> Once:
+    return Once(partial(_IN_JOURNAL[type(request)], context, request))
+
+
+def approver_of(request: Prompt, context: HealingContext) -> Callable[[], Any]:
+    """The call of the approver."""
+    if context.approver is None:
+        raise AssertionError("nobody is asked where there is no approver")
+    over = partial(_is_over, context, request.question)
+    return partial(context.approver, evolve(request.asks, over=over))
+
+
+def _is_over(context: HealingContext, question: Any) -> bool:
+    """For an approver, perhaps in another thread: whether its answer is of no use any more."""
+    lease = context.current_lease
+    if context.stop_requested or context.control.detached:
+        return True
+    if context.clock.now() >= question.expires_at:
+        return True
+    try:
+        lease.check()
+        answered = bool(lease.question(question).outcome)
+    except JournalError:
+        return True
+    if lease.stopped:
+        context.control.cancel()
+    return answered or context.stop_requested
+
+
+def _as_answerable(
+    request: Look[Any] | Effect, error: BaseException, context: HealingContext
+) -> PophealError:
+    """What the logic is told when a backend raises what its contract does not allow.
+
+    A defect of a backend must not break a run off half-way, with debts unpaid.
+    """
+    if isinstance(error, BackendError):
+        return error
+    if isinstance(error, UnknownName) and not context.server_known:
+        return error
+    kind = OutcomeUnknown if isinstance(request, Effect) else Unreadable
+    broken_off = context.control.cancelled and not isinstance(error, Exception)
+    return kind(
+        server=request.server,
+        command=request.name,
+        cause="broken off by a person"
+        if broken_off
+        else f"the backend raised {type(error).__name__}: {error}",
+    )
+
+
+def after(
+    logic: Logic[T], request: Request[Any], error: BaseException, context: HealingContext
+) -> Answer:
+    """How to go on after a request that ended in an exception."""
+    if isinstance(error, JournalError) and not isinstance(request, Prompt):
+        # Nothing may be done that can't be written down, so the logic is not even told.
+        raise error
+    if isinstance(request, Prompt) and isinstance(error, Exception):
+        log_failure("approval_asked", error)  # whoever fails to answer has not answered
+    if isinstance(request, (Pause, Prompt)):
+        return partial(logic.send, None)
+    if isinstance(request, (Look, Effect)):
+        return partial(logic.throw, _as_answerable(request, error, context))
+    return partial(logic.throw, error)
+
+
+def note_interrupt(raised: BaseException, context: HealingContext) -> None:
+    """Take Ctrl-C, or the program's wish to exit, for a stop; the second time, break off.
+
+    What is neither that nor a failure was raised to break off at once.
+    """
+    if isinstance(raised, (Exception, asyncio.CancelledError)):
+        return
+    if context.control.cancelled or not isinstance(raised, (KeyboardInterrupt, SystemExit)):
+        raise raised
+    context.control.cancel()
+    if isinstance(raised, SystemExit):
+        context.exiting = raised
+
+
+def check_effect(request: Look[Any] | Effect, context: HealingContext) -> None:
+    """Before an effect: it was written down, and the healing is still ours. Raises Fenced."""
+    if isinstance(request, Effect):
+        context.current_lease.check(request.name, *request.args)
+
+
+def checked(request: Look[Any] | Effect, answer: Any) -> Any:
+    """The answer of a look, if it is what a backend must return. Raises Unreadable.
+
+    An awaitable is not an answer yet, and is checked once it has been awaited.
+    """
+    if isinstance(request, Look) and not inspect.isawaitable(answer):
+        check_answer(request.server, request.name, answer)
+    return answer
+
+
+def check_detached(request: Request[Any], context: HealingContext) -> None:
+    # What has come of a call is still written down: whoever resumes need not look for it.
+    if context.control.detached and isinstance(request, (Look, Effect, Pause)):
+        raise Detached(run=context.lease.healing if context.lease else "")
+
+
+def leave(context: HealingContext) -> None:
+    if context.lease:
+        with contextlib.suppress(PophealError):
+            context.sync_with_journal()  # broken off by a person, who has said stop before
+        context.lease.leave()
+
+
+def registered(request: Request[Any], context: HealingContext) -> Logic[Any] | None:
+    """The coroutine of a look of several calls; None for what is one call."""
+    function = asked.REGISTERED.get(request.name) if isinstance(request, Look) else None
+    return function(context, *request.args) if function and isinstance(request, Look) else None

@@ -1,0 +1,44 @@
+"""The waits, deadlines and bounds of which the worst case of a procedure is made."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from popheal.util.schema import ORDINAL, SECONDS
+
+
+@frozen(kw_only=True)
+class Timing:
+    """Waits, deadlines and bounds. Seconds, except the number of attempts.
+
+    Attributes:
+        settle: The runbook's ten minutes (CommandTime 2 and 4).
+        degraded_pause: A Degraded monitor turns Unhealthy, or not, within this time.
+        probe_attempts: How often a look that could not tell is tried in all.
+        probe_pause: Pause between such looks.
+        service_deadline: How long a service may take to restart.
+        service_poll: How often it is looked at meanwhile.
+        drain_deadline: How long the databases may take to leave.
+        drain_poll: How often the copies are looked at meanwhile.
+        reboot_deadline: How long a server may take to come back with its services.
+        reboot_poll: How often it is looked for meanwhile.
+        command_timeout: How long one remote command may take; used by remote backends.
+        approval_deadline: How long a person may take to approve.
+        approval_poll: How often it is looked meanwhile whether somebody has.
+        stop_poll: How often a pause looks whether somebody said stop.
+    """
+
+    settle: float = field(default=600.0, validator=SECONDS)
+    degraded_pause: float = field(default=60.0, validator=SECONDS)
+    probe_attempts: int = field(default=3, validator=ORDINAL)
+    probe_pause: float = field(default=30.0, validator=SECONDS)
+    service_deadline: float = field(default=300.0, validator=SECONDS)
+    service_poll: float = field(default=5.0, validator=SECONDS)
+    drain_deadline: float = field(default=1800.0, validator=SECONDS)
+    drain_poll: float = field(default=15.0, validator=SECONDS)
+    reboot_deadline: float = field(default=2700.0, validator=SECONDS)
+    reboot_poll: float = field(default=15.0, validator=SECONDS)
+    command_timeout: float = field(default=300.0, validator=SECONDS)
+    approval_deadline: float = field(default=3600.0, validator=SECONDS)
+    approval_poll: float = field(default=5.0, validator=SECONDS)
+    stop_poll: float = field(default=5.0, validator=SECONDS)

@@ -1,0 +1,68 @@
+"""What the project is developed with: the lock fits, and hooks are pinned."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.support.paths import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+LOCK = (ROOT / "tests" / "locked.txt").read_text("utf-8").splitlines()
+PINNED = [Requirement(line) for line in LOCK if not line.startswith("#")]
+HOOKS = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+
+#: The Pythons and systems that the lock is for.
+MACHINES = [
+    {**default_environment(), "python_full_version": f"{python}.9", "python_version": python,
+     "sys_platform": system, "platform_system": name}
+    for python in ("3.11", "3.12", "3.13", "3.14")
+    for system, name in (("linux", "Linux"), ("win32", "Windows"), ("darwin", "Darwin"))
+]  # fmt: skip
+
+
+def wanted():
+    """What pyproject.toml asks for, but for the project itself."""
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    asked = [Requirement(line) for one in lists for line in one]
+    return [one for one in asked if one.name != PROJECT["name"]]
+
+
+def holds(requirement, machine):
+    return requirement.marker is None or requirement.marker.evaluate(machine)
+
+
+@pytest.mark.parametrize("one", wanted(), ids=str)
+def test_the_lock_fits(one):
+    """On each machine that needs it there is one version, and one that may be."""
+    for machine in MACHINES:
+        if not holds(one, machine):
+            continue
+        (pin,) = [
+            pin
+            for pin in PINNED
+            if canonicalize_name(pin.name) == canonicalize_name(one.name) and holds(pin, machine)
+        ]
+        (version,) = pin.specifier
+        assert one.specifier.contains(version.version), "nox -s lock"
+
+
+def test_the_lock_is_nothing_but_versions():
+    """Whoever installs by it says from where."""
+    for line in LOCK:
+        assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+( ; [^@:]+)?", line)
+
+
+def test_hooks_are_pinned():
+    """To a release; and the ruff of the hooks is that of the lock."""
+    revisions = dict(re.findall(r"^  - repo: (https\S+)\n    rev: (\S+)", HOOKS, re.MULTILINE))
+    assert len(revisions) == HOOKS.count("repo: https")
+    assert all(re.fullmatch(r"v\d+(\.\d+)+", one) for one in revisions.values())
+    (ruff,) = [pin for pin in PINNED if pin.name == "ruff"]
+    (revision,) = [one for repo, one in revisions.items() if "ruff" in repo]
+    assert f"=={revision.removeprefix('v')}" == str(ruff.specifier)
