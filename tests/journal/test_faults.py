@@ -388,7 +388,7 @@ async def cancelled_at(played: Played, number: int, times: int):
                 # In the thread that writes or calls: it waits until the task has noticed; not
                 # for ever, as the task may be waiting for what is being written here.
                 with suppress(TimeoutError):
-                    asyncio.run_coroutine_threadsafe(noticed(task.cancel), loop).result(0.2)
+                    asyncio.run_coroutine_threadsafe(noticed(task.cancel), loop).result(30)
 
     played.points.act = cancel
     with mined(played.points), Journal(played.path) as journal:
