@@ -14,6 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from attrs import fields, has, resolve_types
 
 from popheal.errors import Unreadable
+from popheal.exchange import models
 from popheal.exchange.backend import Backend
 
 #: Finds the first thing wrong with a value, and says where; None if it is right.
@@ -37,7 +38,8 @@ def check_answer(server: str, method: str, answer: Any) -> None:
 
 @cache
 def _check_of_method(method: str) -> Check:
-    return _check_of(get_type_hints(getattr(Backend, method))["return"])
+    hints = get_type_hints(getattr(Backend, method), localns=vars(models))
+    return _check_of(hints["return"])
 
 
 @cache

@@ -20,23 +20,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from popheal.exchange.models import (
-    ComponentState,
-    Dag,
-    Database,
-    DatabaseCopy,
-    HostStatus,
-    LogFile,
-    MailboxServer,
-    MonitorHealth,
-    PopSettings,
-    ProbeResult,
-    RecoveryAction,
-    ServerInfo,
-    ServiceStatus,
-)
+if TYPE_CHECKING:
+    from popheal.exchange.models import (
+        ComponentState,
+        Dag,
+        Database,
+        DatabaseCopy,
+        HostStatus,
+        LogFile,
+        MailboxServer,
+        MonitorHealth,
+        PopSettings,
+        ProbeResult,
+        RecoveryAction,
+        ServerInfo,
+        ServiceStatus,
+    )
 
 
 @runtime_checkable

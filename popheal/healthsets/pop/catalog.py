@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
 from popheal.errors import UnknownName
-from popheal.exchange.models import ServerInfo
 from popheal.tables.actions import BACK_END, FRONT_END
+
+if TYPE_CHECKING:
+    from popheal.exchange.models import ServerInfo
 
 #: The three health sets about POP (erratum D5: the runbook's first query misses two of them).
 HEALTH_SETS: Final = ("POP", "POP.Protocol", "POP.Proxy")
