@@ -14,7 +14,7 @@ from popheal.engine.case import Case, RunRecord, owed_as_written, restore
 from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import execute
 from popheal.engine.limits import Refusal
-from popheal.engine.requests import Claim, Forget, Logic, Sync
+from popheal.engine.requests import Claim, Forget, Keep, Logic, Sync
 from popheal.engine.run import Run
 from popheal.engine.triage import Triage, triage_server
 from popheal.errors import BackendError, UnknownName
@@ -25,6 +25,7 @@ from popheal.journal import Entry, HealingRecord, Journal, Kind
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Finding, FindingKind, Report
 from popheal.tables.outcomes import outcome_of
+from popheal.tables.stored import table_to_json
 from popheal.tables.table import Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.version import __version__
@@ -356,6 +357,7 @@ async def _why_busy(claim: Claim) -> Refusal | None:
 async def _start(case: Case, run_record: RunRecord) -> None:
     work, run = run_record.work, run_record.run
     case.run_records.append(run_record)
+    await Keep(run.procedure.hash, table_to_json(run.procedure))
     await work.write(
         Kind.RUN_STARTED,
         what=run.procedure.name,

@@ -85,6 +85,7 @@ def _settle(context: HealingContext, it: asked.Settle) -> Any:
 #: How each request to the journal is carried out.
 _IN_JOURNAL: Final[dict[type[Request[Any]], Callable[[HealingContext, Any], Any]]] = {
     asked.Write: _write,
+    asked.Keep: lambda context, it: context.current_lease.keep_table(it.hash, it.data),
     asked.End: _end,
     asked.Forget: lambda context, _: context.current_lease.forget(),
     asked.Claim: _claim,

@@ -107,6 +107,19 @@ class Write(Request[None]):
     args: tuple[Any, ...] = ()
 
 
+@frozen
+class Keep(Request[None]):
+    """Keep the table of a run under its hash, for whoever reads of the run later.
+
+    Attributes:
+        hash: The table's.
+        data: The table, as :func:`~popheal.tables.stored.table_to_json` has it.
+    """
+
+    hash: str
+    data: Mapping[str, Any]
+
+
 @frozen(kw_only=True)
 class End(Request[None]):
     """Write down how the healing ended, and give up its claims."""
@@ -193,7 +206,7 @@ class Reread(Request["Question"]):
 
 
 #: The requests that go to the journal.
-JOURNAL: Final = (Write, End, Forget, Claim, Count, Sync, Ask, Settle, Reread)
+JOURNAL: Final = (Write, Keep, End, Forget, Claim, Count, Sync, Ask, Settle, Reread)
 
 
 # --- asking --------------------------------------------------------------------------------------

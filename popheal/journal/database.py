@@ -202,12 +202,6 @@ class Database:
             found = self._version()
         if found == 0:
             raise self.wrong("is empty", "Give another path.")
-        if found < len(MIGRATIONS):
-            raise self.wrong(
-                f"was written by an older popheal (version {found} of the tables, "
-                f"this one knows {len(MIGRATIONS)})",
-                "Use that one, or let this one heal with it once.",
-            )
 
     def _make_private(self, path: Path, *, create: bool) -> None:
         """Make the file such that only its owner can read it: it tells about mail servers."""
@@ -272,6 +266,10 @@ class Database:
                 "Use that one.",
             )
         return int(version)
+
+    def has_table(self, name: str) -> bool:
+        """Whether there is such a table: a file of an older version may lack it."""
+        return bool(self.read("SELECT 1 FROM sqlite_master WHERE name = ?", name))
 
     # --- errors ----------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from popheal.journal.entries import (
 )
 from popheal.journal.lease import Lease
 from popheal.journal.locks import OwnerLock, is_alive
+from popheal.journal.tables import read_tables
+from popheal.tables.table import Procedure
 
 #: In memory, healings that ended longer ago than any budget looks back are dropped.
 _FORGOTTEN: Final = timedelta(days=2)
@@ -307,6 +309,10 @@ class Journal:
     def questions(self, healing: str) -> list[Question]:
         """What a healing has asked a person, with the answers."""
         return read_questions(self._database, self.healing(healing).id)
+
+    def tables(self) -> dict[str, Procedure]:
+        """The tables by which runs were carried out, as far as this popheal understands them."""
+        return read_tables(self._database)
 
     def claims(self) -> list[tuple[str, str, str]]:
         """What is claimed: the kind (``server`` or ``dag``), its name, and by which healing."""

@@ -193,6 +193,13 @@ class Lease:
         """Whether it is the last entry: it was asked for before, and an interrupt came."""
         return self._database.read(_LAST, self.healing) == [entry]
 
+    def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
+        """Keep the table of a run under its hash, if it is not there."""
+        if not self._database.read("SELECT 1 FROM procedure WHERE hash = ?", key):
+            self._database.write(
+                "INSERT OR IGNORE INTO procedure (hash, data) VALUES (?, ?)", key, _as_text(table)
+            )
+
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
         """Write down how the healing ended, and give up its claims."""
         ended = (moment_as_text(at), verdict, _as_text(report))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final
+
+from popheal.journal.tables_before import tables_before
 
 #: "POPH" in a SQLite header: tells a journal from any other database.
 APPLICATION_ID: Final = 0x504F5048
@@ -68,18 +71,41 @@ BEGIN SELECT RAISE(ABORT, 'the history only grows'); END;
 """
 
 
-def _version_1(connection: sqlite3.Connection) -> None:
+_VERSION_2: Final = """
+-- Each table by which a run was carried out, so that a later popheal knows what the run was.
+CREATE TABLE procedure (
+    hash TEXT PRIMARY KEY,
+    data TEXT NOT NULL             -- JSON
+) STRICT;
+-- Version 1 is of two kinds: in the first this index was another one.
+DROP INDEX IF EXISTS entry_of_effect;
+CREATE INDEX entry_of_effect ON entry (what, server, at)
+    WHERE what = 'reboot' OR what = 'restart_service';
+"""
+
+
+def _version_1(connection: sqlite3.Connection, _: int) -> None:
     _execute_all(connection, _VERSION_1)
 
 
-#: One step for each version; the first makes an empty file a journal.
-MIGRATIONS: Final[Sequence[Callable[[sqlite3.Connection], None]]] = (_version_1,)
+def _version_2(connection: sqlite3.Connection, found: int) -> None:
+    _execute_all(connection, _VERSION_2)
+    if not found:
+        return  # no run has been carried out by any table
+    connection.executemany(
+        "INSERT INTO procedure (hash, data) VALUES (?, ?)",
+        [(key, json.dumps(table)) for key, table in tables_before().items()],
+    )
+
+
+#: One step for each version, told which one was found; the first makes an empty file a journal.
+MIGRATIONS: Final[Sequence[Callable[[sqlite3.Connection, int], None]]] = (_version_1, _version_2)
 
 
 def migrate(connection: sqlite3.Connection, found: int, *, in_memory: bool) -> None:
     """Bring a journal of an older version up to date; in the caller's transaction."""
     for step in MIGRATIONS[found:]:
-        step(connection)
+        step(connection, found)
     if found == 0 and not in_memory:
         _execute_all(connection, _HISTORY_ONLY_GROWS)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
