@@ -22,6 +22,7 @@ from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
 from popheal.errors import BackendError
 from popheal.exchange.interpret import booted_since, same_boot
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
+from popheal.reports import events
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
 from popheal.tables.debts import DebtKind
@@ -150,25 +151,17 @@ async def _ask(work: RunContext, action: Action) -> Refusal | None:
         planned=plan.to_json(),
     )
     if not question.outcome:
-        session.emit(
-            "approval_asked",
-            work.server,
-            work.run,
+        work.emit(
+            events.ApprovalAsked,
             plan=plan.hash,
-            impact=plan.impact.value,
+            impact=plan.impact,
             action=action.sentence,
-            expires_at=question.expires_at.isoformat(),
-            databases=[one.database for one in plan.databases],
+            expires_at=question.expires_at,
+            databases=tuple(one.database for one in plan.databases),
         )
         question = await _answered(work, action, question, plan)
-        session.emit(
-            "approval_answered",
-            work.server,
-            work.run,
-            plan=plan.hash,
-            outcome=question.outcome,
-            by=question.by,
-        )
+        said = {"outcome": question.outcome, "by": question.by}
+        work.emit(events.ApprovalAnswered, plan=plan.hash, **said)
     if question.outcome != GRANTED:
         return _no(_why_refused(question))
     work.memory.approval = Approval(

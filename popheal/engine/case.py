@@ -17,6 +17,7 @@ from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import monitor_named
 from popheal.journal import Entry, Kind
+from popheal.reports import events
 from popheal.reports.handover import hand_over
 from popheal.reports.report import Alert, DebtReport, Finding, Report, RunReport, Step
 from popheal.tables.debts import DebtKind, DebtStatus
@@ -59,7 +60,7 @@ class Case:
         for finding in new:
             self.findings.append(finding)
             self.session.emit(
-                "finding", finding.server, kind=finding.kind.value, detail=finding.detail
+                events.FindingMade, finding.server, kind=finding.kind, detail=finding.detail
             )
         if new and self.session.lease:
             await Write(
@@ -134,11 +135,11 @@ class Case:
         for debt in report.debts:
             if debt.status is DebtStatus.HANDED_OVER:
                 self.session.emit(
-                    "debt_handed_over", debt.server, kind=debt.kind.value, prior=debt.prior
+                    events.DebtHandedOver, debt.server, kind=debt.kind, prior=debt.prior
                 )
         if report.handover and self.session.lease:
-            self.session.emit("handed_over", self.server, report=report)
-        self.session.emit("healing_ended", self.server, verdict=verdict.value, summary=summary)
+            self.session.emit(events.HandedOver, self.server, report=report)
+        self.session.emit(events.HealingEnded, self.server, verdict=verdict, summary=summary)
         return report
 
 

@@ -23,6 +23,7 @@ from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import MONITORS, Monitor
 from popheal.journal import Entry, HealingRecord, Journal, Kind
 from popheal.policy.policy import Policy
+from popheal.reports import events
 from popheal.reports.report import Alert, Finding, FindingKind, Report
 from popheal.tables.outcomes import outcome_of
 from popheal.tables.table import Verdict
@@ -59,7 +60,7 @@ def begin(session: HealingContext, alert: Alert, journal: Journal, name: str) ->
 
 
 async def _begun_now(case: Case) -> Report:
-    case.session.emit("healing_started", case.server, id=case.id)
+    case.session.emit(events.HealingStarted, case.server, id=case.id)
     return await answer(case)
 
 
@@ -107,7 +108,7 @@ def take_over(
 
 async def _resume(case: Case) -> Report:
     await Sync()
-    case.session.emit("healing_resumed", case.server, id=case.id)
+    case.session.emit(events.HealingResumed, case.server, id=case.id)
     return await _heal(case)
 
 
@@ -219,7 +220,7 @@ async def _look(
     busy = await _why_busy(Claim("server", server, only_look=True))
     if busy:
         return await _held_back(case, server, busy, healed)
-    session.emit("triage_started", server)
+    session.emit(events.TriageStarted, server)
     triage = await triage_server(session, server, monitors, healed)
     session.progress.clear()
     if not case.run_records:
@@ -366,7 +367,7 @@ async def _start(case: Case, run_record: RunRecord) -> None:
             "parent": work.parent,
         },
     )
-    work.session.emit("run_started", run.server, run, monitor=run.monitor, hash=run.procedure.hash)
+    work.emit(events.RunStarted, monitor=run.monitor, hash=run.procedure.hash)
 
 
 def _ended(run_record: RunRecord) -> tuple[Verdict, str]:

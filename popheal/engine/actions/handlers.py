@@ -20,6 +20,7 @@ from popheal.engine.actions.switchover import check_switchover, verify_copies
 from popheal.engine.context import ActionHandler, ActionResult, RunContext
 from popheal.engine.requests import Pause
 from popheal.journal.entries import Kind
+from popheal.reports import events
 from popheal.tables import actions
 from popheal.tables.actions import for_each_action
 
@@ -34,7 +35,7 @@ async def wait(work: RunContext) -> ActionResult:
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
     if left > 0:
-        work.session.emit("pausing", work.server, work.run, seconds=left)
+        work.emit(events.Pausing, seconds=left)
         await Pause(left)
     return ActionResult("elapsed", f"waited until {until:%H:%M:%S} UTC")
 
