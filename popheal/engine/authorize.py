@@ -21,7 +21,7 @@ from popheal.engine.plan_basis import ServerState, drift
 from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
 from popheal.errors import BackendError
 from popheal.exchange.interpret import booted_since, same_boot
-from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
+from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, ApprovalAsked
 from popheal.reports import events
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
@@ -141,15 +141,16 @@ async def _ask(work: RunContext, action: Action) -> Refusal | None:
         return _no(f"what would have to be approved can't be told: {error}")
     plan = _plan(work, seen)
     now = session.clock.now()
-    question = await Ask(
+    asked = ApprovalAsked(
         at=now,
-        expires_at=now + timedelta(seconds=session.timing.approval_deadline),
         server=work.server,
-        run=work.run.id,
+        run_id=work.run.id,
         plan=plan.hash,
-        impact=plan.impact.value,
+        impact=plan.impact,
+        expires_at=now + timedelta(seconds=session.timing.approval_deadline),
         planned=plan.to_json(),
     )
+    question = await Ask(asked)
     if not question.outcome:
         work.emit(
             events.ApprovalAsked,

@@ -16,7 +16,7 @@ from popheal.errors import PophealError
 from popheal.exchange.models import ProbeResult, ServerInfo
 from popheal.healthsets.pop import PROCEDURES
 from popheal.healthsets.pop.catalog import Monitor
-from popheal.journal.entries import Kind
+from popheal.journal import entries
 from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
@@ -294,10 +294,12 @@ class RunContext:
         self.memory.intended[command] = details
         self.emit(events.EffectIntended, command=command, values=details)
         await self.write(
-            Kind.INTENT,
-            what=effect.__name__,
-            data={"command": command, "dag": self.dag, **details},
+            entries.EffectIntended,
             args=(self.server, *args),
+            effect=effect.__name__,
+            command=command,
+            dag=self.dag,
+            values=details,
         )
 
     def emit(self, kind: type[Event], /, **details: Any) -> None:
@@ -305,34 +307,23 @@ class RunContext:
         self.session.emit(kind, self.server, self.run, **details)
 
     async def write(
-        self,
-        kind: Kind,
-        *,
-        what: str = "",
-        outcome: str = "",
-        data: Mapping[str, Any] | None = None,
-        args: tuple[Any, ...] = (),
+        self, kind: type[entries.RunEntry], /, *, args: tuple[Any, ...] = (), **more: Any
     ) -> None:
         """Write an entry about the run down, with everything needed to resume it from there."""
-        await Write(
-            kind=kind,
+        entry = kind(
             at=self.session.clock.now(),
             server=self.server,
-            run=self.run.id,
-            what=what,
-            outcome=outcome,
-            data={**(data or {}), **self.as_json()},
-            args=args,
+            run_id=self.run.id,
+            run=self.run.snapshot(),
+            memory=to_jsonable_compact(self.memory),
+            **more,
         )
+        await Write(entry, args)
 
     @property
     def stopped(self) -> bool:
         """Whether a person has said stop, and the run has not heeded it yet."""
         return self.session.control.cancelled and not self.run.cancelled
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything needed to go on with the run, as plain JSON values."""
-        return {"run": self.run.to_json(), "memory": to_jsonable_compact(self.memory)}
 
 
 ActionHandler = Callable[[RunContext], Logic[ActionResult]]

@@ -10,12 +10,11 @@ from popheal.engine.case import RunRecord
 from popheal.engine.context import ActionResult, EffectCancelled, RunContext
 from popheal.engine.requests import Sync
 from popheal.errors import BackendError, JournalError, PophealError
-from popheal.journal import Kind
+from popheal.journal import entries
 from popheal.reports import events
 from popheal.reports.report import Step
 from popheal.tables.actions import Action
 from popheal.tables.outcomes import COULD_NOT_TELL
-from popheal.util.serialize import to_jsonable
 
 #: What a mistake in our own code raises. Nothing wider is caught: whatever else escapes was
 #: meant for whoever drives the run.
@@ -50,7 +49,7 @@ async def _cancel(work: RunContext) -> None:
     session, run = work.session, work.run
     session.restoring = True
     row = run.cancel()
-    await work.write(Kind.CANCELLED)
+    await work.write(entries.RunStopped)
     work.emit(events.TransitionTaken, outcome=row.outcome, why=str(row.why))
 
 
@@ -123,21 +122,9 @@ async def _take_step(work: RunContext) -> Step:
     work.memory.moved_on()
     session.progress.clear()
     work.began, work.withheld = None, ""
-    step = Step(
-        state=state,
-        action=str(action),
-        impact=action.impact,
-        outcome=result.outcome,
-        started_at=started,
-        finished_at=session.clock.now(),
-        detail=result.detail,
-    )
-    others = {"by_others": True} if result.by_others else {}
-    await work.write(
-        Kind.OUTCOME,
-        what=action.name,
-        outcome=result.outcome,
-        data={"step": to_jsonable(step), "dag": work.dag, **others},
-    )
+    finished = session.clock.now()
+    step = Step(state=state, impact=action.impact, started_at=started, finished_at=finished, **said)
+    others = result.by_others
+    await work.write(entries.ActionFinished, step=step, dag=work.dag, by_others=others)
     work.emit(events.TransitionTaken, source=state, outcome=row.label, why=str(row.why))
     return step

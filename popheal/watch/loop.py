@@ -36,17 +36,8 @@ from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord, Journal
 from popheal.journal.locks import OwnerLock
 from popheal.policy.policy import Policy
-from popheal.reports.events import (
-    AlertRaised,
-    AlertWaits,
-    Event,
-    LookFailed,
-    Observer,
-    ServerHealth,
-    StopNoted,
-    WatchEnded,
-    WatchStarted,
-)
+from popheal.reports import events
+from popheal.reports.events import Event, Observer
 from popheal.reports.report import Alert, Report
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
@@ -126,7 +117,9 @@ def watch(
             ),
             servers=[_Watched(name=name) for name in dict.fromkeys(servers)],
         )
-        watching.session.emit(WatchStarted, "", servers=tuple(servers), every=every, retry=retry)
+        watching.session.emit(
+            events.WatchStarted, "", servers=tuple(servers), every=every, retry=retry
+        )
         left = ""
         try:
             watching.go_on_with_all()
@@ -136,7 +129,7 @@ def watch(
                 watching.look_around()
         except Detached as broken_off:
             left = broken_off.run
-        watching.session.emit(WatchEnded, "", left=left)
+        watching.session.emit(events.WatchEnded, "", left=left)
         return watching.ended
 
 
@@ -214,7 +207,7 @@ class _Watch:
 
     def _note_stop(self, event: Event) -> None:
         """An observer: the stop came from here, not by ``popheal cancel``."""
-        self.stop_noted = self.stop_noted or isinstance(event, StopNoted)
+        self.stop_noted = self.stop_noted or isinstance(event, events.StopNoted)
 
     @property
     def ending(self) -> bool:
@@ -296,7 +289,9 @@ class _Watch:
             why = decision.why
             again = f", until {moment(decision.until)}" if decision.until else ""
             healing = record.id if record else ""
-            self._tell_once(server, "waits", AlertWaits, healing=healing, why=f"{why}{again}")
+            self._tell_once(
+                server, "waits", events.AlertWaits, healing=healing, why=f"{why}{again}"
+            )
             return
         self._heal(server, illness)
 
@@ -322,7 +317,7 @@ class _Watch:
             text=f"{monitor.name} has been Unhealthy since {moment(illness.at)}.",
             at=illness.at,
         )
-        self.session.emit(AlertRaised, server.name, monitor=monitor.name, text=alert.text)
+        self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
         self._carry_out(
             server,
             lambda control: api.heal(
@@ -358,7 +353,7 @@ class _Watch:
         try:
             report = healing(control)
         except (Fenced, AlreadyRunning, AlreadyEnded) as error:
-            self._tell_once(server, "waits", AlertWaits, why=error.sentence())
+            self._tell_once(server, "waits", events.AlertWaits, why=error.sentence())
             return
         except (Detached, JournalError):
             raise
@@ -380,7 +375,7 @@ class _Watch:
         self._tell_once(
             server,
             "health",
-            ServerHealth,
+            events.ServerHealth,
             health=health,
             monitors=None
             if health == "healthy"
@@ -395,7 +390,7 @@ class _Watch:
             cause = f"the backend raised {type(error).__name__}: {error}"
             error = Unreadable(server=server.name, command="server_health", cause=cause)
         if server.told.get("health") != type(error).__name__:
-            self.session.emit(LookFailed, server.name, error=str(error))
+            self.session.emit(events.LookFailed, server.name, error=str(error))
             server.told["health"] = type(error).__name__
 
     def _tell_once(self, server: _Watched, about: str, kind: type[Event], **said: Any) -> None:

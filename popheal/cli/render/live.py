@@ -20,20 +20,8 @@ from attrs import define, field
 from popheal.cli.render.console import console, plain_wanted
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
-from popheal.reports.events import (
-    ActionFinished,
-    ActionStarted,
-    ApprovalAnswered,
-    ApprovalAsked,
-    Event,
-    FindingMade,
-    HealingEnded,
-    HealingStarted,
-    Pausing,
-    RunEnded,
-    RunStarted,
-    TriageStarted,
-)
+from popheal.reports import events
+from popheal.reports.events import Event
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import Impact
 from popheal.tables.palette import IMPACT_STYLES
@@ -153,7 +141,7 @@ class Story:
     healing: str = ""
     how_to_resume: str = field(default="", init=False)
     _began: datetime | None = field(default=None, init=False)
-    _actions: dict[str, ActionStarted] = field(factory=dict, init=False)
+    _actions: dict[str, events.ActionStarted] = field(factory=dict, init=False)
     _lines: StoryLines | None = field(default=None, init=False)
     _now: Now | None = field(default=None, init=False)
 
@@ -183,11 +171,11 @@ class Story:
         self.healing = self.healing or event.run_id.partition(".")[0]
         if self._now:
             self._show(self._now, event)
-        if isinstance(event, HealingStarted):
+        if isinstance(event, events.HealingStarted):
             self.healing = event.id
-        elif isinstance(event, HealingEnded):
+        elif isinstance(event, events.HealingEnded):
             self.print()  # the heading, where there was nothing else to tell
-        elif isinstance(event, ActionStarted):
+        elif isinstance(event, events.ActionStarted):
             self._actions[event.run_id] = event
             if event.impact is not Impact.LOOK:
                 self.effects.append(event.state)
@@ -208,30 +196,30 @@ class Story:
 
     def _told(self, lines: StoryLines, event: Event) -> Iterator[Text]:
         """The lines about an event; most have none."""
-        if isinstance(event, FindingMade):
+        if isinstance(event, events.FindingMade):
             yield from lines.finding(event.kind, event.server, event.detail)
-        elif isinstance(event, RunStarted):
+        elif isinstance(event, events.RunStarted):
             why = f", for {event.monitor}"
             yield from lines.head(event.run_id, event.procedure, event.server, why)
-        elif isinstance(event, ActionFinished):
+        elif isinstance(event, events.ActionFinished):
             yield from lines.head(event.run_id, event.procedure, event.server, ", going on")
             began = self._actions[event.run_id]
             text = outcome_text(event.outcome, event.detail, event.at - began.at)
             word, of = began.impact.value, event.procedure
             yield from lines.line(began.at, word, text, state=event.state, of=of)
-        elif isinstance(event, RunEnded) and event.run_id == lines.run_id:
+        elif isinstance(event, events.RunEnded) and event.run_id == lines.run_id:
             yield lines.lead(event.at).append(event.verdict.value, "bold")
 
     @staticmethod
     def _show(now: Now, event: Event) -> None:
         """What is going on right now."""
-        if isinstance(event, TriageStarted):
+        if isinstance(event, events.TriageStarted):
             now.show("verifying", event.server)
-        elif isinstance(event, ActionStarted | ApprovalAnswered):
+        elif isinstance(event, events.ActionStarted | events.ApprovalAnswered):
             now.show(event.state, event.server)
-        elif isinstance(event, Pausing):
+        elif isinstance(event, events.Pausing):
             now.show("waiting", event.server)
-        elif isinstance(event, ApprovalAsked):
+        elif isinstance(event, events.ApprovalAsked):
             now.wipe()  # the terminal is wanted for the question
 
     def _since_start(self, at: datetime) -> str:
