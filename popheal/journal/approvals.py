@@ -10,14 +10,8 @@ from attrs import evolve, frozen
 
 from popheal.errors import ApprovalNotPending
 from popheal.journal.database import Database
-from popheal.journal.entries import (
-    GRANTED,
-    REFUSED,
-    ApprovalAnswered,
-    ApprovalAsked,
-    HealingRecord,
-    read_entry,
-)
+from popheal.journal.entries import GRANTED, REFUSED, ApprovalAnswered, ApprovalAsked, read_entry
+from popheal.journal.record import HealingRecord
 from popheal.journal.rows import Row
 from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
 from popheal.tables.actions import Impact

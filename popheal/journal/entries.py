@@ -1,4 +1,4 @@
-"""What is written into a journal and read from it: the healings, and one class a kind of entry.
+"""What is written into a journal and read from it: one class a kind of entry.
 
 A row is made an entry here, and an entry a row, and nowhere else. Journals outlive the popheal
 that wrote them, so columns and JSON keys stay as they are.
@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from attrs import field, fields, frozen
 
-from popheal.errors import AlreadyEnded
 from popheal.exchange.models import ServerInfo
 from popheal.journal.rows import (
     WRONG,
@@ -30,7 +29,6 @@ from popheal.reports.report import Finding, RunSnapshot, Step
 from popheal.tables.actions import Impact
 from popheal.tables.debts import Debt
 from popheal.util.serialize import from_jsonable, to_jsonable
-from popheal.util.text import moment
 
 #: What may come of a question.
 GRANTED: Final = "granted"
@@ -356,44 +354,3 @@ def read_entry(row: Row) -> Entry:
             at=at, **columns, row=row, data=data, problem=problem_of(error), damaged=damaged
         )
     return entry
-
-
-# --- a healing -----------------------------------------------------------------------------------
-
-
-@frozen(kw_only=True)
-class HealingRecord:
-    """One healing: the answer to one alert, with all its runs.
-
-    Attributes:
-        id: Tells it from all others; its runs are named after it.
-        server: The alert's server.
-        version: popheal's, when it began.
-        alert: As JSON values, and the policy likewise.
-        owner: The process that carries it out, for people.
-        alive: Whether that process still lives and is at work on it.
-        cancel_at: When a person said stop, if one did.
-        ended_at: When it ended; None while it has not.
-        verdict: How it ended; empty while it has not.
-        report: The report as JSON values, once it ended.
-    """
-
-    id: str
-    organisation: str
-    server: str
-    version: str
-    alert: Mapping[str, Any]
-    policy: Mapping[str, Any]
-    begun_at: datetime
-    owner: str
-    alive: bool
-    cancel_at: datetime | None
-    ended_at: datetime | None
-    verdict: str
-    report: Mapping[str, Any] | None
-
-    def require_unfinished(self) -> None:
-        """Raise AlreadyEnded if it has ended."""
-        if self.ended_at is not None:
-            how = f"{self.verdict}, {moment(self.ended_at)}"
-            raise AlreadyEnded(healing=self.id, server=self.server, how=how)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import asdict, frozen
 
 from popheal.healthsets.pop import PROCEDURES
-from popheal.journal.entries import ApprovalAsked, Entry, HealingRecord, RunEntry, Waiting
+from popheal.journal.entries import ApprovalAsked, Entry, RunEntry, Waiting
+from popheal.journal.record import HealingRecord
 from popheal.reports.report import DebtReport, RunSnapshot
 from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.text import iso, span, time_of_day
