@@ -17,7 +17,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from popheal.errors import ConfigurationError, NotDelivered
-from popheal.reports.events import Event
+from popheal.reports.events import Event, HandedOver
 from popheal.reports.handover import HANDED_OVER
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
@@ -84,11 +84,8 @@ class Notifier:
                 )
 
     def __call__(self, event: Event) -> None:
-        report = event.details.get("report")
-        if event.name != "handed_over" or not isinstance(report, Report):
-            return
-        if report.verdict in self.verdicts:
-            self.send(report)
+        if isinstance(event, HandedOver) and event.report.verdict in self.verdicts:
+            self.send(event.report)
 
     def send(self, report: Report) -> None:
         """Send a report, whatever its verdict.

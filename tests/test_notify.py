@@ -17,12 +17,12 @@ import attrs
 import pytest
 import requests
 
-from popheal import Event, Report, Verdict, heal
+from popheal import Report, Verdict, heal
 from popheal.backends.psrp import Secret
 from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError
 from popheal.notify import NotDelivered, Notifier, _Delivery, title
-from popheal.reports.events import log_event
+from popheal.reports.events import HandedOver, HealingEnded, log_event
 from popheal.reports.handover import HANDED_OVER
 from tests.support.healing import alert_of
 from tests.support.paths import ROOT
@@ -83,14 +83,9 @@ def report_of(name: str = "fault-survives-the-reboot", *observers) -> Report:
     return heal(alert_of(scenario), scenario.backend, observers=observers)
 
 
-def handed_over(report: Report) -> Event:
+def handed_over(report: Report) -> HandedOver:
     """The event that tells of it."""
-    return Event(
-        name="handed_over",
-        at=datetime(2026, 1, 5, tzinfo=UTC),
-        server=report.server,
-        details={"report": report},
-    )
+    return HandedOver(at=datetime(2026, 1, 5, tzinfo=UTC), server=report.server, report=report)
 
 
 # --- sending -------------------------------------------------------------------------------------
@@ -125,9 +120,7 @@ def test_only_the_verdicts_asked_for_are_sent(office):
     event = handed_over(report)
     Notifier([url_of(office)], verdicts=HANDED_OVER - {Verdict.HELD})(event)
     notifier = Notifier([url_of(office)], verdicts=[Verdict.HELD])
-    notifier(attrs.evolve(event, name="healing_ended"))
-    notifier(attrs.evolve(event, details={}))
-    notifier(attrs.evolve(event, details={"report": "a text"}))
+    notifier(HealingEnded(at=event.at, server=event.server, verdict=report.verdict, summary=""))
     assert office.got == []
     notifier(event)
     assert [got["type"] for got in office.got] == ["warning"]

@@ -10,8 +10,9 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.audit.records import AuditEntry, HealingStory, RunStory, Violation
+from popheal.audit.records import HealingStory, RunStory, Violation
 from popheal.exchange.names import short_name
+from popheal.journal.entries import ActionFinished, EffectIntended, Entry
 from popheal.policy.policy import Policy
 from popheal.tables.debts import DebtKind, DebtStatus
 
@@ -79,8 +80,7 @@ def _times_out(run: RunStory) -> Iterator[tuple[_Out, str]]:
     """When its server was drained or down by this run, and in which group."""
     since, drained, dag = None, False, ""
     for line in run.lines:
-        takes_out = line.what == "reboot" or line.data.get("value") is True
-        if line in run.harmful and line.what in ("reboot", "set_activation_disabled") and takes_out:
+        if line in run.harmful and line.what in ("reboot", "set_activation_disabled"):
             drained = drained or line.what == "set_activation_disabled"
             since, dag = since or line.seq, run.dag_at(line.seq)
         elif since and _is_back(line, drained=drained):
@@ -90,7 +90,7 @@ def _times_out(run: RunStory) -> Iterator[tuple[_Out, str]]:
         yield _out(run, since, _end_of(run)), dag
 
 
-def _is_back(line: AuditEntry, *, drained: bool) -> bool:
+def _is_back(line: Entry, *, drained: bool) -> bool:
     """Whether an outcome says that the server takes databases again, or never stopped to."""
     if line.what == "fail_back":
         return line.outcome == "done"
@@ -148,18 +148,18 @@ def _two_members(dag: str, times: list[_Out]) -> Iterator[Violation]:
 
 
 def _reboots(run: RunStory) -> Iterator[_Reboot]:
-    intents: list[AuditEntry] = []
+    intents: list[EffectIntended] = []
     for line in run.lines:
-        if line in run.intents and line.what == "reboot":
+        if isinstance(line, EffectIntended) and line.effect == "reboot":
             intents.append(line)
-        elif line in run.outcomes and line.what == "reboot":
+        elif isinstance(line, ActionFinished) and line.what == "reboot":
             yield _reboot(run, line, intents, counts=line.outcome != "refused")
             intents = []
     if intents:
         yield _reboot(run, intents[-1], intents, counts=True)
 
 
-def _reboot(run: RunStory, line: AuditEntry, intents: list[AuditEntry], *, counts: bool) -> _Reboot:
+def _reboot(run: RunStory, line: Entry, intents: list[EffectIntended], *, counts: bool) -> _Reboot:
     return _Reboot(
         server=short_name(line.server),
         dag=run.dag_at(line.seq),

@@ -7,17 +7,18 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from popheal.audit.records import AuditEntry, HealingStory, RunStory
+from popheal.audit.records import HealingStory, RunStory, table_of
 from popheal.audit.table_checks import stopped_at
-from popheal.journal.entries import Kind
+from popheal.journal import entries
+from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, Entry
 from popheal.tables.table import Verdict
 
 #: The run at fault (empty: the healing as a whole), the entry, and a sentence.
-Found = Iterator[tuple[str, AuditEntry | None, str]]
+Found = Iterator[tuple[str, Entry | None, str]]
 
 #: A clock that is corrected while healings go on may be set back by this much.
 _CORRECTED: Final = timedelta(seconds=30)
-_ANSWERS: Final = ("granted", "refused", "expired")
+_ANSWERS: Final = (GRANTED, REFUSED, EXPIRED)
 #: Verdicts that say that nothing was changed.
 _UNTOUCHED: Final = (Verdict.NOTHING_WRONG, Verdict.TRANSIENT, Verdict.HELD, Verdict.UNKNOWN)
 
@@ -27,7 +28,7 @@ def _top(story: HealingStory) -> list[RunStory]:
     return [
         run
         for run in story.runs.values()
-        if not any(line.data.get("parent") for line in run.lines if line.kind is Kind.RUN_STARTED)
+        if not any(line.parent for line in run.lines if isinstance(line, entries.RunStarted))
     ]
 
 
@@ -39,20 +40,20 @@ def times_are_in_order(story: HealingStory) -> Found:
     last: datetime | None = story.begun_at
     for line in story.lines:
         if last and line.at < last - _CORRECTED:
-            yield line.run, line, f"it is of {line.at}, and what comes before it of {last}"
+            yield line.run_id, line, f"it is of {line.at}, and what comes before it of {last}"
         if story.ended_at and line.at > story.ended_at + _CORRECTED:
-            yield line.run, line, f"it is of {line.at}, after the healing had ended"
+            yield line.run_id, line, f"it is of {line.at}, after the healing had ended"
         last = line.at
 
 
 def runs_begin_with_their_start(story: HealingStory) -> Found:
     """J3: a run is started once, before anything is done in it."""
     for run in story.runs.values():
-        lines = [line for line in run.lines if line.kind not in (Kind.ASKED, Kind.ANSWERED)]
-        if lines[0].kind is not Kind.RUN_STARTED:
+        lines = run.moments
+        if not isinstance(lines[0], entries.RunStarted):
             yield run.id, lines[0], "the run has no start before this"
         for line in lines[1:]:
-            if line.kind is Kind.RUN_STARTED:
+            if isinstance(line, entries.RunStarted):
                 yield run.id, line, "the run is started a second time"
         if not run.id.startswith(f"{story.id}."):
             yield run.id, lines[0], "the run is not named after its healing"
@@ -61,25 +62,21 @@ def runs_begin_with_their_start(story: HealingStory) -> Found:
 def paths_grow_step_by_step(story: HealingStory) -> Found:
     """J4: each step goes on where the one before led, so that none is missing."""
     for run in story.runs.values():
-        told = [line for line in run.lines if line.then]
-        for earlier, later in pairwise(told):
+        for earlier, later in pairwise(run.moments):
             if (problem := _path_problem(earlier, later)) is not None:
                 yield run.id, later, problem
 
 
-def _path_problem(earlier: AuditEntry, later: AuditEntry) -> str | None:
-    if earlier.then is None or later.then is None:
-        return None
-    before, now = earlier.then.path, later.then.path
-    if now[: len(before)] != before or later.then.state != now[-1]:
+def _path_problem(earlier: entries.RunEntry, later: entries.RunEntry) -> str | None:
+    before, now = earlier.run.path, later.run.path
+    if now[: len(before)] != before or later.run.state != now[-1]:
         return "the states that it went through are others than before"
-    moved = later.kind in (Kind.OUTCOME, Kind.CANCELLED)
-    settled = earlier.then.hash != later.then.hash
-    if settled:
+    moved = isinstance(later, entries.ActionFinished | entries.RunStopped)
+    if earlier.run.hash != later.run.hash:  # settled on another table
         return None
     if len(now) != len(before) + moved:
         return f"{len(now) - len(before)} steps were taken here, where {moved:d} is written down"
-    if later.kind is Kind.OUTCOME and later.state != before[-1]:
+    if isinstance(later, entries.ActionFinished) and later.state != before[-1]:
         return f"it is about {later.state}, but the run was at {before[-1]}"
     return None
 
@@ -113,51 +110,39 @@ def report_agrees(story: HealingStory) -> Found:
 
 def approvals_are_answered(story: HealingStory) -> Found:
     """P12, the questions: each has an answer, and each answer a question."""
-    asked = [line for line in story.lines if line.kind is Kind.ASKED]
-    answered = [line for line in story.lines if line.kind is Kind.ANSWERED]
+    asked = [line for line in story.lines if isinstance(line, entries.ApprovalAsked)]
+    answered = [line for line in story.lines if isinstance(line, entries.ApprovalAnswered)]
     stop = _stopped(story)
-    for line in asked:
-        moot = stop is not None and stop > line.seq
-        if story.ended and not moot and not _answers(line, answered):
-            yield line.run, line, "an approval was asked for, and it is not said what came of it"
+    for one in asked:
+        moot = stop is not None and stop > one.seq
+        if story.ended and not moot and not any(_answers(one, line) for line in answered):
+            yield one.run_id, one, "an approval was asked for, and it is not said what came of it"
     for line in answered:
-        questions = [one for one in asked if _answers(one, [line])]
+        questions = [one for one in asked if _answers(one, line)]
         if line.outcome not in _ANSWERS:
-            yield line.run, line, f"an approval was answered with '{line.outcome}'"
+            yield line.run_id, line, f"an approval was answered with '{line.outcome}'"
         if not questions:
-            yield line.run, line, "an approval was answered that nobody had asked for"
-        elif line.outcome == "granted" and _too_late(questions[-1], line):
-            yield line.run, line, "an approval was granted after it had expired"
+            yield line.run_id, line, "an approval was answered that nobody had asked for"
+        elif line.outcome == GRANTED and line.at > questions[-1].expires_at:
+            yield line.run_id, line, "an approval was granted after it had expired"
 
 
 def effects_were_approved(story: HealingStory) -> Found:
     """P12, the effects: what needs an approval comes after one."""
-    answered = [line for line in story.lines if line.kind is Kind.ANSWERED]
+    answered = [line for line in story.lines if isinstance(line, entries.ApprovalAnswered)]
     for run in story.runs.values():
         for line in run.harmful:
             policy = story.policy_at(line.seq)
             if policy is None or not policy.needs_approval(run.impact_of(line)):
                 continue
-            before = [one for one in answered if one.run == run.id and one.seq < line.seq]
-            if not before or before[-1].outcome != "granted":
+            before = [one for one in answered if one.run_id == run.id and one.seq < line.seq]
+            if not before or before[-1].outcome != GRANTED:
                 yield run.id, line, f"{line.what} on {line.server} without the approval it needed"
 
 
-def _answers(question: AuditEntry, answers: list[AuditEntry]) -> list[AuditEntry]:
-    return [
-        one
-        for one in answers
-        if one.seq > question.seq
-        and one.run == question.run
-        and one.data.get("plan") == question.data.get("plan")
-    ]
-
-
-def _too_late(question: AuditEntry, answer: AuditEntry) -> bool:
-    try:
-        return answer.at > datetime.fromisoformat(str(question.data["expires_at"]))
-    except (KeyError, ValueError, TypeError):
-        return False  # it says nothing of a time
+def _answers(question: entries.ApprovalAsked, answer: entries.ApprovalAnswered) -> bool:
+    same = (answer.run_id, answer.plan) == (question.run_id, question.plan)
+    return same and answer.seq > question.seq
 
 
 def _stopped(story: HealingStory) -> int | None:
@@ -211,6 +196,6 @@ def notes_of(story: HealingStory) -> Iterator[tuple[str, str]]:
     if any(policy is None for _, policy in story.policies):
         yield "the policy can't be read by this popheal: P3, P8 and P12 are not checked", story.id
     for run in story.runs.values():
-        if run.then.table is None:
+        if table_of(run.then) is None:
             told = f"{run.then.procedure}, table {run.then.hash}"
             yield f"this popheal does not know the {told}: P15, P16 and P23 are not checked", run.id

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
-from popheal.audit.records import AuditEntry, HealingStory, RunStory, RunThen
+from popheal.audit.records import HealingStory, Memory, RunStory
 from popheal.errors import PophealError
+from popheal.journal import entries
 from popheal.journal.database import Database
-from popheal.journal.entries import Kind
+from popheal.journal.entries import read_entry
+from popheal.journal.rows import (
+    WRONG,
+    Row,
+    as_text,
+    json_object,
+    problem_of,
+    text_as_moment,
+    zoned,
+)
+from popheal.journal.schema import SELECT_ENTRIES
 from popheal.policy.policy import Policy
-from popheal.tables.actions import Impact
-from popheal.tables.debts import Debt
+from popheal.reports.report import FindingKind
 from popheal.tables.table import Verdict
-
-_KINDS: Final = {one.value for one in Kind}
-#: Entries that say how a run then was.
-_OF_A_RUN: Final = (Kind.RUN_STARTED, Kind.INTENT, Kind.WAITING, Kind.OUTCOME, Kind.CANCELLED)
-#: What can be wrong with what was read from JSON: a value is missing, or is something else.
-_WRONG: Final = (KeyError, TypeError, ValueError, AttributeError)
 
 
 def ids(database: Database) -> list[str]:
@@ -38,18 +40,14 @@ def read_story(database: Database, healing: str) -> HealingStory:
         healing,
     ):
         _read_record(story, row)
-    rows = database.read(
-        "SELECT seq, at, run, server, kind, what, outcome, data FROM entry"
-        " WHERE healing = ? ORDER BY seq",
-        healing,
-    )
+    rows = database.read(f"{SELECT_ENTRIES} WHERE healing = ? ORDER BY seq", healing)
     for row in rows:
-        _read_entry(story, row)
+        _add_entry(story, read_entry(Row(*row)))
     if not story.damages:
         try:
             _make_runs(story)
-        except _WRONG as error:
-            story.damage(f"its report or findings can't be read ({_said(error)})")
+        except WRONG as error:
+            story.damage(f"its report or findings can't be read ({problem_of(error)})")
     return story
 
 
@@ -57,142 +55,64 @@ def _read_record(story: HealingStory, row: Sequence[Any]) -> None:
     organisation, server, policy, begun, ended, verdict, report, alert = row
     story.organisation, story.server = str(organisation), str(server)
     try:
-        story.begun_at = _moment(begun)
-        story.ended_at = _moment(ended) if ended else None
+        story.begun_at = zoned(begun)
+        story.ended_at = text_as_moment(ended)
         story.verdict = Verdict(verdict) if verdict else None
-        story.report = _object(report) if report else None
-        _object(alert)
+        story.report = json_object(report) if report else None
+        json_object(alert)
         story.policies.append((0, _policy(policy)))
-    except _WRONG as error:
-        story.damage(f"the healing itself can't be read ({_said(error)})")
+    except WRONG as error:
+        story.damage(f"the healing itself can't be read ({problem_of(error)})")
 
 
-def _read_entry(story: HealingStory, row: Sequence[Any]) -> None:
-    seq, at, run, server, kind, what, outcome, data = row
-    if kind not in _KINDS:
-        story.unknown.add(str(kind))
-        return
-    try:
-        line = _line(seq, at, run, server, Kind(kind), what, outcome, _object(data))
-        if line.kind is Kind.TAKEN_OVER:
-            story.policies.append((seq, _policy(json.dumps(line.data["policy"]))))
-    except _WRONG as error:
-        story.damage(f"the entry can't be read ({_said(error)})", str(run), seq)
+def _add_entry(story: HealingStory, entry: entries.Entry) -> None:
+    problem = ""
+    if isinstance(entry, entries.UnreadableEntry):
+        if entry.kind is None:
+            story.unknown.add(entry.row.kind)
+            return
+        problem = entry.problem
+    elif isinstance(entry, entries.TakenOver):
+        story.policies.append((entry.seq, _policy(as_text(entry.policy))))
+    elif isinstance(entry, entries.RunEntry):
+        try:
+            Memory.of(entry)
+        except WRONG as error:
+            problem = problem_of(error)
+    if problem:
+        story.damage(f"the entry can't be read ({problem})", entry.run_id, entry.seq)
     else:
-        story.lines.append(line)
-
-
-def _line(
-    seq: int,
-    at: str,
-    run: str,
-    server: str,
-    kind: Kind,
-    what: str,
-    outcome: str,
-    data: Mapping[str, Any],
-) -> AuditEntry:
-    then = _run_then(data) if "run" in data else None
-    if kind in _OF_A_RUN and (then is None or not run):
-        raise KeyError("run")
-    state, impact = then.state if then else "", None
-    if kind is Kind.OUTCOME:
-        step = data["step"]
-        state, impact = str(step["state"]), Impact(step["impact"])
-        if step["outcome"] != outcome or str(step["action"]).partition("(")[0] != what:
-            raise ValueError("its step and its columns don't agree")
-    if kind is Kind.INTENT and what.startswith("set_") and not isinstance(data["value"], bool):
-        raise ValueError("its value is neither true nor false")
-    if kind is Kind.FINDING:
-        for one in data["findings"]:
-            _ = one["kind"], one["server"], one["monitor"]
-    return AuditEntry(
-        seq=seq,
-        at=_moment(at),
-        run=str(run),
-        server=str(server),
-        kind=kind,
-        what=str(what),
-        outcome=str(outcome),
-        data=data,
-        then=then,
-        state=state,
-        impact=impact,
-    )
-
-
-def _run_then(data: Mapping[str, Any]) -> RunThen:
-    run, memory = data["run"], data["memory"]
-    return RunThen(
-        procedure=run["procedure"],
-        hash=run["hash"],
-        server=run["server"],
-        monitor=run["monitor"],
-        mailbox_role=bool(run["mailbox_role"]),
-        state=run["state"],
-        path=tuple(run["path"]),
-        debts=tuple(map(Debt.from_json, run["debts"])),
-        boot_at_start=_perhaps(memory.get("boot_at_start")),
-        passed_on_boot=_perhaps(memory.get("passed_on_boot")),
-        changed_at=_perhaps(memory.get("changed_at")),
-        active_before=tuple(memory.get("active_before", ())),
-    )
+        story.lines.append(entry)
 
 
 def _make_runs(story: HealingStory) -> None:
     """Sort the entries by their runs, and note what was found before each."""
-    verified: set[tuple[str, str]] = set()
+    verified: set[tuple[str, str | None]] = set()
     reported = {one["id"]: Verdict(one["verdict"]) for one in (story.report or {}).get("runs", ())}
     for line in story.lines:
-        if line.kind is Kind.FINDING:
+        if isinstance(line, entries.FindingsNoted):
             verified |= {
-                (str(one["server"]).casefold(), str(one["monitor"]))
-                for one in line.data["findings"]
-                if one["kind"] == "verified"
+                (one.server.casefold(), one.monitor)
+                for one in line.findings
+                if one.kind is FindingKind.VERIFIED
             }
-        if not line.run:
+        if not line.run_id:
             continue
-        run = story.runs.get(line.run)
-        if run is None:
-            run = RunStory(id=line.run, healing=story, reported=reported.get(line.run))
-            story.runs[line.run] = run
+        name = line.run_id
+        if name not in story.runs:
+            story.runs[name] = RunStory(id=name, healing=story, reported=reported.get(name))
+        run = story.runs[name]
         run.lines.append(line)
-        if line.kind is Kind.RUN_STARTED and line.then:
-            run.found = (line.then.server.casefold(), line.then.monitor) in verified
+        if isinstance(line, entries.RunStarted):
+            run.found = (line.run.server.casefold(), line.run.monitor) in verified
     for name, run in list(story.runs.items()):
-        if not any(line.then for line in run.lines):
+        if not run.moments:
             del story.runs[name]
 
 
 @lru_cache(maxsize=64)
 def _policy(text: str) -> Policy | None:
     try:
-        return Policy.from_json(_object(text))
+        return Policy.from_json(json_object(text))
     except PophealError:
         return None  # of another version, most likely
-
-
-def _object(text: str) -> Mapping[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, Mapping):
-        raise TypeError("it is no JSON object")
-    return found
-
-
-def _moment(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time has no zone")
-    return at
-
-
-def _perhaps(text: str | None) -> datetime | None:
-    return _moment(text) if text else None
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"its JSON is damaged: {error}"
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
-    return str(error) or type(error).__name__

@@ -7,13 +7,20 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field, fields, frozen
 
 from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
-from popheal.journal.entries import Kind
+from popheal.journal.entries import (
+    ActionFinished,
+    EffectIntended,
+    Entry,
+    RunEntry,
+    RunStarted,
+)
+from popheal.journal.rows import text_as_moment
 from popheal.policy.policy import Policy
+from popheal.reports.report import RunSnapshot
 from popheal.tables.actions import Impact
-from popheal.tables.debts import Debt, DebtKind
 from popheal.tables.table import Procedure, Verdict
 
 #: The tables that this popheal knows, by hash.
@@ -40,56 +47,33 @@ class Violation:
 
 
 @frozen(kw_only=True)
-class RunThen:
-    """A run as an entry has it."""
-
-    procedure: str
-    hash: str
-    server: str
-    monitor: str
-    mailbox_role: bool
-    state: str
-    path: tuple[str, ...]
-    debts: tuple[Debt, ...]
-    boot_at_start: datetime | None
-    passed_on_boot: datetime | None
-    changed_at: datetime | None
-    active_before: tuple[str, ...]
-
-    @property
-    def table(self) -> Procedure | None:
-        """The table it followed, if this popheal knows it."""
-        return TABLES.get(self.hash)
-
-    def owes(self, kind: DebtKind) -> Debt | None:
-        """The debt of that kind that is still owed."""
-        return next((one for one in self.debts if one.is_owed(kind)), None)
-
-
-@frozen(kw_only=True, eq=False)
-class AuditEntry:
-    """One entry of the history, and the run as it then was.
+class Memory:
+    """What a run remembered, as far as it is asked about here. Boot times by the server's clock.
 
     Attributes:
-        state: Of an outcome, the state whose action it came of; else the run's state.
-        impact: Of an outcome, the impact of its action, as it was written down.
+        boot_at_start: When the server had booted, as triage looked.
+        passed_on_boot: The same, as a probe last succeeded there.
+        changed_at: When the last restart took effect.
     """
 
-    seq: int
-    at: datetime
-    run: str
-    server: str
-    kind: Kind
-    what: str
-    outcome: str
-    data: Mapping[str, Any]
-    then: RunThen | None
-    state: str
-    impact: Impact | None
+    boot_at_start: datetime | None = None
+    passed_on_boot: datetime | None = None
+    changed_at: datetime | None = None
 
-    def is_outcome(self, *actions: str) -> bool:
-        """Whether it says what came of one of these actions, which was at least tried."""
-        return self.kind is Kind.OUTCOME and self.what in actions and self.outcome != "refused"
+    @classmethod
+    def of(cls, entry: RunEntry) -> Memory:
+        """What an entry has of it. Raises one of :data:`~popheal.journal.rows.WRONG`."""
+        return cls(**{one.name: text_as_moment(entry.memory.get(one.name)) for one in fields(cls)})
+
+
+def table_of(run: RunSnapshot) -> Procedure | None:
+    """The table it followed, if this popheal knows it."""
+    return TABLES.get(run.hash)
+
+
+def came_of(line: ActionFinished, *actions: str) -> bool:
+    """Whether it says what came of one of these actions, which was at least tried."""
+    return line.what in actions and line.outcome != "refused"
 
 
 @define(kw_only=True, slots=False, eq=False)
@@ -103,19 +87,24 @@ class RunStory:
 
     id: str
     healing: HealingStory = field(repr=False)
-    lines: list[AuditEntry] = field(factory=list)
+    lines: list[Entry] = field(factory=list)
     found: bool = False
     reported: Verdict | None = None
 
+    @cached_property
+    def moments(self) -> list[RunEntry]:
+        """Those of its entries that have it as it then was."""
+        return [line for line in self.lines if isinstance(line, RunEntry)]
+
     @property
-    def then(self) -> RunThen:
+    def then(self) -> RunSnapshot:
         """The run as its last entry has it."""
-        return next(line.then for line in reversed(self.lines) if line.then)
+        return self.moments[-1].run
 
     @property
     def verdict(self) -> Verdict | None:
         """How it ended; None if it has not, or if neither table nor report tells."""
-        table = self.then.table
+        table = table_of(self.then)
         return (table.endings.get(self.then.state) if table else None) or self.reported
 
     @property
@@ -129,23 +118,23 @@ class RunStory:
         return self.then.hash == SETTLE_DEBTS.hash
 
     @cached_property
-    def intents(self) -> list[AuditEntry]:
+    def intents(self) -> list[EffectIntended]:
         """Its effects, as they were written down before they were commanded."""
-        return [line for line in self.lines if line.kind is Kind.INTENT]
+        return [line for line in self.lines if isinstance(line, EffectIntended)]
 
     @cached_property
-    def outcomes(self) -> list[AuditEntry]:
+    def outcomes(self) -> list[ActionFinished]:
         """What came of its actions."""
-        return [line for line in self.lines if line.kind is Kind.OUTCOME]
+        return [line for line in self.lines if isinstance(line, ActionFinished)]
 
-    def last(self, *actions: str, before: int | None = None) -> AuditEntry | None:
+    def last(self, *actions: str, before: int | None = None) -> ActionFinished | None:
         """The last outcome of one of these actions that was at least tried."""
         for line in reversed(self.outcomes):
-            if (before is None or line.seq < before) and line.is_outcome(*actions):
+            if (before is None or line.seq < before) and came_of(line, *actions):
                 return line
         return None
 
-    def outcome_of(self, intent: AuditEntry) -> AuditEntry | None:
+    def outcome_of(self, intent: EffectIntended) -> ActionFinished | None:
         """What came of the action that an effect was part of; None if that was not written."""
         following = next((line for line in self.outcomes if line.seq > intent.seq), None)
         # A run whose table had changed goes on elsewhere.
@@ -153,36 +142,40 @@ class RunStory:
 
     def dag_at(self, seq: int) -> str:
         """The availability group of its server, as far as it was known then; folded."""
-        known = [line.data["dag"] for line in self.lines if line.seq <= seq and "dag" in line.data]
-        return str(known[-1] or "").casefold() if known else ""
+        known = [
+            line.dag
+            for line in self.moments
+            if line.seq <= seq and isinstance(line, RunStarted | EffectIntended | ActionFinished)
+        ]
+        return (known[-1] or "").casefold() if known else ""
 
-    def impact_of(self, intent: AuditEntry) -> Impact:
+    def impact_of(self, intent: EffectIntended) -> Impact:
         """What an effect did to the world, whatever the table calls it."""
-        if intent.what in ("reboot", "set_activation_disabled"):
-            return Impact.DISRUPT if intent.data.get("value", True) else Impact.RESTORE
-        if intent.what == "set_protocol_logging":
-            return Impact.CHANGE if intent.data["value"] else Impact.RESTORE
-        if intent.what in ("start_service", "move_database"):
+        if intent.effect in ("reboot", "set_activation_disabled"):
+            return Impact.RESTORE if intent.value is False else Impact.DISRUPT
+        if intent.effect == "set_protocol_logging":
+            return Impact.CHANGE if intent.value else Impact.RESTORE
+        if intent.effect in ("start_service", "move_database"):
             return Impact.RESTORE
         return Impact.RESTORE if self._is_reload(intent) else Impact.CHANGE
 
-    def _is_reload(self, intent: AuditEntry) -> bool:
+    def _is_reload(self, intent: EffectIntended) -> bool:
         """Whether a restart of a service made a restored setting take effect."""
         outcome = self.outcome_of(intent)
         if outcome:
             name = outcome.what
         else:
-            table = intent.then.table if intent.then else None
+            table = table_of(intent.run)
             known = table.by_name.get(intent.state) if table else None
             name = known.action.name if known else ""
         restored = any(
-            one.what == "set_protocol_logging" and not one.data["value"] and one.seq < intent.seq
+            one.effect == "set_protocol_logging" and not one.value and one.seq < intent.seq
             for one in self.intents
         )
         return name == "reload_pop3" and restored
 
     @cached_property
-    def harmful(self) -> list[AuditEntry]:
+    def harmful(self) -> list[EffectIntended]:
         """The effects that changed or disrupted something."""
         return [line for line in self.intents if not self.impact_of(line).harmless]
 
@@ -205,7 +198,7 @@ class HealingStory:
     verdict: Verdict | None = None
     report: Mapping[str, Any] | None = None
     policies: list[tuple[int, Policy | None]] = field(factory=list)
-    lines: list[AuditEntry] = field(factory=list)
+    lines: list[Entry] = field(factory=list)
     runs: dict[str, RunStory] = field(factory=dict)
     damages: list[Violation] = field(factory=list)
     unknown: set[str] = field(factory=set)

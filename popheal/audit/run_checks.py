@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Final
 
-from popheal.audit.records import AuditEntry, RunStory
+from popheal.audit.records import Memory, RunStory, came_of
 from popheal.exchange.interpret import booted_since
+from popheal.journal.entries import ActionFinished, EffectIntended, Entry
 from popheal.tables.actions import ACTIONS
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
 from popheal.tables.table import Verdict
 
 #: What breaks a property: the entry at fault, if it is a single one, and a sentence.
-Found = Iterator[tuple[AuditEntry | None, str]]
+Found = Iterator[tuple[Entry | None, str]]
 RunCheck = Callable[[RunStory], Found]
 
 LOOKS: Final = tuple(one.name for one in ACTIONS.values() if one.sees_pop)
@@ -38,19 +38,19 @@ _PAYMENT: Final = {
 }
 
 
-def _saw_it_fail(look: AuditEntry) -> bool:
+def _saw_it_fail(look: ActionFinished) -> bool:
     return not outcome_of(look.outcome).good and look.outcome != COULD_NOT_TELL
 
 
-def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[AuditEntry]:
+def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[EffectIntended]:
     return [
         line
         for line in run.intents
-        if line.what == effect and (value is None or line.data["value"] is value)
+        if line.effect == effect and (value is None or line.value is value)
     ]
 
 
-def is_stale(run: RunStory, look: AuditEntry | None, before: int | None) -> bool:
+def is_stale(run: RunStory, look: ActionFinished | None, before: int | None) -> bool:
     """Whether the service or the server was restarted since POP was looked at."""
     restart = run.last(*RESTARTS, before=before)
     return restart is not None and (look is None or look.seq < restart.seq)
@@ -62,7 +62,7 @@ def is_stale(run: RunStory, look: AuditEntry | None, before: int | None) -> bool
 def copies_were_clear(run: RunStory) -> Found:
     """P1: drained, and then seen to be clear."""
     for line in _intents(run, "reboot"):
-        if line.then is None or not line.then.mailbox_role:
+        if not line.run.mailbox_role:
             continue
         drained = run.last("drain", before=line.seq)
         looked = run.last("verify_copies", before=line.seq)
@@ -88,15 +88,12 @@ def switchover_was_feasible(run: RunStory) -> Found:
 
 def restarted_at_most_once(run: RunStory) -> Found:
     """P3, the part of one run: once, and not after a restart by somebody else."""
-    done = [line for line in run.outcomes if line.is_outcome("reboot")]
-    for line in done[1:]:
-        yield line, f"{line.server} was restarted a second time in one run"
+    done = [line for line in run.outcomes if came_of(line, "reboot")]
+    for again in done[1:]:
+        yield again, f"{again.server} was restarted a second time in one run"
     for line in _intents(run, "reboot"):
-        before = line.then.boot_at_start if line.then else None
-        if before is None or "booted_at" not in line.data:
-            continue
-        booted = datetime.fromisoformat(line.data["booted_at"])
-        if booted_since(before, booted):
+        before, booted = Memory.of(line).boot_at_start, line.booted_at
+        if before and booted and booted_since(before, booted):
             yield line, f"{line.server} was to be restarted although it had been since triage"
 
 
@@ -129,7 +126,7 @@ def service_was_tried_first(run: RunStory) -> Found:
                 )
 
 
-def waited(run: RunStory, since: AuditEntry, until: AuditEntry) -> bool:
+def waited(run: RunStory, since: ActionFinished, until: ActionFinished) -> bool:
     waited = run.last("wait", before=until.seq)
     return waited is not None and waited.seq > since.seq
 
@@ -158,18 +155,16 @@ def effects_were_intended(run: RunStory) -> Found:
         yield left[0], f"{left[0].what} was to be done, and it is not said what came of it"
 
 
-def _left(intent: AuditEntry, outcome: AuditEntry) -> bool:
-    """Whether an effect was of a step that was not gone on with, as its table had changed."""
-    before, now = intent.then, outcome.then
-    return before is not None and now is not None and before.hash != now.hash
+def _left(intent: EffectIntended, outcome: ActionFinished) -> bool:
+    """Whether an effect was of a step that was not resumed, as its table had changed."""
+    return intent.run.hash != outcome.run.hash
 
 
-def _must_have_acted(line: AuditEntry) -> bool:
+def _must_have_acted(line: ActionFinished) -> bool:
     """Whether what came of an action could not have come without its effect."""
     if line.what not in _EFFECTS or line.outcome not in ("done", "failed"):
         return False
-    said = str(line.data["step"].get("detail", ""))
-    if line.data.get("by_others") or said.startswith(_BY_OTHERS_IN_0_1_0):
+    if line.by_others or line.step.detail.startswith(_BY_OTHERS_IN_0_1_0):
         return False
     if line.what in ("enable_protocol_logging", "restore_protocol_logging", "reload_pop3"):
         # Where logging had been on before, nothing is to be done, and nothing is owed; and where
@@ -177,7 +172,7 @@ def _must_have_acted(line: AuditEntry) -> bool:
         paid = line.what == "reload_pop3"
         return any(
             debt.kind is DebtKind.PROTOCOL_LOGGING and (paid or debt.status is not DebtStatus.PAID)
-            for debt in (line.then.debts if line.then else ())
+            for debt in line.run.debts
         )
     return True
 
@@ -212,7 +207,9 @@ def not_knowing_changes_nothing(run: RunStory) -> Found:
         following = next((one for one in later if one in run.harmful or one in run.outcomes), None)
         if following is None:
             continue
-        if following in run.harmful or (following.impact and not following.impact.harmless):
+        if following in run.harmful or (
+            isinstance(following, ActionFinished) and not following.step.impact.harmless
+        ):
             yield following, f"{line.what} could not tell, and {following.what} followed"
 
 
@@ -242,12 +239,12 @@ def failed_back_on_a_good_boot(run: RunStory) -> Found:
             yield line, f"{line.server} was to be failed back on a boot that no probe was seen on"
 
 
-def _passed_on(line: AuditEntry, boot: AuditEntry) -> bool:
+def _passed_on(line: EffectIntended, boot: ActionFinished) -> bool:
     """Whether the probe that succeeded is said to have run on the boot that was waited for."""
-    passed = line.then.passed_on_boot if line.then else None
+    passed = Memory.of(line).passed_on_boot
     if passed is None:
         return False
-    booted = boot.then.changed_at if boot.then and boot.what == "await_server" else None
+    booted = Memory.of(boot).changed_at if boot.what == "await_server" else None
     return booted is None or not booted_since(passed, booted)
 
 
@@ -255,24 +252,26 @@ def only_what_we_set(run: RunStory) -> Found:
     """P21: each value put back is what it was before we set it."""
     for kind, (effect, _) in _PAYMENT.items():
         for line in _intents(run, effect):
-            debt = line.then.owes(kind) if line.then else None
+            debt = line.run.owes(kind)
             if debt is None:
                 yield line, f"{effect} on {line.server}, of which the run says nothing to put back"
-            elif debt.prior or line.data.get("prior", debt.prior):
+            elif debt.prior or line.values.get("prior"):
                 yield line, f"{effect} on {line.server}, which somebody else had set before"
-            elif not line.data["value"] and not _set_by_us(run, effect, line):
+            elif not line.value and not _set_by_us(run, effect, line):
                 yield line, f"{effect} on {line.server} was to be undone, but was not set by us"
     for line in _intents(run, "move_database"):
         drained = _intents(run, "set_activation_disabled", value=True)
-        ours = drained[-1].data.get("active", []) if drained else []
-        if line.data.get("database") not in ours:
-            yield line, f"{line.data.get('database')} was to be moved, which we had not moved away"
+        ours = drained[-1].values.get("active", []) if drained else []
+        if line.values.get("database") not in ours:
+            yield (
+                line,
+                f"{line.values.get('database')} was to be moved, which we had not moved away",
+            )
 
 
-def _set_by_us(run: RunStory, effect: str, back: AuditEntry) -> bool:
+def _set_by_us(run: RunStory, effect: str, back: EffectIntended) -> bool:
     return any(
-        line.data["value"] is not back.data["value"] and line.seq < back.seq
-        for line in _intents(run, effect)
+        line.value is not back.value and line.seq < back.seq for line in _intents(run, effect)
     )
 
 

@@ -8,11 +8,12 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from popheal.audit.records import AuditEntry, RunStory, RunThen
+from popheal.audit.records import RunStory, table_of
 from popheal.audit.run_checks import LOOKS, RESTARTS, Found, is_stale, waited
 from popheal.engine.run import GUARD_OF_DEBT
 from popheal.healthsets.pop import SETTLE_DEBTS
-from popheal.journal.entries import Kind
+from popheal.journal.entries import ActionFinished, EffectIntended, RunEntry, RunStopped
+from popheal.reports.report import RunSnapshot
 from popheal.tables.actions import Action
 from popheal.tables.debts import Debt, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
@@ -22,7 +23,7 @@ from popheal.verify.checks import outlook_of
 
 def ended_at_an_ending(run: RunStory) -> Found:
     """P13: no run of a healing that has ended is still in the middle."""
-    table = run.then.table
+    table = table_of(run.then)
     if run.healing.ended and table and run.then.state not in table.endings:
         yield run.lines[-1], f"the healing has ended, but this run is still at {run.then.state}"
 
@@ -35,7 +36,7 @@ class _Move:
         acted: Whether an effect of it was written down.
     """
 
-    line: AuditEntry
+    line: RunEntry
     table: Procedure
     facts: frozenset[Guard]
     source: str
@@ -72,30 +73,28 @@ def _moves(run: RunStory) -> tuple[_Move, ...]:
 
 
 def _each_move(run: RunStory) -> Iterator[_Move]:
-    before: RunThen | None = None
+    before: RunSnapshot | None = None
     acted = False
-    for line in run.lines:
-        if line.then is None:
-            continue
-        acted = acted or line.kind is Kind.INTENT
-        table = line.then.table
-        moved = line.kind in (Kind.OUTCOME, Kind.CANCELLED)
-        if moved and before and table and before.hash == line.then.hash:
-            cancelled = line.kind is Kind.CANCELLED
+    for line in run.moments:
+        acted = acted or isinstance(line, EffectIntended)
+        table, now = table_of(line.run), line.run
+        moved = isinstance(line, ActionFinished | RunStopped)
+        if moved and before and table and before.hash == now.hash:
+            stopped = isinstance(line, RunStopped)
             facts = {GUARD_OF_DEBT[one.kind] for one in before.debts if _is_owed(one)}
             move = _Move(
                 line=line,
                 table=table,
                 facts=frozenset(facts | {Guard.MAILBOX_ROLE} if before.mailbox_role else facts),
-                source=before.state if cancelled else line.state,
-                outcome=CANCEL if cancelled else line.outcome,
-                target=line.then.state,
+                source=before.state if stopped else line.state,
+                outcome=CANCEL if stopped else line.outcome,
+                target=now.state,
                 acted=acted,
             )
             if move.source in table.by_name:
                 yield move
         acted = acted and not moved
-        before = line.then
+        before = now
 
 
 def _is_owed(debt: Debt) -> bool:
@@ -103,8 +102,8 @@ def _is_owed(debt: Debt) -> bool:
 
 
 def stopped_at(run: RunStory) -> int | None:
-    """The entry with which a person's stop was heeded; None if none was."""
-    stops = [line.seq for line in run.lines if line.kind is Kind.CANCELLED]
+    """The entry with which a person's stop was followed; None if none was."""
+    stops = [line.seq for line in run.lines if isinstance(line, RunStopped)]
     stops += [move.line.seq for move in _moves(run) if move.cut_short]
     return min(stops, default=None)
 
@@ -120,10 +119,8 @@ def steps_follow_the_table(run: RunStory) -> Found:
                     f"{move.row.target}"
                 ),
             )
-    told = [line for line in run.lines if line.then]
-    for earlier, later in pairwise(told):
-        changed = earlier.then and later.then and earlier.then.hash != later.then.hash
-        if changed and later.then and later.then.hash != SETTLE_DEBTS.hash:
+    for earlier, later in pairwise(run.moments):
+        if later.run.hash not in (earlier.run.hash, SETTLE_DEBTS.hash):
             yield later, "the table changed in the middle of the run"
 
 
@@ -141,7 +138,7 @@ def outcomes_are_handled(run: RunStory) -> Found:
             yield move.line, f"{move.line.what} came to {move.outcome}, which the table lacks"
 
 
-def _saw_it_work(line: AuditEntry) -> bool:
+def _saw_it_work(line: ActionFinished) -> bool:
     """Whether it says that POP was looked at, and seen to work."""
     return line.what in LOOKS and outcome_of(line.outcome).good
 
@@ -178,7 +175,7 @@ def verdict_of_the_run_is_true(run: RunStory) -> Found:
         elif look.what == "check_health" and restart and not waited(run, restart, look):
             yield look, "it is said to have recovered, but there was no wait after the restart"
     stopped = stopped_at(run) is not None
-    told = run.verdict and run.then.table and not run.settled
+    told = run.verdict and table_of(run.then) and not run.settled
     if run.verdict and told and stopped != (run.verdict is Verdict.CANCELLED):
         said = "was stopped by a person" if stopped else "was stopped by nobody"
         yield None, f"the run {said}, but ended as {run.verdict.value}"

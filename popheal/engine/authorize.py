@@ -21,7 +21,8 @@ from popheal.engine.plan_basis import ServerState, drift
 from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
 from popheal.errors import BackendError
 from popheal.exchange.interpret import booted_since, same_boot
-from popheal.journal.entries import EXPIRED, GRANTED, REFUSED
+from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, ApprovalAsked
+from popheal.reports import events
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
 from popheal.tables.debts import DebtKind
@@ -140,35 +141,28 @@ async def _ask(work: RunContext, action: Action) -> Refusal | None:
         return _no(f"what would have to be approved can't be told: {error}")
     plan = _plan(work, seen)
     now = session.clock.now()
-    question = await Ask(
+    asked = ApprovalAsked(
         at=now,
-        expires_at=now + timedelta(seconds=session.timing.approval_deadline),
         server=work.server,
-        run=work.run.id,
+        run_id=work.run.id,
         plan=plan.hash,
-        impact=plan.impact.value,
+        impact=plan.impact,
+        expires_at=now + timedelta(seconds=session.timing.approval_deadline),
         planned=plan.to_json(),
     )
+    question = await Ask(asked)
     if not question.outcome:
-        session.emit(
-            "approval_asked",
-            work.server,
-            work.run,
+        work.emit(
+            events.ApprovalAsked,
             plan=plan.hash,
-            impact=plan.impact.value,
+            impact=plan.impact,
             action=action.sentence,
-            expires_at=question.expires_at.isoformat(),
-            databases=[one.database for one in plan.databases],
+            expires_at=question.expires_at,
+            databases=tuple(one.database for one in plan.databases),
         )
         question = await _answered(work, action, question, plan)
-        session.emit(
-            "approval_answered",
-            work.server,
-            work.run,
-            plan=plan.hash,
-            outcome=question.outcome,
-            by=question.by,
-        )
+        said = {"outcome": question.outcome, "by": question.by}
+        work.emit(events.ApprovalAnswered, plan=plan.hash, **said)
     if question.outcome != GRANTED:
         return _no(_why_refused(question))
     work.memory.approval = Approval(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any
 
 from attrs import define, evolve, field, frozen
 
@@ -16,12 +14,21 @@ from popheal.engine.run import Run
 from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import monitor_named
-from popheal.journal import Entry, Kind
+from popheal.journal import entries
+from popheal.reports import events
 from popheal.reports.handover import hand_over
-from popheal.reports.report import Alert, DebtReport, Finding, Report, RunReport, Step
-from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.reports.report import (
+    Alert,
+    DebtReport,
+    Finding,
+    Report,
+    RunReport,
+    RunSnapshot,
+    Step,
+)
+from popheal.tables.debts import Debt, DebtStatus
 from popheal.tables.table import Procedure, Verdict
-from popheal.util.serialize import from_jsonable, to_jsonable
+from popheal.util.serialize import from_jsonable
 
 
 @frozen
@@ -59,15 +66,12 @@ class Case:
         for finding in new:
             self.findings.append(finding)
             self.session.emit(
-                "finding", finding.server, kind=finding.kind.value, detail=finding.detail
+                events.FindingMade, finding.server, kind=finding.kind, detail=finding.detail
             )
         if new and self.session.lease:
-            await Write(
-                kind=Kind.FINDING,
-                at=self.session.clock.now(),
-                server=self.server,
-                data={"findings": [to_jsonable(one) for one in new]},
-            )
+            at = self.session.clock.now()
+            noted = entries.FindingsNoted(at=at, server=self.server, findings=tuple(new))
+            await Write(noted)
 
     def work_on(
         self,
@@ -134,11 +138,11 @@ class Case:
         for debt in report.debts:
             if debt.status is DebtStatus.HANDED_OVER:
                 self.session.emit(
-                    "debt_handed_over", debt.server, kind=debt.kind.value, prior=debt.prior
+                    events.DebtHandedOver, debt.server, kind=debt.kind, prior=debt.prior
                 )
         if report.handover and self.session.lease:
-            self.session.emit("handed_over", self.server, report=report)
-        self.session.emit("healing_ended", self.server, verdict=verdict.value, summary=summary)
+            self.session.emit(events.HandedOver, self.server, report=report)
+        self.session.emit(events.HealingEnded, self.server, verdict=verdict, summary=summary)
         return report
 
 
@@ -161,82 +165,76 @@ def _run_report(one: RunRecord) -> RunReport:
 # --- what was written down -----------------------------------------------------------------------
 
 
-def restore(case: Case, entries: Iterable[Entry]) -> None:
-    """Bring a ledger to where the history says that the healing was."""
-    last: dict[str, Entry] = {}
-    started: dict[str, Entry] = {}
+def restore(case: Case, history: Iterable[entries.Entry]) -> None:
+    """Bring a case to where the history says that the healing was.
+
+    Raises:
+        ValueError: If an entry can't be understood.
+    """
+    last: dict[str, entries.RunEntry] = {}
+    started: dict[str, entries.RunStarted] = {}
     steps: dict[str, list[Step]] = {}
-    for entry in entries:
-        if entry.kind is Kind.FINDING:
-            case.findings += [from_jsonable(one, Finding) for one in entry.data["findings"]]
-        elif entry.kind is Kind.RUN_STARTED:
-            started[entry.run] = entry
-        elif entry.kind is Kind.OUTCOME:
-            taken = steps.setdefault(entry.run, [])
-            step = from_jsonable(entry.data["step"], Step)
-            if step not in taken:  # an interrupt may have had it written twice
-                taken.append(step)
-        if "run" in entry.data:
-            last[entry.run] = entry
+    for entry in history:
+        if isinstance(entry, entries.UnreadableEntry):
+            raise ValueError(entry.problem)  # noqa: TRY004 - of a value, not of a type
+        if isinstance(entry, entries.FindingsNoted):
+            case.findings += entry.findings
+        elif isinstance(entry, entries.RunStarted):
+            started[entry.run_id] = entry
+        elif isinstance(entry, entries.ActionFinished):
+            taken = steps.setdefault(entry.run_id, [])
+            if entry.step not in taken:  # an interrupt may have had it written twice
+                taken.append(entry.step)
+        if isinstance(entry, entries.RunEntry):
+            last[entry.run_id] = entry
     for name, begun in started.items():
         work = _work_as_written(case, begun, last[name])
-        written = last[name].data["run"]
-        ended_on = (written["procedure"], written["hash"]) if work.run.verdict else None
+        then = last[name].run
+        ended_on = (then.procedure, then.hash) if work.run.verdict else None
         case.run_records.append(RunRecord(work, steps.get(name, []), ended_on))
         if not work.parent:
             case.server = work.server
 
 
-def owed_as_written(entries: Iterable[Entry]) -> Iterator[DebtReport]:
+def owed_as_written(history: Iterable[entries.Entry]) -> Iterator[DebtReport]:
     """What was owed at last, as far as it can be read."""
-    last: dict[str, Any] = {}
-    for entry in entries:
-        found = entry.data.get("run")
-        if isinstance(found, Mapping) and isinstance(found.get("debts"), list):
-            last[entry.run] = found["debts"]
+    last: dict[str, Sequence[Debt]] = {}
+    for entry in history:
+        if isinstance(entry, entries.RunEntry):
+            last[entry.run_id] = entry.run.debts
+        elif isinstance(entry, entries.UnreadableEntry) and entry.debts is not None:
+            last[entry.run_id] = entry.debts
     for debt in chain.from_iterable(last.values()):
-        with suppress(KeyError, TypeError, ValueError):
-            if DebtStatus(debt["status"]).is_open:
-                yield DebtReport(
-                    kind=DebtKind(debt["kind"]),
-                    server=str(debt["server"]),
-                    prior=bool(debt["prior"]),
-                    status=DebtStatus.HANDED_OVER,
-                )
+        if debt.status.is_open:
+            yield evolve(DebtReport.of(debt), status=DebtStatus.HANDED_OVER)
 
 
-def _work_as_written(case: Case, begun: Entry, last: Entry) -> RunContext:
-    session = case.session
-    memory = from_jsonable(last.data["memory"], RunState)
+def _work_as_written(case: Case, begun: entries.RunStarted, last: entries.RunEntry) -> RunContext:
+    memory = from_jsonable(last.memory, RunState)
     return case.work_on(
-        run=_run_as_written(session.procedures.values(), last, memory),
-        info=from_jsonable(begun.data["info"], ServerInfo),
+        run=_run_as_written(case.session.procedures.values(), last.run, memory),
+        info=begun.info,
         memory=memory,
-        dag=last.data.get("dag", begun.data["dag"]),
-        pending=tuple(begun.data["pending"]),
-        parent=begun.data["parent"],
+        dag=last.dag
+        if isinstance(last, entries.EffectIntended | entries.ActionFinished)
+        else begun.dag,
+        pending=begun.pending,
+        parent=begun.parent,
     )
 
 
-def _run_as_written(procedures: Iterable[Procedure], last: Entry, memory: RunState) -> Run:
+def _run_as_written(procedures: Iterable[Procedure], then: RunSnapshot, memory: RunState) -> Run:
     """The run; on the table for settling its debts if its own is not there any more."""
-    data = last.data["run"]
     try:
-        return Run.from_json(data, [*procedures, SETTLE_DEBTS])
+        return Run.restore(then, [*procedures, SETTLE_DEBTS])
     except LookupError:
         pass
-    on_settling = {**data, "procedure": SETTLE_DEBTS.name, "hash": SETTLE_DEBTS.hash}
-    if data["state"] in SETTLE_DEBTS.endings:
-        return Run.from_json(on_settling, [SETTLE_DEBTS])
+    then = evolve(then, procedure=SETTLE_DEBTS.name, hash=SETTLE_DEBTS.hash)
+    if then.state in SETTLE_DEBTS.endings:
+        return Run.restore(then, [SETTLE_DEBTS])
     # Its path is its own; what it owes is the same, and less certain if it was interrupted.
-    run = Run.from_json(
-        {
-            **on_settling,
-            "state": SETTLE_DEBTS.start,
-            "path": [*data["path"], SETTLE_DEBTS.start],
-        },
-        [SETTLE_DEBTS],
-    )
+    start = SETTLE_DEBTS.start
+    run = Run.restore(evolve(then, state=start, path=(*then.path, start)), [SETTLE_DEBTS])
     if memory.intended:
         run.debts = [evolve(debt, unclear=True) for debt in run.debts]
         memory.moved_on()

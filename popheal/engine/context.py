@@ -16,8 +16,9 @@ from popheal.errors import PophealError
 from popheal.exchange.models import ProbeResult, ServerInfo
 from popheal.healthsets.pop import PROCEDURES
 from popheal.healthsets.pop.catalog import Monitor
-from popheal.journal.entries import Kind
+from popheal.journal import entries
 from popheal.policy.policy import Policy
+from popheal.reports import events
 from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
 from popheal.tables.table import Procedure, Verdict
 from popheal.tables.timing import Timing
@@ -143,20 +144,21 @@ class HealingContext:
                 self.control.cancel()
             elif self.control.cancelled:
                 self.lease.stop(at=self.clock.now())
-                self.emit("stop_noted", self.server)
+                self.emit(events.StopNoted, self.server, healing=self.lease.healing)
 
-    def emit(self, name: str, server: str, run: Run | None = None, **details: Any) -> None:
+    def emit(
+        self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
+    ) -> None:
         """Tell the log and every observer what happens."""
         if not self.observers and not is_logged():
             return
-        event = Event(
-            name=name,
+        event = kind(
             at=self.clock.now(),
             server=server,
             run_id=run.id if run else "",
             procedure=run.procedure.name if run else "",
             state=run.state if run else "",
-            details=details,
+            **details,
         )
         for observer in (log_event, *self.observers):
             try:
@@ -290,43 +292,38 @@ class RunContext:
             if self.stopped and not self.memory.intended:
                 raise EffectCancelled
         self.memory.intended[command] = details
-        self.session.emit("effect_intended", self.server, self.run, command=command, **details)
+        self.emit(events.EffectIntended, command=command, values=details)
         await self.write(
-            Kind.INTENT,
-            what=effect.__name__,
-            data={"command": command, "dag": self.dag, **details},
+            entries.EffectIntended,
             args=(self.server, *args),
+            effect=effect.__name__,
+            command=command,
+            dag=self.dag,
+            values=details,
         )
 
+    def emit(self, kind: type[Event], /, **details: Any) -> None:
+        """Tell the log and every observer what happens in this run."""
+        self.session.emit(kind, self.server, self.run, **details)
+
     async def write(
-        self,
-        kind: Kind,
-        *,
-        what: str = "",
-        outcome: str = "",
-        data: Mapping[str, Any] | None = None,
-        args: tuple[Any, ...] = (),
+        self, kind: type[entries.RunEntry], /, *, args: tuple[Any, ...] = (), **more: Any
     ) -> None:
         """Write an entry about the run down, with everything needed to resume it from there."""
-        await Write(
-            kind=kind,
+        entry = kind(
             at=self.session.clock.now(),
             server=self.server,
-            run=self.run.id,
-            what=what,
-            outcome=outcome,
-            data={**(data or {}), **self.as_json()},
-            args=args,
+            run_id=self.run.id,
+            run=self.run.snapshot(),
+            memory=to_jsonable_compact(self.memory),
+            **more,
         )
+        await Write(entry, args)
 
     @property
     def stopped(self) -> bool:
         """Whether a person has said stop, and the run has not heeded it yet."""
         return self.session.control.cancelled and not self.run.cancelled
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything needed to go on with the run, as plain JSON values."""
-        return {"run": self.run.to_json(), "memory": to_jsonable_compact(self.memory)}
 
 
 ActionHandler = Callable[[RunContext], Logic[ActionResult]]

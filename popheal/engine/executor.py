@@ -10,11 +10,11 @@ from popheal.engine.case import RunRecord
 from popheal.engine.context import ActionResult, EffectCancelled, RunContext
 from popheal.engine.requests import Sync
 from popheal.errors import BackendError, JournalError, PophealError
-from popheal.journal import Kind
+from popheal.journal import entries
+from popheal.reports import events
 from popheal.reports.report import Step
 from popheal.tables.actions import Action
 from popheal.tables.outcomes import COULD_NOT_TELL
-from popheal.util.serialize import to_jsonable
 
 #: What a mistake in our own code raises. Nothing wider is caught: whatever else escapes was
 #: meant for whoever drives the run.
@@ -41,7 +41,7 @@ async def execute(run_record: RunRecord) -> None:
             await _cancel(work)
             continue
         run_record.steps.append(await _take_step(work))
-    session.emit("run_ended", run.server, run, verdict=run.verdict.value)
+    work.emit(events.RunEnded, verdict=run.verdict)
 
 
 async def _cancel(work: RunContext) -> None:
@@ -49,8 +49,8 @@ async def _cancel(work: RunContext) -> None:
     session, run = work.session, work.run
     session.restoring = True
     row = run.cancel()
-    await work.write(Kind.CANCELLED)
-    session.emit("transition", run.server, run, outcome=row.outcome, why=str(row.why))
+    await work.write(entries.RunStopped)
+    work.emit(events.TransitionTaken, outcome=row.outcome, why=str(row.why))
 
 
 def _is_cut_short(work: RunContext, action: Action, result: ActionResult) -> bool:
@@ -112,37 +112,19 @@ async def _take_step(work: RunContext) -> Step:
     if action is None:
         raise AssertionError("an ended run takes no step")
     started = work.began = work.began or session.clock.now()
-    session.emit("action_started", run.server, run, action=str(action), impact=action.impact.value)
+    work.emit(events.ActionStarted, action=str(action), impact=action.impact)
     result = await _result_of(work, action)
-    session.emit(
-        "action_finished",
-        run.server,
-        run,
-        action=str(action),
-        outcome=result.outcome,
-        detail=result.detail,
-    )
+    said = {"action": str(action), "outcome": result.outcome, "detail": result.detail}
+    work.emit(events.ActionFinished, **said)
     cut_short = _is_cut_short(work, action, result)
     session.restoring = session.restoring or cut_short
     row = run.cancel() if cut_short else run.observe(result.outcome)
     work.memory.moved_on()
     session.progress.clear()
     work.began, work.withheld = None, ""
-    step = Step(
-        state=state,
-        action=str(action),
-        impact=action.impact,
-        outcome=result.outcome,
-        started_at=started,
-        finished_at=session.clock.now(),
-        detail=result.detail,
-    )
-    others = {"by_others": True} if result.by_others else {}
-    await work.write(
-        Kind.OUTCOME,
-        what=action.name,
-        outcome=result.outcome,
-        data={"step": to_jsonable(step), "dag": work.dag, **others},
-    )
-    session.emit("transition", run.server, run, source=state, outcome=row.label, why=str(row.why))
+    finished = session.clock.now()
+    step = Step(state=state, impact=action.impact, started_at=started, finished_at=finished, **said)
+    others = result.by_others
+    await work.write(entries.ActionFinished, step=step, dag=work.dag, by_others=others)
+    work.emit(events.TransitionTaken, source=state, outcome=row.label, why=str(row.why))
     return step

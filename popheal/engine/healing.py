@@ -21,8 +21,9 @@ from popheal.errors import BackendError, UnknownName
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import MONITORS, Monitor
-from popheal.journal import Entry, HealingRecord, Journal, Kind
+from popheal.journal import Entry, HealingRecord, Journal, Kind, entries
 from popheal.policy.policy import Policy
+from popheal.reports import events
 from popheal.reports.report import Alert, Finding, FindingKind, Report
 from popheal.tables.outcomes import outcome_of
 from popheal.tables.stored import table_to_json
@@ -60,7 +61,7 @@ def begin(session: HealingContext, alert: Alert, journal: Journal, name: str) ->
 
 
 async def _begun_now(case: Case) -> Report:
-    case.session.emit("healing_started", case.server, id=case.id)
+    case.session.emit(events.HealingStarted, case.server, id=case.id)
     return await answer(case)
 
 
@@ -95,12 +96,12 @@ def take_over(
     session.lease = journal.take_over(
         record.id, at=session.clock.now(), policy=session.policy.to_json()
     )
-    entries = journal.entries(record.id)
+    history = journal.entries(record.id)
     try:
         case = case_of(session, from_jsonable(record.alert, Alert), record.id)
-        restore(case, entries)
+        restore(case, history)
     except Exception as error:  # noqa: BLE001 - whatever makes no sense in what was written
-        return _give_up(session, record, entries, error)
+        return _give_up(session, record, history, error)
     case.started_at = record.begun_at
     session.server_known = bool(case.run_records)
     return _resume(case)
@@ -108,22 +109,22 @@ def take_over(
 
 async def _resume(case: Case) -> Report:
     await Sync()
-    case.session.emit("healing_resumed", case.server, id=case.id)
+    case.session.emit(events.HealingResumed, case.server, id=case.id)
     return await _heal(case)
 
 
 async def _give_up(
-    session: HealingContext, record: HealingRecord, entries: Sequence[Entry], error: Exception
+    session: HealingContext, record: HealingRecord, history: Sequence[Entry], error: Exception
 ) -> Report:
     """End a healing that can't be understood any more, and hand over what can be read of it."""
     case = case_of(session, Alert(server=record.server), record.id)
     case.started_at = record.begun_at
-    case.salvaged = list(owed_as_written(entries))
+    case.salvaged = list(owed_as_written(history))
     summary = (
         "what was written down of this healing can't be understood "
         f"({type(error).__name__}), so it was not gone on with"
     )
-    begun = ", ".join(dict.fromkeys(one.what for one in entries if one.kind is Kind.INTENT))
+    begun = ", ".join(dict.fromkeys(one.what for one in history if one.kind is Kind.INTENT))
     await case.find(
         Finding(
             kind=FindingKind.COULD_NOT_TELL,
@@ -220,7 +221,7 @@ async def _look(
     busy = await _why_busy(Claim("server", server, only_look=True))
     if busy:
         return await _held_back(case, server, busy, healed)
-    session.emit("triage_started", server)
+    session.emit(events.TriageStarted, server)
     triage = await triage_server(session, server, monitors, healed)
     session.progress.clear()
     if not case.run_records:
@@ -359,16 +360,13 @@ async def _start(case: Case, run_record: RunRecord) -> None:
     case.run_records.append(run_record)
     await Keep(run.procedure.hash, table_to_json(run.procedure))
     await work.write(
-        Kind.RUN_STARTED,
-        what=run.procedure.name,
-        data={
-            "info": to_jsonable(work.info),
-            "dag": work.dag,
-            "pending": list(work.pending),
-            "parent": work.parent,
-        },
+        entries.RunStarted,
+        info=work.info,
+        dag=work.dag,
+        pending=work.pending,
+        parent=work.parent,
     )
-    work.session.emit("run_started", run.server, run, monitor=run.monitor, hash=run.procedure.hash)
+    work.emit(events.RunStarted, monitor=run.monitor, hash=run.procedure.hash)
 
 
 def _ended(run_record: RunRecord) -> tuple[Verdict, str]:

@@ -20,7 +20,7 @@ from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal import Journal
 from popheal.reports.report import Alert, DebtReport, Finding, Report, Step
-from popheal.util.serialize import from_jsonable, to_jsonable
+from popheal.util.serialize import from_jsonable, to_jsonable, to_jsonable_compact
 
 
 def park(case: Case) -> dict[str, Any]:
@@ -45,7 +45,8 @@ def park(case: Case) -> dict[str, Any]:
 def _parked(record: RunRecord) -> dict[str, Any]:
     work = record.work
     return {
-        **work.as_json(),
+        "run": work.run.to_json(),
+        "memory": to_jsonable_compact(work.memory),
         "info": to_jsonable(work.info),
         "dag": work.dag,
         "pending": list(work.pending),

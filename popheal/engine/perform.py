@@ -23,7 +23,7 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.answers import check_answer
-from popheal.reports.events import log_failure
+from popheal.reports.events import ApprovalAsked, log_failure
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
@@ -43,19 +43,6 @@ class Once:
         if not self._answers:
             self._answers.append(self._function())
         return self._answers[0]
-
-
-def _write(context: HealingContext, it: asked.Write) -> None:
-    context.current_lease.write(
-        it.kind,
-        at=it.at,
-        server=it.server,
-        run=it.run,
-        what=it.what,
-        outcome=it.outcome,
-        data=it.data,
-        args=it.args,
-    )
 
 
 def _claim(context: HealingContext, request: asked.Claim) -> asked.Holder | None:
@@ -84,22 +71,14 @@ def _settle(context: HealingContext, it: asked.Settle) -> Any:
 
 #: How each request to the journal is carried out.
 _IN_JOURNAL: Final[dict[type[Request[Any]], Callable[[HealingContext, Any], Any]]] = {
-    asked.Write: _write,
+    asked.Write: lambda context, it: context.current_lease.write(it.entry, it.args),
     asked.Keep: lambda context, it: context.current_lease.keep_table(it.hash, it.data),
     asked.End: _end,
     asked.Forget: lambda context, _: context.current_lease.forget(),
     asked.Claim: _claim,
     asked.Count: _count,
     asked.Sync: lambda context, _: context.sync_with_journal(),
-    asked.Ask: lambda context, it: context.current_lease.ask(
-        at=it.at,
-        expires_at=it.expires_at,
-        server=it.server,
-        run=it.run,
-        plan=it.plan,
-        impact=it.impact,
-        planned=it.planned,
-    ),
+    asked.Ask: lambda context, it: context.current_lease.ask(it.entry),
     asked.Settle: _settle,
     asked.Reread: lambda context, it: context.current_lease.question(it.question),
 }
@@ -164,7 +143,7 @@ def after(
         # Nothing may be done that can't be written down, so the logic is not even told.
         raise error
     if isinstance(request, Prompt) and isinstance(error, Exception):
-        log_failure("approval_asked", error)  # whoever fails to answer has not answered
+        log_failure(ApprovalAsked.name, error)  # whoever fails to answer has not answered
     if isinstance(request, (Pause, Prompt)):
         return partial(logic.send, None)
     if isinstance(request, (Look, Effect)):

@@ -17,12 +17,13 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from popheal.engine.approval import ApprovalRequest
 from popheal.errors import BackendError
 from popheal.exchange.backend import EFFECTS, Backend
-from popheal.journal import Kind, Question
+from popheal.journal import Entry, Question
+from popheal.journal.entries import ApprovalAsked
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Prompt(Request["bool | None"]):
 # --- what is asked of the journal: it is on the disk before the answer comes ---------------------
 
 
-@frozen(kw_only=True)
+@frozen
 class Write(Request[None]):
     """Append an entry to the history of the healing. Raises JournalError, Fenced.
 
@@ -97,13 +98,7 @@ class Write(Request[None]):
         args: Of an intent: what the effect will be called with, the server first.
     """
 
-    kind: Kind
-    at: datetime
-    server: str
-    run: str = ""
-    what: str = ""
-    outcome: str = ""
-    data: Mapping[str, Any] = field(factory=dict)
+    entry: Entry
     args: tuple[Any, ...] = ()
 
 
@@ -175,17 +170,11 @@ class Sync(Request[None]):
     """See whether the healing is still ours, and pass a person's stop on in either direction."""
 
 
-@frozen(kw_only=True)
+@frozen
 class Ask(Request["Question"]):
     """Write a question to a person down. The answer is the question as it stands."""
 
-    at: datetime
-    expires_at: datetime
-    server: str
-    run: str
-    plan: str
-    impact: str
-    planned: Mapping[str, Any]
+    entry: ApprovalAsked
 
 
 @frozen(kw_only=True)

@@ -18,9 +18,11 @@ from attrs import Factory, define, evolve
 from transitions import EventData, Machine
 
 from popheal.errors import IllegalOutcome
+from popheal.reports.report import RunSnapshot
 from popheal.tables.actions import Action
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
+from popheal.util.serialize import from_jsonable, to_jsonable
 
 #: Which owed debt makes which guard true.
 GUARD_OF_DEBT: Final = {
@@ -208,43 +210,55 @@ class Run:
 
     # --- as data ---------------------------------------------------------------------------------
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything needed to go on with the run elsewhere, as plain JSON values."""
-        return {
-            "id": self.id,
-            "procedure": self.procedure.name,
-            "hash": self.procedure.hash,
-            "server": self.server,
-            "monitor": self.monitor,
-            "mailbox_role": self.mailbox_role,
-            "state": self.state,
-            "path": list(self.path),
-            "debts": [debt.to_json() for debt in self.debts],
-        }
+    def snapshot(self) -> RunSnapshot:
+        """The run as frozen data."""
+        return RunSnapshot(
+            id=self.id,
+            procedure=self.procedure.name,
+            hash=self.procedure.hash,
+            server=self.server,
+            monitor=self.monitor,
+            mailbox_role=self.mailbox_role,
+            state=self.state,
+            path=tuple(self.path),
+            debts=tuple(self.debts),
+        )
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], procedures: Iterable[Procedure]) -> Run:
-        """The run that :meth:`to_json` described.
+    def restore(cls, snapshot: RunSnapshot, procedures: Iterable[Procedure]) -> Run:
+        """The run that :meth:`snapshot` described.
 
         Args:
-            data: What ``to_json`` returned.
+            snapshot: What it returned.
             procedures: Where to find its table; it must be the very same (by hash).
 
         Raises:
             LookupError: If none of the procedures is the one the run was started with.
         """
         for procedure in procedures:
-            if procedure.name == data["procedure"] and procedure.hash == data["hash"]:
+            if (procedure.name, procedure.hash) == (snapshot.procedure, snapshot.hash):
                 break
         else:
-            raise LookupError(f"no procedure '{data['procedure']}' with table hash {data['hash']}")
+            raise LookupError(
+                f"no procedure '{snapshot.procedure}' with table hash {snapshot.hash}"
+            )
         return cls(
-            id=data["id"],
+            id=snapshot.id,
             procedure=procedure,
-            server=data["server"],
-            monitor=data["monitor"],
-            mailbox_role=data["mailbox_role"],
-            state=data["state"],
-            path=list(data["path"]),
-            debts=[Debt.from_json(one) for one in data["debts"]],
+            server=snapshot.server,
+            monitor=snapshot.monitor,
+            mailbox_role=snapshot.mailbox_role,
+            state=snapshot.state,
+            path=list(snapshot.path),
+            debts=list(snapshot.debts),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to resume the run elsewhere, as plain JSON values."""
+        data: dict[str, Any] = to_jsonable(self.snapshot())
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], procedures: Iterable[Procedure]) -> Run:
+        """The run that :meth:`to_json` described; as :meth:`restore`, which see."""
+        return cls.restore(from_jsonable(data, RunSnapshot), procedures)

@@ -10,9 +10,10 @@ Imported where a healing starts: a program that only reads a table does not wait
 from __future__ import annotations
 
 from popheal.journal.approvals import Question
-from popheal.journal.entries import Entry, HealingRecord, Kind
+from popheal.journal.entries import Entry, Kind
 from popheal.journal.journal import Journal, process_journal
 from popheal.journal.lease import Lease
+from popheal.journal.record import HealingRecord
 
 __all__ = [
     "Entry",

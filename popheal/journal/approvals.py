@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve, frozen
 
 from popheal.errors import ApprovalNotPending
 from popheal.journal.database import Database
-from popheal.journal.entries import GRANTED, REFUSED, HealingRecord, Kind, moment_as_text
+from popheal.journal.entries import GRANTED, REFUSED, ApprovalAnswered, ApprovalAsked, read_entry
+from popheal.journal.record import HealingRecord
+from popheal.journal.rows import Row
+from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
+from popheal.tables.actions import Impact
 from popheal.util.text import moment
 
 
@@ -24,7 +27,7 @@ class Question:
         run: The run of it that would carry the plan out.
         server: The server that it acts on.
         plan: Hash of the plan.
-        impact: The most drastic thing in it, as a word.
+        impact: The most drastic thing in it.
         asked_at: When it was asked, aware UTC.
         expires_at: Until when it can be answered.
         planned: The plan, as plain JSON values.
@@ -37,7 +40,7 @@ class Question:
     run: str
     server: str
     plan: str
-    impact: str
+    impact: Impact
     asked_at: datetime
     expires_at: datetime
     planned: Mapping[str, Any]
@@ -46,39 +49,43 @@ class Question:
     answered_at: datetime | None = None
 
 
-_APPEND_ANSWER: Final = (
-    "INSERT INTO entry (at, healing, run, server, kind, what, outcome, data)"
-    " VALUES (?, ?, ?, ?, 'answered', 'approval', ?, ?)"
-)
-
-
 def read_questions(database: Database, healing: str) -> list[Question]:
     """Every question of a healing, in the order in which they were asked."""
     rows = database.read(
-        "SELECT run, server, at, kind, outcome, data FROM entry"
-        " WHERE healing = ? AND kind IN (?, ?) ORDER BY seq",
+        f"{SELECT_ENTRIES} WHERE healing = ? AND kind IN ('asked', 'answered') ORDER BY seq",
         healing,
-        Kind.ASKED.value,
-        Kind.ANSWERED.value,
     )
     found: dict[tuple[str, str], Question] = {}
-    for run, server, at, kind, outcome, text in rows:
-        data = json.loads(text)
-        name, when = (run, data["plan"]), datetime.fromisoformat(at)
-        if kind == Kind.ASKED.value:
-            found[name] = Question(
+    for entry in (read_entry(Row(*row)) for row in rows):
+        if isinstance(entry, ApprovalAsked):
+            found[entry.run_id, entry.plan] = Question(
                 healing=healing,
-                run=run,
-                server=server,
-                plan=data["plan"],
-                impact=data["impact"],
-                asked_at=when,
-                expires_at=datetime.fromisoformat(data["expires_at"]),
-                planned=data["planned"],
+                run=entry.run_id,
+                server=entry.server,
+                plan=entry.plan,
+                impact=entry.impact,
+                asked_at=entry.at,
+                expires_at=entry.expires_at,
+                planned=entry.planned,
             )
-        else:
-            found[name] = evolve(found[name], outcome=outcome, by=data["by"], answered_at=when)
+        elif isinstance(entry, ApprovalAnswered):
+            name = (entry.run_id, entry.plan)
+            found[name] = evolve(
+                found[name], outcome=entry.outcome, by=entry.by, answered_at=entry.at
+            )
     return list(found.values())
+
+
+def answer_to(question: Question, *, at: datetime, outcome: str, by: str) -> ApprovalAnswered:
+    """The entry that answers a question."""
+    return ApprovalAnswered(
+        at=at,
+        server=question.server,
+        run_id=question.run,
+        outcome=outcome,
+        plan=question.plan,
+        by=by,
+    )
 
 
 def answer(
@@ -117,15 +124,8 @@ def answer(
         if at >= question.expires_at:
             raise wrong(f"the time to answer was up at {moment(question.expires_at)}")
         outcome = GRANTED if granted else REFUSED
-        values = (
-            moment_as_text(at),
-            question.healing,
-            question.run,
-            question.server,
-            outcome,
-            json.dumps({"plan": question.plan, "by": by}),
-        )
-        connection.execute(_APPEND_ANSWER, values)
+        said = answer_to(question, at=at, outcome=outcome, by=by)
+        connection.execute(INSERT_ENTRY, (record.id, *said.to_row()))
     return evolve(question, outcome=outcome, by=by, answered_at=at)
 
 

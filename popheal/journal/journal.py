@@ -16,15 +16,12 @@ from typing import Any, Final
 from popheal.errors import AlreadyRunning, UnknownName
 from popheal.journal.approvals import Question, answer, read_questions
 from popheal.journal.database import Database
-from popheal.journal.entries import (
-    Entry,
-    HealingRecord,
-    Kind,
-    moment_as_text,
-    text_as_moment,
-)
+from popheal.journal.entries import Entry, TakenOver, UnreadableEntry, read_entry
 from popheal.journal.lease import Lease
 from popheal.journal.locks import OwnerLock, is_alive
+from popheal.journal.record import HealingRecord
+from popheal.journal.rows import Row, moment_as_text, text_as_moment
+from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
 from popheal.journal.tables import read_tables
 from popheal.tables.table import Procedure
 
@@ -165,17 +162,8 @@ class Journal:
                     "UPDATE healing SET owner = ?, fence = fence + 1 WHERE id = ? RETURNING fence",
                     (owner, record.id),
                 ).fetchone()
-                connection.execute(
-                    "INSERT INTO entry (at, healing, run, server, kind, what, outcome, data)"
-                    " VALUES (?, ?, '', ?, ?, '', '', ?)",
-                    (
-                        moment_as_text(at),
-                        record.id,
-                        record.server,
-                        Kind.TAKEN_OVER.value,
-                        json.dumps({"policy": policy or record.policy}),
-                    ),
-                )
+                taken = TakenOver(at=at, server=record.server, policy=policy or record.policy)
+                connection.execute(INSERT_ENTRY, (record.id, *taken.to_row()))
             return self._lease(record.id, record.organisation, fence)
 
     def lease_of(self, healing: str, fence: int) -> Lease:
@@ -253,14 +241,35 @@ class Journal:
         return exact[0]
 
     def entries(self, healing: str = "") -> list[Entry]:
-        """The history, in order: all of it, or that of one healing."""
-        columns = "SELECT seq, at, healing, run, server, kind, what, outcome, data FROM entry"
-        if healing:
-            rows = self._database.read(f"{columns} WHERE healing = ? ORDER BY seq", healing)
-        else:
-            rows = self._database.read(f"{columns} ORDER BY seq")
+        """The history, in order: all of it, or that of one healing.
+
+        What can't be understood is :class:`~popheal.journal.entries.UnreadableEntry`.
+
+        Raises:
+            JournalError: If not even kind, time and JSON of one can be told: then nothing is
+                done on what is written here.
+        """
+        found = [read_entry(row) for row in self.rows(healing)]
         with self._database.read_as_written():
-            return [_entry(row) for row in rows]
+            for one in found:
+                if isinstance(one, UnreadableEntry) and one.damaged:
+                    raise ValueError(one.problem)
+        return found
+
+    def rows(self, healing: str = "") -> list[Row]:
+        """Likewise, as they stand in the database."""
+        where = "WHERE healing = ?" if healing else ""
+        values = [healing] if healing else []
+        return [
+            Row(*row)
+            for row in self._database.read(f"{SELECT_ENTRIES} {where} ORDER BY seq", *values)
+        ]
+
+    def exported(self, healing: str) -> list[dict[str, Any]]:
+        """Likewise, as plain JSON values: whatever was written, understood or not."""
+        rows = self.rows(healing)
+        with self._database.read_as_written():
+            return [row.to_json() for row in rows]
 
     def cancel(self, healing: str, *, at: datetime) -> HealingRecord:
         """Say stop: the process that carries it out will do nothing more but restore.
@@ -357,21 +366,6 @@ class Journal:
                     "UPDATE healing SET ended_at = begun_at WHERE id = ? AND ended_at IS NULL",
                     (healing,),
                 )
-
-
-def _entry(row: Sequence[Any]) -> Entry:
-    seq, at, healing, run, server, kind, what, outcome, data = row
-    return Entry(
-        seq=seq,
-        at=datetime.fromisoformat(at),
-        healing=healing,
-        run=run,
-        server=server,
-        kind=Kind(kind),
-        what=what,
-        outcome=outcome,
-        data=json.loads(data),
-    )
 
 
 @cache

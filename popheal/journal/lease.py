@@ -6,7 +6,6 @@ process from which it was taken over can't write, and so can't act.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +15,17 @@ from attrs import frozen
 
 from popheal.errors import Fenced
 from popheal.exchange.names import short_name
-from popheal.journal.approvals import Question, read_questions, waiting
+from popheal.journal.approvals import Question, answer_to, read_questions, waiting
 from popheal.journal.database import Database
-from popheal.journal.entries import EXPIRED, REFUSED, Kind, moment_as_text
+from popheal.journal.entries import (
+    EXPIRED,
+    REFUSED,
+    ActionFinished,
+    ApprovalAsked,
+    EffectIntended,
+    Entry,
+)
+from popheal.journal.rows import as_text, moment_as_text
 
 #: Appends an entry if the healing is still ours.
 _APPEND: Final = (
@@ -39,10 +46,6 @@ class Reboot:
     server: str
     at: datetime
     dag: str
-
-
-#: Compact, and without looking for circles: what is written are plain values.
-_as_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Lease:
@@ -72,7 +75,7 @@ class Lease:
         self.stopped = False
         self._fence = fence
         self._intended: set[tuple[Any, ...]] = set()
-        #: An entry that may have been written, or not: nobody was told.
+        #: A row that may have been written, or not: nobody was told.
         self._unsure: tuple[str, ...] | None = None
 
     @property
@@ -152,46 +155,32 @@ class Lease:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def write(
-        self,
-        kind: Kind,
-        *,
-        at: datetime,
-        server: str,
-        run: str = "",
-        what: str = "",
-        outcome: str = "",
-        data: Mapping[str, Any],
-        args: tuple[Any, ...] = (),
-    ) -> None:
+    def write(self, entry: Entry, args: tuple[Any, ...] = ()) -> None:
         """Append an entry to the history; it is on the disk when this returns.
 
         An intent allows its effect to be commanded, with just these arguments, until what came
         of the action is written down.
+
+        Args:
+            entry: The entry.
+            args: Of an intent, what the effect will be called with, the server first.
         """
-        if kind is Kind.INTENT:
+        if isinstance(entry, EffectIntended):
             self._database.require_file()
-        elif kind is Kind.OUTCOME:
+        elif isinstance(entry, ActionFinished):
             self._intended.clear()
-        entry = (
-            moment_as_text(at), run, server, kind.value, what, outcome, _as_text(data),
-        )  # fmt: skip
-        if entry == self._unsure and self._is_written(entry):
-            self._allow(kind, what, args)
-            return
-        self._unsure = entry
-        if self._database.write(_APPEND, *entry, self.healing, self._fence) != 1:
-            raise self._fenced()
-        self._unsure = None
-        self._allow(kind, what, args)
+        row = entry.to_row()
+        if row != self._unsure or not self._is_written(row):
+            self._unsure = row
+            if self._database.write(_APPEND, *row, self.healing, self._fence) != 1:
+                raise self._fenced()
+            self._unsure = None
+        if isinstance(entry, EffectIntended):
+            self._intended.add((entry.effect, *args))
 
-    def _allow(self, kind: Kind, effect: str, args: tuple[Any, ...]) -> None:
-        if kind is Kind.INTENT:
-            self._intended.add((effect, *args))
-
-    def _is_written(self, entry: tuple[str, ...]) -> bool:
+    def _is_written(self, row: tuple[str, ...]) -> bool:
         """Whether it is the last entry: it was asked for before, and an interrupt came."""
-        return self._database.read(_LAST, self.healing) == [entry]
+        return self._database.read(_LAST, self.healing) == [row]
 
     def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
         """Keep the table of a run under its hash, if it is not there."""
@@ -202,7 +191,7 @@ class Lease:
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
         """Write down how the healing ended, and give up its claims."""
-        ended = (moment_as_text(at), verdict, _as_text(report))
+        ended = (moment_as_text(at), verdict, as_text(report))
         with self._database.transaction() as connection:
             if self._has_ended(connection, ended):
                 return  # it was asked for before, and an interrupt came
@@ -261,37 +250,22 @@ class Lease:
 
     # --- approval --------------------------------------------------------------------------------
 
-    def ask(
-        self,
-        *,
-        at: datetime,
-        expires_at: datetime,
-        server: str,
-        run: str,
-        plan: str,
-        impact: str,
-        planned: Mapping[str, Any],
-    ) -> Question:
+    def ask(self, entry: ApprovalAsked) -> Question:
         """Ask whether a plan of a run may be carried out; the same is not asked twice.
 
         What was asked for the run before has expired: things have changed, so it names another
         plan now. A refusal stands, whatever has changed.
         """
         with self._database.transaction():
-            asked = [one for one in self.questions() if one.run == run]
+            asked = [one for one in self.questions() if one.run == entry.run_id]
             for one in asked:
-                if one.plan == plan or one.outcome == REFUSED:
+                if one.plan == entry.plan or one.outcome == REFUSED:
                     return one
             for one in waiting(asked):
-                self._answer(one, at=at, outcome=EXPIRED, by="")
-            data = {
-                "plan": plan,
-                "impact": impact,
-                "expires_at": moment_as_text(expires_at),
-                "planned": planned,
-            }
-            self.write(Kind.ASKED, at=at, server=server, run=run, what="approval", data=data)
-            return next(one for one in self.questions() if (one.run, one.plan) == (run, plan))
+                self._answer(one, at=entry.at, outcome=EXPIRED, by="")
+            self.write(entry)
+            name = (entry.run_id, entry.plan)
+            return next(one for one in self.questions() if (one.run, one.plan) == name)
 
     def settle(self, question: Question, *, at: datetime, outcome: str, by: str) -> Question:
         """Write an answer down; if somebody else has been faster, theirs counts."""
@@ -303,15 +277,7 @@ class Lease:
             return self.question(question)
 
     def _answer(self, question: Question, *, at: datetime, outcome: str, by: str) -> None:
-        self.write(
-            Kind.ANSWERED,
-            at=at,
-            server=question.server,
-            run=question.run,
-            what="approval",
-            outcome=outcome,
-            data={"plan": question.plan, "by": by},
-        )
+        self.write(answer_to(question, at=at, outcome=outcome, by=by))
 
     def question(self, asked: Question) -> Question:
         """A question as it stands now, with the answer if there is one."""

@@ -62,6 +62,14 @@ CREATE INDEX entry_of_effect ON entry (what, server, at)
     WHERE what = 'reboot' OR what = 'restart_service';
 """
 
+#: Entries with all their columns, in the order of :class:`~popheal.journal.entries.Row`.
+SELECT_ENTRIES: Final = "SELECT seq, at, healing, run, server, kind, what, outcome, data FROM entry"
+#: Adds an entry: the healing, then its row.
+INSERT_ENTRY: Final = (
+    "INSERT INTO entry (healing, at, run, server, kind, what, outcome, data)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
 #: Kept out of memory, where old history is dropped.
 _HISTORY_ONLY_GROWS: Final = """
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict, frozen
 
 from popheal.healthsets.pop import PROCEDURES
-from popheal.tables.debts import DebtStatus
+from popheal.journal.entries import ApprovalAsked, Entry, RunEntry, Waiting
+from popheal.journal.record import HealingRecord
+from popheal.reports.report import DebtReport, RunSnapshot
+from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.text import iso, span, time_of_day
 
 if TYPE_CHECKING:
-    from popheal.journal import Entry, HealingRecord, Journal
+    from popheal.journal import Journal
 
 #: The states of a healing.
 RUNNING: Final = "running"
@@ -46,19 +49,18 @@ class Standing:
     Attributes:
         record: The healing.
         waiting_until: When a long wait of it is over, if it is in one; or the time to answer.
-        question: What was written down when a person was asked to approve, and nobody has
-            answered yet.
+        question: What a person was asked to approve, if nobody has answered yet.
         runs: Its runs, in the order of their start.
-        debts: Every change that had to be undone, as in a report.
+        debts: Every change that had to be undone.
         claims: What it keeps other healings from, as pairs of a kind and a name.
     """
 
     record: HealingRecord
     waiting_until: datetime | None
     runs: tuple[RunNow, ...]
-    debts: tuple[Mapping[str, Any], ...]
+    debts: tuple[DebtReport, ...]
     claims: tuple[tuple[str, str], ...]
-    question: Entry | None = None
+    question: ApprovalAsked | None = None
 
     @property
     def state(self) -> str:
@@ -79,9 +81,9 @@ class Standing:
         return self.runs[0].server if self.runs else self.record.server
 
     @property
-    def open_debts(self) -> list[Mapping[str, Any]]:
+    def open_debts(self) -> list[DebtReport]:
         """The debts that are still owed, or were handed over to a person."""
-        return [debt for debt in self.debts if DebtStatus(debt["status"]).is_open]
+        return [debt for debt in self.debts if debt.status.is_open]
 
     def to_json(self) -> dict[str, Any]:
         """It as plain JSON values."""
@@ -97,12 +99,9 @@ class Standing:
             "ended_at": iso(record.ended_at),
             "stop_asked_at": iso(record.cancel_at),
             "waiting_until": iso(self.waiting_until),
-            "asking": question and {"run": question.run, "plan": question.data["plan"]},
-            "runs": [asdict(run) | {"verdict": run.verdict or None} for run in self.runs],
-            "debts": [
-                {name: debt[name] for name in ("kind", "server", "prior", "status")}
-                for debt in self.debts
-            ],
+            "asking": question and {"run": question.run_id, "plan": question.plan},
+            "runs": [{**asdict(run), "verdict": run.verdict or None} for run in self.runs],
+            "debts": [to_jsonable(debt) for debt in self.debts],
             "claims": [{"kind": kind, "name": name} for kind, name in self.claims],
         }
 
@@ -122,17 +121,22 @@ def standing_of(
             record=record,
             waiting_until=None,
             runs=tuple(_as_reported(run) for run in record.report["runs"]),
-            debts=tuple(record.report["debts"]),
+            debts=tuple(from_jsonable(debt, DebtReport) for debt in record.report["debts"]),
             claims=(),
         )
     history = list(journal.entries(record.id) if entries is None else entries)
-    last = {entry.run: entry for entry in history if "run" in entry.data}
+    newest = history[-1] if history else None
+    question = newest if isinstance(newest, ApprovalAsked) else None
+    until = question.expires_at if question else None
+    if isinstance(newest, Waiting):
+        until = newest.until
+    last = {entry.run_id: entry.run for entry in history if isinstance(entry, RunEntry)}
     return Standing(
         record=record,
-        waiting_until=_waits_until(history) if record.alive else None,
-        question=_question(history),
-        runs=tuple(_as_written(entry) for entry in last.values()),
-        debts=tuple(debt for entry in last.values() for debt in entry.data["run"]["debts"]),
+        waiting_until=until if record.alive else None,
+        question=question,
+        runs=tuple(_as_written(run) for run in last.values()),
+        debts=tuple(DebtReport.of(debt) for run in last.values() for debt in run.debts),
         claims=tuple((kind, name) for kind, name, whose in journal.claims() if whose == record.id),
     )
 
@@ -148,30 +152,17 @@ def _as_reported(run: Mapping[str, Any]) -> RunNow:
     )
 
 
-def _as_written(entry: Entry) -> RunNow:
-    run = entry.data["run"]
-    table = PROCEDURES.get(run["procedure"])
-    verdict = table.endings.get(run["state"]) if table else None
+def _as_written(run: RunSnapshot) -> RunNow:
+    table = PROCEDURES.get(run.procedure)
+    verdict = table.endings.get(run.state) if table else None
     return RunNow(
-        id=entry.run,
-        procedure=run["procedure"],
-        server=run["server"],
-        monitor=run["monitor"],
-        state=run["state"],
+        id=run.id,
+        procedure=run.procedure,
+        server=run.server,
+        monitor=run.monitor,
+        state=run.state,
         verdict=verdict.value if verdict else "",
     )
-
-
-def _waits_until(history: Sequence[Entry]) -> datetime | None:
-    """When the wait is over, or the time to answer, with which the history ends."""
-    data = history[-1].data if history else {}
-    until = data.get("until") or data.get("expires_at")
-    return datetime.fromisoformat(until) if isinstance(until, str) else None
-
-
-def _question(history: Sequence[Entry]) -> Entry | None:
-    """The question with which the history ends, if it does with one."""
-    return history[-1] if history and history[-1].kind.value == "asked" else None
 
 
 # --- in words ------------------------------------------------------------------------------------
@@ -188,7 +179,7 @@ def in_words(now: Standing) -> str:
         parts = [_unfinished(now)]
         if record.cancel_at:
             parts.append("a person said stop")
-    parts += [debt_in_words(debt) for debt in now.open_debts]
+    parts += [str(debt) for debt in now.open_debts]
     if now.claims:
         parts.append(f"claims {claims_in_words(now.claims)}")
     return "; ".join(part for part in parts if part)
@@ -203,13 +194,6 @@ def _unfinished(now: Standing) -> str:
         doing = "asking for an approval" if now.question else "waiting"
         return f"{doing} until {time_of_day(now.waiting_until)}{where}"
     return f"running{where}"
-
-
-def debt_in_words(debt: Mapping[str, Any]) -> str:
-    """A debt that somebody has to pay yet."""
-    what = str(debt["kind"]).replace("_", " ")
-    status = str(debt["status"]).replace("_", " ")
-    return f"{status}: {what} on {debt['server']} ({'on' if debt['prior'] else 'off'} before)"
 
 
 def claims_in_words(claims: Iterable[tuple[str, str]]) -> str:

@@ -1,50 +1,313 @@
-"""What happens during a healing, told to observers as it happens."""
+"""What happens during a healing, reported to observers as it happens: one class a kind."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from enum import Enum
+from typing import Any, ClassVar, Final
 
 import structlog
-from attrs import field, frozen
+from attrs import asdict, field, fields_dict, frozen
 
-from popheal.reports.report import Report
+from popheal.reports.report import FindingKind, Report
+from popheal.tables.actions import Impact
+from popheal.tables.debts import DebtKind
+from popheal.tables.table import Verdict
 
 
 @frozen(kw_only=True)
 class Event:
-    """Something that happened.
+    """Something that happened; what is said besides depends on its class.
 
     Attributes:
-        name: ``healing_started``, ``triage_started``, ``finding``, ``run_started``,
-            ``action_started``, ``effect_intended``, ``action_finished``, ``transition``,
-            ``run_ended``, ``pausing``, ``approval_asked``, ``approval_answered``,
-            ``debt_handed_over``, ``handed_over``, ``stop_noted`` (a person's stop has been written
-            down), ``healing_ended`` or ``healing_resumed``; while
-            watching also ``watch_started``, ``server_health``, ``look_failed``,
-            ``alert_raised``, ``alert_waits`` or ``watch_ended``.
+        name: What happened, as one word for the log; each class has its own.
         at: When, aware UTC, by the driver's clock.
-        server: The server it is about.
+        server: The server it is about; empty if it is about none.
         run_id: The run; empty outside one.
         procedure: Name of the procedure, likewise.
         state: The state the run is in, likewise.
-        details: What else there is to say, by name: plain values. Only ``handed_over`` has
-            a ``report`` among them, the :class:`~popheal.reports.report.Report` itself.
     """
 
-    name: str
+    name: ClassVar[str]
+
     at: datetime
     server: str
     run_id: str = ""
     procedure: str = ""
     state: str = ""
-    details: Mapping[str, Any] = field(factory=dict)
 
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What its class adds, by name and as plain values, as it is logged; without Nones.
+
+        Only :class:`HandedOver` has an object among them, its ``report``.
+        """
+        own = asdict(self, filter=lambda one, _: one.name not in _COMMON, recurse=False)
+        return {name: _plain(value) for name, value in own.items() if value is not None}
+
+
+_COMMON: Final = frozenset(fields_dict(Event))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
+# --- a healing -----------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class HealingStarted(Event):
+    """An alert is being answered; ``id`` names the healing in the journal."""
+
+    name = "healing_started"
+    id: str
+
+
+@frozen(kw_only=True)
+class HealingResumed(Event):
+    """A healing whose process has died is carried on."""
+
+    name = "healing_resumed"
+    id: str
+
+
+@frozen(kw_only=True)
+class TriageStarted(Event):
+    """It is being verified what fails on the server."""
+
+    name = "triage_started"
+
+
+@frozen(kw_only=True)
+class FindingMade(Event):
+    """Triage saw something: a :class:`~popheal.reports.report.Finding`."""
+
+    name = "finding"
+    kind: FindingKind
+    detail: str
+
+
+@frozen(kw_only=True)
+class StopNoted(Event):
+    """A person's stop, which did not come by way of the journal, has been written there."""
+
+    name = "stop_noted"
+    healing: str
+
+
+@frozen(kw_only=True)
+class DebtHandedOver(Event):
+    """A change is left for a person to undo; ``prior`` is the value from before."""
+
+    name = "debt_handed_over"
+    kind: DebtKind
+    prior: bool
+
+
+@frozen(kw_only=True)
+class HandedOver(Event):
+    """A person is needed: the report says for what. Comes right before :class:`HealingEnded`."""
+
+    name = "handed_over"
+    report: Report
+
+
+@frozen(kw_only=True)
+class HealingEnded(Event):
+    """How it ended, and why, in one sentence."""
+
+    name = "healing_ended"
+    verdict: Verdict
+    summary: str
+
+
+# --- a run ---------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class RunStarted(Event):
+    """A procedure begins; ``hash`` identifies its table (``Procedure.hash``)."""
+
+    name = "run_started"
+    monitor: str
+    hash: str
+
+
+@frozen(kw_only=True)
+class ActionStarted(Event):
+    """An action begins, written with its parameter: ``restart_service(front_end)``."""
+
+    name = "action_started"
+    action: str
+    impact: Impact
+
+
+@frozen(kw_only=True)
+class EffectIntended(Event):
+    """An effect is about to be written down, and then commanded.
+
+    Attributes:
+        command: What will be commanded, for people.
+        values: What whoever resumes after a crash needs to know, by name and as plain values;
+            among them the value to be set, and the one from before. Each is a detail of its own.
+    """
+
+    name = "effect_intended"
+    command: str
+    values: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        return {"command": self.command, **self.values}
+
+
+@frozen(kw_only=True)
+class Pausing(Event):
+    """A long pause begins; ``seconds`` are what is left of it."""
+
+    name = "pausing"
+    seconds: float
+
+
+@frozen(kw_only=True)
+class ActionFinished(Event):
+    """What came of an action, as a word and as a sentence."""
+
+    name = "action_finished"
+    action: str
+    outcome: str
+    detail: str
+
+
+@frozen(kw_only=True)
+class TransitionTaken(Event):
+    """The run has moved on, from ``source`` (None for a stop) to ``state``.
+
+    Attributes:
+        outcome: The row's label: the outcome, and the guard that decided.
+        why: What of the runbook says so.
+    """
+
+    name = "transition"
+    source: str | None = None
+    outcome: str
+    why: str
+
+
+@frozen(kw_only=True)
+class RunEnded(Event):
+    """How a run ended."""
+
+    name = "run_ended"
+    verdict: Verdict
+
+
+@frozen(kw_only=True)
+class ApprovalAsked(Event):
+    """A person is asked to approve a plan.
+
+    Attributes:
+        plan: Its hash: what is approved.
+        impact: The most drastic thing in it.
+        action: What is about to be done, as a sentence.
+        expires_at: Until when it can be answered.
+        databases: Those that would be moved.
+    """
+
+    name = "approval_asked"
+    plan: str
+    impact: Impact
+    action: str
+    expires_at: datetime
+    databases: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class ApprovalAnswered(Event):
+    """What came of it: ``granted``, ``refused`` or ``expired``; and who said so."""
+
+    name = "approval_answered"
+    plan: str
+    outcome: str
+    by: str
+
+
+# --- a watch -------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class WatchStarted(Event):
+    """Some servers are watched; ``every`` and ``retry`` in seconds."""
+
+    name = "watch_started"
+    servers: tuple[str, ...]
+    every: float
+    retry: float
+
+
+@frozen(kw_only=True)
+class ServerHealth(Event):
+    """The health of a server has changed.
+
+    Attributes:
+        health: The worst of its POP monitors.
+        monitors: Those that are so; None if all are well.
+        since: Since when, for people; None if nothing is to be healed.
+        without_recipe: Unhealthy monitors that the runbook knows nothing about.
+    """
+
+    name = "server_health"
+    health: str
+    monitors: tuple[str, ...] | None = None
+    since: str | None = None
+    without_recipe: tuple[str, ...] | None = None
+
+
+@frozen(kw_only=True)
+class LookFailed(Event):
+    """The health of a server can't be told, and why."""
+
+    name = "look_failed"
+    error: str
+
+
+@frozen(kw_only=True)
+class AlertRaised(Event):
+    """A healing begins, with this alert."""
+
+    name = "alert_raised"
+    monitor: str
+    text: str
+
+
+@frozen(kw_only=True)
+class AlertWaits(Event):
+    """A server is unhealthy, but nothing is done now: ``why``, and because of which healing."""
+
+    name = "alert_waits"
+    healing: str | None = None
+    why: str
+
+
+@frozen(kw_only=True)
+class WatchEnded(Event):
+    """The watch has ended; ``left`` is the healing that was left for the next one, if one was."""
+
+    name = "watch_ended"
+    left: str
+
+
+# --- observers and the log -----------------------------------------------------------------------
 
 #: An observer is called with each event; what it raises is logged and otherwise ignored,
-#: because telling about a recovery must never change it.
+#: because reporting a recovery must never change it.
 Observer = Callable[[Event], None]
 
 
@@ -60,27 +323,16 @@ def log_event(event: Event) -> None:
     library's logger ``popheal``, which is silent until the host program wants it. This library
     configures neither.
     """
-    fields = {
-        "server": event.server,
-        "run_id": event.run_id,
-        "procedure": event.procedure,
-        "state": event.state,
-        **_without_report(event.details),
-    }
-    _logger().info(event.name, **{name: value for name, value in fields.items() if value != ""})
-
-
-def _without_report(details: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The details, and of a whole report only the two things that belong into a log."""
-    report = details.get("report")
-    if not isinstance(report, Report):
-        return details
-    rest = {name: value for name, value in details.items() if name != "report"}
-    return {"verdict": report.verdict.value, "summary": report.summary, **rest}
+    said = {name: getattr(event, name) for name in ("server", "run_id", "procedure", "state")}
+    if isinstance(event, HandedOver):  # of a whole report only what belongs into a log
+        said |= {"verdict": event.report.verdict.value, "summary": event.report.summary}
+    else:
+        said |= event.details
+    _logger().info(event.name, **{name: value for name, value in said.items() if value != ""})
 
 
 def log_failure(about: str, error: BaseException) -> None:
-    """Tell the log that an observer, or an approver, raised."""
+    """Tell the log that an observer, or an approver, raised; ``about`` is the event's name."""
     _logger().warning("observer_failed", about=about, error=repr(error))
 
 

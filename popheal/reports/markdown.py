@@ -68,7 +68,7 @@ def _blocks(report: Report) -> Iterator[str]:
         yield from _to_do(report.handover)
     yield from _section("What was seen", _seen(report))
     yield from _section("What was done", _done(report) or ["Nothing was changed."])
-    yield from _section("Debts", _debts(report))
+    yield from _section("Debts", map(str, report.debts))
     yield from _section("Runs", (_run(run) for run in report.runs))
     if report.handover and report.handover.support:
         yield "## Support"
@@ -149,13 +149,6 @@ def _steps(report: Report, *, look: bool) -> list[str]:
         when = _from_to(step.started_at, step.finished_at)
         lines.append(f"{when}: {run.server}: {step.state}: {step.outcome}{said}")
     return lines
-
-
-def _debts(report: Report) -> Iterator[str]:
-    for debt in report.debts:
-        what, status = (word.replace("_", " ") for word in (debt.kind.value, debt.status.value))
-        before = "on" if debt.prior else "off"
-        yield f"{status}: {what} on {debt.server} ({before} before)"
 
 
 def _run(run: RunReport) -> str:

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from popheal.healthsets.pop.catalog import health_set_named, monitor_named
 from popheal.tables.actions import Impact
-from popheal.tables.debts import DebtKind, DebtStatus
+from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.text import printable
@@ -118,6 +118,33 @@ class RunReport:
 
 
 @frozen(kw_only=True)
+class RunSnapshot:
+    """One run on its way: everything needed to resume it elsewhere.
+
+    Attributes:
+        hash: Identifies the table it follows, as above.
+        mailbox_role: Whether the server has the Mailbox role.
+        state: The state it is in.
+        path: Every state it has been in, the present one last.
+        debts: What it has changed and must undo; paid ones stay listed.
+    """
+
+    id: str
+    procedure: str
+    hash: str
+    server: str
+    monitor: str
+    mailbox_role: bool
+    state: str
+    path: tuple[str, ...]
+    debts: tuple[Debt, ...]
+
+    def owes(self, kind: DebtKind) -> Debt | None:
+        """The debt of that kind that is still owed, if any."""
+        return next((one for one in self.debts if one.is_owed(kind)), None)
+
+
+@frozen(kw_only=True)
 class DebtReport:
     """A change that had to be undone, the value from before, and what became of it."""
 
@@ -125,6 +152,15 @@ class DebtReport:
     server: str
     prior: bool
     status: DebtStatus
+
+    @classmethod
+    def of(cls, debt: Debt) -> DebtReport:
+        """A debt as it is now."""
+        return cls(kind=debt.kind, server=debt.server, prior=debt.prior, status=debt.status)
+
+    def __str__(self) -> str:
+        what, status = (word.value.replace("_", " ") for word in (self.kind, self.status))
+        return f"{status}: {what} on {self.server} ({'on' if self.prior else 'off'} before)"
 
 
 @frozen(kw_only=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
 from attrs import frozen
 
@@ -48,24 +46,3 @@ class Debt:
     def is_owed(self, kind: DebtKind) -> bool:
         """Whether it is of that kind and still owed."""
         return self.kind is kind and self.status is DebtStatus.OWED
-
-    def to_json(self) -> dict[str, Any]:
-        """It as plain JSON values."""
-        return {
-            "kind": self.kind.value,
-            "server": self.server,
-            "prior": self.prior,
-            "status": self.status.value,
-            "unclear": self.unclear,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Debt:
-        """The debt that :meth:`to_json` described. Raises KeyError or ValueError."""
-        return cls(
-            kind=DebtKind(data["kind"]),
-            server=data["server"],
-            prior=data["prior"],
-            status=DebtStatus(data["status"]),
-            unclear=data["unclear"],
-        )

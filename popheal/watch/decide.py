@@ -56,8 +56,7 @@ class Incident:
         ended = healing.ended_at or now
         if self.at is None or self.turned is None:
             return now - ended > _A_DAY
-        alerted = healing.alert.get("at")
-        if alerted and self.at <= datetime.fromisoformat(alerted):
+        if healing.alerted_at and self.at <= healing.alerted_at:
             return False
         return self.turned > ended + retry
 
@@ -162,9 +161,8 @@ def _left_to_a_person(same: Sequence[HealingRecord]) -> str:
 def _may_be_tried_at(same: Sequence[HealingRecord], retry: timedelta) -> datetime:
     """When an illness may be tried again, by how often it was tried."""
     last = same[-1]
-    again = (last.report or {}).get("retry_at")
-    if again and last.verdict not in _WELL:
-        return datetime.fromisoformat(again)
+    if last.retry_at and last.verdict not in _WELL:
+        return last.retry_at
     blind = list(takewhile(lambda one: one.verdict == Verdict.UNKNOWN.value, reversed(same)))
     doublings = min(max(0, len(blind) - 1), _DOUBLINGS)
     return (last.ended_at or last.begun_at) + int(2**doublings) * retry

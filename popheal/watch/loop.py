@@ -36,6 +36,7 @@ from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord, Journal
 from popheal.journal.locks import OwnerLock
 from popheal.policy.policy import Policy
+from popheal.reports import events
 from popheal.reports.events import Event, Observer
 from popheal.reports.report import Alert, Report
 from popheal.tables.table import Verdict
@@ -116,7 +117,9 @@ def watch(
             ),
             servers=[_Watched(name=name) for name in dict.fromkeys(servers)],
         )
-        watching.session.emit("watch_started", "", servers=list(servers), every=every, retry=retry)
+        watching.session.emit(
+            events.WatchStarted, "", servers=tuple(servers), every=every, retry=retry
+        )
         left = ""
         try:
             watching.go_on_with_all()
@@ -126,7 +129,7 @@ def watch(
                 watching.look_around()
         except Detached as broken_off:
             left = broken_off.run
-        watching.session.emit("watch_ended", "", left=left)
+        watching.session.emit(events.WatchEnded, "", left=left)
         return watching.ended
 
 
@@ -204,7 +207,7 @@ class _Watch:
 
     def _note_stop(self, event: Event) -> None:
         """An observer: the stop came from here, not by ``popheal cancel``."""
-        self.stop_noted = self.stop_noted or event.name == "stop_noted"
+        self.stop_noted = self.stop_noted or isinstance(event, events.StopNoted)
 
     @property
     def ending(self) -> bool:
@@ -286,7 +289,9 @@ class _Watch:
             why = decision.why
             again = f", until {moment(decision.until)}" if decision.until else ""
             healing = record.id if record else ""
-            self._tell_once(server, "waits", "alert_waits", healing=healing, why=f"{why}{again}")
+            self._tell_once(
+                server, "waits", events.AlertWaits, healing=healing, why=f"{why}{again}"
+            )
             return
         self._heal(server, illness)
 
@@ -312,7 +317,7 @@ class _Watch:
             text=f"{monitor.name} has been Unhealthy since {moment(illness.at)}.",
             at=illness.at,
         )
-        self.session.emit("alert_raised", server.name, monitor=monitor.name, text=alert.text)
+        self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
         self._carry_out(
             server,
             lambda control: api.heal(
@@ -348,7 +353,7 @@ class _Watch:
         try:
             report = healing(control)
         except (Fenced, AlreadyRunning, AlreadyEnded) as error:
-            self._tell_once(server, "waits", "alert_waits", why=error.sentence())
+            self._tell_once(server, "waits", events.AlertWaits, why=error.sentence())
             return
         except (Detached, JournalError):
             raise
@@ -365,16 +370,19 @@ class _Watch:
 
     def _tell_health(self, server: _Watched, rows: Rows, illness: Incident | None) -> None:
         health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
-        told: dict[str, Any] = {"health": health}
-        if health != "healthy":
-            told["monitors"] = [monitor.name for monitor in rows.are(health)]
-        if illness:
-            told["since"] = moment(illness.at)
-        if rows.without_recipe:
-            told["without_recipe"] = sorted({row.monitor for row in rows.without_recipe})
         if not illness:
             server.told.pop("waits", None)
-        self._tell_once(server, "health", "server_health", **told)
+        self._tell_once(
+            server,
+            "health",
+            events.ServerHealth,
+            health=health,
+            monitors=None
+            if health == "healthy"
+            else tuple(monitor.name for monitor in rows.are(health)),
+            since=moment(illness.at) if illness else None,
+            without_recipe=tuple(sorted({row.monitor for row in rows.without_recipe})) or None,
+        )
 
     def _failed(self, server: _Watched, error: Exception) -> None:
         self.ended.append(Verdict.UNKNOWN)
@@ -382,11 +390,11 @@ class _Watch:
             cause = f"the backend raised {type(error).__name__}: {error}"
             error = Unreadable(server=server.name, command="server_health", cause=cause)
         if server.told.get("health") != type(error).__name__:
-            self.session.emit("look_failed", server.name, error=str(error))
+            self.session.emit(events.LookFailed, server.name, error=str(error))
             server.told["health"] = type(error).__name__
 
-    def _tell_once(self, server: _Watched, about: str, name: str, **details: Any) -> None:
-        """Tell something, unless just that was told before."""
-        if server.told.get(about) != details:
-            server.told[about] = details
-            self.session.emit(name, server.name, **details)
+    def _tell_once(self, server: _Watched, about: str, kind: type[Event], **said: Any) -> None:
+        """Report something, unless just that was reported before."""
+        if server.told.get(about) != said:
+            server.told[about] = said
+            self.session.emit(kind, server.name, **said)

@@ -379,7 +379,8 @@ def not_in_the_report(rows):
 
 def approval(rows, kind, before, *, outcome="", **data):
     row = rows.one("run_started")
-    asked = {"plan": "0123", "expires_at": "2026-01-05T09:00:00+00:00", **data}
+    asked = {"plan": "0123", "impact": "disrupt", "planned": {}, "by": "ann"}
+    asked |= {"expires_at": "2026-01-05T09:00:00+00:00", **data}
     changes = {"kind": kind, "what": "approval", "outcome": outcome, "data": asked}
     rows.put(row | changes, before=before)
 

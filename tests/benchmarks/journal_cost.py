@@ -8,7 +8,6 @@ the same tables with nothing around them. Both are measured in turns, in one pro
 from __future__ import annotations
 
 import gc
-import json
 import sqlite3
 import statistics
 import tempfile
@@ -24,12 +23,11 @@ from popheal.exchange.backend import Backend
 from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import MAILBOX
 from popheal.healthsets.pop.catalog import monitor_named
-from popheal.journal import Kind
+from popheal.journal.entries import ActionFinished
 from popheal.journal.schema import MIGRATIONS
 from popheal.reports.report import Step
 from popheal.tables.table import Verdict
 from popheal.util.clock import VirtualClock
-from popheal.util.serialize import to_jsonable
 
 ROUNDS, STEPS = 15, 100
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -95,15 +93,8 @@ def journalled(work: RunContext) -> None:
         detail="seen to be set",
     )
     work.memory.moved_on()
-    work.session.current_lease.write(
-        Kind.OUTCOME,
-        at=NOW,
-        server=work.server,
-        run=work.run.id,
-        what="drain",
-        outcome="done",
-        data={"step": to_jsonable(step), "dag": work.dag, **work.as_json()},
-    )
+    writing = work.write(ActionFinished, step=step, dag=work.dag)
+    drive(lambda: writing, None, work.session)
 
 
 _INSERT = (
@@ -131,19 +122,7 @@ class Bare:
 
 def rows_of(journal: Journal) -> list[tuple[str, ...]]:
     """The two rows that a step has written."""
-    return [
-        (
-            one.at.isoformat(),
-            one.healing,
-            one.run,
-            one.server,
-            one.kind.value,
-            one.what,
-            one.outcome,
-            json.dumps(dict(one.data)),
-        )
-        for one in journal.entries()[-2:]
-    ]
+    return [one[1:] for one in journal.rows()[-2:]]
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from popheal.cli import prompt
 from popheal.cli.app import popheal as command
 from popheal.cli.commands import approve
 from popheal.engine.approval import ApprovalRequest
+from popheal.journal.entries import ApprovalAsked
 from popheal.tables.actions import Impact
 
 SCENARIO = "mailbox-healed-by-restart"
@@ -51,13 +52,15 @@ def asking(tmp_path):
     )
     now = datetime.now(UTC)
     custody.ask(
-        at=now,
-        expires_at=now + timedelta(hours=1),
-        server="mbx1.contoso.com",
-        run="abc123.1",
-        plan="f00d",
-        impact="disrupt",
-        planned={},
+        ApprovalAsked(
+            at=now,
+            server="mbx1.contoso.com",
+            run_id="abc123.1",
+            plan="f00d",
+            impact=Impact.DISRUPT,
+            expires_at=now + timedelta(hours=1),
+            planned={},
+        )
     )
     yield path, journal
     journal.close()

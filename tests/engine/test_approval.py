@@ -76,7 +76,7 @@ def entries(journal, *kinds):
 
 
 def answers(journal):
-    return [(one.run, one.outcome) for one in entries(journal, Kind.ANSWERED)]
+    return [(one.run_id, one.outcome) for one in entries(journal, Kind.ANSWERED)]
 
 
 def effects(scenario):

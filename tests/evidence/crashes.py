@@ -243,7 +243,7 @@ def _journal_problems(
         yield f"there are {len(healings)} healings in the journal"
     if claims:
         yield f"there are claims left: {claims}"
-    begun = [one.run for one in entries if one.kind is Kind.RUN_STARTED]
+    begun = [one.run_id for one in entries if one.kind is Kind.RUN_STARTED]
     if begun != [run.id for run in report.runs]:
         yield f"the runs {begun} were begun, and {[run.id for run in report.runs]} reported"
     intents = Counter(

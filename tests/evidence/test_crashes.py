@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 
 from popheal.journal import Lease
+from popheal.journal.entries import EffectIntended, Entry
 from tests.evidence import crashes
 
 pytest.importorskip("psrpcore", reason="needs popheal[lab]")
@@ -68,11 +69,15 @@ def test_over_the_lab_a_process_is_killed_around_each_effect_of_a_long_path():
 
 def without_intents(pipe, scenario: str) -> None:
     """In a process of its own: a popheal that acts without writing down what it is about to do."""
+    write = Lease.write
 
-    def intend(self, *, effect: str, **_: object) -> None:
-        self._intended.add(effect)
+    def forget(self, entry: Entry, args: tuple = ()) -> None:
+        if isinstance(entry, EffectIntended):
+            self._intended.add((entry.effect, *args))
+        else:
+            write(self, entry)
 
-    with patch.object(Lease, "intend", intend):
+    with patch.object(Lease, "write", forget):
         pipe.send(crashes.enumerate_in_process(scenario))
 
 

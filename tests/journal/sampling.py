@@ -227,7 +227,7 @@ def written(path: Path) -> list[str]:
 
 
 def _line(one: Entry) -> str:
-    run = one.run.partition(".")[2] or "-"
+    run = one.run_id.partition(".")[2] or "-"
     told = (f"{one.at:%H:%M:%S}", run, one.server, one.kind.value, one.what, one.outcome)
     return " ".join(told).strip()
 

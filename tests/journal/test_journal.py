@@ -13,9 +13,19 @@ from unittest.mock import patch
 
 import pytest
 
-from popheal import Journal
+from popheal import MAILBOX, Journal, Run
 from popheal.errors import AlreadyRunning, Fenced, JournalError, UnknownName
-from popheal.journal import Kind, database, locks, schema
+from popheal.journal import database, locks, schema
+from popheal.journal.entries import (
+    ActionFinished,
+    EffectIntended,
+    FindingsNoted,
+    RunEntry,
+    TakenOver,
+    Waiting,
+)
+from popheal.reports.report import Finding, FindingKind, Step
+from popheal.tables.actions import Impact
 from tests.support.lab_process import PROCESSES
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -34,9 +44,36 @@ def begun(journal, name: str = "one", *, at=NOW, server="mbx1.contoso.com", orga
     )
 
 
-def note(custody, what: str = "") -> None:
+def note(custody, said: str = "") -> None:
     """Write an entry."""
-    custody.write(Kind.FINDING, at=NOW, server="mbx1.contoso.com", what=what, data={})
+    finding = Finding(kind=FindingKind.NOTE, server="mbx1.contoso.com", detail=said)
+    custody.write(FindingsNoted(at=NOW, server=finding.server, findings=(finding,)))
+
+
+def notes(entries) -> list[str]:
+    """What was noted."""
+    return [one.findings[0].detail for one in entries if isinstance(one, FindingsNoted)]
+
+
+def of_a_run(kind: type[RunEntry], **more) -> RunEntry:
+    """An entry of a run."""
+    run = Run(id="one.1", procedure=MAILBOX, server="mbx1.contoso.com", mailbox_role=True)
+    return kind(at=NOW, server=run.server, run_id=run.id, run=run.snapshot(), memory={}, **more)
+
+
+REBOOT = of_a_run(EffectIntended, effect="reboot", command="Restart-Computer", dag=None)
+REBOOTED = of_a_run(
+    ActionFinished,
+    dag=None,
+    step=Step(
+        state="rebooting",
+        action="reboot",
+        impact=Impact.DISRUPT,
+        outcome="done",
+        started_at=NOW,
+        finished_at=NOW,
+    ),
+)
 
 
 def raw(path):
@@ -193,7 +230,7 @@ def test_the_history_only_grows(path, statement):
         note(begun(journal), "said")
         with pytest.raises(JournalError, match="the history only grows"):
             journal._database.write(statement)
-        assert [one.what for one in journal.entries()] == ["said"]
+        assert notes(journal.entries()) == ["said"]
     with raw(path) as connection, pytest.raises(sqlite3.IntegrityError):
         connection.execute(statement)
     connection.close()
@@ -219,20 +256,17 @@ def test_who_has_lost_a_healing_can_write_nothing(path):
             lambda: note(custody, "too late"),
             custody.check,
             lambda: custody.claim("server", "mbx1"),
-            lambda: custody.write(Kind.WAITING, at=NOW, server="", run="", data={}),
-            lambda: custody.write(Kind.INTENT, at=NOW, server="", run="", what="reboot", data={}),
-            lambda: custody.write(
-                Kind.OUTCOME, at=NOW, server="", run="", what="reboot", outcome="done", data={}
-            ),
+            lambda: custody.write(of_a_run(Waiting, until=NOW)),
+            lambda: custody.write(REBOOT),
+            lambda: custody.write(REBOOTED),
             lambda: custody.end(at=NOW, verdict="recovered", report={}),
         ):
             with pytest.raises(Fenced):
                 attempt()
         note(taken, "theirs")
-        said = [(one.kind, one.what) for one in ours.entries("one")]
-        assert said == [
-            (Kind.FINDING, "ours"), (Kind.TAKEN_OVER, ""), (Kind.FINDING, "theirs"),
-        ]  # fmt: skip
+        entries = ours.entries("one")
+        assert notes(entries) == ["ours", "theirs"]
+        assert isinstance(entries[1], TakenOver)
         assert ours.claims() == []
 
 
@@ -241,11 +275,9 @@ def test_an_effect_that_was_not_intended_is_a_defect(path):
         custody = begun(journal)
         with pytest.raises(AssertionError, match="reboot was not written down"):
             custody.check("reboot")
-        custody.write(Kind.INTENT, at=NOW, server="", run="", what="reboot", data={})
+        custody.write(REBOOT)
         custody.check("reboot")
-        custody.write(
-            Kind.OUTCOME, at=NOW, server="", run="", what="reboot", outcome="done", data={}
-        )
+        custody.write(REBOOTED)
         with pytest.raises(AssertionError):
             custody.check("reboot")
 
@@ -461,7 +493,7 @@ def test_threads_share_a_journal(path):
 
         race(6, write)
         entries = journal.entries()
-    said = [one.what for one in entries]
+    said = notes(entries)
     assert len(said) == len(set(said)) == 120
     assert [one.seq for one in entries] == list(range(1, 121))
     for number in range(6):

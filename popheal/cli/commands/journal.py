@@ -20,7 +20,7 @@ from popheal.util.serialize import to_jsonable
 from popheal.util.text import iso, one_line
 
 if TYPE_CHECKING:
-    from popheal.journal import Entry, HealingRecord, Journal
+    from popheal.journal import HealingRecord, Journal
     from popheal.journal.status import Standing
 
 #: Of the lines that ``export`` writes; grows when one of their keys changes its meaning.
@@ -79,9 +79,7 @@ def _list(found: list[Standing], journal: Path, options: str) -> None:
         lines += [Text(""), Text("Go on with what was interrupted:", "bold"), resume]
     if questions := [one.question for one in found if one.question]:
         lines += [Text(""), Text("Approve what is asked for, or refuse it:", "bold")]
-        lines += [
-            command_line(approve_command(one.run, one.data["plan"], journal)) for one in questions
-        ]
+        lines += [command_line(approve_command(one.run_id, one.plan, journal)) for one in questions]
     console.print_lines(out, lines)
 
 
@@ -112,14 +110,14 @@ def show(healing: str, journal: Path | None, config: Path | None, as_json: bool)
     path = journal_path(journal, config)
     with open_journal(path, read_only=True) as opened:
         record = find(opened, healing)
-        entries = opened.entries(record.id)
+        entries, exported = opened.entries(record.id), opened.exported(record.id)
         now = standing_of(opened, record, entries)
     if as_json:
         console.answer_json(
             {
                 **now.to_json(),
                 "healing": _healing_line(record),
-                "entries": [_entry_line(one) for one in entries],
+                "entries": [{"type": "entry", **one} for one in exported],
             }
         )
         return 0
@@ -195,13 +193,9 @@ def _lines(journal: Journal, found: list[HealingRecord]) -> Iterator[dict[str, A
     }
     for record in found:
         yield _healing_line(record)
-        for entry in journal.entries(record.id):
-            yield _entry_line(entry)
+        for one in journal.exported(record.id):
+            yield {"type": "entry", **one}
 
 
 def _healing_line(record: HealingRecord) -> dict[str, Any]:
     return {"type": "healing", **to_jsonable(record)}
-
-
-def _entry_line(entry: Entry) -> dict[str, Any]:
-    return {"type": "entry", **to_jsonable(entry)}

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
@@ -20,7 +20,10 @@ from attrs import define, field
 from popheal.cli.render.console import console, plain_wanted
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
+from popheal.reports import events
 from popheal.reports.events import Event
+from popheal.reports.report import FindingKind
+from popheal.tables.actions import Impact
 from popheal.tables.palette import IMPACT_STYLES
 from popheal.util.text import one_line, span
 
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 #: Columns of the labels in front of the alert, the findings and the verdict.
 LABEL: Final = 11
 _TIME: Final = 8
-_IMPACT: Final = 8
 #: Fewer columns than this left for the outcome, and it goes on a line of its own.
 _NARROW: Final = 24
 #: Stands for a space where no line may end; not to be seen in what is shown.
@@ -39,6 +41,80 @@ _GLUE: Final = "\N{NO-BREAK SPACE}"
 _DURATION: Final = re.compile(r"\b\d+ (?:h|min|s)\b(?: \d+ (?:min|s)\b)*")
 #: A moment written to more digits than a person reads.
 _MICROSECONDS: Final = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.\d+")
+
+
+@define(kw_only=True)
+class StoryLines:
+    """What happened, as lines: one form for what happens now, and for what was written down.
+
+    Args:
+        out: The console that the lines are for.
+        server: The alert's server, which goes without saying.
+        time: How a time is written.
+
+    Attributes:
+        run_id: The run that the last line was about; empty if it was about none.
+    """
+
+    out: Console
+    server: str
+    time: Callable[[datetime], str]
+    run_id: str = field(default="", init=False)
+    _seen: bool = field(default=False, init=False)
+
+    def finding(self, kind: FindingKind, server: str, detail: str) -> Iterator[Text]:
+        """What triage saw; the first of several has a label."""
+        from rich.text import Text
+
+        if self.run_id:
+            self.run_id, self._seen = "", False
+            yield Text("")
+        where = "" if same_server(server, self.server) else f"{server}: "
+        text = f"{where}{kind.value.replace('_', ' ')}: {detail}"
+        yield from labelled(self.out, "" if self._seen else "Seen", text)
+        self._seen = True
+
+    def head(self, run_id: str, procedure: str, server: str, why: str) -> Iterator[Text]:
+        """Which run the next lines are about, unless the last one was about it too."""
+        from rich.text import Text
+
+        if run_id != self.run_id:
+            self.run_id = run_id
+            yield Text("")
+            yield Text(one_line(f"{procedure} on {server}{why}"), "bold")
+
+    def line(
+        self, at: datetime, word: str, text: str, *, state: str = "", of: str = "", style: str = ""
+    ) -> list[Text]:
+        """A line of the history.
+
+        Args:
+            at: The time in front.
+            word: One of eight letters at most that says what kind of thing it is.
+            text: The rest, as many lines as it takes.
+            state: The state that it is about, if it is about one.
+            of: The procedure, so that all its states get the same width.
+            style: How the word and the text look, if not as the impact does.
+        """
+        colour = style or IMPACT_STYLES.get(word, "")
+        lead = self.lead(at, word, colour)
+        if state := one_line(state):
+            names = PROCEDURES[of].by_name if of in PROCEDURES else ()
+            width = max(map(len, names), default=0)
+            lead.append(f"{state:<{width}}  ", "" if word == "look" else colour)
+        return hanging(self.out, lead, text, style)
+
+    def lead(self, at: datetime, word: str = "", style: str = "") -> Text:
+        """What every line of the history begins with: the time, and a word or its place."""
+        from rich.text import Text
+
+        return Text().append(f"{self.time(at):>{_TIME}}  ", "dim").append(f"{word:<8}", style)
+
+
+def outcome_text(outcome: str, detail: str, took: timedelta) -> str:
+    """What came of an action, and how long it took."""
+    seconds = took.total_seconds()
+    return f"{outcome}: {detail}".rstrip(": ") + (f" ({span(seconds)})" if seconds >= 1 else "")
 
 
 @define(kw_only=True)
@@ -65,11 +141,13 @@ class Story:
     healing: str = ""
     how_to_resume: str = field(default="", init=False)
     _began: datetime | None = field(default=None, init=False)
-    _run: str = field(default="", init=False)
-    _impact: dict[str, str] = field(factory=dict, init=False)
-    _action_began: dict[str, datetime] = field(factory=dict, init=False)
-    _findings: int = field(default=0, init=False)
+    _actions: dict[str, events.ActionStarted] = field(factory=dict, init=False)
+    _lines: StoryLines | None = field(default=None, init=False)
     _now: Now | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.out:
+            self._lines = StoryLines(out=self.out, server=self.server, time=self._since_start)
 
     @property
     def left_behind(self) -> str:
@@ -91,9 +169,20 @@ class Story:
     def __call__(self, event: Event) -> None:
         self._began = self._began or event.at
         self.healing = self.healing or event.run_id.partition(".")[0]
-        tell = getattr(self, f"_on_{event.name}", None)
-        if tell:
-            tell(event)
+        if self._now:
+            self._show(self._now, event)
+        if isinstance(event, events.HealingStarted):
+            self.healing = event.id
+        elif isinstance(event, events.HealingEnded):
+            self.print()  # the heading, where there was nothing else to tell
+        elif isinstance(event, events.ActionStarted):
+            self._actions[event.run_id] = event
+            if event.impact is not Impact.LOOK:
+                self.effects.append(event.state)
+        if self._lines:
+            lines = list(self._told(self._lines, event))
+            if lines:
+                self.print(*lines)
 
     def print(self, *lines: Text | str) -> None:
         """Print lines, below the heading and above the line about right now."""
@@ -105,99 +194,39 @@ class Story:
             self.out.print(line, soft_wrap=True)
         self.heading = []
 
-    # --- events ----------------------------------------------------------------------------------
+    def _told(self, lines: StoryLines, event: Event) -> Iterator[Text]:
+        """The lines about an event; most have none."""
+        if isinstance(event, events.FindingMade):
+            yield from lines.finding(event.kind, event.server, event.detail)
+        elif isinstance(event, events.RunStarted):
+            why = f", for {event.monitor}"
+            yield from lines.head(event.run_id, event.procedure, event.server, why)
+        elif isinstance(event, events.ActionFinished):
+            yield from lines.head(event.run_id, event.procedure, event.server, ", going on")
+            began = self._actions[event.run_id]
+            text = outcome_text(event.outcome, event.detail, event.at - began.at)
+            word, of = began.impact.value, event.procedure
+            yield from lines.line(began.at, word, text, state=event.state, of=of)
+        elif isinstance(event, events.RunEnded) and event.run_id == lines.run_id:
+            yield lines.lead(event.at).append(event.verdict.value, "bold")
 
-    def _on_healing_started(self, event: Event) -> None:
-        self.healing = str(event.details.get("id", ""))
-
-    def _on_triage_started(self, event: Event) -> None:
-        if self._now:
-            self._now.show("verifying", event.server)
-
-    def _on_finding(self, event: Event) -> None:
-        if not self.out:
-            return
-        label = "" if self._findings else "Seen"
-        if self._run:
-            self.print("")
-            self._run, label = "", "Seen"
-        self._findings += 1
-        kind = one_line(str(event.details.get("kind", ""))).replace("_", " ")
-        where = "" if same_server(event.server, self.server) else f"{event.server}: "
-        self.print(*labelled(self.out, label, f"{where}{kind}: {self._detail(event)}"))
-
-    def _on_run_started(self, event: Event) -> None:
-        self._head(event, f", for {event.details.get('monitor', '')}")
-
-    def _head(self, event: Event, why: str) -> None:
-        from rich.text import Text
-
-        self._run = event.run_id
-        self._findings = 0
-        self.print("", Text(one_line(f"{event.procedure} on {event.server}{why}"), "bold"))
-
-    def _on_action_started(self, event: Event) -> None:
-        impact = str(event.details.get("impact", ""))
-        self._impact[event.run_id] = impact
-        if impact != "look":
-            self.effects.append(event.state)
-        self._action_began[event.run_id] = event.at
-        if self._now:
-            self._now.show(event.state, event.server)
-
-    def _on_action_finished(self, event: Event) -> None:
-        from rich.text import Text
-
-        if not self.out:
-            return
-        if event.run_id != self._run:
-            self._head(event, ", going on")
-        impact = self._impact.get(event.run_id, "")
-        began = self._action_began.get(event.run_id, event.at)
-        style = IMPACT_STYLES.get(impact, "")
-        names = PROCEDURES[event.procedure].by_name if event.procedure in PROCEDURES else ()
-        width = max((len(name) for name in names), default=len(event.state))
-        lead = Text().append(f"{self._since_start(began):>{_TIME}}  ", "dim")
-        lead.append(f"{impact:<{_IMPACT}}", style)
-        lead.append(f"{event.state:<{width}}  ", "" if impact == "look" else style)
-        took = (event.at - began).total_seconds()
-        tail = f"{event.details.get('outcome', '')}: {self._detail(event)}".rstrip(": ")
-        tail += f" ({span(took)})" if took >= 1 else ""
-        self.print(*hanging(self.out, lead, tail))
-
-    def _on_run_ended(self, event: Event) -> None:
-        from rich.text import Text
-
-        if self.out and event.run_id == self._run:
-            lead = Text().append(f"{self._since_start(event.at):>{_TIME}}  ", "dim")
-            self.print(lead.append(f"{'':<{_IMPACT}}{event.details.get('verdict', '')}", "bold"))
-
-    def _on_healing_ended(self, _event: Event) -> None:
-        self.print()  # the heading, where there was nothing else to tell
-
-    def _on_pausing(self, event: Event) -> None:
-        if self._now:
-            self._now.show("waiting", event.server)
-
-    def _on_approval_asked(self, _event: Event) -> None:
-        if self._now:
-            self._now.wipe()  # the terminal is wanted for the question
-
-    def _on_approval_answered(self, event: Event) -> None:
-        if self._now:
-            self._now.show(event.state, event.server)
-
-    # --- wording ---------------------------------------------------------------------------------
+    @staticmethod
+    def _show(now: Now, event: Event) -> None:
+        """What is going on right now."""
+        if isinstance(event, events.TriageStarted):
+            now.show("verifying", event.server)
+        elif isinstance(event, events.ActionStarted | events.ApprovalAnswered):
+            now.show(event.state, event.server)
+        elif isinstance(event, events.Pausing):
+            now.show("waiting", event.server)
+        elif isinstance(event, events.ApprovalAsked):
+            now.wipe()  # the terminal is wanted for the question
 
     def _since_start(self, at: datetime) -> str:
         whole = round((at - (self._began or at)).total_seconds())
         hours = f"{whole // 3600}:" if whole >= 3600 else ""  # noqa: PLR2004 - an hour
         minutes = whole % 3600 // 60
         return f"{hours}{minutes:{'02' if hours else ''}}:{whole % 60:02}"
-
-    @staticmethod
-    def _detail(event: Event) -> str:
-        return one_line(str(event.details.get("detail", "")))
 
 
 def hanging(out: Console, lead: Text, tail: str, style: str = "") -> list[Text]:

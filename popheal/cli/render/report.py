@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from popheal.cli.render.live import LABEL, labelled
-from popheal.reports.report import Alert, DebtReport, FindingKind, Handover, Report
+from popheal.reports.report import Alert, FindingKind, Handover, Report
 from popheal.tables.debts import DebtStatus
 from popheal.tables.palette import VERDICT_STYLES
 from popheal.tables.table import Verdict
@@ -54,7 +54,7 @@ def ending_lines(out: Console, report: Report, *, next_step: str = "") -> Iterab
         yield from labelled(out, "", summary)
     for number, debt in enumerate(report.debts):
         style = "green" if debt.status is DebtStatus.PAID else "bold red"
-        yield from labelled(out, "" if number else "Debts", _debt(debt), style)
+        yield from labelled(out, "" if number else "Debts", str(debt), style)
     if only_verified:
         yield from labelled(out, "Next", next_step)
     elif report.handover:
@@ -78,13 +78,6 @@ def _not_told_yet(report: Report) -> str:
 def _is_ours(report: Report) -> bool:
     """Whether there is a fault that healing would take on."""
     return any(one.kind is FindingKind.VERIFIED for one in report.findings)
-
-
-def _debt(debt: DebtReport) -> str:
-    what = debt.kind.value.replace("_", " ")
-    before = "on" if debt.prior else "off"
-    status = debt.status.value.replace("_", " ")
-    return f"{status}: {what} on {debt.server} ({before} before)"
 
 
 def _handover_lines(out: Console, handover: Handover) -> Iterable[Text]:

@@ -19,7 +19,8 @@ from popheal.engine.actions.settings import (
 from popheal.engine.actions.switchover import check_switchover, verify_copies
 from popheal.engine.context import ActionHandler, ActionResult, RunContext
 from popheal.engine.requests import Pause
-from popheal.journal.entries import Kind
+from popheal.journal import entries
+from popheal.reports import events
 from popheal.tables import actions
 from popheal.tables.actions import for_each_action
 
@@ -30,11 +31,11 @@ async def wait(work: RunContext) -> ActionResult:
     if until is None:
         until = work.session.clock.now() + timedelta(seconds=work.deadline)
         work.memory.until = until
-        await work.write(Kind.WAITING, data={"until": until.isoformat()})
+        await work.write(entries.Waiting, until=until)
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
     if left > 0:
-        work.session.emit("pausing", work.server, work.run, seconds=left)
+        work.emit(events.Pausing, seconds=left)
         await Pause(left)
     return ActionResult("elapsed", f"waited until {until:%H:%M:%S} UTC")
 
