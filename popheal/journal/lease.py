@@ -186,7 +186,7 @@ class Lease:
         """Keep the table of a run under its hash, if it is not there."""
         if not self._database.read("SELECT 1 FROM procedure WHERE hash = ?", key):
             self._database.write(
-                "INSERT OR IGNORE INTO procedure (hash, data) VALUES (?, ?)", key, _as_text(table)
+                "INSERT OR IGNORE INTO procedure (hash, data) VALUES (?, ?)", key, as_text(table)
             )
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
