@@ -15,6 +15,7 @@ from attrs import frozen
 from popheal.tables import actions
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Citation, Step
+from popheal.tables.debts import DebtKind
 from popheal.tables.palette import IMPACTS
 from popheal.tables.reachability import reached_from, turned_round
 from popheal.tables.table import Procedure, State, Transition, Verdict, arrows_of
@@ -37,7 +38,7 @@ _FOLDS: Final = (
     ),
     (
         "back ends",
-        "Find the Mailbox server behind the failure, and heal it if it is ill",
+        "Find the Mailbox server behind the failure, and heal it if it is unhealthy",
         (actions.FIND_BACKENDS, actions.CHECK_BACKENDS, actions.RECOVER_BACKENDS),
     ),
     (
@@ -60,6 +61,8 @@ class Node:
         cites: The runbook, short: ``Deep/SelfTest 3``, or ``ours``.
         why: The same in full, for tooltips.
         members: The states it stands for, where there are several.
+        incurs: The debt that is left there, if any.
+        pays: The debt that is settled there, if any.
     """
 
     name: str
@@ -69,6 +72,8 @@ class Node:
     cites: str = ""
     why: str = ""
     members: tuple[str, ...] = ()
+    incurs: DebtKind | None = None
+    pays: DebtKind | None = None
 
 
 @frozen
@@ -161,6 +166,8 @@ def _node(state: State) -> Node:
         impact=state.action.impact,
         cites=short(state.cites),
         why=full(state.cites),
+        incurs=state.action.incurs,
+        pays=state.action.pays,
     )
 
 
@@ -221,6 +228,8 @@ def _fold(group: Sequence[State], taken: set[str]) -> Node:
         cites=_together(group),
         why="\n".join(f"{one.name}: {full(one.cites)}" for one in group),
         members=tuple(one.name for one in group),
+        incurs=next((one.action.incurs for one in group if one.action.incurs), None),
+        pays=next((one.action.pays for one in group if one.action.pays), None),
     )
 
 
