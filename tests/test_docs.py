@@ -12,7 +12,6 @@ from pkgutil import resolve_name
 import pytest
 from attrs import fields
 
-from popheal import diagrams
 from popheal.backends.simulated import scenario_names
 from popheal.config import load
 from popheal.engine.triage.blockers import BLOCKERS
@@ -155,9 +154,31 @@ def test_links_between_pages_lead_somewhere(page):
             assert anchor in anchors or f'<a id="{anchor}"></a>' in aimed, target
 
 
-def test_the_picture_in_the_readme_is_up_to_date():
-    """It is the overview of the mailbox procedure as it is drawn now."""
-    assert f"```mermaid\n{diagrams.overview(PROCEDURES['mailbox'])}```" in README
+def test_the_readme_has_one_picture():
+    """That of the mailbox procedure, which is drawn from its table (tests/diagrams/test_cards)."""
+    (alternative, picture), *others = re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", README)
+    assert picture == "docs/_static/mailbox.svg"
+    assert alternative.startswith("The mailbox procedure. ")
+    assert not others
+    assert "```mermaid" not in README
+
+
+def test_the_readme_gives_two_commands_that_set_up_and_run():
+    """One rehearses, one runs the tests: the latter is the one that .ci/run runs."""
+    blocks = re.findall(r"```console\n(python3 -m venv .*)\n```", README)
+    assert [block.split(".venv/bin/")[-1] for block in blocks] == [
+        "popheal rehearse",
+        "pytest -n 2",
+    ]
+
+
+def test_every_promise_has_a_rehearsal():
+    """Fifteen, as the README says, each another one."""
+    page = (ROOT / "docs" / "promises.md").read_text("utf-8")
+    played = re.findall(r"^\| [^|]+ \| `popheal rehearse ([\w-]+)` \|$", page, re.MULTILINE)
+    assert len(set(played)) == len(played) == 15
+    assert "[Fifteen promises](docs/promises.md)" in README
+    assert set(played) <= set(scenario_names())
 
 
 def test_the_examples_of_the_readme_run():
