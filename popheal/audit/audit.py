@@ -14,9 +14,10 @@ from popheal.audit.cross_run import Across
 from popheal.audit.healing_checks import notes_of
 from popheal.audit.load import ids, read_story
 from popheal.audit.properties import PROPERTIES, JournalProperty
-from popheal.audit.records import HealingStory, Violation
+from popheal.audit.records import TABLES, HealingStory, Violation
 from popheal.errors import JournalError
 from popheal.journal.database import Database
+from popheal.journal.tables import read_tables
 
 #: How often to begin again where somebody begins to write just then.
 _TIMES: Final = 3
@@ -144,8 +145,9 @@ def _judge(database: Database) -> AuditResult:
     with database.snapshot():
         database.verify()
         ((tally.entries,),) = database.read("SELECT count(*) FROM entry")
+        tables = {**read_tables(database), **TABLES}
         for healing in ids(database):
-            story = read_story(database, healing)
+            story = read_story(database, healing, tables)
             tally.add(story)
             # Runs and healing know each other: without this they would pile up for a while.
             story.runs.clear()

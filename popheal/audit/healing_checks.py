@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from popheal.audit.records import HealingStory, RunStory, table_of
+from popheal.audit.records import HealingStory, RunStory
 from popheal.audit.table_checks import stopped_at
 from popheal.journal import entries
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, Entry
@@ -196,6 +196,6 @@ def notes_of(story: HealingStory) -> Iterator[tuple[str, str]]:
     if any(policy is None for _, policy in story.policies):
         yield "the policy can't be read by this popheal: P3, P8 and P12 are not checked", story.id
     for run in story.runs.values():
-        if table_of(run.then) is None:
+        if run.table_of(run.then) is None:
             told = f"{run.then.procedure}, table {run.then.hash}"
             yield f"this popheal does not know the {told}: P15, P16 and P23 are not checked", run.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +23,7 @@ from popheal.journal.rows import (
 from popheal.journal.schema import SELECT_ENTRIES
 from popheal.policy.policy import Policy
 from popheal.reports.report import FindingKind
-from popheal.tables.table import Verdict
+from popheal.tables.table import Procedure, Verdict
 
 
 def ids(database: Database) -> list[str]:
@@ -31,9 +31,9 @@ def ids(database: Database) -> list[str]:
     return [row[0] for row in database.read("SELECT id FROM healing ORDER BY begun_at, rowid")]
 
 
-def read_story(database: Database, healing: str) -> HealingStory:
-    """One healing with all its entries."""
-    story = HealingStory(id=healing)
+def read_story(database: Database, healing: str, tables: Mapping[str, Procedure]) -> HealingStory:
+    """One healing with all its entries, and the tables that are known, by hash."""
+    story = HealingStory(id=healing, tables=tables)
     for row in database.read(
         "SELECT organisation, server, policy, begun_at, ended_at, verdict, report, alert"
         " FROM healing WHERE id = ?",

@@ -23,7 +23,7 @@ from popheal.reports.report import RunSnapshot
 from popheal.tables.actions import Impact
 from popheal.tables.table import Procedure, Verdict
 
-#: The tables that this popheal knows, by hash.
+#: The tables that this popheal ships, by hash.
 TABLES: Final = {one.hash: one for one in (*PROCEDURES.values(), SETTLE_DEBTS)}
 
 
@@ -66,11 +66,6 @@ class Memory:
         return cls(**{one.name: text_as_moment(entry.memory.get(one.name)) for one in fields(cls)})
 
 
-def table_of(run: RunSnapshot) -> Procedure | None:
-    """The table it followed, if this popheal knows it."""
-    return TABLES.get(run.hash)
-
-
 def came_of(line: ActionFinished, *actions: str) -> bool:
     """Whether it says what came of one of these actions, which was at least tried."""
     return line.what in actions and line.outcome != "refused"
@@ -96,6 +91,10 @@ class RunStory:
         """Those of its entries that have it as it then was."""
         return [line for line in self.lines if isinstance(line, RunEntry)]
 
+    def table_of(self, run: RunSnapshot) -> Procedure | None:
+        """The table it followed then, if it is shipped, or kept in the journal."""
+        return self.healing.tables.get(run.hash)
+
     @property
     def then(self) -> RunSnapshot:
         """The run as its last entry has it."""
@@ -104,7 +103,7 @@ class RunStory:
     @property
     def verdict(self) -> Verdict | None:
         """How it ended; None if it has not, or if neither table nor report tells."""
-        table = table_of(self.then)
+        table = self.table_of(self.then)
         return (table.endings.get(self.then.state) if table else None) or self.reported
 
     @property
@@ -165,7 +164,7 @@ class RunStory:
         if outcome:
             name = outcome.what
         else:
-            table = table_of(intent.run)
+            table = self.table_of(intent.run)
             known = table.by_name.get(intent.state) if table else None
             name = known.action.name if known else ""
         restored = any(
@@ -185,12 +184,14 @@ class HealingStory:
     """One healing, as far as it could be read.
 
     Attributes:
+        tables: Those that are known, by hash.
         policies: What was allowed, each with the entry from which on it was.
         damages: What could not be read. Then the rest is not to be relied on.
         unknown: Kinds of entries that this popheal does not know.
     """
 
     id: str
+    tables: Mapping[str, Procedure] = field(default=TABLES, repr=False)
     organisation: str = ""
     server: str = ""
     begun_at: datetime | None = None

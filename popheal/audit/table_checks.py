@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from popheal.audit.records import RunStory, table_of
+from popheal.audit.records import RunStory
 from popheal.audit.run_checks import LOOKS, RESTARTS, Found, is_stale, waited
 from popheal.engine.run import GUARD_OF_DEBT
 from popheal.healthsets.pop import SETTLE_DEBTS
@@ -23,7 +23,7 @@ from popheal.verify.checks import outlook_of
 
 def ended_at_an_ending(run: RunStory) -> Found:
     """P13: no run of a healing that has ended is still in the middle."""
-    table = table_of(run.then)
+    table = run.table_of(run.then)
     if run.healing.ended and table and run.then.state not in table.endings:
         yield run.lines[-1], f"the healing has ended, but this run is still at {run.then.state}"
 
@@ -77,7 +77,7 @@ def _each_move(run: RunStory) -> Iterator[_Move]:
     acted = False
     for line in run.moments:
         acted = acted or isinstance(line, EffectIntended)
-        table, now = table_of(line.run), line.run
+        table, now = run.table_of(line.run), line.run
         moved = isinstance(line, ActionFinished | RunStopped)
         if moved and before and table and before.hash == now.hash:
             stopped = isinstance(line, RunStopped)
@@ -175,7 +175,7 @@ def verdict_of_the_run_is_true(run: RunStory) -> Found:
         elif look.what == "check_health" and restart and not waited(run, restart, look):
             yield look, "it is said to have recovered, but there was no wait after the restart"
     stopped = stopped_at(run) is not None
-    told = run.verdict and table_of(run.then) and not run.settled
+    told = run.verdict and run.table_of(run.then) and not run.settled
     if run.verdict and told and stopped != (run.verdict is Verdict.CANCELLED):
         said = "was stopped by a person" if stopped else "was stopped by nobody"
         yield None, f"the run {said}, but ended as {run.verdict.value}"

@@ -144,7 +144,8 @@ def after(
         raise error
     if isinstance(request, Prompt) and isinstance(error, Exception):
         log_failure(ApprovalAsked.name, error)  # whoever fails to answer has not answered
-    if isinstance(request, (Pause, Prompt)):
+    broken_off = not isinstance(error, Exception)
+    if isinstance(request, Prompt) or (isinstance(request, Pause) and broken_off):
         return partial(logic.send, None)
     if isinstance(request, (Look, Effect)):
         return partial(logic.throw, _as_answerable(request, error, context))

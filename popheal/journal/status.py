@@ -135,7 +135,7 @@ def standing_of(
         record=record,
         waiting_until=until if record.alive else None,
         question=question,
-        runs=tuple(_as_written(run) for run in last.values()),
+        runs=tuple(_as_written(run, journal) for run in last.values()),
         debts=tuple(DebtReport.of(debt) for run in last.values() for debt in run.debts),
         claims=tuple((kind, name) for kind, name, whose in journal.claims() if whose == record.id),
     )
@@ -152,8 +152,10 @@ def _as_reported(run: Mapping[str, Any]) -> RunNow:
     )
 
 
-def _as_written(run: RunSnapshot) -> RunNow:
+def _as_written(run: RunSnapshot, journal: Journal) -> RunNow:
     table = PROCEDURES.get(run.procedure)
+    if table is None or table.hash != run.hash:
+        table = journal.tables().get(run.hash)
     verdict = table.endings.get(run.state) if table else None
     return RunNow(
         id=run.id,

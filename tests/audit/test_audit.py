@@ -30,7 +30,6 @@ from popheal.engine.actions import reboot, settings, switchover
 from popheal.engine.control import Control
 from popheal.errors import Detached, JournalError
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
-from popheal.journal import database
 from popheal.journal.database import Database
 from popheal.verify import PROPERTIES as PROVED
 from tests.evidence.test_mutants import failback_first, retargeted, without
@@ -911,11 +910,17 @@ def test_a_file_that_is_no_sound_journal(good, spoil, said, status):
     assert "Traceback" not in result.stderr
 
 
-def test_a_journal_of_an_older_popheal(good, monkeypatch):
-    """It would have to be brought up to date, and that is not reading."""
-    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, None))
-    with pytest.raises(JournalError, match="older popheal"):
-        check_journal(good)
+def test_a_run_by_a_table_that_is_not_shipped(tmp_path):
+    """The journal has kept it: everything is checked; if it was lost, what isn't is said."""
+    path, scenario = tmp_path / "own.db", load_scenario(REBOOTED)
+    own = retargeted(MAILBOX, restarting_pop3_backend={"failed": "escalated"})
+    heal_into(path, scenario, procedures={own.name: own})
+    assert not violated(path)
+    assert not [one for one in check_journal(path).notes if own.hash in one]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM procedure")
+    (said,) = [one for one in check_journal(path).notes if own.hash in one]
+    assert "does not know" in said
 
 
 def test_garbage_in_the_middle_of_the_file(good):

@@ -119,6 +119,9 @@ class _Ending:
     def now(self):
         return self._clock.now()
 
+    def monotonic(self):
+        return self._clock.monotonic()
+
     def sleep(self, seconds) -> None:
         self._clock.sleep(seconds)
         if self._clock.now() >= self._end:
