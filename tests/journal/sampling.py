@@ -103,6 +103,9 @@ class Interrupted:
     def now(self) -> datetime:
         return self._backend.clock.now()
 
+    def monotonic(self) -> float:
+        return self._backend.clock.monotonic()
+
     def sleep(self, seconds: float) -> None:
         left = (self._due - self.now()).total_seconds() if self._due else seconds + 1
         if left <= seconds:
