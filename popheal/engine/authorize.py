@@ -7,7 +7,7 @@ starts from, apart from what the run itself has changed; so before each effect i
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -27,6 +27,7 @@ from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
 from popheal.tables.debts import DebtKind
 from popheal.util.serialize import from_jsonable, to_jsonable
+from popheal.util.text import moment
 
 if TYPE_CHECKING:
     from popheal.journal import Question
@@ -92,7 +93,7 @@ async def _why_not_approved(work: RunContext, action: Action) -> Refusal | None:
     if approval is None:
         return _no("nobody has approved of it (policy: approval_from)")
     if work.session.clock.now() >= approval.until:
-        return _no(f"the approval of plan {approval.plan} has expired{_at(approval.until)}")
+        return _no(f"the approval of plan {approval.plan} has expired, at {moment(approval.until)}")
     try:
         seen = await _look(work)
     except BackendError as error:
@@ -116,10 +117,6 @@ async def _why_not_approved(work: RunContext, action: Action) -> Refusal | None:
 def _begin(work: RunContext, approval: Approval, worst_case: float) -> None:
     end = work.session.clock.now() + timedelta(seconds=worst_case)
     work.memory.approval = evolve(approval, begun=True, until=max(approval.until, end))
-
-
-def _at(moment: datetime) -> str:
-    return f", at {moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 # --- asking --------------------------------------------------------------------------------------

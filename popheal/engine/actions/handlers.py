@@ -23,6 +23,7 @@ from popheal.journal import entries
 from popheal.reports import events
 from popheal.tables import actions
 from popheal.tables.actions import for_each_action
+from popheal.util.text import time_of_day
 
 
 async def wait(work: RunContext) -> ActionResult:
@@ -37,7 +38,7 @@ async def wait(work: RunContext) -> ActionResult:
     if left > 0:
         work.emit(events.Pausing, seconds=left)
         await Pause(left)
-    return ActionResult("elapsed", f"waited until {until:%H:%M:%S} UTC")
+    return ActionResult("elapsed", f"waited until {time_of_day(until)} UTC")
 
 
 #: By the action's name. Each action has one: else this can't be imported.
