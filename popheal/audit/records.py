@@ -113,7 +113,7 @@ class RunStory:
 
     @property
     def settled(self) -> bool:
-        """Whether it was gone on with on another table, only to pay what it owed."""
+        """Whether it was resumed on another table, only to pay what it owed."""
         return self.then.hash == SETTLE_DEBTS.hash
 
     @cached_property

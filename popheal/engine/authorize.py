@@ -124,9 +124,9 @@ def _begin(work: RunContext, approval: Approval, worst_case: float) -> None:
 
 async def _ask(work: RunContext, action: Action) -> Refusal | None:
     """Ask a person, and wait for the answer; None if it is yes."""
-    session, custody = work.session, work.session.current_lease
+    session, lease = work.session, work.session.current_lease
     limit = session.policy.approval_from
-    if session.approver is None and custody.in_memory:
+    if session.approver is None and lease.in_memory:
         return _no(
             f"it needs a person's approval (policy: approval_from = "
             f"'{limit.value if limit else ''}'), and there is nobody to ask: neither an approver, "

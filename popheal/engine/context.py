@@ -1,4 +1,4 @@
-"""What performers work with: the healing they are part of, and what the run remembers."""
+"""What handlers work with: the healing they are part of, and what the run remembers."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class RunState:
         active_before: Databases that were active on the server before the drain.
         backends: Servers found to serve the failed probe; the unhealthy ones once checked.
         intended: The effects of the present action that were written down, by command, with
-            their details. Where a run is gone on with after a crash they may have been done.
+            their details. Where a run is resumed after a crash they may have been done.
         until: When the present action's wait is over.
         approval: What a person has approved for this run.
     """
@@ -229,14 +229,14 @@ class EffectWithheld(PophealError):
 
 @define(kw_only=True)
 class RunContext:
-    """One run being carried out: everything a performer may use.
+    """One run being carried out: everything a handler may use.
 
     Attributes:
         dag: The database availability group of the server, if it is in one.
         pending: Monitors that failed too when the run was started, for later.
         parent: The run that this one is part of; empty if none.
         began: When the present step began; None between two steps.
-        withheld: Why no effect may be commanded again, where a run is gone on with.
+        withheld: Why no effect may be commanded again, where a run is resumed.
         heal_server: Heals another server's mailbox side as a run of its own.
     """
 

@@ -1,6 +1,6 @@
 """From an alert to a report: triage, then one procedure after another, then the handover.
 
-Generators only, like everything they use (see :mod:`popheal.engine.requests`): the driver
+Coroutines only, like everything they use (see :mod:`popheal.engine.requests`): the driver
 does the I/O.
 """
 
@@ -185,7 +185,7 @@ async def _heal_server(
     healed: list[str] = []
     pending: set[str] = set()
     for begun in _begun(case, server, parent):
-        await _go_on_with_children(case, begun.run.id)
+        await _resume_children(case, begun.run.id)
         await execute(begun)
         if begun.run.verdict is not Verdict.RECOVERED:
             return _ended(begun)
@@ -198,7 +198,7 @@ async def _heal_server(
         server = triage.server
         monitor = triage.failing[0]
         pending = {one.name for one in triage.failing} - {*healed, monitor.name}
-        run_record = _undertake(case, triage, monitor, sorted(pending), parent)
+        run_record = _record_of(case, triage, monitor, sorted(pending), parent)
         refusal = await _why_not_begin(run_record.work)
         if refusal:
             return await _held_back(case, server, refusal, healed)
@@ -267,7 +267,7 @@ def _begun(case: Case, server: str, parent: str) -> list[RunRecord]:
     ]
 
 
-async def _go_on_with_children(case: Case, parent: str) -> None:
+async def _resume_children(case: Case, parent: str) -> None:
     """Runs on back ends first: stopped or refused, their parent would not come back to them."""
     for one in case.run_records:
         if one.work.parent == parent:
@@ -290,7 +290,7 @@ def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tupl
 # --- one run -------------------------------------------------------------------------------------
 
 
-def _undertake(
+def _record_of(
     case: Case, triage: Triage, monitor: Monitor, pending: Sequence[str], parent: str
 ) -> RunRecord:
     """The monitor's procedure on the triaged server, not yet started."""

@@ -44,7 +44,7 @@ class Journal:
     Args:
         path: The file, made if it isn't there; None keeps the journal in memory.
         create: Whether to make a file that isn't there.
-        keeps_unfinished: Whether what was broken off stays, to be gone on with.
+        keeps_unfinished: Whether what was broken off stays, to be resumed.
         read_only: Only to read it, which changes nothing, not even beside a process that writes.
             For a short while: if nobody writes at first, what is written later is not seen.
 
@@ -84,7 +84,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close it. Healings that have not ended can be gone on with by another process."""
+        """Close it. Healings that have not ended can be resumed by another process."""
         with self._lock:
             self._database.close()
             self._at_work.clear()

@@ -24,7 +24,7 @@ from popheal.tables.table import Verdict
 
 #: Healings that found or made all well, after which the row still says the same: then a person.
 _TRIES: Final = 3
-#: An illness whose beginning nobody can tell is taken for another one after this long.
+#: An incident whose beginning nobody can tell is taken for another one after this long.
 _A_DAY: Final = timedelta(days=1)
 #: How often the pause after a healing that could not tell is doubled at most.
 _DOUBLINGS: Final = 4
@@ -89,7 +89,7 @@ def incident_of(server: str, rows: Sequence[MonitorHealth], now: datetime) -> In
 
 
 class Next(Enum):
-    """What is to be done about an illness."""
+    """What is to be done about an incident."""
 
     HEAL = "heal"
     RESUME = "resume"
@@ -98,7 +98,7 @@ class Next(Enum):
 
 @frozen(kw_only=True)
 class Decision:
-    """What is to be done about an illness, and why.
+    """What is to be done about an incident, and why.
 
     Attributes:
         healing: The healing that is the reason.
@@ -112,12 +112,12 @@ class Decision:
 
 
 def decide(
-    illness: Incident, healings: Sequence[HealingRecord], now: datetime, retry: timedelta
+    incident: Incident, healings: Sequence[HealingRecord], now: datetime, retry: timedelta
 ) -> Decision:
-    """What is to be done about an illness.
+    """What is to be done about an incident.
 
     Args:
-        illness: What is ill on a server.
+        incident: What is ill on a server.
         healings: The healings of that server, the oldest first.
         now: By our clock.
         retry: The pause after a healing.
@@ -128,7 +128,7 @@ def decide(
                 why = f"healing {one.id} is at work on it: {one.owner}"
                 return Decision(what=Next.WAIT, healing=one, why=why)
             return Decision(what=Next.RESUME, healing=one)
-    same = [one for one in healings if not illness.is_new_to(one, now, retry)]
+    same = [one for one in healings if not incident.is_new_to(one, now, retry)]
     if not same:
         return Decision(what=Next.HEAL)
     last = same[-1]
@@ -143,7 +143,7 @@ def decide(
 
 
 def _left_to_a_person(same: Sequence[HealingRecord]) -> str:
-    """Why nothing more is done about an illness; empty if that is not so."""
+    """Why nothing more is done about an incident; empty if that is not so."""
     # One that held back, or could not tell, takes it from nobody.
     decisive = [one for one in same if one.verdict in _WELL | _FOR_A_PERSON]
     if decisive and decisive[-1].verdict in _FOR_A_PERSON:
@@ -159,7 +159,7 @@ def _left_to_a_person(same: Sequence[HealingRecord]) -> str:
 
 
 def _may_be_tried_at(same: Sequence[HealingRecord], retry: timedelta) -> datetime:
-    """When an illness may be tried again, by how often it was tried."""
+    """When an incident may be tried again, by how often it was tried."""
     last = same[-1]
     if last.retry_at and last.verdict not in _WELL:
         return last.retry_at

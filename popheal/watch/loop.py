@@ -1,6 +1,6 @@
 """Watching: look at the POP health of servers now and then, and heal what turns ill.
 
-What has been done about an illness is asked of the journal, and of nothing else: a watch that
+What has been done about an incident is asked of the journal, and of nothing else: a watch that
 is started anew goes on where the last one was. What is kept in memory only spares repeated
 lines in the log, and logons that would be refused once more.
 """
@@ -80,7 +80,7 @@ def watch(
         servers: Whose health is looked at; at least one.
         backend: What reaches the Exchange organisation.
         journal: Where healings are written down, and where it is looked up what has been done.
-        policy: How far to go; safe by default. It also holds for what is gone on with; if None,
+        policy: How far to go; safe by default. It also holds for what is resumed; if None,
             that may do what it was allowed when it began.
         every: Seconds from one look at a server to the next.
         retry: Seconds from the end of a healing to the next one of the same server, at least,
@@ -254,10 +254,10 @@ class _Watch:
             return True
         self.refused = False
         now = self.session.clock.now()
-        illness = incident_of(server.name, rows, now)
-        self._tell_health(server, sort_rows(server.name, MONITORS, rows), illness)
-        if illness:
-            self._answer(server, illness, now)
+        incident = incident_of(server.name, rows, now)
+        self._tell_health(server, sort_rows(server.name, MONITORS, rows), incident)
+        if incident:
+            self._answer(server, incident, now)
         return True
 
     def _turned_away(self, server: _Watched) -> None:
@@ -274,8 +274,8 @@ class _Watch:
         self.servers.append(server)
         self.refused = True
 
-    def _answer(self, server: _Watched, illness: Incident, now: datetime) -> None:
-        decision = decide(illness, self._healings_of(server.name), now, self.retry)
+    def _answer(self, server: _Watched, incident: Incident, now: datetime) -> None:
+        decision = decide(incident, self._healings_of(server.name), now, self.retry)
         record = decision.healing
         if decision.what is Next.RESUME and record:
             # Not at once: whoever broke it off by hand may be about to look at the server.
@@ -293,7 +293,7 @@ class _Watch:
                 server, "waits", events.AlertWaits, healing=healing, why=f"{why}{again}"
             )
             return
-        self._heal(server, illness)
+        self._heal(server, incident)
 
     def _healings_of(self, server: str) -> list[HealingRecord]:
         return [
@@ -308,14 +308,14 @@ class _Watch:
 
     # --- healing ---------------------------------------------------------------------------------
 
-    def _heal(self, server: _Watched, illness: Incident) -> None:
-        monitor = illness.monitor
+    def _heal(self, server: _Watched, incident: Incident) -> None:
+        monitor = incident.monitor
         alert = Alert(
             server=server.name,
             health_set=monitor.health_set,
             monitor=monitor.name,
-            text=f"{monitor.name} has been Unhealthy since {moment(illness.at)}.",
-            at=illness.at,
+            text=f"{monitor.name} has been Unhealthy since {moment(incident.at)}.",
+            at=incident.at,
         )
         self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
         self._carry_out(
@@ -368,9 +368,9 @@ class _Watch:
 
     # --- telling ---------------------------------------------------------------------------------
 
-    def _tell_health(self, server: _Watched, rows: Rows, illness: Incident | None) -> None:
+    def _tell_health(self, server: _Watched, rows: Rows, incident: Incident | None) -> None:
         health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
-        if not illness:
+        if not incident:
             server.told.pop("waits", None)
         self._tell_once(
             server,
@@ -380,7 +380,7 @@ class _Watch:
             monitors=None
             if health == "healthy"
             else tuple(monitor.name for monitor in rows.are(health)),
-            since=moment(illness.at) if illness else None,
+            since=moment(incident.at) if incident else None,
             without_recipe=tuple(sorted({row.monitor for row in rows.without_recipe})) or None,
         )
 

@@ -1,4 +1,4 @@
-"""How each action is carried out: one performer an action, none of them does I/O by itself."""
+"""How each action is carried out: one handler an action, none of them does I/O by itself."""
 
 from __future__ import annotations
 

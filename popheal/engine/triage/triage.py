@@ -1,4 +1,4 @@
-"""Triage, step by step: read the health sets, apply the brakes, rerun the probes."""
+"""Triage, step by step: read the health sets, apply the blockers, rerun the probes."""
 
 from __future__ import annotations
 
