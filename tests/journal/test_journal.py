@@ -13,8 +13,10 @@ from unittest.mock import patch
 
 import pytest
 
-from popheal import MAILBOX, Journal, Run
+from popheal import Journal
+from popheal.engine.run import Run
 from popheal.errors import AlreadyRunning, Fenced, JournalError, UnknownName
+from popheal.healthsets.pop import MAILBOX
 from popheal.journal import database, locks, schema
 from popheal.journal.entries import (
     ActionFinished,
