@@ -111,7 +111,7 @@ class Bare:
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = FULL")
         for migration in MIGRATIONS:
-            migration(self.connection)
+            migration(self.connection, 0)
         self.rows = rows
 
     def pair(self) -> None:

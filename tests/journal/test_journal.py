@@ -143,15 +143,15 @@ def test_another_program_s_database_is_left_alone(path):
     assert path.read_bytes() == before
 
 
-def added(connection) -> None:
+def added(connection, found) -> None:
     """A step to the next version."""
     connection.execute("CREATE TABLE added (a)")
     connection.execute("UPDATE healing SET version = 'migrated'")
 
 
-def breaking(connection) -> None:
+def breaking(connection, found) -> None:
     """A step that fails when half of it is done."""
-    added(connection)
+    added(connection, found)
     connection.execute("INSERT INTO nowhere VALUES (1)")
 
 
