@@ -92,6 +92,7 @@ def take_over(
     """
     session.journal = journal
     record = journal.healing(name)
+    session.server = record.server
     session.policy = policy or Policy.from_json(record.policy)
     session.lease = journal.take_over(
         record.id, at=session.clock.now(), policy=session.policy.to_json()

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from popheal import Healer, Journal, Verdict, plan
+from popheal import Control, Healer, Journal, Verdict, plan
 from popheal.backends.simulated import load_scenario
 from popheal.engine.context import HealingContext
 from popheal.engine.drive import drive
 from popheal.engine.requests import Pause
-from popheal.errors import UnknownName
+from popheal.errors import Detached, UnknownName
 from popheal.healthsets.pop import MAILBOX
 from popheal.policy.policy import Policy
 from popheal.util.clock import VirtualClock
@@ -94,3 +94,25 @@ def test_a_clock_that_fails_ends_no_pause():
     """A poll would else look again at once, and for ever."""
     with pytest.raises(ValueError, match="no time"):
         pause_on(BrokenClock(), 600)
+
+
+def test_a_stop_is_noted_for_the_server(tmp_path):
+    """Where it was a healing's id: in a healing that began here, and in one that is resumed."""
+    scenario, events = load_scenario("mailbox-healed-by-reboot"), []
+    control, left = Control(), Control()
+    settings = {"journal": Journal(tmp_path / "journal.db"), "observers": [events.append]}
+
+    def leave(event):
+        if event.name == "action_started" and event.state == "awaiting_server":
+            left.detach()
+
+    healer = Healer(scenario.backend, **{**settings, "observers": [leave]})
+    with pytest.raises(Detached):
+        healer.heal(alert_of(scenario), control=left)
+    (begun,) = settings["journal"].healings(unfinished=True)
+    control.cancel()
+    resumed = Healer(scenario.backend, **settings).resume(begun.id, control=control)
+    settings["journal"].close()
+    assert resumed.verdict is Verdict.CANCELLED
+    (noted,) = [one for one in events if one.name == "stop_noted"]
+    assert (noted.server, noted.healing) == (scenario.server, begun.id)
