@@ -17,7 +17,7 @@ from popheal.audit.properties import PROPERTIES, JournalProperty
 from popheal.audit.records import TABLES, HealingStory, Violation
 from popheal.errors import JournalError
 from popheal.journal.database import Database
-from popheal.journal.tables import read_tables
+from popheal.journal.kept_tables import read_tables
 
 #: How often to begin again where somebody begins to write just then.
 _TIMES: Final = 3

@@ -19,13 +19,13 @@ from popheal.engine.perform import (
     Once,
     after,
     approver_of,
+    check_answer_of,
     check_detached,
-    check_effect,
-    checked,
     in_journal,
     leave,
     note_interrupt,
     registered,
+    require_intended,
 )
 from popheal.engine.requests import Effect, Logic, Look, Pause, Prompt, Request, T
 from popheal.errors import Detached, JournalError
@@ -93,8 +93,8 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
     if isinstance(request, Pause):
         return _sleep(request.seconds, context)
     if isinstance(request, (Look, Effect)):
-        check_effect(request, context)
-        return checked(request, getattr(backend, request.name)(*request.args))
+        require_intended(request, context)
+        return check_answer_of(request, getattr(backend, request.name)(*request.args))
     if isinstance(request, Prompt):
         return approver_of(request, context)()
     return _insist(in_journal(request, context), context)
@@ -136,7 +136,7 @@ async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
     """Likewise without blocking the event loop; a synchronous backend gets a thread."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="popheal")
     try:
-        logic = await _afile(Once(start), context)
+        logic = await _ajournal(Once(start), context)
         result: T = await _adrive(logic, backend, context, thread)
     finally:
         leave(context)
@@ -213,18 +213,18 @@ async def _aperform(
     if isinstance(request, Prompt):
         return await _aprompt(request, context)
     if not isinstance(request, (Look, Effect)):
-        return await _afile(in_journal(request, context), context)
+        return await _ajournal(in_journal(request, context), context)
     method = getattr(backend, request.name)
     if inspect.iscoroutinefunction(method):
-        await _afile(partial(check_effect, request, context), context)
-        return checked(request, await method(*request.args))
+        await _ajournal(partial(require_intended, request, context), context)
+        return check_answer_of(request, await method(*request.args))
     calling = asyncio.get_running_loop().run_in_executor(
         thread, _perform, request, backend, context
     )
     # An effect that has begun can't be taken back: a first cancellation waits for its answer.
     effect = isinstance(request, Effect)
     value = await (_whole(calling, context, hasty=True) if effect else calling)
-    return checked(request, await value) if inspect.isawaitable(value) else value
+    return check_answer_of(request, await value) if inspect.isawaitable(value) else value
 
 
 async def _aprompt(request: Prompt, context: HealingContext) -> Any:
@@ -240,12 +240,12 @@ async def _aprompt(request: Prompt, context: HealingContext) -> Any:
     return await said if inspect.isawaitable(said) else said
 
 
-async def _afile(function: Callable[[], Any], context: HealingContext) -> Any:
+async def _ajournal(function: Callable[[], Any], context: HealingContext) -> Any:
     """Do something with the journal, where it is a file in the one thread that does so."""
     if context.lease and context.lease.in_memory:
         return function()
     # What has begun to be written is written.
-    in_thread = asyncio.get_running_loop().run_in_executor(_file_thread(os.getpid()), function)
+    in_thread = asyncio.get_running_loop().run_in_executor(_journal_thread(os.getpid()), function)
     return await _whole(in_thread, context)
 
 
@@ -279,7 +279,7 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
 
 
 @cache
-def _file_thread(_process: int) -> ThreadPoolExecutor:
+def _journal_thread(_process: int) -> ThreadPoolExecutor:
     """The thread in which all healings of the process write: SQLite takes one at a time."""
     return ThreadPoolExecutor(1, thread_name_prefix="popheal-journal")
 
@@ -288,5 +288,5 @@ async def _asleep(seconds: float, context: HealingContext) -> None:
     until, left = _moment_in(seconds, context), seconds
     while left > 0 and not (context.stop_requested or context.control.detached):
         await context.clock.asleep(min(context.timing.stop_poll, left))
-        await _afile(context.sync_with_journal, context)
+        await _ajournal(context.sync_with_journal, context)
         left = _left(until, context)

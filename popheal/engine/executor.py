@@ -79,7 +79,7 @@ async def _perform(work: RunContext, action: Action) -> ActionResult:
 
 
 async def _result_of(work: RunContext, action: Action) -> ActionResult:
-    """What comes of an action: the one place where errors become outcomes.
+    """What comes of an action: where an error that a handler lets escape becomes an outcome.
 
     A handler catches what it expects, and after a command looks what came of it. So what escapes
     from an effect did so before the command, and nothing was changed; unless it may have been

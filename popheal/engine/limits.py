@@ -1,6 +1,7 @@
 """What the policy has against an effect at this moment, and when it may have no more.
 
-Asked before each effect that changes or disrupts anything. Each check is a small look; the
+Asked before each effect that changes or disrupts anything; a reboot asks
+:func:`check_disruption_limits` by itself, in ``actions/reboot.py``. Each check is a small look; the
 table says which effects it is asked about. Putting back is never asked about.
 """
 

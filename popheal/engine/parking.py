@@ -1,4 +1,4 @@
-"""A healing as plain data: dropped from memory in a pause, and rebuilt when the pause is over.
+"""A healing as plain data: it can be dropped from memory in a pause, and rebuilt after it.
 
 What a healing knows is in its case, its runs' state and the progress of the present step. So at
 any pause the coroutine can be thrown away: a new one begins the present step again, looks first

@@ -1,4 +1,4 @@
-"""What both drivers share: the journal's requests, and what is checked around a call."""
+"""What both drivers share: requests to the journal, and what is checked around each call."""
 
 from __future__ import annotations
 
@@ -166,13 +166,13 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
         context.exiting = raised
 
 
-def check_effect(request: Look[Any] | Effect, context: HealingContext) -> None:
+def require_intended(request: Look[Any] | Effect, context: HealingContext) -> None:
     """Before an effect: it was written down, and the healing is still ours. Raises Fenced."""
     if isinstance(request, Effect):
         context.current_lease.check(request.name, *request.args)
 
 
-def checked(request: Look[Any] | Effect, answer: Any) -> Any:
+def check_answer_of(request: Look[Any] | Effect, answer: Any) -> Any:
     """The answer of a look, if it is what a backend must return. Raises Unreadable.
 
     An awaitable is not an answer yet, and is checked once it has been awaited.

@@ -107,7 +107,7 @@ class Plan:
     """The answer to "what would you do?": triage's report, and the procedures that would run.
 
     The runs are in order; each but the first only if the ones before it recovered. Healing a
-    back end found on the way is a healing of its own and not unfolded here.
+    back end found on the way is a run of its own and not unfolded here.
     """
 
     report: Report

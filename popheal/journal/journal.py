@@ -17,12 +17,12 @@ from popheal.errors import AlreadyRunning, UnknownName
 from popheal.journal.approvals import Question, answer, read_questions
 from popheal.journal.database import Database
 from popheal.journal.entries import Entry, TakenOver, UnreadableEntry, read_entry
+from popheal.journal.kept_tables import read_tables
 from popheal.journal.lease import Lease
 from popheal.journal.locks import OwnerLock, is_alive
 from popheal.journal.record import HealingRecord
 from popheal.journal.rows import Row, moment_as_text, text_as_moment
 from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
-from popheal.journal.tables import read_tables
 from popheal.tables.table import Procedure
 
 #: In memory, healings that ended longer ago than any budget looks back are dropped.

@@ -1,4 +1,4 @@
-"""Having a healing: the right to act on it, and the duty to write down what is done.
+"""The lease of a healing: the right to act on it, and the duty to write down what is done.
 
 Each writing is one statement that also asks whether the healing is still ours, so that a
 process from which it was taken over can't write, and so can't act.

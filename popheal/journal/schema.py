@@ -1,4 +1,4 @@
-"""The tables of a journal, and how an older file is brought up to date."""
+"""The SQL schema of a journal, and how an older file is brought up to date."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ CREATE INDEX entry_of_effect ON entry (what, server, at)
     WHERE what = 'reboot' OR what = 'restart_service';
 """
 
-#: Entries with all their columns, in the order of :class:`~popheal.journal.entries.Row`.
+#: Entries with all their columns, in the order of :class:`~popheal.journal.rows.Row`.
 SELECT_ENTRIES: Final = "SELECT seq, at, healing, run, server, kind, what, outcome, data FROM entry"
 #: Adds an entry: the healing, then its row.
 INSERT_ENTRY: Final = (

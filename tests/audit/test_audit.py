@@ -852,7 +852,7 @@ def test_mutants_are_caught_by_what_they_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "same_boot", lambda *_: True)
     monkeypatch.setattr(settings, "_passed_on", lambda work: work.memory.boot_before)
     assert "P7" in mutant_journal(tmp_path / "failback.db", failback_first(), REBOOTED)
-    monkeypatch.setattr(reboot, "still_clear", blind)
+    monkeypatch.setattr(reboot, "why_not_clear", blind)
     unverified = without(MAILBOX, "verifying_no_active_copies", into="rebooting")
     assert "P1" in mutant_journal(tmp_path / "copies.db", unverified, REBOOTED)
     monkeypatch.setattr(switchover, "_why_members_forbid", blind)

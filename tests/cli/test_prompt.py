@@ -41,7 +41,7 @@ def asking(tmp_path):
     """A journal in which a run waits, and what it asks; times are those of the wall clock."""
     path = tmp_path / "journal.db"
     journal = Journal(path)
-    custody = journal.begin(
+    lease = journal.begin(
         "abc123",
         at=datetime.now(UTC),
         organisation="o",
@@ -51,7 +51,7 @@ def asking(tmp_path):
         policy={},
     )
     now = datetime.now(UTC)
-    custody.ask(
+    lease.ask(
         ApprovalAsked(
             at=now,
             server="mbx1.contoso.com",

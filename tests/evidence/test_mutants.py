@@ -98,7 +98,7 @@ def test_verification_skipped(monkeypatch):
     async def blind(_work):
         pass
 
-    monkeypatch.setattr(reboot, "still_clear", blind)
+    monkeypatch.setattr(reboot, "why_not_clear", blind)
     assert violations(heal_with(mutant, "mailbox-healed-by-reboot"), "P1")
 
 

@@ -46,10 +46,10 @@ def begun(journal, name: str = "one", *, at=NOW, server="mbx1.contoso.com", orga
     )
 
 
-def note(custody, said: str = "") -> None:
+def note(lease, said: str = "") -> None:
     """Write an entry."""
     finding = Finding(kind=FindingKind.NOTE, server="mbx1.contoso.com", detail=said)
-    custody.write(FindingsNoted(at=NOW, server=finding.server, findings=(finding,)))
+    lease.write(FindingsNoted(at=NOW, server=finding.server, findings=(finding,)))
 
 
 def notes(entries) -> list[str]:
@@ -251,17 +251,17 @@ def test_an_entry_needs_its_healing(path):
 
 def test_who_has_lost_a_healing_can_write_nothing(path):
     with Journal(path) as ours, Journal(path) as theirs:
-        custody = begun(ours)
-        note(custody, "ours")
+        lease = begun(ours)
+        note(lease, "ours")
         taken = theirs.take_over("one", at=NOW, steal=True)
         for attempt in (
-            lambda: note(custody, "too late"),
-            custody.check,
-            lambda: custody.claim("server", "mbx1"),
-            lambda: custody.write(of_a_run(Waiting, until=NOW)),
-            lambda: custody.write(REBOOT),
-            lambda: custody.write(REBOOTED),
-            lambda: custody.end(at=NOW, verdict="recovered", report={}),
+            lambda: note(lease, "too late"),
+            lease.check,
+            lambda: lease.claim("server", "mbx1"),
+            lambda: lease.write(of_a_run(Waiting, until=NOW)),
+            lambda: lease.write(REBOOT),
+            lambda: lease.write(REBOOTED),
+            lambda: lease.end(at=NOW, verdict="recovered", report={}),
         ):
             with pytest.raises(Fenced):
                 attempt()
@@ -274,22 +274,22 @@ def test_who_has_lost_a_healing_can_write_nothing(path):
 
 def test_an_effect_that_was_not_intended_is_a_defect(path):
     with Journal(path) as journal:
-        custody = begun(journal)
+        lease = begun(journal)
         with pytest.raises(AssertionError, match="reboot was not written down"):
-            custody.check("reboot")
-        custody.write(REBOOT)
-        custody.check("reboot")
-        custody.write(REBOOTED)
+            lease.check("reboot")
+        lease.write(REBOOT)
+        lease.check("reboot")
+        lease.write(REBOOTED)
         with pytest.raises(AssertionError):
-            custody.check("reboot")
+            lease.check("reboot")
 
 
 def test_an_ended_healing_is_nobody_s(path):
     with Journal(path) as journal:
-        custody = begun(journal)
-        custody.end(at=NOW, verdict="recovered", report={"id": "one"})
+        lease = begun(journal)
+        lease.end(at=NOW, verdict="recovered", report={"id": "one"})
         with pytest.raises(Fenced):
-            note(custody)
+            note(lease)
         with pytest.raises(UnknownName):
             journal.take_over("one", at=NOW)
         with pytest.raises(UnknownName):
@@ -330,9 +330,9 @@ def test_of_many_that_claim_one_server_one_has_it(path, shared):
 def claim_in_a_process(path, name: str, barrier, told) -> None:
     """In a process of its own."""
     with Journal(path) as journal:
-        custody = begun(journal, name)
+        lease = begun(journal, name)
         barrier.wait(60)
-        told.send(custody.claim("dag", "DAG1"))
+        told.send(lease.claim("dag", "DAG1"))
         barrier.wait(60)
 
 
@@ -370,14 +370,14 @@ def test_claims_of_two_organisations_do_not_meet(path):
 
 def test_two_journals_of_one_process_are_two_owners(path):
     with Journal(path) as ours, Journal(path) as theirs:
-        custody = begun(ours)
+        lease = begun(ours)
         assert theirs.healing("one").alive
         assert str(os.getpid()) in theirs.healing("one").owner
         with pytest.raises(AlreadyRunning):
             theirs.take_over("one", at=NOW)
         with pytest.raises(AlreadyRunning):
             ours.take_over("one", at=NOW)
-        custody.leave()
+        lease.leave()
         # Whoever has left it may come back to it; to all others its process is still there.
         assert not ours.healing("one").alive
         assert theirs.healing("one").alive
@@ -434,8 +434,8 @@ def test_of_threads_that_take_over_one_healing_one_has_it(path):
         with Journal(path) as journal:
             begun(journal, name).leave()
             got = race(4, lambda _, name=name, one=journal: one.take_over(name, at=NOW))
-            (custody,) = (one for one in got if not isinstance(one, Exception))
-            custody.check()
+            (lease,) = (one for one in got if not isinstance(one, Exception))
+            lease.check()
 
 
 def test_an_owner_that_could_not_be_written_is_none(path):
@@ -475,23 +475,23 @@ def test_a_healing_is_found_by_the_beginning_of_its_name(path):
 
 def test_a_stop_by_way_of_the_journal(path):
     with Journal(path) as journal, Journal(path) as other:
-        custody = begun(journal)
-        custody.check()
-        assert not custody.stopped
+        lease = begun(journal)
+        lease.check()
+        assert not lease.stopped
         first = other.cancel("one", at=NOW).cancel_at
         other.cancel("one", at=NOW + timedelta(hours=1))
         assert other.healing("one").cancel_at == first == NOW
-        custody.check()
-        assert custody.stopped
+        lease.check()
+        assert lease.stopped
 
 
 def test_threads_share_a_journal(path):
     with Journal(path) as journal:
-        custody = begun(journal)
+        lease = begun(journal)
 
         def write(number: int) -> None:
             for turn in range(20):
-                note(custody, f"{number}/{turn}")
+                note(lease, f"{number}/{turn}")
 
         race(6, write)
         entries = journal.entries()
@@ -505,14 +505,14 @@ def test_threads_share_a_journal(path):
 
 def test_after_closing_everything_is_a_journal_error(path):
     journal = Journal(path)
-    custody = begun(journal)
+    lease = begun(journal)
     with journal as same:
         assert same is journal
     journal.close()
     for attempt in (
-        lambda: note(custody),
-        lambda: custody.claim("server", "mbx1"),
-        custody.check,
+        lambda: note(lease),
+        lambda: lease.claim("server", "mbx1"),
+        lease.check,
         journal.healings,
         lambda: begun(journal, "two"),
     ):
@@ -524,9 +524,9 @@ def test_after_closing_everything_is_a_journal_error(path):
 def test_in_memory_long_ended_healings_are_forgotten():
     with Journal() as journal:
         assert journal.path is None
-        custody = begun(journal, "old")
-        note(custody)
-        custody.end(at=NOW, verdict="recovered", report={})
+        lease = begun(journal, "old")
+        note(lease)
+        lease.end(at=NOW, verdict="recovered", report={})
         begun(journal, "unfinished")
         begun(journal, "next", at=NOW + timedelta(days=1))
         assert [one.id for one in journal.healings()] == ["old", "unfinished", "next"]
@@ -545,8 +545,8 @@ def test_in_a_file_nothing_is_forgotten(path):
 
 def test_what_nobody_can_go_on_with_is_given_up():
     with Journal(keeps_unfinished=False) as journal:
-        custody = begun(journal)
-        custody.claim("server", "mbx1")
-        custody.leave()
+        lease = begun(journal)
+        lease.claim("server", "mbx1")
+        lease.leave()
         assert journal.healings(unfinished=True) == []
         assert journal.claims() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from popheal.engine.actions.switchover import still_clear, why_not_now
+from popheal.engine.actions.switchover import why_not_clear, why_not_now
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
 from popheal.engine.looks.retry import poll, retry_call
@@ -55,8 +55,8 @@ async def reboot(work: RunContext) -> ActionResult:
         booted_at=host.boot_time.isoformat(),
     )
     # The last look comes after everything else, directly before the command.
-    if work.info.mailbox_role and (active := await still_clear(work)):
-        return ActionResult(not_done, f"not attempted: {active}")
+    if work.info.mailbox_role and (why := await why_not_clear(work)):
+        return ActionResult(not_done, f"not attempted: {why}")
     if work.stopped:
         return ActionResult(not_done, "not attempted: a person said stop")
     error = await try_call(Backend.reboot, work.server, host.boot_time)

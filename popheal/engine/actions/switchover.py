@@ -207,7 +207,7 @@ async def why_not_now(work: RunContext) -> str | None:
     return await retry(work.session, "gates", look)
 
 
-async def still_clear(work: RunContext) -> str | None:
+async def why_not_clear(work: RunContext) -> str | None:
     """The very last look before a reboot: why not, or None. Raises BackendError."""
     active = await retry(work.session, "copies", lambda: active_here(work))
     return f"copies are active on the server again: {', '.join(active)}" if active else None

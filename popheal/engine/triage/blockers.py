@@ -59,12 +59,12 @@ Stop = tuple[Finding, Verdict]
 Blocker = Callable[[TriageContext], Logic[Stop | None]]
 
 
-async def setup_running(scene: TriageContext) -> Stop | None:
+async def setup_running(context: TriageContext) -> Stop | None:
     """Somebody is patching."""
-    if not scene.setup_running:
+    if not context.setup_running:
         return None
     return (
-        scene.note(
+        context.note(
             FindingKind.SETUP_RUNNING,
             "Exchange Setup is running on the server",
             "Let Setup finish, then look again.",
@@ -73,9 +73,9 @@ async def setup_running(scene: TriageContext) -> Stop | None:
     )
 
 
-async def component_states(scene: TriageContext) -> Stop | None:
+async def component_states(context: TriageContext) -> Stop | None:
     """Somebody is maintaining the server, or PopProxy is inactive (D14, KB 3025138)."""
-    seen = await retry_call(scene.session, Backend.component_states, scene.info.fqdn)
+    seen = await retry_call(context.session, Backend.component_states, context.info.fqdn)
     inactive = inactive_components(seen)
     # Maintenance explains an inactive PopProxy, so it is looked for first; and who is named
     # explains those whose requester can't be read.
@@ -83,7 +83,7 @@ async def component_states(scene: TriageContext) -> Stop | None:
     for component, who in inactive:
         if is_maintenance(component, who):
             return (
-                scene.note(
+                context.note(
                     FindingKind.MAINTENANCE,
                     f"{component.component} is {component.state} (requested by "
                     f"{', '.join(who) or 'a requester that could not be read'})",
@@ -95,17 +95,17 @@ async def component_states(scene: TriageContext) -> Stop | None:
         if component.component.casefold() == POP_PROXY_COMPONENT.casefold():
             requester = who[0] if len(who) == 1 else "<requester>"
             return (
-                scene.note(
+                context.note(
                     FindingKind.COMPONENT_INACTIVE,
                     f"PopProxy is {component.state} (requested by "
                     f"{', '.join(who) or 'unknown'}): no restart or reboot helps",
-                    f"Find out why, then Set-ServerComponentState -Identity {scene.info.fqdn} "
+                    f"Find out why, then Set-ServerComponentState -Identity {context.info.fqdn} "
                     f"-Component PopProxy -State Active -Requester {requester}, and restart POP3.",
                 ),
                 Verdict.ESCALATED,
             )
-        scene.findings.append(
-            scene.note(
+        context.findings.append(
+            context.note(
                 FindingKind.NOTE,
                 f"{component.component} is {component.state} (requested by "
                 f"{', '.join(who) or 'unknown'})",
@@ -114,15 +114,15 @@ async def component_states(scene: TriageContext) -> Stop | None:
     return None
 
 
-async def drained(scene: TriageContext) -> Stop | None:
+async def drained(context: TriageContext) -> Stop | None:
     """Somebody else has disabled database activation on the server."""
-    if not scene.info.mailbox_role:
+    if not context.info.mailbox_role:
         return None
-    seen = await retry_call(scene.session, Backend.mailbox_server, scene.info.fqdn)
-    scene.dag = seen.dag
+    seen = await retry_call(context.session, Backend.mailbox_server, context.info.fqdn)
+    context.dag = seen.dag
     if seen.auto_activation_policy.casefold() == "blocked":
-        scene.findings.append(
-            scene.note(
+        context.findings.append(
+            context.note(
                 FindingKind.NOTE,
                 "DatabaseCopyAutoActivationPolicy is Blocked, so the server will not be rebooted",
             )
@@ -130,23 +130,23 @@ async def drained(scene: TriageContext) -> Stop | None:
     if not seen.activation_disabled:
         return None
     return (
-        scene.note(
+        context.note(
             FindingKind.DRAINED,
             "DatabaseCopyActivationDisabledAndMoveNow is set already, not by this healing",
             "Find out who drained the server. When they are done: Set-MailboxServer "
-            f"{scene.info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false.",
+            f"{context.info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false.",
         ),
         Verdict.HELD,
     )
 
 
-async def repairing(scene: TriageContext) -> Stop | None:
+async def repairing(context: TriageContext) -> Stop | None:
     """An administrator has said: I am on it."""
-    marked = [monitor.name for monitor in scene.rows.are("repairing")]
+    marked = [monitor.name for monitor in context.rows.are("repairing")]
     if not marked:
         return None
     return (
-        scene.note(
+        context.note(
             FindingKind.REPAIRING,
             f"{', '.join(marked)}: marked Repairing, somebody is on it",
             "When they are done, Set-ServerMonitor -Repairing $false.",
@@ -155,25 +155,25 @@ async def repairing(scene: TriageContext) -> Stop | None:
     )
 
 
-async def managed_availability(scene: TriageContext) -> Stop | None:
+async def managed_availability(context: TriageContext) -> Stop | None:
     """The product is healing the server by itself right now: let it."""
-    if not scene.session.policy.heed_managed_availability:
+    if not context.session.policy.heed_managed_availability:
         return None
     try:
-        actions = await recent_actions(scene.session, scene.info.fqdn, scene.server_time)
+        actions = await recent_actions(context.session, context.info.fqdn, context.server_time)
     except BackendError as error:
         next_step = f"{error.next_step} {NOT_HEEDED}".strip()
-        unread = scene.note(FindingKind.COULD_NOT_TELL, error.sentence(), next_step)
+        unread = context.note(FindingKind.COULD_NOT_TELL, error.sentence(), next_step)
         return unread, Verdict.UNKNOWN
-    acting = under_way(actions, scene.server_time, scene.boot_time)
+    acting = under_way(actions, context.server_time, context.boot_time)
     if not acting:
         return None
     done_by = acting.expected_finish
     if done_by:
-        left = done_by + OVERDUE_AFTER - scene.server_time
-        scene.session.retry_at = scene.session.clock.now() + left
+        left = done_by + OVERDUE_AFTER - context.server_time
+        context.session.retry_at = context.session.clock.now() + left
     return (
-        scene.note(
+        context.note(
             FindingKind.MANAGED_AVAILABILITY,
             f"Managed Availability is at work on the server: {described(acting)}",
             "Let it end, then look again.",
@@ -182,17 +182,17 @@ async def managed_availability(scene: TriageContext) -> Stop | None:
     )
 
 
-async def dependency(scene: TriageContext) -> Stop | None:
+async def dependency(context: TriageContext) -> Stop | None:
     """Something that POP needs is unhealthy: healing POP would not help."""
-    for monitor in scene.suspects:
+    for monitor in context.suspects:
         for name in monitor.dependencies:
             health_sets = {
-                one.casefold() for one in scene.session.policy.dependencies.get(name, ())
+                one.casefold() for one in context.session.policy.dependencies.get(name, ())
             }
-            for row in rows_of(scene.info.fqdn, scene.rows.all_rows):
+            for row in rows_of(context.info.fqdn, context.rows.all_rows):
                 if row.health_set.casefold() in health_sets and is_unhealthy(row):
                     return (
-                        scene.note(
+                        context.note(
                             FindingKind.DEPENDENCY,
                             f"{monitor.name} depends on {name}, and "
                             f"{row.health_set}\\{row.monitor} is Unhealthy",
@@ -203,18 +203,18 @@ async def dependency(scene: TriageContext) -> Stop | None:
     return None
 
 
-async def siblings(scene: TriageContext) -> Stop | None:
+async def siblings(context: TriageContext) -> Stop | None:
     """Several servers fail alike: the cause is elsewhere, and healing each would be harm."""
-    servers = await retry_call(scene.session, Backend.all_servers, scene.info.fqdn)
+    servers = await retry_call(context.session, Backend.all_servers, context.info.fqdn)
     asked: list[tuple[str, set[str]]] = []
     for one in servers:
-        if same_server(one.fqdn, scene.info.fqdn) or not _alike(one, scene.info):
+        if same_server(one.fqdn, context.info.fqdn) or not _alike(one, context.info):
             continue
         try:
             rows = await call(Backend.server_health, one.fqdn)
         except BackendError as error:
-            scene.findings.append(
-                scene.note(FindingKind.NOTE, f"sibling {one.fqdn} could not be asked: {error}")
+            context.findings.append(
+                context.note(FindingKind.NOTE, f"sibling {one.fqdn} could not be asked: {error}")
             )
             continue
         mine = pop_rows(one.fqdn, rows)
@@ -223,16 +223,16 @@ async def siblings(scene: TriageContext) -> Stop | None:
                 one.fqdn,
                 {
                     monitor.name
-                    for monitor in scene.suspects
+                    for monitor in context.suspects
                     if any(is_row_of(monitor, row) and is_unhealthy(row) for row in mine)
                 },
             )
         )
-    for monitor in scene.suspects:
+    for monitor in context.suspects:
         ill = [server for server, names in asked if monitor.name in names]
-        if ill and len(ill) >= scene.session.policy.sibling_share * len(asked):
+        if ill and len(ill) >= context.session.policy.sibling_share * len(asked):
             return (
-                scene.note(
+                context.note(
                     FindingKind.SIBLINGS,
                     f"{monitor.name} is Unhealthy on {', '.join(ill)} too "
                     f"({len(ill)} of {len(asked)} other servers)",

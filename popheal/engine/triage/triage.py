@@ -81,7 +81,7 @@ async def triage_server(
         session: The healing.
         server: Name of the server, short or full.
         monitors: The monitors to look at.
-        healed: Names of monitors healed before in this session: their rows may lag.
+        healed: Names of monitors healed before in this healing: their rows may lag.
 
     Raises:
         UnknownName: If the organisation has no such server.
@@ -103,17 +103,17 @@ async def triage_server(
             return result.end(Verdict.NOTHING_WRONG, None, "no other POP monitor is there")
         return await _nothing_unhealthy(session, result, info, rows)
     try:
-        scene = await _set_scene(session, info, rows, suspects, result)
+        context = await _context_of(session, info, rows, suspects, result)
         for blocker in BLOCKERS:
-            stop = await blocker(scene)
+            stop = await blocker(context)
             if stop:
                 return result.end(stop[1], stop[0])
     except BackendError as error:
         return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
-    result.dag = scene.dag
-    if not _drop_switched_off(scene, result):
+    result.dag = context.dag
+    if not _drop_switched_off(context, result):
         return result
-    await _verify(scene, result)
+    await _verify(context, result)
     return result
 
 
@@ -145,7 +145,7 @@ async def _nothing_unhealthy(
     """No catalogued monitor is Unhealthy: say what that means, without touching anything."""
     if rows.offline:
         # AlertValue says Healthy while the component is off: "all well" would be wrong.
-        scene = TriageContext(
+        context = TriageContext(
             session=session,
             info=info,
             rows=rows,
@@ -153,7 +153,7 @@ async def _nothing_unhealthy(
             findings=result.findings,
         )
         try:
-            stop = await component_states(scene)
+            stop = await component_states(context)
         except BackendError as error:
             return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
         if stop:
@@ -215,7 +215,7 @@ def _offline_note(server: str, row: MonitorHealth) -> Finding:
     )
 
 
-async def _set_scene(
+async def _context_of(
     session: HealingContext, info: ServerInfo, rows: Rows, suspects: list[Monitor], result: Triage
 ) -> TriageContext:
     host = await retry_call(session, Backend.host_status, info.fqdn)
@@ -237,22 +237,22 @@ async def _set_scene(
     )
 
 
-def _drop_switched_off(scene: TriageContext, result: Triage) -> bool:
+def _drop_switched_off(context: TriageContext, result: Triage) -> bool:
     """Leave out monitors whose service isn't meant to run here (D13); False if none is left."""
     kept = []
-    for monitor in scene.suspects:
+    for monitor in context.suspects:
         off = [
             service.name
-            for name in _services_restarted(scene, monitor)
-            if (service := find_service(name, scene.services)) and is_switched_off(service)
+            for name in _services_restarted(context, monitor)
+            if (service := find_service(name, context.services)) and is_switched_off(service)
         ]
         if not off:
             kept.append(monitor)
             continue
-        scene.findings.append(
+        context.findings.append(
             Finding(
                 kind=FindingKind.SWITCHED_OFF,
-                server=scene.info.fqdn,
+                server=context.info.fqdn,
                 monitor=monitor.name,
                 detail=f"{', '.join(off)} does not run and is not set to start by itself: "
                 "POP is off here, and healing would turn it on",
@@ -260,19 +260,19 @@ def _drop_switched_off(scene: TriageContext, result: Triage) -> bool:
             )
         )
     if not kept:
-        result.end(Verdict.HELD, None, scene.findings[-1].detail)
-    scene.suspects = kept
+        result.end(Verdict.HELD, None, context.findings[-1].detail)
+    context.suspects = kept
     return bool(kept)
 
 
-def _services_restarted(scene: TriageContext, monitor: Monitor) -> tuple[str, ...]:
+def _services_restarted(context: TriageContext, monitor: Monitor) -> tuple[str, ...]:
     """The services that the monitor's procedure would restart, and so start."""
     which = {
         one.action.argument
-        for one in scene.session.procedures[monitor.procedure].states
+        for one in context.session.procedures[monitor.procedure].states
         if one.action.name == "restart_service"
     }
-    return tuple(name for one in sorted(which) for name in services_of(one, scene.info))
+    return tuple(name for one in sorted(which) for name in services_of(one, context.info))
 
 
 _BY_HAND = (
@@ -280,18 +280,18 @@ _BY_HAND = (
 )
 
 
-async def _verify(scene: TriageContext, result: Triage) -> None:
+async def _verify(context: TriageContext, result: Triage) -> None:
     """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor."""
     unclear: list[Finding] = []
-    for monitor in scene.suspects:
-        outcome, detail = await _verify_one(scene, monitor)
+    for monitor in context.suspects:
+        outcome, detail = await _verify_one(context, monitor)
         kind = {
             "failed": FindingKind.VERIFIED,
             "succeeded": FindingKind.TRANSIENT,
         }.get(outcome, FindingKind.COULD_NOT_TELL)
         finding = Finding(
             kind=kind,
-            server=scene.info.fqdn,
+            server=context.info.fqdn,
             monitor=monitor.name,
             detail=detail or outcome,
             next_step=_BY_HAND if kind is FindingKind.COULD_NOT_TELL else "",
@@ -310,17 +310,17 @@ async def _verify(scene: TriageContext, result: Triage) -> None:
         result.end(Verdict.TRANSIENT, None, "the probes succeed: a transient error, gone by now")
 
 
-async def _verify_one(scene: TriageContext, monitor: Monitor) -> tuple[str, str]:
+async def _verify_one(context: TriageContext, monitor: Monitor) -> tuple[str, str]:
     if monitor.probe:
-        observed, _ = await run_probe(scene.session, scene.info.fqdn, monitor.probe)
+        observed, _ = await run_probe(context.session, context.info.fqdn, monitor.probe)
         return observed.outcome, observed.detail
     # D6: no probe says anything about command times; the row itself is read once more.
     try:
-        rows = await retry_call(scene.session, Backend.server_health, scene.info.fqdn)
+        rows = await retry_call(context.session, Backend.server_health, context.info.fqdn)
     except BackendError as error:
         return "could_not_tell", str(error)
-    mine = [row for row in pop_rows(scene.info.fqdn, rows) if is_row_of(monitor, row)]
-    value = value_since(mine, scene.server_time - EVALUATED_WITHIN)
+    mine = [row for row in pop_rows(context.info.fqdn, rows) if is_row_of(monitor, row)]
+    value = value_since(mine, context.server_time - EVALUATED_WITHIN)
     outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")
     said = ", ".join(f"{row.alert_value}, evaluated {moment(row.last_execution)}" for row in mine)
     return outcome, f"{monitor.name} is {said or 'not there'}"
