@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 from attrs import field, frozen
 
-from popheal.engine.approval import Approver
 from popheal.engine.control import Control
-from popheal.engine.plan import Plan
 from popheal.errors import UnknownName
 from popheal.exchange.backend import AsyncBackend, Backend
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
-from popheal.reports.events import Observer
 from popheal.reports.report import Alert, Report
 from popheal.tables.table import Procedure
 from popheal.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from popheal.engine.approval import Approver
     from popheal.engine.context import HealingContext
     from popheal.engine.drive import Start
+    from popheal.engine.plan import Plan
     from popheal.engine.triage import Triage
     from popheal.journal import Journal
+    from popheal.reports.events import Observer
 
 
 T = TypeVar("T")

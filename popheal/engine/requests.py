@@ -194,10 +194,6 @@ class Reread(Request["Question"]):
     question: Question
 
 
-#: The requests that go to the journal.
-JOURNAL: Final = (Write, Keep, End, Forget, Claim, Count, Sync, Ask, Settle, Reread)
-
-
 # --- asking --------------------------------------------------------------------------------------
 
 
