@@ -31,6 +31,15 @@ def fast(session: nox.Session) -> None:
     session.run("pytest", "-m", "not slow", *session.posargs)
 
 
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """What the fast tests reach of engine, tables and journal, branches too: a floor."""
+    install(session)
+    session.run("pytest", "-n", "2", "-m", "not slow", "--cov", "--cov-report=")
+    rooms = "popheal/engine/*,popheal/tables/*,popheal/journal/*"
+    session.run("coverage", "report", f"--include={rooms}", "--fail-under=94")
+
+
 @nox.session(python=PYTHONS[0])
 def oldest(session: nox.Session) -> None:
     """All tests, with the oldest versions that pyproject.toml allows."""
