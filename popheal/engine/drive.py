@@ -27,7 +27,7 @@ from popheal.engine.perform import (
     registered,
     require_intended,
 )
-from popheal.engine.requests import Effect, Logic, Look, Pause, Prompt, Request, T
+from popheal.engine.requests import Call, Effect, Logic, Pause, Prompt, Request, T
 from popheal.errors import Detached, JournalError
 
 if TYPE_CHECKING:
@@ -92,8 +92,9 @@ def _answer(
 def _perform(request: Request[Any], backend: Any, context: HealingContext) -> Any:
     if isinstance(request, Pause):
         return _sleep(request.seconds, context)
-    if isinstance(request, (Look, Effect)):
-        require_intended(request, context)
+    if isinstance(request, Call):
+        if isinstance(request, Effect):
+            require_intended(request, context)
         return check_answer_of(request, getattr(backend, request.name)(*request.args))
     if isinstance(request, Prompt):
         return approver_of(request, context)()
@@ -212,11 +213,12 @@ async def _aperform(
         return await _asleep(request.seconds, context)
     if isinstance(request, Prompt):
         return await _aprompt(request, context)
-    if not isinstance(request, (Look, Effect)):
+    if not isinstance(request, Call):
         return await _ajournal(in_journal(request, context), context)
     method = getattr(backend, request.name)
     if inspect.iscoroutinefunction(method):
-        await _ajournal(partial(require_intended, request, context), context)
+        if isinstance(request, Effect):
+            await _ajournal(partial(require_intended, request, context), context)
         return check_answer_of(request, await method(*request.args))
     calling = asyncio.get_running_loop().run_in_executor(
         thread, _perform, request, backend, context

@@ -19,8 +19,10 @@ from popheal.engine.run import Run
 from popheal.exchange.models import ServerInfo
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal import Journal
+from popheal.journal.rows import text_as_moment
 from popheal.reports.report import Alert, DebtReport, Finding, Report, Step
 from popheal.util.serialize import from_jsonable, to_jsonable, to_jsonable_compact
+from popheal.util.text import iso
 
 
 def park(case: Case) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def park(case: Case) -> dict[str, Any]:
         "progress": to_jsonable(session.progress),
         "server_known": session.server_known,
         "restoring": session.restoring,
-        "retry_at": session.retry_at.isoformat() if session.retry_at else None,
+        "retry_at": iso(session.retry_at),
     }
 
 
@@ -51,7 +53,7 @@ def _parked(record: RunRecord) -> dict[str, Any]:
         "dag": work.dag,
         "pending": list(work.pending),
         "parent": work.parent,
-        "began": work.began.isoformat() if work.began else None,
+        "began": iso(work.began),
         "steps": to_jsonable(record.steps),
         "table": list(record.table) if record.table else None,
     }
@@ -69,7 +71,7 @@ def unpark(session: HealingContext, parked: Mapping[str, Any], journal: Journal)
     session.lease = journal.lease_of(parked["id"], parked["fence"])
     session.progress = from_jsonable(parked["progress"], Progress)
     session.server_known, session.restoring = parked["server_known"], parked["restoring"]
-    session.retry_at = _moment(parked["retry_at"])
+    session.retry_at = text_as_moment(parked["retry_at"])
     case = case_of(session, from_jsonable(parked["alert"], Alert), parked["id"])
     case.server = parked["server"]
     case.started_at = datetime.fromisoformat(parked["started_at"])
@@ -77,10 +79,6 @@ def unpark(session: HealingContext, parked: Mapping[str, Any], journal: Journal)
     case.salvaged = [from_jsonable(one, DebtReport) for one in parked["salvaged"]]
     case.run_records = [_unparked(case, one) for one in parked["runs"]]
     return answer(case)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
 
 
 def _unparked(case: Case, parked: Mapping[str, Any]) -> RunRecord:
@@ -92,7 +90,7 @@ def _unparked(case: Case, parked: Mapping[str, Any]) -> RunRecord:
         pending=parked["pending"],
         parent=parked["parent"],
     )
-    work.began = _moment(parked["began"])
+    work.began = text_as_moment(parked["began"])
     steps = [from_jsonable(one, Step) for one in parked["steps"]]
     table = tuple(parked["table"]) if parked["table"] else None
     return RunRecord(work, steps, table)

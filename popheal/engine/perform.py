@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve
 
 from popheal.engine import requests as asked
-from popheal.engine.requests import Effect, Logic, Look, Pause, Prompt, Request, T
+from popheal.engine.requests import Call, Effect, Logic, Look, Pause, Prompt, Request, T
 from popheal.errors import (
     BackendError,
     Detached,
@@ -114,7 +114,7 @@ def _is_over(context: HealingContext, question: Any) -> bool:
 
 
 def _as_answerable(
-    request: Look[Any] | Effect, error: BaseException, context: HealingContext
+    request: Call[Any], error: BaseException, context: HealingContext
 ) -> PophealError:
     """What the logic is told when a backend raises what its contract does not allow.
 
@@ -147,7 +147,7 @@ def after(
     broken_off = not isinstance(error, Exception)
     if isinstance(request, Prompt) or (isinstance(request, Pause) and broken_off):
         return partial(logic.send, None)
-    if isinstance(request, (Look, Effect)):
+    if isinstance(request, Call):
         return partial(logic.throw, _as_answerable(request, error, context))
     return partial(logic.throw, error)
 
@@ -166,13 +166,12 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
         context.exiting = raised
 
 
-def require_intended(request: Look[Any] | Effect, context: HealingContext) -> None:
+def require_intended(effect: Effect, context: HealingContext) -> None:
     """Before an effect: it was written down, and the healing is still ours. Raises Fenced."""
-    if isinstance(request, Effect):
-        context.current_lease.check(request.name, *request.args)
+    context.current_lease.check(effect.name, *effect.args)
 
 
-def check_answer_of(request: Look[Any] | Effect, answer: Any) -> Any:
+def check_answer_of(request: Call[Any], answer: Any) -> Any:
     """The answer of a look, if it is what a backend must return. Raises Unreadable.
 
     An awaitable is not an answer yet, and is checked once it has been awaited.
@@ -184,7 +183,7 @@ def check_answer_of(request: Look[Any] | Effect, answer: Any) -> Any:
 
 def check_detached(request: Request[Any], context: HealingContext) -> None:
     # What has come of a call is still written down: whoever resumes need not look for it.
-    if context.control.detached and isinstance(request, (Look, Effect, Pause)):
+    if context.control.detached and isinstance(request, (Call, Pause)):
         raise Detached(run=context.lease.healing if context.lease else "")
 
 
@@ -197,5 +196,6 @@ def leave(context: HealingContext) -> None:
 
 def registered(request: Request[Any], context: HealingContext) -> Logic[Any] | None:
     """The coroutine of a look of several calls; None for what is one call."""
-    function = asked.REGISTERED.get(request.name) if isinstance(request, Look) else None
-    return function(context, *request.args) if function and isinstance(request, Look) else None
+    if not isinstance(request, Look) or request.name not in asked.REGISTERED:
+        return None
+    return asked.REGISTERED[request.name](context, *request.args)

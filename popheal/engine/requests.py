@@ -42,8 +42,8 @@ class Request(Generic[T]):
 
 
 @frozen
-class Look(Request[T]):
-    """Observe something: a look of the backend, or a registered one. Raises BackendError."""
+class Call(Request[T]):
+    """A method of the backend, by its name, with its arguments: the server comes first."""
 
     name: str
     args: tuple[Any, ...]
@@ -55,16 +55,13 @@ class Look(Request[T]):
 
 
 @frozen
-class Effect(Request[None]):
+class Look(Call[T]):
+    """Observe something: a look of the backend, or a registered one. Raises BackendError."""
+
+
+@frozen
+class Effect(Call[None]):
     """Change something, by this method of the backend. Raises BackendError."""
-
-    name: str
-    args: tuple[Any, ...]
-
-    @property
-    def server(self) -> str:
-        """The server it is about."""
-        return str(self.args[0])
 
 
 @frozen

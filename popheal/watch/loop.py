@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from popheal import api
+from popheal.api import Healer
 from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
 from popheal.engine.triage.health import Rows, sort_rows
@@ -318,40 +318,25 @@ class _Watch:
             at=incident.at,
         )
         self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
-        self._carry_out(
-            server,
-            lambda control: api.heal(
-                alert,
-                self.backend,
-                policy=self.policy,
-                clock=self.session.clock,
-                observers=(*self.session.observers, self._note_stop),
-                control=control,
-                journal=self.journal,
-            ),
-        )
+        self._carry_out(server, lambda healer, control: healer.heal(alert, control=control))
 
     def _go_on_with(self, record: HealingRecord, server: _Watched) -> None:
-        self._carry_out(
-            server,
-            lambda control: api.resume(
-                record.id,
-                self.backend,
-                policy=self.policy,
-                clock=self.session.clock,
-                observers=(*self.session.observers, self._note_stop),
-                control=control,
-                journal=self.journal,
-            ),
-        )
+        self._carry_out(server, lambda healer, control: healer.resume(record.id, control=control))
 
-    def _carry_out(self, server: _Watched, healing: Callable[[Control], Report]) -> None:
+    def _carry_out(self, server: _Watched, healing: Callable[[Healer, Control], Report]) -> None:
         """Carry a healing out. Raises Detached and JournalError; nothing else may end the watch."""
         # `popheal cancel` stops this healing, and not the watch.
         control = Control(within=self.session.control)
+        healer = Healer(
+            self.backend,
+            policy=self.policy,
+            clock=self.session.clock,
+            journal=self.journal,
+            observers=(*self.session.observers, self._note_stop),
+        )
         self.stop_noted = False
         try:
-            report = healing(control)
+            report = healing(healer, control)
         except (Fenced, AlreadyRunning, AlreadyEnded) as error:
             self._tell_once(server, "waits", events.AlertWaits, why=error.sentence())
             return
