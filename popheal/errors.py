@@ -315,6 +315,24 @@ class NotAuthorised(BackendError):
     default_next_step = "Check the account, its password and its rights (see docs/configuration)."
 
 
+class NotBegun(BackendError):
+    """The far side looked, and declined before it began; nothing was changed.
+
+    Attributes:
+        reason: Why, one word: ``boot_time`` (it has been restarted meanwhile), ``shutdown``
+            (somebody else's shutdown is under way or scheduled), ``denied`` (a right is
+            missing), ``missing`` (there is no such thing); empty for any other.
+    """
+
+    default_next_step = "Nothing was changed; see on the server what it says."
+
+    def __init__(
+        self, *, server: str, command: str, cause: str, next_step: str = "", reason: str = ""
+    ) -> None:
+        self.reason = reason
+        super().__init__(server=server, command=command, cause=cause, next_step=next_step)
+
+
 class CommandFailed(BackendError):
     """The far side answered, with an error. What it changed before, only a look can tell."""
 

@@ -20,6 +20,7 @@ from popheal.journal import entries
 from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
+from popheal.reports.report import FindingKind
 from popheal.tables.table import Procedure, Verdict
 from popheal.tables.timing import Timing
 from popheal.util.clock import Clock
@@ -36,13 +37,14 @@ class ActionResult:
 
     What the far side said may be part of the sentence, so it is cut short and made printable.
     ``attempted`` is False where the action was not even begun, and ``by_others`` is True where
-    somebody else had done what was to be done.
+    somebody else had done what was to be done. ``kind`` is the reason, where one is known.
     """
 
     outcome: str
     detail: str = field(default="", converter=printable)
     attempted: bool = True
     by_others: bool = False
+    kind: FindingKind | None = None
 
 
 @define(kw_only=True)

@@ -74,7 +74,8 @@ async def _perform(work: RunContext, action: Action) -> ActionResult:
         # It may have been done before popheal was interrupted: look, whatever speaks against it.
         work.withheld = "a person said stop" if work.session.control.cancelled else why
     elif why:
-        return ActionResult("refused", why, attempted=False)
+        kind = refusal.kind if refusal else None
+        return ActionResult("refused", why, attempted=False, kind=kind)
     return await HANDLERS[action.name](work)
 
 
@@ -123,7 +124,14 @@ async def _take_step(work: RunContext) -> Step:
     session.progress.clear()
     work.began, work.withheld = None, ""
     finished = session.clock.now()
-    step = Step(state=state, impact=action.impact, started_at=started, finished_at=finished, **said)
+    step = Step(
+        state=state,
+        impact=action.impact,
+        started_at=started,
+        finished_at=finished,
+        kind=result.kind,
+        **said,
+    )
     others = result.by_others
     await work.write(entries.ActionFinished, step=step, dag=work.dag, by_others=others)
     work.emit(events.TransitionTaken, source=state, outcome=row.label, why=str(row.why))

@@ -12,7 +12,8 @@ Rules that hold for each method (checked by :mod:`popheal.testing`):
   :class:`~popheal.errors.OutcomeUnknown` or :class:`~popheal.errors.Unreadable`.
   They never guess, and never return an empty answer for "could not look".
 * **Effects** return None once the far side accepted the command (not when its consequences
-  are complete), or raise: *Unreachable* and *NotAuthorised* promise that nothing was changed;
+  are complete), or raise: *Unreachable*, *NotAuthorised* and
+  :class:`~popheal.errors.NotBegun` promise that nothing was changed;
   *CommandFailed* that the far side answered with an error; *OutcomeUnknown* that nobody knows.
 """
 
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
         LogFile,
         MailboxServer,
         MonitorHealth,
+        MonitoringItem,
         PopSettings,
         ProbeResult,
         RecoveryAction,
+        ReplicationCheck,
         ServerInfo,
         ServiceStatus,
     )
@@ -84,6 +87,10 @@ class Backend(Protocol):
         """
         ...
 
+    def monitoring_items(self, server: str, health_set: str) -> Sequence[MonitoringItem]:
+        """``Get-MonitoringItemIdentity -Identity health_set -Server``: what there is of it."""
+        ...
+
     def database_copies(self, server: str) -> Sequence[DatabaseCopy]:
         """``Get-MailboxDatabaseCopyStatus -Server``: the copies hosted on the server."""
         ...
@@ -93,7 +100,11 @@ class Backend(Protocol):
         ...
 
     def databases(self, server: str) -> Sequence[Database]:
-        """``Get-MailboxDatabase -Server``: the databases with a copy on the server."""
+        """``Get-MailboxDatabase -Server -Status``: the databases with a copy on the server."""
+        ...
+
+    def replication_health(self, server: str) -> Sequence[ReplicationCheck]:
+        """``Test-ReplicationHealth -Identity``: the checks of a DAG member, as they came."""
         ...
 
     def component_states(self, server: str) -> Sequence[ComponentState]:
@@ -156,8 +167,14 @@ class Backend(Protocol):
         """``Set-PopSettings -ProtocolLogEnabled``; takes effect when POP3 is restarted."""
         ...
 
+    def set_component_state(
+        self, server: str, component: str, active: bool, requester: str
+    ) -> None:
+        """``Set-ServerComponentState -Component -State -Requester``: one requester's entry."""
+        ...
+
     def reboot(self, server: str, booted_at: datetime) -> None:
-        """Restart the server, if its boot time still is ``booted_at``; else CommandFailed.
+        """Restart the server, if its boot time still is ``booted_at``; else NotBegun.
 
         The condition is checked on the server itself, so that a repeated command can't
         reboot it twice.
@@ -173,9 +190,11 @@ LOOKS = (
     "dag",
     "server_health",
     "invoke_probe",
+    "monitoring_items",
     "database_copies",
     "copies_of",
     "databases",
+    "replication_health",
     "component_states",
     "pop_settings",
     "services",
@@ -189,6 +208,7 @@ EFFECTS = (
     "set_activation_disabled",
     "move_database",
     "set_protocol_logging",
+    "set_component_state",
     "reboot",
 )
 
@@ -208,7 +228,11 @@ class AsyncBackend(Protocol):
     def invoke_probe(self, server: str, probe: str) -> Awaitable[ProbeResult]: ...
     def database_copies(self, server: str) -> Awaitable[Sequence[DatabaseCopy]]: ...
     def copies_of(self, server: str, database: str) -> Awaitable[Sequence[DatabaseCopy]]: ...
+    def monitoring_items(
+        self, server: str, health_set: str
+    ) -> Awaitable[Sequence[MonitoringItem]]: ...
     def databases(self, server: str) -> Awaitable[Sequence[Database]]: ...
+    def replication_health(self, server: str) -> Awaitable[Sequence[ReplicationCheck]]: ...
     def component_states(self, server: str) -> Awaitable[Sequence[ComponentState]]: ...
     def pop_settings(self, server: str) -> Awaitable[PopSettings]: ...
     def services(self, server: str, names: Sequence[str]) -> Awaitable[Sequence[ServiceStatus]]: ...
@@ -224,4 +248,7 @@ class AsyncBackend(Protocol):
     def set_activation_disabled(self, server: str, disabled: bool) -> Awaitable[None]: ...
     def move_database(self, server: str, database: str) -> Awaitable[None]: ...
     def set_protocol_logging(self, server: str, enabled: bool) -> Awaitable[None]: ...
+    def set_component_state(
+        self, server: str, component: str, active: bool, requester: str
+    ) -> Awaitable[None]: ...
     def reboot(self, server: str, booted_at: datetime) -> Awaitable[None]: ...

@@ -46,12 +46,20 @@ class MailboxServer:
 
 @frozen(kw_only=True)
 class Dag:
-    """One row of ``Get-DatabaseAvailabilityGroup -Status``. Server names may be short."""
+    """One row of ``Get-DatabaseAvailabilityGroup -Status``. Server names may be short.
+
+    Attributes:
+        operational: ``OperationalServers``.
+        witness: ``WitnessShareInUse``: ``Primary``, ``Alternate``, ``None``,
+            ``InvalidConfiguration``; empty where it was not told. That a witness is in use does
+            not say that it can be reached: see :class:`ReplicationCheck`.
+    """
 
     name: str
     members: tuple[str, ...]
     operational: tuple[str, ...] = ()
     primary_active_manager: str | None = None
+    witness: str = ""
 
 
 @frozen(kw_only=True)
@@ -62,8 +70,11 @@ class MonitorHealth:
         alert_value: ``Healthy``, ``Unhealthy``, ``Degraded``, ``Repairing``, ``Disabled``,
             ``Unavailable``, ``UnInitialized``, or whatever a newer version says.
         state: State of the server component, for example ``Online``; independent of alert_value.
-        last_execution: When the monitor was last evaluated.
+        last_execution: When the monitor was last evaluated; None where it was not told, or
+            without a time zone.
+        last_execution_text: ``LastExecutionTime`` as it came, where it names no time zone.
         stale: ``IsStale``.
+        error: ``Error`` and ``Exception`` of the row: what the monitor says of the failure.
     """
 
     server: str
@@ -74,7 +85,9 @@ class MonitorHealth:
     state: str = "NotApplicable"
     last_transition: datetime | None = None
     last_execution: datetime | None = None
+    last_execution_text: str = ""
     stale: bool = False
+    error: str = ""
 
 
 @frozen(kw_only=True)
@@ -85,11 +98,13 @@ class ProbeResult:
         result: ``ResultType``: ``Succeeded``, ``Failed``, ``Timeout``, ``Poisoned``,
             ``Quarantined`` or ``Rejected``. Only the first is a pass.
         error: The probe's own error text; on the front end it may name the back end.
+        exception: ``Exception``: the exception's type, message and trace, as text.
     """
 
     probe: str
     result: str
     error: str = ""
+    exception: str = ""
     started: datetime | None = None
     finished: datetime | None = None
 
@@ -125,11 +140,17 @@ class Database:
     Attributes:
         replicated: True for ``ReplicationType`` ``Remote``, False for ``None``.
         recovery: A recovery database: holds restored data, serves nobody, never moves.
+        servers: ``Servers``: where copies of it are configured; empty where it was not told.
+        lagged: The servers whose copy has a replay lag above 0 (``ReplayLagTimes``).
+        backup_in_progress: ``BackupInProgress``; None where it was not told.
     """
 
     name: str
     replicated: bool
     recovery: bool = False
+    servers: tuple[str, ...] = ()
+    lagged: tuple[str, ...] = ()
+    backup_in_progress: bool | None = None
 
 
 @frozen(kw_only=True)
@@ -153,11 +174,14 @@ class PopSettings:
     Attributes:
         protocol_log_enabled: ``ProtocolLogEnabled``.
         log_location: ``LogFileLocation``, a path local to the server.
+        bindings: ``UnencryptedOrTLSBindings`` and ``SSLBindings`` together, each
+            ``address:port``; empty where they were not told.
     """
 
     server: str
     protocol_log_enabled: bool
     log_location: str = ""
+    bindings: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -186,6 +210,9 @@ class HostStatus:
         local_time: ``LocalDateTime``: the server's own clock, when it was asked.
         setup_running: An Exchange Setup process is running: somebody is patching.
         reboot_pending: Windows wants a restart anyway (it will take longer); None if not told.
+        utc_offset: Seconds by which the server's time zone is ahead of UTC now; None if not told.
+        cluster_node: State of its node in the failover cluster: ``Up``, ``Paused``, ``Down``,
+            ``Joining``; empty where there is no cluster, or it was not told.
     """
 
     server: str
@@ -193,6 +220,38 @@ class HostStatus:
     local_time: datetime
     setup_running: bool = False
     reboot_pending: bool | None = None
+    utc_offset: float | None = None
+    cluster_node: str = ""
+
+
+@frozen(kw_only=True)
+class ReplicationCheck:
+    """One row of ``Test-ReplicationHealth``.
+
+    Attributes:
+        check: ``ClusterService``, ``QuorumGroup``, ``FileShareQuorum``, ``ActiveManager``...
+        result: ``Passed``, ``*FAILED*`` or the like, as the product says it.
+        error: What it says of a failure.
+    """
+
+    server: str
+    check: str
+    result: str
+    error: str = ""
+
+
+@frozen(kw_only=True)
+class MonitoringItem:
+    """One row of ``Get-MonitoringItemIdentity``: a probe, monitor or responder that exists.
+
+    Attributes:
+        kind: ``ItemType``: ``Probe``, ``Monitor``, ``Responder``, ``Maintenance``.
+    """
+
+    name: str
+    kind: str
+    health_set: str
+    target: str = ""
 
 
 @frozen(kw_only=True)

@@ -18,6 +18,7 @@ from popheal.util.schema import (
     HOURS,
     ORDINAL,
     SHARE,
+    TEXTS,
     Document,
     Reader,
     Rule,
@@ -96,6 +97,20 @@ class Policy:
             the product does it by itself (2016 CU2 and later) or a person (2013).
         sibling_share: Escalate without acting if this share of the servers of the same role in
             the site (at least one) has the same monitor Unhealthy: the cause is elsewhere.
+            0: never.
+        ignored_components: Server components that may be inactive without holding anything,
+            whoever made them so.
+        same_site_only: Switch databases over within their site only.
+        healthy_copies: How many healthy copies of each database must stay elsewhere when a
+            server is taken out of service. None: as Microsoft's own maintenance script counts,
+            two, or one where no more are configured (copies that lag do not count).
+        heed_backups: Take no server out of service while a database on it is being backed up.
+        heed_pending_restart: Restart no server on which Windows has a restart pending: it will
+            configure updates on the way.
+        start_health_manager: Start the Health Manager service if it does not start by itself
+            after a restart of the server.
+        fail_back_unhealed: Allow activation again where only the front end still fails, once the
+            mailbox side is seen to be well. Else the server stays drained.
         dependencies: The health sets that stand for each dependency of the runbook's table.
     """
 
@@ -113,6 +128,13 @@ class Policy:
     reboot_last_of_role: bool = field(default=False, validator=FLAG)
     move_databases_back: bool = field(default=False, validator=FLAG)
     sibling_share: float = field(default=0.5, validator=SHARE)
+    ignored_components: tuple[str, ...] = field(default=(), converter=_tuple, validator=TEXTS)
+    same_site_only: bool = field(default=False, validator=FLAG)
+    healthy_copies: int | None = field(default=None, validator=ORDINAL)
+    heed_backups: bool = field(default=True, validator=FLAG)
+    heed_pending_restart: bool = field(default=False, validator=FLAG)
+    start_health_manager: bool = field(default=False, validator=FLAG)
+    fail_back_unhealed: bool = field(default=True, validator=FLAG)
     dependencies: Mapping[str, tuple[str, ...]] = field(
         default=DEPENDENCY_HEALTH_SETS, converter=_frozen, validator=_DEPENDENCIES
     )

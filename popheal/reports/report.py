@@ -67,6 +67,18 @@ class FindingKind(Enum):
     BUDGET = "budget"
     APPROVAL = "approval"
     MANAGED_AVAILABILITY = "managed_availability"
+    CAUSE = "cause"
+    OTHER_PROTOCOLS = "other_protocols"
+    NO_PROOF = "no_proof"
+    NOWHERE_TO_GO = "nowhere_to_go"
+    REDUNDANCY = "redundancy"
+    QUORUM = "quorum"
+    OUT_OF_SERVICE = "out_of_service"
+    UNDER_WAY = "under_way"
+    NOT_RUNNING = "not_running"
+    STUCK = "stuck"
+    NOT_BACK = "not_back"
+    STAYED = "stayed"
     NOTE = "note"
 
 
@@ -87,7 +99,11 @@ class Finding:
 
 @frozen(kw_only=True)
 class Step:
-    """One action carried out, and what came of it. Times are aware UTC, by our clock."""
+    """One action carried out, and what came of it. Times are aware UTC, by our clock.
+
+    Attributes:
+        kind: Why it came to that, where a reason is known: what the advice goes by.
+    """
 
     state: str
     action: str
@@ -96,6 +112,7 @@ class Step:
     started_at: datetime
     finished_at: datetime
     detail: str = ""
+    kind: FindingKind | None = None
 
 
 @frozen(kw_only=True)

@@ -22,6 +22,10 @@ class Timing:
         drain_poll: How often the copies are looked at meanwhile.
         reboot_deadline: How long a server may take to come back with its services.
         reboot_poll: How often it is looked for meanwhile.
+        update_deadline: How long it may take instead where Windows had a restart pending:
+            updates are configured on the way.
+        reboot_settle: How long POP may take to be well after a restart of the server, from when
+            the services it needs run; until then a probe that fails is repeated.
         command_timeout: How long one remote command may take; used by remote backends.
         approval_deadline: How long a person may take to approve.
         approval_poll: How often it is looked meanwhile whether somebody has.
@@ -38,6 +42,8 @@ class Timing:
     drain_poll: float = field(default=15.0, validator=SECONDS)
     reboot_deadline: float = field(default=2700.0, validator=SECONDS)
     reboot_poll: float = field(default=15.0, validator=SECONDS)
+    update_deadline: float = field(default=7200.0, validator=SECONDS)
+    reboot_settle: float = field(default=1200.0, validator=SECONDS)
     command_timeout: float = field(default=300.0, validator=SECONDS)
     approval_deadline: float = field(default=3600.0, validator=SECONDS)
     approval_poll: float = field(default=5.0, validator=SECONDS)

@@ -154,7 +154,7 @@ NUMBER: Final = Rule("a number", is_number)
 AMOUNT: Final = Rule("a number, 0 or more", lambda value: is_number(value) and value >= 0)
 SECONDS: Final = Rule("a number of seconds above 0", lambda v: is_number(v) and v > 0)
 HOURS: Final = Rule("a number of hours, 0 or more", lambda v: is_number(v) and v >= 0)
-SHARE: Final = Rule("a number above 0 and at most 1", lambda v: is_number(v) and 0 < v <= 1)
+SHARE: Final = Rule("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
 ORDINAL: Final = Rule("a whole number above 0", lambda value: _is_whole(value) and value > 0)
 COUNT: Final = Rule("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0)
 SERVERS: Final = Rule(

@@ -126,6 +126,11 @@ class PsrpBackend:
         answer = self._exchange(server, "Invoke-MonitoringProbe", Identity=probe, Server=server)
         return answer.one(lambda row: parse.probe_result(row, probe))
 
+    def monitoring_items(self, server: str, health_set: str) -> Sequence[models.MonitoringItem]:
+        command = "Get-MonitoringItemIdentity"
+        answer = self._exchange(server, command, Identity=health_set, Server=server)
+        return answer.each(parse.monitoring_item)
+
     def database_copies(self, server: str) -> Sequence[models.DatabaseCopy]:
         answer = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Server=server)
         return answer.each(parse.database_copy)
@@ -135,7 +140,12 @@ class PsrpBackend:
         return answer.each(parse.database_copy)
 
     def databases(self, server: str) -> Sequence[models.Database]:
-        return self._exchange(server, "Get-MailboxDatabase", Server=server).each(parse.database)
+        answer = self._exchange(server, "Get-MailboxDatabase", Server=server, Status=True)
+        return answer.each(parse.database)
+
+    def replication_health(self, server: str) -> Sequence[models.ReplicationCheck]:
+        answer = self._exchange(server, "Test-ReplicationHealth", Identity=server)
+        return answer.each(parse.replication_check)
 
     def component_states(self, server: str) -> Sequence[models.ComponentState]:
         answer = self._exchange(server, "Get-ServerComponentState", Identity=server)
@@ -187,6 +197,13 @@ class PsrpBackend:
     def set_protocol_logging(self, server: str, enabled: bool) -> None:
         given = {"ProtocolLogEnabled": enabled, "Confirm": False}
         self._exchange(server, "Set-PopSettings", effect=True, Server=server, **given)
+
+    def set_component_state(
+        self, server: str, component: str, active: bool, requester: str
+    ) -> None:
+        given = {"State": "Active" if active else "Inactive", "Confirm": False}
+        about = {"Identity": server, "Component": component, "Requester": requester}
+        self._exchange(server, "Set-ServerComponentState", effect=True, **about, **given)
 
     def reboot(self, server: str, booted_at: datetime) -> None:
         given = {"BootedAt": _stamp(booted_at)}

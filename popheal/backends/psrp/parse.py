@@ -25,6 +25,7 @@ from popheal.errors import Unreadable
 from popheal.exchange import models
 from popheal.exchange.names import same_server
 
+_LAG = re.compile(r"\[(.+), *([\d.:]+)\]")
 _REQUESTER = re.compile(r"Request[eo]r:\s*(\w+);\s*State:\s*(\w+)")
 _START_TYPES = {"auto": "Automatic"}
 
@@ -75,6 +76,27 @@ class Row:
             seen = self.maybe_text(name)
             raise self.fail(f"{name} can't be read as a time: {seen!r}")
         return found
+
+    def unzoned(self, name: str) -> str:
+        """A time as it came, where it is a text that names no time zone; else nothing."""
+        return "" if self.maybe_moment(name) else self.maybe_text(name) or ""
+
+    def maybe_number(self, name: str) -> float | None:
+        try:
+            return float(self.maybe_text(name) or "")
+        except ValueError:
+            return None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of values, each in its printed form."""
+        return tuple(
+            text for item in items_of(self.record.get(name)) if (text := text_of(item)) is not None
+        )
+
+    def lagged(self, name: str) -> tuple[str, ...]:
+        """Of pairs of a server and a time span, ``[MBX1, 7.00:00:00]``: where it is not zero."""
+        found = (_LAG.fullmatch(text.strip()) for text in self.texts(name))
+        return tuple(one[1] for one in found if one and one[2].strip("0.:"))
 
     def names(self, name: str) -> tuple[str, ...]:
         """A list of objects, each by its short name."""
@@ -152,6 +174,7 @@ def dag(row: Row) -> models.Dag:
         members=row.names("Servers"),
         operational=row.names("OperationalServers"),
         primary_active_manager=_name(row.record.get("PrimaryActiveManager")),
+        witness=row.maybe_text("WitnessShareInUse") or "",
     )
 
 
@@ -166,7 +189,9 @@ def monitor_health(row: Row) -> models.MonitorHealth:
         state=(row.maybe_text("CurrentHealthSetState", "State") or "Unknown").replace(" ", ""),
         last_transition=row.maybe_moment("LastTransitionTime"),
         last_execution=row.maybe_moment("LastExecutionTime"),
+        last_execution_text=row.unzoned("LastExecutionTime"),
         stale=bool(row.maybe_flag("IsStale")),
+        error=_joined(row.maybe_text("Error"), row.maybe_text("Exception")),
     )
 
 
@@ -175,6 +200,7 @@ def probe_result(row: Row, probe: str) -> models.ProbeResult:
         probe=probe,
         result=row.text("ResultType"),
         error=row.maybe_text("Error") or "",
+        exception=row.maybe_text("Exception") or "",
         started=row.maybe_moment("ExecutionStartTime"),
         finished=row.maybe_moment("ExecutionEndTime"),
     )
@@ -202,6 +228,27 @@ def database(row: Row) -> models.Database:
         name=row.text("Name"),
         replicated=replication.casefold() == "remote",
         recovery=row.flag("Recovery"),
+        servers=row.names("Servers"),
+        lagged=row.lagged("ReplayLagTimes"),
+        backup_in_progress=row.maybe_flag("BackupInProgress"),
+    )
+
+
+def replication_check(row: Row) -> models.ReplicationCheck:
+    return models.ReplicationCheck(
+        server=row.text("Server"),
+        check=row.text("Check"),
+        result=row.text("Result"),
+        error=row.maybe_text("Error") or "",
+    )
+
+
+def monitoring_item(row: Row) -> models.MonitoringItem:
+    return models.MonitoringItem(
+        name=row.text("Name"),
+        kind=row.text("ItemType"),
+        health_set=row.text("HealthSetName"),
+        target=row.maybe_text("TargetResource") or "",
     )
 
 
@@ -225,6 +272,7 @@ def pop_settings(row: Row) -> models.PopSettings:
         server=row.server,
         protocol_log_enabled=row.flag("ProtocolLogEnabled"),
         log_location=row.maybe_text("LogFileLocation") or "",
+        bindings=(*row.texts("UnencryptedOrTLSBindings"), *row.texts("SSLBindings")),
     )
 
 
@@ -247,6 +295,8 @@ def host_status(row: Row) -> models.HostStatus:
         local_time=row.moment("LocalDateTime"),
         setup_running=row.flag("SetupRunning"),
         reboot_pending=row.maybe_flag("RebootPending"),
+        utc_offset=row.maybe_number("UtcOffset"),
+        cluster_node=row.maybe_text("ClusterNode") or "",
     )
 
 
@@ -313,6 +363,10 @@ def _recovery_action(row: Row) -> models.RecoveryAction:
     if kind in _ENDED:
         return evolve(seen, finished=row.maybe_moment("EndTime"), result=row.text("Result"))
     raise row.fail(f"EventId is {row.maybe_text('EventId')!r}, which is not about an action")
+
+
+def _joined(*texts: str | None) -> str:
+    return "\n".join(text for text in texts if text)
 
 
 def _name(value: object) -> str | None:

@@ -73,9 +73,11 @@ class SimulatedBackend:
     dag = _as_popheal(Organisation.dag, "Get-DatabaseAvailabilityGroup")
     server_health = _as_popheal(Organisation.server_health, "Get-ServerHealth")
     invoke_probe = _as_popheal(Organisation.invoke_probe, "Invoke-MonitoringProbe")
+    monitoring_items = _as_popheal(Organisation.monitoring_items, "Get-MonitoringItemIdentity")
     database_copies = _as_popheal(Organisation.database_copies, "Get-MailboxDatabaseCopyStatus")
     copies_of = _as_popheal(Organisation.copies_of, "Get-MailboxDatabaseCopyStatus")
     databases = _as_popheal(Organisation.databases, "Get-MailboxDatabase")
+    replication_health = _as_popheal(Organisation.replication_health, "Test-ReplicationHealth")
     component_states = _as_popheal(Organisation.component_states, "Get-ServerComponentState")
     pop_settings = _as_popheal(Organisation.pop_settings, "Get-PopSettings")
     services = _as_popheal(Organisation.services, "Get-Service")
@@ -88,6 +90,7 @@ class SimulatedBackend:
     set_activation_disabled = _as_popheal(Organisation.set_activation_disabled, "Set-MailboxServer")
     move_database = _as_popheal(Organisation.move_database, "Move-ActiveMailboxDatabase")
     set_protocol_logging = _as_popheal(Organisation.set_protocol_logging, "Set-PopSettings")
+    set_component_state = _as_popheal(Organisation.set_component_state, "Set-ServerComponentState")
     reboot = _as_popheal(Organisation.reboot, "Restart-Computer")
 
     def _broken(self, method: str, server: str) -> BrokenCall | None:

@@ -12,7 +12,7 @@ from popheal.backends.simulated.faults import POP_ASPECTS
 from popheal.backends.simulated.history import MonitorChanged
 from popheal.backends.simulated.model import BACK_END, FRONT_END, HEALTH_MANAGER, Server
 from popheal.backends.simulated.world import World
-from popheal.exchange.models import MonitorHealth
+from popheal.exchange.models import MonitorHealth, MonitoringItem
 
 #: Seconds between evaluations, and how long a monitor is Degraded before it is Unhealthy.
 INTERVAL = 60.0
@@ -141,6 +141,17 @@ class Monitoring:
         """Answer ``Get-ServerHealth``."""
         asked = self.world.servers if self.world.identity_ignored else [server]
         return [row for one in asked if one.up for row in self._rows_of(one)]
+
+    def items(self, server: Server, health_set: str) -> Sequence[MonitoringItem]:
+        """Answer ``Get-MonitoringItemIdentity``."""
+        asked = health_set.casefold()
+        known = [one for one in MONITORS if one.on(server) and one.health_set.casefold() == asked]
+        found = [(kind.name, "Monitor", kind) for kind in known]
+        found += [(kind.name.replace("Monitor", "Probe"), "Probe", kind) for kind in known]
+        return [
+            MonitoringItem(name=name, kind=what, health_set=kind.health_set)
+            for name, what, kind in found
+        ]
 
     # --- evaluation ------------------------------------------------------------------------------
 

@@ -158,6 +158,10 @@ class Organisation:
         with self.present():
             return self.probing.finish(running)
 
+    def monitoring_items(self, server: str, health_set: str) -> Sequence[models.MonitoringItem]:
+        with self._asked(server, "Get-MonitoringItemIdentity", up=True) as call:
+            return self.monitoring.items(call.server, health_set)
+
     def database_copies(self, server: str, actor: str = POPHEAL) -> Sequence[models.DatabaseCopy]:
         with self._asked(server, "Get-MailboxDatabaseCopyStatus", mailbox=True) as call:
             asked, own = call.server, self.world.copies_on(call.server)
@@ -176,6 +180,10 @@ class Organisation:
     def databases(self, server: str) -> Sequence[models.Database]:
         with self._asked(server, "Get-MailboxDatabase", mailbox=True) as call:
             return [rows.database(one) for one, _ in self.world.copies_on(call.server)]
+
+    def replication_health(self, server: str) -> Sequence[models.ReplicationCheck]:
+        with self._asked(server, "Test-ReplicationHealth", mailbox=True, up=True) as call:
+            return rows.replication_health(self.world, call.server)
 
     def component_states(self, server: str) -> Sequence[models.ComponentState]:
         with self._asked(server, "Get-ServerComponentState", up=True) as call:
@@ -252,6 +260,12 @@ class Organisation:
             logging = any(found.log_in_effect.values())
             details = {"value": enabled, "previous": previous, "in_effect": logging}
             self.world.record(ProtocolLoggingSet, found, actor, **details)
+
+    def set_component_state(
+        self, server: str, component: str, active: bool, requester: str
+    ) -> None:
+        state = "Active" if active else "Inactive"
+        self.set_component(server, component, requester, state, POPHEAL)
 
     def set_component(
         self, server: str, component: str, requester: str, state: str, actor: str

@@ -47,11 +47,45 @@ def dag(world: World, group: DagGroup) -> models.Dag:
         members=tuple(world.spelled(m) for m in group.members),
         operational=tuple(world.spelled(m) for m in group.members if m.runs("ClusSvc")),
         primary_active_manager=None if group.pam is None else world.spelled(group.pam),
+        witness="Primary" if group.witness and len(group.members) % 2 == 0 else "None",
     )
 
 
 def database(model: Database) -> models.Database:
-    return models.Database(name=model.name, replicated=model.replicated, recovery=model.recovery)
+    return models.Database(
+        name=model.name,
+        replicated=model.replicated,
+        recovery=model.recovery,
+        servers=tuple(one.server.name for one in model.copies),
+        backup_in_progress=False,
+    )
+
+
+def replication_health(world: World, server: Server) -> list[models.ReplicationCheck]:
+    """The checks of a member of a group, each by what it looks at."""
+    group = world.dag_of(server)
+    if group is None:
+        return []
+    quorum = group.has_quorum()
+    results = {
+        "ClusterService": server.runs("ClusSvc"),
+        "ReplayService": server.runs("MSExchangeRepl"),
+        "ActiveManager": server.runs("MSExchangeRepl"),
+        "TasksRpcListener": server.runs("MSExchangeRepl"),
+        "TcpListener": server.runs("MSExchangeRepl"),
+        "DagMembersUp": all(one.up for one in group.members),
+        "QuorumGroup": quorum,
+        **({"FileShareQuorum": quorum} if group.witness else {}),
+    }
+    return [
+        models.ReplicationCheck(
+            server=world.spelled(server),
+            check=check,
+            result="Passed" if passed else "*FAILED*",
+            error="" if passed else f"The check {check} did not pass on {server.name}.",
+        )
+        for check, passed in results.items()
+    ]
 
 
 def copy(availability: Availability, model: Database, one: Copy) -> models.DatabaseCopy:
@@ -118,6 +152,7 @@ def pop_settings(world: World, server: Server) -> models.PopSettings:
         server=world.spelled(server),
         protocol_log_enabled=server.protocol_log_enabled,
         log_location=server.log_location,
+        bindings=("[::]:110", "0.0.0.0:110", "[::]:995", "0.0.0.0:995"),
     )
 
 
@@ -128,6 +163,8 @@ def host_status(world: World, server: Server) -> models.HostStatus:
         local_time=server.told(world.now),
         setup_running=server.setup_running,
         reboot_pending=server.reboot_pending,
+        utc_offset=0.0,
+        cluster_node="Up" if world.dag_of(server) and server.runs("ClusSvc") else "",
     )
 
 

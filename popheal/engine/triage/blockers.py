@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import define, field
 
-from popheal.engine.context import HealingContext
+from popheal.engine.context import HealingContext, RunContext
 from popheal.engine.looks.managed_availability import (
     NOT_HEEDED,
     described,
@@ -21,13 +21,13 @@ from popheal.engine.looks.managed_availability import (
 )
 from popheal.engine.looks.retry import retry_call
 from popheal.engine.requests import Logic, call
-from popheal.engine.triage.health import Rows
+from popheal.engine.triage.health import Rows, sort_rows
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import OVERDUE_AFTER, inactive_components, is_unhealthy, rows_of
 from popheal.exchange.models import ServerInfo, ServiceStatus
 from popheal.exchange.names import same_server
-from popheal.healthsets.pop.catalog import POP_PROXY_COMPONENT, Monitor
+from popheal.healthsets.pop.catalog import MONITORS, POP_PROXY_COMPONENT, Monitor
 from popheal.healthsets.pop.health import is_maintenance, is_row_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
@@ -240,6 +240,34 @@ async def siblings(context: TriageContext) -> Stop | None:
                 ),
                 Verdict.ESCALATED,
             )
+    return None
+
+
+async def why_blocked(work: RunContext) -> Stop | None:
+    """The blockers asked again in the middle of a run: the first that holds now.
+
+    All but :func:`drained`: the run itself may have drained the server.
+
+    Raises:
+        BackendError: If one can't be told.
+    """
+    session, server = work.session, work.server
+    rows = await retry_call(session, Backend.server_health, server)
+    host = await retry_call(session, Backend.host_status, server)
+    context = TriageContext(
+        session=session,
+        info=work.info,
+        rows=sort_rows(server, MONITORS, rows),
+        suspects=[work.monitor],
+        findings=[],
+        setup_running=host.setup_running,
+        server_time=host.local_time,
+        boot_time=host.boot_time,
+        dag=work.dag,
+    )
+    for blocker in BLOCKERS:
+        if blocker is not drained and (stop := await blocker(context)):
+            return stop
     return None
 
 
