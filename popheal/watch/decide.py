@@ -6,13 +6,13 @@ remembers anything, so whoever is asked after a restart decides the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import takewhile
 from typing import Final
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from popheal.engine.triage.health import sort_rows
 from popheal.exchange.interpret import is_unhealthy, rows_of
@@ -29,7 +29,13 @@ _A_DAY: Final = timedelta(days=1)
 #: How often the pause after a healing that could not tell is doubled at most.
 _DOUBLINGS: Final = 4
 
+#: Whose procedure a back end's own fault is healed by, and a front end's that shows end to end.
+_MAILBOX_SIDE: Final = "mailbox"
+_END_TO_END: Final = "client_access"
+_BACK_END_MONITORS: Final = {one.name for one in MONITORS if one.procedure == _MAILBOX_SIDE}
+
 _WELL: Final = {one.value for one in Verdict if one.good}
+_SEEN_WELL: Final = {Verdict.RECOVERED.value, Verdict.TRANSIENT.value}
 _FOR_A_PERSON: Final = {one.value for one in Verdict if one.for_a_person}
 
 
@@ -41,11 +47,28 @@ class Incident:
         monitor: The one that turned Unhealthy last.
         at: When it did, by the server's clock; None if no row says so.
         turned: The same, by our clock.
+        monitors: All that are Unhealthy, in the order of healing.
     """
 
     monitor: Monitor
     at: datetime | None = None
     turned: datetime | None = None
+    monitors: tuple[Monitor, ...] = Factory(lambda self: (self.monitor,), takes_self=True)
+
+    @property
+    def nearest(self) -> Monitor:
+        """The one nearest to the cause: it is healed first."""
+        return self.monitors[0]
+
+    @property
+    def on_mailbox_side(self) -> bool:
+        """Whether it is a back end's own, which front ends may fail by."""
+        return self.nearest.procedure == _MAILBOX_SIDE
+
+    @property
+    def only_end_to_end(self) -> bool:
+        """Whether nothing nearer than the way from client to mailbox is Unhealthy there."""
+        return self.nearest.procedure == _END_TO_END
 
     def is_new_to(self, healing: HealingRecord, now: datetime, retry: timedelta) -> bool:
         """Whether something has turned Unhealthy since a healing that has ended.
@@ -79,13 +102,14 @@ def incident_of(server: str, rows: Sequence[MonitorHealth], now: datetime) -> In
         if is_row_of(monitor, row) and is_unhealthy(row) and row.last_transition
     ]
     if not turns:
-        return Incident(monitor=ill[0])
+        return Incident(monitor=ill[0], monitors=tuple(ill))
     at, monitor = max(turns, key=lambda turn: turn[0])
     # The server's clock may be wrong: what can be compared with ours is how long ago it was. Of
     # all its monitors, the one evaluated last tells best how late it is there.
     evaluated = [one.last_execution for one in rows_of(server, rows) if one.last_execution]
     age = max(evaluated) - at if evaluated else now - at
-    return Incident(monitor=monitor, at=at, turned=now - max(age, timedelta(0)))
+    turned = now - max(age, timedelta(0))
+    return Incident(monitor=monitor, at=at, turned=turned, monitors=tuple(ill))
 
 
 class Next(Enum):
@@ -166,3 +190,82 @@ def _may_be_tried_at(same: Sequence[HealingRecord], retry: timedelta) -> datetim
     blind = list(takewhile(lambda one: one.verdict == Verdict.UNKNOWN.value, reversed(same)))
     doublings = min(max(0, len(blind) - 1), _DOUBLINGS)
     return (last.ended_at or last.begun_at) + int(2**doublings) * retry
+
+
+# --- several servers -----------------------------------------------------------------------------
+
+
+def rank(incident: Incident) -> int:
+    """Where an incident stands among those of other servers: the lowest is answered first.
+
+    As the monitors of one server are healed, so are servers: mailbox side, proxy, end to end,
+    command time. The earlier ones are common causes of the later ones.
+    """
+    return MONITORS.index(incident.nearest)
+
+
+@frozen(kw_only=True)
+class Neighbour:
+    """Another server that is watched.
+
+    Attributes:
+        incident: What is unhealthy there; None if nothing is, or if it can't be told.
+        healings: The healings of that server, the oldest first.
+    """
+
+    server: str
+    incident: Incident | None
+    healings: Sequence[HealingRecord] = ()
+
+
+def wait_for_back_ends(
+    incident: Incident,
+    neighbours: Iterable[Neighbour],
+    healings: Iterable[HealingRecord],
+    now: datetime,
+    retry: timedelta,
+) -> Decision | None:
+    """What an incident waits for, as it may be explained by a back end on another server.
+
+    A front end fails from end to end while a back end does. So it waits while the mailbox side
+    of a neighbour is being healed or about to be; and, once that went well, until its own
+    monitor has had the time to see it. It does not wait for a back end that is left to a
+    person, held back or not understood: then its own healing looks for the nearest cause.
+
+    Args:
+        incident: What is unhealthy on a front end.
+        neighbours: The other servers that are watched.
+        healings: All healings of the organisation.
+        now: By our clock.
+        retry: The pause after a healing.
+
+    Returns:
+        To wait, and why; None if there is nothing to wait for.
+    """
+    if not incident.only_end_to_end:
+        return None
+    for one in neighbours:
+        if one.incident and one.incident.on_mailbox_side:
+            theirs = decide(one.incident, one.healings, now, retry)
+            if theirs.what is not Next.WAIT or (theirs.healing and not theirs.healing.ended_at):
+                why = f"the mailbox side of {one.server} is unhealthy, and is healed first"
+                return Decision(what=Next.WAIT, healing=theirs.healing, why=why)
+    ends = [(one.ended_at, one) for one in healings if one.ended_at and _healed_a_back_end(one)]
+    if not ends:
+        return None
+    ended, last = max(ends, key=lambda end: end[0])
+    if ended + retry <= now:
+        return None
+    why = f"healing {last.id} has healed a back end; the front end may be well by that"
+    return Decision(what=Next.WAIT, healing=last, why=why, until=ended + retry)
+
+
+def _healed_a_back_end(healing: HealingRecord) -> bool:
+    """Whether it has left the mailbox side of a server well, that of its alert or another one."""
+    name = healing.alert.get("monitor")
+    if name in _BACK_END_MONITORS and healing.verdict in _SEEN_WELL:
+        return True
+    return any(
+        run["procedure"] == _MAILBOX_SIDE and run["verdict"] == Verdict.RECOVERED.value
+        for run in (healing.report or {}).get("runs", ())
+    )

@@ -7,10 +7,7 @@ lines in the log, and logons that would be refused once more.
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -34,7 +31,6 @@ from popheal.exchange.backend import Backend
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord, Journal
-from popheal.journal.locks import OwnerLock
 from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.events import Event, Observer
@@ -42,7 +38,17 @@ from popheal.reports.report import Alert, Report
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
 from popheal.util.text import moment
-from popheal.watch.decide import Decision, Incident, Next, decide, incident_of
+from popheal.watch.decide import (
+    Decision,
+    Incident,
+    Neighbour,
+    Next,
+    decide,
+    incident_of,
+    rank,
+    wait_for_back_ends,
+)
+from popheal.watch.watch_lock import watching_alone
 
 #: What to call a server's health: the first of these that one of its monitors is.
 _WORST_FIRST: Final = (
@@ -53,9 +59,6 @@ _WORST_FIRST: Final = (
     "healthy",
     "disabled",
 )
-
-#: The watch's number among the owners of a journal, who count from 1.
-_WATCH: Final = 0
 
 
 def watch(
@@ -100,7 +103,7 @@ def watch(
     """
     if not servers:
         raise ValueError("there is no server to watch")
-    with _alone(journal):
+    with watching_alone(journal):
         own: Clock | None = getattr(backend, "clock", None)
         watching = _Watch(
             backend=backend,
@@ -133,40 +136,6 @@ def watch(
         return watching.ended
 
 
-@contextmanager
-def _alone(journal: Journal) -> Iterator[None]:
-    """While this lasts, nobody else watches with this journal."""
-    if journal.path is None:
-        yield
-        return
-    try:
-        lock = _WatchLock(journal.path, _WATCH)
-    except OSError as error:
-        taken = isinstance(error, BlockingIOError) or sys.platform == "win32"
-        raise JournalError(
-            journal=str(journal.path),
-            problem="is being watched by another process"
-            if taken
-            else f"can't be locked by a file beside it ({error.strerror})",
-            next_step="Let that one watch, or give this one another journal."
-            if taken
-            else "Give a path in a folder that can be written.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-class _WatchLock(OwnerLock):
-    """The lock of whoever watches."""
-
-    def release(self) -> None:
-        # The file stays: another process may have opened it already, and would lock a file
-        # that is not there any more.
-        os.close(self._file)
-
-
 # --- looking around ------------------------------------------------------------------------------
 
 
@@ -176,12 +145,19 @@ class _Watched:
 
     Attributes:
         wait: Seconds until the next look.
+        incident: What the last look has seen to be unhealthy; None if that look failed, or what
+            it saw could not be answered.
         told: What was told last about it: the same is not told again.
     """
 
     name: str
     wait: float = 0.0
+    incident: Incident | None = None
     told: dict[str, Any] = field(factory=dict)
+
+
+def _of(server: _Watched, records: Sequence[HealingRecord]) -> list[HealingRecord]:
+    return [one for one in records if same_server(one.server, server.name)]
 
 
 @define(kw_only=True)
@@ -221,14 +197,33 @@ class _Watch:
                 self._go_on_with(record, _Watched(name=record.server))
 
     def look_around(self) -> None:
-        """Look at each server whose time has come. Raises Detached."""
+        """Look at each server whose time has come, and answer what is seen. Raises Detached."""
+        looked = []
+        may_ask = True
         for server in tuple(self.servers):
             if self.ending:
                 return
             if server.wait <= 0:
                 server.wait = self.every
-                if not self._look_at(server):
-                    return
+                may_ask = self._look_at(server)
+                looked.append(server)
+                if not may_ask:
+                    break
+        self._answer_all([one for one in looked if one.incident], fresh=may_ask)
+
+    def _answer_all(self, ill: list[_Watched], *, fresh: bool) -> None:
+        """Answer what was seen, what is nearest to a cause first.
+
+        Args:
+            ill: The servers on which something was seen.
+            fresh: Whether it is so still: if not, each is looked at again before.
+        """
+        ill.sort(key=lambda one: rank(one.incident) if one.incident else 0)
+        for server in ill:
+            if self.ending or not (fresh or self._look_at(server)):
+                return
+            if server.incident and self._answer(server, server.incident):
+                fresh = False  # a healing takes its time, and may have healed others, too
 
     def pause(self) -> None:
         """Let time pass until the next look, in pieces, so that an end is heeded soon."""
@@ -242,7 +237,8 @@ class _Watch:
             seconds -= piece
 
     def _look_at(self, server: _Watched) -> bool:
-        """Look at one server, and do what is to be done; False if no other may be looked at."""
+        """Look at one server; False if no other may be looked at."""
+        server.incident = None
         try:
             rows = list(self.backend.server_health(server.name))
         except NotAuthorised as error:
@@ -254,10 +250,8 @@ class _Watch:
             return True
         self.refused = False
         now = self.session.clock.now()
-        incident = incident_of(server.name, rows, now)
-        self._tell_health(server, sort_rows(server.name, MONITORS, rows), incident)
-        if incident:
-            self._answer(server, incident, now)
+        server.incident = incident_of(server.name, rows, now)
+        self._tell_health(server, sort_rows(server.name, MONITORS, rows), server.incident)
         return True
 
     def _turned_away(self, server: _Watched) -> None:
@@ -274,33 +268,40 @@ class _Watch:
         self.servers.append(server)
         self.refused = True
 
-    def _answer(self, server: _Watched, incident: Incident, now: datetime) -> None:
-        decision = decide(incident, self._healings_of(server.name), now, self.retry)
+    def _answer(self, server: _Watched, incident: Incident) -> bool:
+        """Do what is to be done about an incident; whether something was."""
+        now = self.session.clock.now()
+        decision = self._decide(server, incident, now)
         record = decision.healing
         if decision.what is Next.RESUME and record:
             # Not at once: whoever broke it off by hand may be about to look at the server.
             until = self._last_sign_of(record) + self.retry
             if until <= now:
                 self._go_on_with(record, server)
-                return
+                return True
             why = f"healing {record.id} was broken off, and will be gone on with"
             decision = Decision(what=Next.WAIT, healing=record, why=why, until=until)
         if decision.what is Next.WAIT:
-            why = decision.why
             again = f", until {moment(decision.until)}" if decision.until else ""
-            healing = record.id if record else ""
-            self._tell_once(
-                server, "waits", events.AlertWaits, healing=healing, why=f"{why}{again}"
-            )
-            return
+            said = {"healing": record.id if record else "", "why": f"{decision.why}{again}"}
+            self._tell_once(server, "waits", events.AlertWaits, **said)
+            return False
         self._heal(server, incident)
+        return True
 
-    def _healings_of(self, server: str) -> list[HealingRecord]:
-        return [
-            one
-            for one in self.journal.healings()
-            if one.organisation == self.backend.organisation and same_server(one.server, server)
+    def _decide(self, server: _Watched, incident: Incident, now: datetime) -> Decision:
+        records = [
+            one for one in self.journal.healings() if one.organisation == self.backend.organisation
         ]
+        decision = decide(incident, _of(server, records), now, self.retry)
+        if decision.what is not Next.HEAL:
+            return decision
+        others = [
+            Neighbour(server=one.name, incident=one.incident, healings=_of(one, records))
+            for one in self.servers
+            if one is not server
+        ]
+        return wait_for_back_ends(incident, others, records, now, self.retry) or decision
 
     def _last_sign_of(self, record: HealingRecord) -> datetime:
         entries = self.journal.entries(record.id)
@@ -344,6 +345,7 @@ class _Watch:
             raise
         except PophealError as error:
             self._failed(server, error)
+            server.incident = None  # nobody waits for what can't be answered
             return
         server.told.clear()
         self.ended.append(report.verdict)

@@ -152,7 +152,10 @@ def row(monitor, value="Unhealthy", turned=30, evaluated=1, server=MBX1, **more)
 def test_the_alert_is_of_the_monitor_that_turned_last():
     rows = [row("PopDeepTestMonitor", turned=30), row("PopSelfTestMonitor", turned=10, evaluated=0)]
     illness = incident_of(MBX1, rows, NOW)
-    assert illness == Incident(monitor=MONITORS[1], at=ago(10), turned=ago(10))
+    assert illness == Incident(
+        monitor=MONITORS[1], at=ago(10), turned=ago(10), monitors=MONITORS[:2]
+    )
+    assert illness.nearest is MONITORS[0]
 
 
 def test_of_those_that_turned_together_it_is_the_one_that_is_healed_first():
@@ -779,10 +782,10 @@ def test_it_is_told_line_by_line(watched, tmp_path):
     told = [re.sub(at, "", line) for line in lines]
     assert told[0] == f"watching {', '.join(SERVERS)}"
     assert told[1] == f"{MBX1}: unhealthy PopDeepTestMonitor"
-    assert told[2].startswith(f"{MBX1}: alert: PopDeepTestMonitor has been Unhealthy since 2026-")
+    assert told[2:4] == [f"{one}: healthy" for one in SERVERS[1:]]
+    assert told[4].startswith(f"{MBX1}: alert: PopDeepTestMonitor has been Unhealthy since 2026-")
     assert f"{MBX1}: restarting_pop3_backend: done restarted" in told
     assert f"{MBX1}: recovered: PopDeepTestMonitor: healed" in told
-    assert f"{SERVERS[1]}: healthy" in told
     assert told[-1] == "the watch has ended"
 
 
