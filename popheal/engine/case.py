@@ -17,6 +17,7 @@ from popheal.healthsets.pop.catalog import monitor_named
 from popheal.journal import entries
 from popheal.reports import events
 from popheal.reports.handover import hand_over
+from popheal.reports.reasons import worst_first
 from popheal.reports.report import (
     Alert,
     DebtReport,
@@ -98,7 +99,7 @@ class Case:
 
     def report(self, verdict: Verdict, summary: str) -> Report:
         """The report, as things are now."""
-        runs = tuple(_run_report(one) for one in self.run_records)
+        runs = tuple(run_report(one) for one in self.run_records)
         debts = tuple(
             DebtReport(
                 kind=debt.kind,
@@ -114,6 +115,7 @@ class Case:
         )
         debts += tuple(self.salvaged)
         finished = self.session.clock.now()
+        summary = worst_first(summary, runs, debts)
         retry_at = None if verdict.good else self.session.retry_at
         return Report(
             id=self.id,
@@ -142,11 +144,12 @@ class Case:
                 )
         if report.handover and self.session.lease:
             self.session.emit(events.HandedOver, self.server, report=report)
-        self.session.emit(events.HealingEnded, self.server, verdict=verdict, summary=summary)
+        said = {"verdict": verdict, "summary": report.summary}
+        self.session.emit(events.HealingEnded, self.server, **said)
         return report
 
 
-def _run_report(one: RunRecord) -> RunReport:
+def run_report(one: RunRecord) -> RunReport:
     run = one.run
     name, identity = one.table or (run.procedure.name, run.procedure.hash)
     return RunReport(

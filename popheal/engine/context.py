@@ -37,7 +37,9 @@ class ActionResult:
 
     What the far side said may be part of the sentence, so it is cut short and made printable.
     ``attempted`` is False where the action was not even begun, and ``by_others`` is True where
-    somebody else had done what was to be done. ``kind`` is the reason, where one is known.
+    somebody else had done what was to be done. ``kind`` is the reason, where one is known;
+    ``about`` is the server that it is about, where that is another one; ``log`` is where on the
+    server its POP3 protocol log is, where that was seen.
     """
 
     outcome: str
@@ -45,6 +47,8 @@ class ActionResult:
     attempted: bool = True
     by_others: bool = False
     kind: FindingKind | None = None
+    about: str = ""
+    log: str = field(default="", converter=printable)
 
 
 @define(kw_only=True)

@@ -12,6 +12,7 @@ from popheal.engine.requests import Sync
 from popheal.errors import BackendError, JournalError, PophealError
 from popheal.journal import entries
 from popheal.reports import events
+from popheal.reports.reasons import kind_of
 from popheal.reports.report import Step
 from popheal.tables.actions import Action
 from popheal.tables.outcomes import COULD_NOT_TELL
@@ -96,8 +97,8 @@ async def _result_of(work: RunContext, action: Action) -> ActionResult:
         return ActionResult("refused", str(error), attempted=False)
     except BackendError as error:
         if untouched:
-            return ActionResult("refused", f"not attempted: {error}")
-        return ActionResult(COULD_NOT_TELL, str(error))
+            return ActionResult("refused", f"not attempted: {error}", kind=kind_of(error))
+        return ActionResult(COULD_NOT_TELL, str(error), kind=kind_of(error))
     except PophealError as error:
         return ActionResult(COULD_NOT_TELL, str(error))
     except _DEFECTS as error:
@@ -130,6 +131,8 @@ async def _take_step(work: RunContext) -> Step:
         started_at=started,
         finished_at=finished,
         kind=result.kind,
+        about=result.about,
+        log=result.log,
         **said,
     )
     others = result.by_others

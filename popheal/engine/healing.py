@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from popheal.engine.actions.mailbox_servers import MAILBOX_SIDE
 from popheal.engine.authorize import authorize
-from popheal.engine.case import Case, RunRecord, owed_as_written, restore
+from popheal.engine.case import Case, RunRecord, owed_as_written, restore, run_report
 from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import execute
 from popheal.engine.limits import Refusal
@@ -24,8 +24,8 @@ from popheal.healthsets.pop.catalog import MONITORS, Monitor
 from popheal.journal import Entry, HealingRecord, Journal, Kind, entries
 from popheal.policy.policy import Policy
 from popheal.reports import events
+from popheal.reports.reasons import in_a_sentence
 from popheal.reports.report import Alert, Finding, FindingKind, Report
-from popheal.tables.outcomes import outcome_of
 from popheal.tables.stored import table_to_json
 from popheal.tables.table import Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
@@ -383,8 +383,4 @@ def _ended(run_record: RunRecord) -> tuple[Verdict, str]:
             "the procedure has changed since this run was started, so it was not gone on with: "
             "what it owed was paid where that is safe, and is handed over where not"
         )
-    decisive = next((one for one in reversed(steps) if not outcome_of(one.outcome).good), None)
-    if decisive is None:
-        return verdict, f"procedure '{name}' ended as {run.state}"
-    said = f": {decisive.detail}" if decisive.detail else ""
-    return verdict, f"{name} ended at {decisive.state} ({decisive.outcome}){said}"
+    return verdict, in_a_sentence(run_report(run_record))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from popheal.healthsets.pop.catalog import find_monitor
+from popheal.healthsets.pop.catalog import MONITORS
+from popheal.reports.advice import STOPPED
+from popheal.reports.commands import MOUNTED, argument, filled
 from popheal.reports.markdown import SUPPORT_PAGE
+from popheal.reports.reasons import Reason, drained, reasons
 from popheal.reports.report import DebtReport, Finding, FindingKind, Handover, RunReport
-from popheal.tables.actions import ACTIONS, Impact
+from popheal.tables.actions import Impact
 from popheal.tables.citations import Section
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.outcomes import outcome_of
 from popheal.tables.table import Verdict
-from popheal.util.text import moment, without_controls
+from popheal.util.text import moment
 
 #: The verdicts that are handed over. With the others nobody is needed.
 HANDED_OVER: Final = frozenset(one for one in Verdict if not one.good)
@@ -63,6 +65,7 @@ def hand_over(
     if verdict.good:
         return None
     support = _support(findings, runs) if verdict is Verdict.ESCALATED else ""
+    found = reasons(verdict, findings, runs)
     owed = [debt for debt in debts if debt.status is DebtStatus.HANDED_OVER]
     seen = [f"{one.server}: {one.detail}" for one in findings]
     done: list[str] = []
@@ -77,9 +80,11 @@ def hand_over(
         done=tuple(done) or ("Nothing was changed.",),
         left_as=tuple(_LEFT[debt.kind].format(server=debt.server) for debt in owed)
         or ("Every setting is as it was before.",),
-        next_steps=tuple(_next_steps(findings, runs, owed, support, retry_at)),
+        next_steps=(*_next_steps(verdict, found, owed, retry_at), *([support] if support else [])),
+        first_commands=tuple(dict.fromkeys(_first_commands(found, owed))),
         commands=tuple(_commands(owed)),
         evidence=tuple(_evidence(findings, runs)),
+        logs=tuple(_logs(runs)),
         support=support,
         retry_at=retry_at,
     )
@@ -115,11 +120,20 @@ def _times(times: Sequence[str]) -> str:
     return f"{len(times)} times, first {times[0]}, last {times[-1]}"
 
 
+def _logs(runs: Sequence[RunReport]) -> Iterator[str]:
+    """Where the protocol logs are, each once."""
+    found = (f"{run.server}: {step.log}" for run in runs for step in run.steps if step.log)
+    yield from dict.fromkeys(found)
+
+
 def _support(findings: Sequence[Finding], runs: Sequence[RunReport]) -> str:
-    """Where to get help, and the step of the runbook for what was ill last."""
-    monitors = [find_monitor(one.monitor) for one in reversed(findings) if one.monitor]
-    procedures = [run.procedure for run in reversed(runs)]
-    procedures += [monitor.procedure for monitor in monitors if monitor]
+    """Where to get help, and the step of the runbook for what decided."""
+    unwell = [run for run in runs if run.verdict is not Verdict.RECOVERED]
+    procedures = [run.procedure for run in reversed(unwell)]
+    # Where no run did, it is what was found to be ill: the nearest to the cause.
+    ill = {name for one in findings if (name := one.monitor)} - {run.monitor for run in runs}
+    procedures += [monitor.procedure for monitor in MONITORS if monitor.name in ill]
+    procedures += [run.procedure for run in reversed(runs)]
     for procedure in procedures:
         if step := _SUPPORT_STEP.get(procedure):
             return f"{SUPPORT} (Runbook: {step.section.value}, step {step.number}.)"
@@ -130,43 +144,40 @@ def _support(findings: Sequence[Finding], runs: Sequence[RunReport]) -> str:
 
 
 def _next_steps(
-    findings: Sequence[Finding],
-    runs: Sequence[RunReport],
+    verdict: Verdict,
+    found: Sequence[Reason],
     owed: Sequence[DebtReport],
-    support: str,
     retry_at: datetime | None,
 ) -> list[str]:
+    """What to do: what is down first, then what makes it well, then what to put back."""
+    down = [step for one in found if one.advice.is_down for step in one.steps]
+    rest = [step for one in found if not one.advice.is_down for step in one.steps]
     again = f"Another time may do: ask popheal again, not before {moment(retry_at)}."
-    steps = [again] if retry_at else []
-    steps += [one.next_step for one in findings if one.next_step]
-    for run in runs:
-        decisive = [step for step in run.steps if not outcome_of(step.outcome).good][-1:]
-        for step in decisive:
-            action = ACTIONS.get(step.action.partition("(")[0])
-            advice = action.advice.get(step.outcome) if action else None
-            steps += [advice] if advice else []
+    waits = not down and all(one.advice.waits for one in found[:1])
+    steps = [again] if retry_at and waits else []
+    steps += [*down, *rest]
+    steps += [STOPPED] if verdict is Verdict.CANCELLED else []
+    steps += [again] if retry_at else []
+    steps += [
+        f"{server} is drained. See that its databases are mounted on other servers."
+        for server in drained(owed)
+    ]
     if owed:
-        steps.append("When the server is well again, put back what was left, by the commands.")
+        servers = ", ".join(dict.fromkeys(debt.server for debt in owed))
+        steps.append(f"When {servers} is well again, put back what was left, by the commands.")
         steps += [_AND_THEN[debt.kind] for debt in owed if debt.kind in _AND_THEN]
-    if support:
-        steps.append(support)
     return list(dict.fromkeys(steps)) or ["Look at what was seen above, then try again."]
+
+
+def _first_commands(found: Sequence[Reason], owed: Sequence[DebtReport]) -> Iterator[str]:
+    for one in found:
+        yield from one.commands
+    for server in drained(owed):
+        yield filled(MOUNTED, {"server": server}) or ""
 
 
 def _commands(owed: Sequence[DebtReport]) -> list[str]:
     return [
-        _UNDO[debt.kind].format(server=_argument(debt.server), value=str(debt.prior).lower())
+        _UNDO[debt.kind].format(server=argument(debt.server), value=str(debt.prior).lower())
         for debt in owed
     ]
-
-
-#: What PowerShell takes for a single quote, of whichever shape.
-_QUOTES: Final = re.compile("['\u2018\u2019\u201a\u201b]")
-
-
-def _argument(name: str) -> str:
-    """A name as an argument that PowerShell takes as it is, whatever is in it."""
-    if re.fullmatch(r"[a-z][\w.-]*", name, re.ASCII | re.IGNORECASE):
-        return name
-    quoted = _QUOTES.sub(r"\g<0>\g<0>", without_controls(name))
-    return f"'{quoted}'"

@@ -110,11 +110,15 @@ def _to_do(handover: Handover) -> Iterator[str]:
     yield "## What to do next"
     steps = [step for step in handover.next_steps if step != handover.support]
     yield "\n".join(f"{number}. {escaped(step)}" for number, step in enumerate(steps, start=1))
+    if handover.first_commands:
+        yield "To see the cause and make it well, in the Exchange Management Shell:"
+        yield from map(code_block, handover.first_commands)
     if handover.commands:
         yield "Once the server is well again, in the Exchange Management Shell:"
         yield from map(code_block, handover.commands)
     yield from _section("Left as", handover.left_as)
     yield from _section("Evidence", handover.evidence)
+    yield from _section("POP3 protocol logs", handover.logs)
 
 
 def _seen(report: Report) -> list[str]:

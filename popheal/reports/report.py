@@ -62,6 +62,8 @@ class FindingKind(Enum):
     DEPENDENCY = "dependency"
     SIBLINGS = "siblings"
     BUSY = "busy"
+    NOT_AUTHORISED = "not_authorised"
+    UNREACHABLE = "unreachable"
     POLICY = "policy"
     WINDOW = "window"
     BUDGET = "budget"
@@ -103,6 +105,8 @@ class Step:
 
     Attributes:
         kind: Why it came to that, where a reason is known: what the advice goes by.
+        about: The server that it is about, where that is another one: a back end.
+        log: Where on the server the POP3 protocol log is, where that was seen.
     """
 
     state: str
@@ -113,6 +117,8 @@ class Step:
     finished_at: datetime
     detail: str = ""
     kind: FindingKind | None = None
+    about: str = ""
+    log: str = ""
 
 
 @frozen(kw_only=True)
@@ -190,10 +196,12 @@ class Handover:
         done: What was done, and with which result.
         left_as: What state things were left in.
         next_steps: What to do next, in words.
-        commands: What puts back what was left, each ready to be pasted into the Exchange
-            Management Shell once the server is well again.
+        first_commands: What helps to see the cause and to make it well, each ready to be pasted
+            into the Exchange Management Shell.
+        commands: What puts back what was left, likewise, once the server is well again.
         evidence: What speaks for a fault, in the words of whatever told of it, and when it was
             seen; what was seen several times, once.
+        logs: Where the POP3 protocol log is, as server and path there.
         support: Where to get help, and which step of the runbook says so.
         retry_at: When popheal may be asked again, where something was refused until then. Aware
             UTC.
@@ -204,8 +212,10 @@ class Handover:
     done: tuple[str, ...] = ()
     left_as: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
+    first_commands: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
     support: str = ""
     retry_at: datetime | None = None
 

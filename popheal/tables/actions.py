@@ -3,7 +3,8 @@
 An action is a name, an impact, and the outcomes that it can have. A procedure's table says
 which action a state performs; :mod:`popheal.engine.actions` says how each is carried out.
 Whatever else is true of an action for everybody stands here too: how long it may take, what it
-may command, when giving up after it is justified, what a person is told to do about it.
+may command, when giving up after it is justified. What a person is then told to do stands in
+:mod:`popheal.reports.advice`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,6 @@ class Action:
         sees_pop: Whether it sees if POP works on the server.
         last_resort: The outcomes that justify giving up only once everything else was tried.
         reasons: The outcomes that justify it at once: by default every other one but the good.
-        advice: What a person can do, where one of these outcomes has ended a run.
         sentence: What it does, for people.
     """
 
@@ -91,7 +91,6 @@ class Action:
         ),
         takes_self=True,
     )
-    advice: Mapping[str, str] = field(factory=dict, eq=False)
     sentence: str = ""
 
     def __str__(self) -> str:
@@ -127,7 +126,6 @@ PROBE: Final = _look(
     looks=3,  # the boot time before and after it, too
     sees_pop=True,
     last_resort=(FAILED,),
-    advice={COULD_NOT_TELL: "Look by hand whether POP works on the server."},
     sentence="Rerun the probe of the failing monitor",
 )
 PROBE_SELF_TEST: Final = evolve(
@@ -145,17 +143,12 @@ CHECK_SWITCHOVER: Final = _look(
     name="check_switchover",
     outcomes=("feasible", "infeasible", COULD_NOT_TELL),
     looks=2,
-    advice={
-        "infeasible": "Make it possible to switch the databases over, or restart "
-        "the server yourself at a time when its mailboxes may be out of service."
-    },
     sentence="Check that every active database can be switched over to another server",
 )
 VERIFY_COPIES: Final = _look(
     name="verify_copies",
     outcomes=("clear", "active", COULD_NOT_TELL),
     deadline="drain_deadline",
-    advice={"active": "Find out why the databases stayed, and move them by hand."},
     sentence="Wait until the server hosts no active copy",
 )
 FIND_BACKENDS: Final = _look(
@@ -163,7 +156,6 @@ FIND_BACKENDS: Final = _look(
     outcomes=("found", "not_found", COULD_NOT_TELL),
     looks=3,
     reasons=(COULD_NOT_TELL,),
-    advice={COULD_NOT_TELL: "Look into the front end's POP3 protocol log by hand."},
     sentence="Find the Mailbox server that served the failed probe",
 )
 CHECK_BACKENDS: Final = _look(
@@ -226,7 +218,6 @@ DRAIN: Final = _effect(
     effects=("set_activation_disabled",),
     looks=2,
     deadline="service_deadline",
-    advice={REFUSED: "Find out who is working on the server, and let them finish."},
     sentence="Disable database activation and switch the active databases over",
 )
 REBOOT: Final = _effect(
@@ -236,14 +227,12 @@ REBOOT: Final = _effect(
     looks=5,
     reboots=1,
     reasons=(FAILED, REFUSED),
-    advice={REFUSED: "See why it was not restarted; restart it by hand if that is safe."},
     sentence="Look at the copies once more, then restart the server",
 )
 #: Each of them is healed by a run of its own, with bounds of its own.
 RECOVER_BACKENDS: Final = _effect(
     name="recover_backends",
     impact=Impact.DISRUPT,
-    advice={FAILED: "Heal the Mailbox server first; the front end may then be well."},
     sentence="Heal each unhealthy Mailbox server found, one at a time",
 )
 #: Not a mere look: services that ran before the reboot and don't start by themselves are started.
@@ -253,7 +242,6 @@ AWAIT_SERVER: Final = Action(
     outcomes=("up", "not_back", COULD_NOT_TELL),
     effects=("start_service",),
     deadline="reboot_deadline",
-    advice={"not_back": "Look at the server's console."},
     sentence="Wait for the server and for the services that ran before",
 )
 FAIL_BACK: Final = _effect(

@@ -24,7 +24,7 @@ from popheal.tables.timing import Timing
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=str)
 def test_what_an_action_says_of_itself(action):
     """Its outcomes, effects and deadline are there."""
-    assert {*action.reasons, *action.last_resort, *action.advice} <= set(action.outcomes)
+    assert {*action.reasons, *action.last_resort} <= set(action.outcomes)
     assert not any(one.good for one in action.outcomes if one in action.reasons)
     assert set(action.effects) <= set(EFFECTS)
     assert action.longest(Timing()) >= action.waits(Timing()) >= 0

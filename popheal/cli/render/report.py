@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 #: What a summary may be cut behind, and still be a sentence.
-_BEFORE_A_DETAIL: Final = ("): ", "could not be verified: ")
+_BEFORE_A_DETAIL: Final = ": "
 
 
 def alert_lines(out: Console, alert: Alert) -> list[Text]:
@@ -84,14 +84,23 @@ def _handover_lines(out: Console, handover: Handover) -> Iterable[Text]:
     """What was seen and done stands in the story; here is how things are left, and what next."""
     from rich.text import Text
 
-    for label, entries in (("Left as", handover.left_as), ("Next", handover.next_steps)):
+    told = (
+        ("Left as", handover.left_as),
+        ("Logs", handover.logs),
+        ("Next", handover.next_steps),
+    )
+    for label, entries in told:
         for number, entry in enumerate(entries):
             yield from labelled(out, "" if number else label, entry)
-    if handover.commands:
-        yield Text("To put it back:", "bold")
-    for command in handover.commands:
-        # On one line whatever the width, to be pasted; printed without wrapping.
-        yield Text(f"  {without_controls(command)}", no_wrap=True, overflow="ignore")
+    for about, commands in (
+        ("To see the cause and make it well:", handover.first_commands),
+        ("To put it back:", handover.commands),
+    ):
+        if commands:
+            yield Text(about, "bold")
+        for command in commands:
+            # On one line whatever the width, to be pasted; printed without wrapping.
+            yield Text(f"  {without_controls(command)}", no_wrap=True, overflow="ignore")
 
 
 def database_lines(

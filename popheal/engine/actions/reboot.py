@@ -16,6 +16,8 @@ from popheal.exchange.models import HostStatus, ServiceStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.healthsets.pop.health import is_maintenance, pop_rows, serves_pop
+from popheal.reports.reasons import kind_of
+from popheal.reports.report import FindingKind
 from popheal.util.text import moment
 
 #: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve
@@ -61,7 +63,7 @@ async def reboot(work: RunContext) -> ActionResult:
         return ActionResult(not_done, "not attempted: a person said stop")
     error = await try_call(Backend.reboot, work.server, host.boot_time)
     if isinstance(error, (Unreachable, NotAuthorised)):
-        return ActionResult(not_done, str(error))
+        return ActionResult(not_done, str(error), kind=kind_of(error))
     if error:
         # Even an error may have come after the command had begun to work: the boot time tells.
         return ActionResult("could_not_tell", str(error))
@@ -144,24 +146,27 @@ async def _look_for_server(work: RunContext) -> ActionResult:
     try:
         host = await call(Backend.host_status, work.server)
     except BackendError as error:
-        return ActionResult("not_back", f"it does not answer: {error}")
+        return _not_back(f"it does not answer: {error}")
     before = work.memory.boot_before
     if before is None:
         return ActionResult("could_not_tell", "its boot time was not recorded before")
     if not booted_since(before, host.boot_time):
-        return ActionResult(
-            "not_back", f"it has not gone down: it still runs since {moment(host.boot_time)}"
-        )
+        said = f"it has not gone down: it still runs since {moment(host.boot_time)}"
+        return _not_back(said, FindingKind.STUCK)
     work.memory.changed_at = host.boot_time
     try:
         missing = await _services_missing(work)
     except BackendError as error:
         return ActionResult("could_not_tell", str(error))
     if missing:
-        return ActionResult("not_back", f"up, but not running: {', '.join(missing)}")
+        return _not_back(f"up, but not running: {', '.join(missing)}")
     if not await _health_is_fresh(work, host.boot_time):
         return ActionResult("could_not_tell", "up, but its monitors have not been evaluated yet")
     return ActionResult("up", f"booted at {moment(host.boot_time)}")
+
+
+def _not_back(said: str, kind: FindingKind = FindingKind.NOT_BACK) -> ActionResult:
+    return ActionResult("not_back", said, kind=kind)
 
 
 async def _services_missing(work: RunContext) -> list[str]:

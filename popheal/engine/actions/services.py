@@ -16,6 +16,7 @@ from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import find_service, is_running
 from popheal.exchange.models import ServiceStatus
 from popheal.healthsets.pop.catalog import POP3_FRONT_END, services_of
+from popheal.reports.reasons import kind_of
 from popheal.tables.actions import BY_ROLE
 from popheal.tables.debts import DebtKind
 
@@ -70,7 +71,7 @@ async def _restart(work: RunContext, service: str) -> ActionResult:
     )
     error = await try_call(Backend.restart_service, work.server, service)
     if isinstance(error, (Unreachable, NotAuthorised)):
-        return ActionResult("refused", str(error))
+        return ActionResult("refused", str(error), kind=kind_of(error))
     return await _see_restarted(work, old, error)
 
 

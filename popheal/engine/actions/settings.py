@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from attrs import evolve
+
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
@@ -13,6 +15,7 @@ from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachab
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
+from popheal.reports.reasons import kind_of
 from popheal.tables.debts import DebtKind
 
 
@@ -30,7 +33,7 @@ async def _set_and_see(
     setter, wanted = change
     error = await try_call(setter, work.server, wanted)
     if isinstance(error, (Unreachable, NotAuthorised)):
-        return ActionResult("refused", str(error))
+        return ActionResult("refused", str(error), kind=kind_of(error))
     while True:
         try:
             if value_of(await call(look, work.server)) is wanted:
@@ -78,9 +81,12 @@ async def drain(work: RunContext) -> ActionResult:
         prior=debt.prior,
         active=list(work.memory.active_before),
     )
-    return await _set_and_see(
+    observed = await _set_and_see(
         work, (Backend.set_activation_disabled, True), Backend.mailbox_server, _activation
     )
+    recovery = [copy.database for copy, database in copies if database.recovery]
+    said = f"; recovery databases stay, and serve nobody: {', '.join(recovery)}" if recovery else ""
+    return evolve(observed, detail=f"{observed.detail}{said}")
 
 
 async def fail_back(work: RunContext) -> ActionResult:
@@ -163,8 +169,9 @@ async def enable_protocol_logging(work: RunContext) -> ActionResult:
     debt = work.run.owed(DebtKind.PROTOCOL_LOGGING)
     if before.protocol_log_enabled:
         if debt:  # by us, as was written down before a crash
-            return ActionResult("done", "seen to be set")
-        return ActionResult("done", "it was on already, and will be left on")
+            return ActionResult("done", "seen to be set", log=before.log_location)
+        said = "it was on already, and will be left on"
+        return ActionResult("done", said, log=before.log_location)
     debt = debt or work.run.owe(prior=before.protocol_log_enabled)
     await work.intend(
         Backend.set_protocol_logging,
@@ -173,9 +180,10 @@ async def enable_protocol_logging(work: RunContext) -> ActionResult:
         value=True,
         prior=debt.prior,
     )
-    return await _set_and_see(
+    observed = await _set_and_see(
         work, (Backend.set_protocol_logging, True), Backend.pop_settings, _logging
     )
+    return evolve(observed, log=before.log_location)
 
 
 async def restore_protocol_logging(work: RunContext) -> ActionResult:
