@@ -248,12 +248,14 @@ def backends_named_in(text: str) -> list[str]:
 def servers_named(names: Sequence[str], servers: Sequence[ServerInfo]) -> list[ServerInfo] | None:
     """The servers of the organisation with these names that have the Mailbox role.
 
-    None if a short name could be either of two: which one is meant can't be told.
+    None if a short name could be either of two, or its server's row can't be read: which one is
+    meant can't be told.
     """
     found: dict[str, ServerInfo] = {}
     for name in names:
-        meant = [one for one in servers if same_server(name, one.fqdn) and one.mailbox_role]
-        if len(meant) > 1:
+        alike = [one for one in servers if same_server(name, one.fqdn)]
+        meant = [one for one in alike if one.mailbox_role]
+        if len(meant) > 1 or any(one.unreadable for one in alike):
             return None
         found.update({one.fqdn: one for one in meant})
     return list(found.values())

@@ -16,7 +16,12 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class ServerInfo:
-    """One row of ``Get-ExchangeServer``: who the server is and which roles it has."""
+    """One row of ``Get-ExchangeServer``: who the server is and which roles it has.
+
+    Attributes:
+        unreadable: Why no more than its name is known, where its row in a list can't be read:
+            then it has no role here, so nothing is expected of it. Empty for any other.
+    """
 
     fqdn: str
     name: str
@@ -24,6 +29,7 @@ class ServerInfo:
     mailbox_role: bool
     client_access_role: bool
     version: str = ""
+    unreadable: str = ""
 
 
 @frozen(kw_only=True)

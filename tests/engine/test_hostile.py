@@ -189,6 +189,51 @@ def test_unusable_answers_end_in_a_report(methods):
     assert not on or any(debt.status.value == "handed_over" for debt in report.debts)
 
 
+def unread(*names):
+    """Some rows of the list of servers can't be read."""
+
+    def all_servers(real, server):
+        return [
+            evolve(one, mailbox_role=False, client_access_role=False, unreadable="no Site")
+            if one.name in names
+            else one
+            for one in real.all_servers(server)
+        ]
+
+    return all_servers
+
+
+def test_a_server_whose_row_can_not_be_read_keeps_no_other_from_being_healed():
+    """It is named in the report."""
+    _, report = hostile("mailbox-healed-by-restart", all_servers=unread("MBX2"))
+    assert report.verdict is Verdict.RECOVERED
+    (said,) = [one.detail for one in report.findings if "can't be read" in one.detail]
+    assert said == "mbx2.contoso.com is not compared, as its row can't be read: no Site"
+
+
+def test_a_server_whose_row_can_not_be_read_is_not_seen_to_serve():
+    """Of two client access servers, the other one may be down."""
+    name = "client-access-split-role-healed-by-reboot"
+    scenario, report = hostile(name, all_servers=unread("CAS2"))
+    assert report.verdict is Verdict.ESCALATED
+    assert "reboot_last_of_role" in report.summary
+    assert not rebooted(scenario)
+
+
+def test_nor_is_it_healed_in_place_of_a_front_end():
+    scenario, report = hostile(FOUND_IN_LOG, all_servers=unread("MBX1", "MBX2"))
+    assert report.verdict is Verdict.ESCALATED
+    assert "whose row can't be read" in report.summary
+    assert not rebooted(scenario)
+
+
+def test_recovery_databases_are_named():
+    """They stay where they are, and serve nobody."""
+    _, report = hostile("recovery-database")
+    (drain,) = [one for one in report.runs[0].steps if one.state == "draining"]
+    assert drain.detail.endswith("; recovery databases stay, and serve nobody: RDB01")
+
+
 def test_a_back_end_that_does_not_exist_after_all():
     """UnknownName is for the caller only at the very beginning."""
 

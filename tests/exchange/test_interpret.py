@@ -237,6 +237,26 @@ def test_a_short_name_of_two_servers_is_nobody():
     assert interpret.servers_named(["mbx2.other.example"], servers) == servers[1:]
 
 
+def test_a_name_that_may_be_of_a_server_whose_row_can_not_be_read_is_nobody():
+    """Whether it is a Mailbox server at all can't be told; other names are as clear as before."""
+    known, other = (
+        ServerInfo(
+            fqdn=f"{name}.contoso.com", name=name, mailbox_role=True, client_access_role=True
+        )
+        for name in ("mbx2", "mbx3")
+    )
+    unread = ServerInfo(
+        fqdn="mbx2.other.example",
+        name="mbx2",
+        mailbox_role=False,
+        client_access_role=False,
+        unreadable="the answer has no Site",
+    )
+    servers = [known, unread, other]
+    assert interpret.servers_named(["mbx2"], servers) is None
+    assert interpret.servers_named(["mbx2.contoso.com", "mbx3"], servers) == [known, other]
+
+
 def test_what_the_far_side_says_is_cut_short_and_printable():
     """No control characters, one line, not without end."""
     said = text.printable("a\x1b[31m\nVerdict    recovered" + "x" * 100_000)

@@ -108,7 +108,7 @@ class PsrpBackend:
         return info
 
     def all_servers(self, server: str) -> Sequence[models.ServerInfo]:
-        return self._exchange(server, "Get-ExchangeServer").each(parse.server_info)
+        return self._exchange(server, "Get-ExchangeServer").each(parse.listed_server)
 
     def mailbox_server(self, server: str) -> models.MailboxServer:
         answer = self._exchange(server, "Get-MailboxServer", Identity=server)

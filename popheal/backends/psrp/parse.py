@@ -153,6 +153,20 @@ def server_info(row: Row) -> models.ServerInfo:
     )
 
 
+def listed_server(row: Row) -> models.ServerInfo:
+    """Likewise, in a list of all: what can't be read of one is said of that one only."""
+    try:
+        return server_info(row)
+    except Unreadable as error:
+        return models.ServerInfo(
+            fqdn=row.maybe_text("Fqdn", "Name") or "a server without a name",
+            name=row.maybe_text("Name", "Fqdn") or "a server without a name",
+            mailbox_role=False,
+            client_access_role=False,
+            unreadable=error.cause,
+        )
+
+
 def mailbox_server(row: Row) -> models.MailboxServer:
     name = row.text("Name")
     if not same_server(name, row.server):

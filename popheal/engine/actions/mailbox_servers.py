@@ -51,7 +51,8 @@ def _found(
 ) -> ActionResult:
     meant = servers_named(names, servers)
     if not meant:
-        why = "no Mailbox server of the organisation" if meant == [] else "more than one server"
+        unsure = "more than one server, or one whose row can't be read"
+        why = "no Mailbox server of the organisation" if meant == [] else unsure
         return ActionResult("could_not_tell", f"{where} names {', '.join(names)}: {why}")
     work.memory.backends = tuple(one.fqdn for one in meant)
     return ActionResult("found", f"{where} names {', '.join(work.memory.backends)}")

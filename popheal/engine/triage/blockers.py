@@ -208,6 +208,9 @@ async def siblings(context: TriageContext) -> Stop | None:
     servers = await retry_call(context.session, Backend.all_servers, context.info.fqdn)
     asked: list[tuple[str, set[str]]] = []
     for one in servers:
+        if one.unreadable:
+            said = f"{one.fqdn} is not compared, as its row can't be read: {one.unreadable}"
+            context.findings.append(context.note(FindingKind.NOTE, said))
         if same_server(one.fqdn, context.info.fqdn) or not _alike(one, context.info):
             continue
         try:

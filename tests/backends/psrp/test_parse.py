@@ -57,6 +57,25 @@ def test_exchange_server() -> None:
     assert (info.site, info.version) == ("Default-First-Site-Name", "Version 15.2 (Build 986.5)")
 
 
+@pytest.mark.parametrize(
+    ("left", "name"),
+    [
+        ({"Fqdn": "EX9.contoso.com", "Name": "EX9"}, "EX9.contoso.com"),
+        ({"Name": "EX9"}, "EX9"),
+        ({}, "a server without a name"),
+    ],
+)
+def test_one_row_that_can_not_be_read_is_of_one_server(left: dict[str, object], name: str) -> None:
+    """In a list of all: it has no role, and says why."""
+    found = parse.listed_server(row(record(**left)))
+    assert (found.fqdn, found.mailbox_role, found.client_access_role) == (name, False, False)
+    assert found.unreadable.startswith("the answer")
+    with pytest.raises(Unreadable):
+        parse.server_info(row(record(**left)))
+    whole = loaded_row("e19-GetExchangeServer.xml")
+    assert parse.listed_server(whole) == parse.server_info(whole)
+
+
 def test_mailbox_server() -> None:
     """Outside a DAG, nothing blocked, no limit."""
     seen = parse.mailbox_server(loaded_row("e19-GetMailboxServer.xml", "solo-e19a.solo.com"))
