@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
+
+from popheal.util.serialize import ADDED
 
 
 @frozen(kw_only=True)
@@ -29,7 +31,7 @@ class ServerInfo:
     mailbox_role: bool
     client_access_role: bool
     version: str = ""
-    unreadable: str = ""
+    unreadable: str = field(default="", metadata=ADDED)
 
 
 @frozen(kw_only=True)

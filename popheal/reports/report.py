@@ -13,7 +13,7 @@ from popheal.healthsets.pop.catalog import health_set_named, monitor_named
 from popheal.tables.actions import Impact
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
-from popheal.util.serialize import from_jsonable, to_jsonable
+from popheal.util.serialize import ADDED, from_jsonable, to_jsonable
 from popheal.util.text import printable
 
 
@@ -116,9 +116,9 @@ class Step:
     started_at: datetime
     finished_at: datetime
     detail: str = ""
-    kind: FindingKind | None = None
-    about: str = ""
-    log: str = ""
+    kind: FindingKind | None = field(default=None, metadata=ADDED)
+    about: str = field(default="", metadata=ADDED)
+    log: str = field(default="", metadata=ADDED)
 
 
 @frozen(kw_only=True)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from attrs import fields, has
 
 from popheal.errors import ConfigurationError, PophealError
 
 T = TypeVar("T")
+
+#: The metadata of a field that records written by earlier versions don't have: it is left out
+#: where it says nothing, so that what they wrote is written again just so.
+ADDED: Final = MappingProxyType({"popheal_added": True})
 
 
 def to_jsonable(record: Any) -> Any:
@@ -54,9 +61,25 @@ def _said(error: BaseException, kind: type | None) -> str:
 @cache
 def _converter() -> Any:
     # Imported here: a program that never asks for JSON should not wait for it.
+    from cattrs.gen import make_dict_unstructure_fn, override
     from cattrs.preconf.json import make_converter
 
-    return make_converter()
+    converter = make_converter()
+
+    def without_added(kind: type) -> Any:
+        added: dict[str, Any] = {
+            one.name: override(omit_if_default=True) for one in _added_to(kind)
+        }
+        return make_dict_unstructure_fn(kind, converter, **added)
+
+    converter.register_unstructure_hook_factory(lambda kind: bool(_added_to(kind)), without_added)
+    return converter
+
+
+def _added_to(kind: Any) -> list[Any]:
+    if not (isinstance(kind, type) and has(kind)):
+        return []
+    return [one for one in fields(kind) if one.metadata.get("popheal_added")]
 
 
 @cache
