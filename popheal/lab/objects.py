@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from attrs import frozen
@@ -133,13 +133,18 @@ def dag(origin: Origin, seen: models.Dag) -> PsObject:
             "OperationalServers": servers(seen.operational) if seen.operational else None,
             # Its type is first named inside the list above: clients have stumbled over that.
             "PrimaryActiveManager": _ad_object(manager) if manager else None,
-            "WitnessShareInUse": "Primary",
+            "WitnessShareInUse": _enum(
+                f"{_DIRECTORY}.SystemConfiguration.WitnessShareUsage", seen.witness
+            ),
         },
     )
 
 
 def monitor_health(origin: Origin, seen: models.MonitorHealth) -> PsObject:
     target = f"\\{seen.target}" if seen.target else "\\"
+    # A time without zone is a text in the culture of the server.
+    executed = seen.last_execution and LocalTime(seen.last_execution, _ZONE)
+    error, _, exception = seen.error.partition("\n")
     return _row(
         origin,
         (f"{_MONITORING}.MonitorHealthEntry", *_CONFIGURABLE),
@@ -163,15 +168,13 @@ def monitor_health(origin: Origin, seen: models.MonitorHealth) -> PsObject:
             "LastTransitionTime": None
             if seen.last_transition is None
             else LocalTime(seen.last_transition, _ZONE),
-            "LastExecutionTime": None
-            if seen.last_execution is None
-            else LocalTime(seen.last_execution, _ZONE),
+            "LastExecutionTime": executed or seen.last_execution_text or None,
             "LastExecutionResult": "Succeeded",
             "ResultId": Int64(1204012),
             "WorkItemId": 210,
             "IsStale": seen.stale,
-            "Error": "",
-            "Exception": "",
+            "Error": error,
+            "Exception": exception,
             "IsNotified": False,
             "LastFailedProbeId": -1,
             "LastFailedProbeResultId": -1,
@@ -194,7 +197,7 @@ def probe_result(origin: Origin, seen: models.ProbeResult) -> PsObject:
             "ExecutionStartTime": seen.started,
             "ExecutionEndTime": seen.finished,
             "Error": seen.error,
-            "Exception": "",
+            "Exception": seen.exception,
             "PoisonedCount": 0,
             "ResultType": _enum(f"{_MONITORING}.ResultType", seen.result),
             "IsValid": True,
@@ -226,7 +229,8 @@ def database_copy(origin: Origin, seen: models.DatabaseCopy) -> PsObject:
     return _row(origin, (kind, "System.Object"), kind, props)
 
 
-def database(origin: Origin, seen: models.Database) -> PsObject:
+def database(origin: Origin, seen: models.Database, *, status: bool) -> PsObject:
+    """What needs ``-Status`` is nothing without it."""
     replication = f"{_DIRECTORY}.SystemConfiguration.ReplicationType"
     return _row(
         origin,
@@ -236,7 +240,67 @@ def database(origin: Origin, seen: models.Database) -> PsObject:
             "Name": seen.name,
             "Recovery": seen.recovery,
             "ReplicationType": _enum(replication, "Remote" if seen.replicated else "None"),
+            "Servers": [_ad_object(name) for name in seen.servers],
+            "ReplayLagTimes": [
+                _lag(name, name in seen.lagged)
+                for name in dict.fromkeys((*seen.servers, *seen.lagged))
+            ],
+            "BackupInProgress": seen.backup_in_progress if status else None,
             "Identity": _ad_object(seen.name, "Databases"),
+        },
+    )
+
+
+def _lag(server: str, lagged: bool) -> PsObject:
+    """A pair of a copy's server and its replay lag."""
+    span = "7.00:00:00" if lagged else "00:00:00"
+    kind = f"System.Collections.Generic.KeyValuePair`2[[{_DIRECTORY}.ADObjectId],[TimeSpan]]"
+    return PsObject(
+        types=(kind, "System.ValueType", "System.Object"),
+        text=f"[{server}, {span}]",
+        props={
+            "Key": _ad_object(server),
+            "Value": PsObject(types=("Microsoft.Exchange.Data.EnhancedTimeSpan",), text=span),
+        },
+    )
+
+
+def replication_check(origin: Origin, seen: models.ReplicationCheck) -> PsObject:
+    kind = "Microsoft.Exchange.Monitoring.ReplicationCheck"
+    return _row(
+        origin,
+        (f"{kind}Outcome", *_CONFIGURABLE),
+        f"{kind}Outcome",
+        {
+            "Server": seen.server,
+            "Check": seen.check,
+            "CheckDescription": "",
+            "Result": PsObject(
+                types=(f"{kind}Result", *_CONFIGURABLE),
+                text=seen.result,
+                props={"Value": seen.result, "Identity": None, "IsValid": True},
+            ),
+            "Error": seen.error,
+            "Identity": None,
+            "IsValid": True,
+        },
+    )
+
+
+def monitoring_item(origin: Origin, seen: models.MonitoringItem) -> PsObject:
+    target = f"\\{seen.target}" if seen.target else ""
+    return _row(
+        origin,
+        (f"{_MONITORING}.MonitoringItemIdentity", *_CONFIGURABLE),
+        "",
+        {
+            "Identity": f"{seen.health_set}\\{seen.name}{target}",
+            "ItemType": _enum(f"{_MONITORING}.MonitorItemType", seen.kind),
+            "Name": seen.name,
+            "HealthSetName": seen.health_set,
+            "TargetResource": seen.target,
+            "IsValid": True,
+            "ObjectState": "New",
         },
     )
 
@@ -282,9 +346,21 @@ def pop_settings(origin: Origin, seen: models.PopSettings) -> PsObject:
             "LogFileLocation": seen.log_location,
             "LogFileRollOverSettings": _enum("Microsoft.Exchange.Data.LogFileRollOver", "Hourly"),
             "ProtocolLogEnabled": seen.protocol_log_enabled,
+            "UnencryptedOrTLSBindings": _bindings(one for one in seen.bindings if not _tls(one)),
+            "SSLBindings": _bindings(filter(_tls, seen.bindings)),
             "Server": _ad_object(seen.server.partition(".")[0]),
         },
     )
+
+
+def _tls(binding: str) -> bool:
+    return binding.endswith(":995")
+
+
+def _bindings(found: Iterable[str]) -> PsList:
+    kind = "Microsoft.Exchange.Data.IPBinding"
+    listed = [PsObject(types=(kind, "System.Object"), text=one) for one in found]
+    return PsList(f"Microsoft.Exchange.Data.MultiValuedProperty`1[[{kind}]]", listed)
 
 
 _CUSTOM = ("System.Management.Automation.PSCustomObject", "System.Object")
@@ -312,6 +388,8 @@ def host_status(seen: models.HostStatus) -> PsObject:
             "LocalDateTime": time_text(seen.local_time),
             "SetupRunning": seen.setup_running,
             "RebootPending": seen.reboot_pending,
+            "UtcOffset": seen.utc_offset,
+            "ClusterNode": seen.cluster_node,
         },
     )
 

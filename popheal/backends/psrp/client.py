@@ -219,7 +219,8 @@ def _prepared(pool: RunspacePool, command: Command) -> PowerShell:
     if command.script is None:
         shell.add_cmdlet(command.name)
     else:
-        shell.add_script(command.script)
+        # What one script leaves behind (variables with types, preferences) must not reach the next.
+        shell.add_script(command.script, use_local_scope=True)
     for name, value in command.parameters.items():
         shell.add_parameter(name, list(value) if isinstance(value, tuple) else value)
     return shell

@@ -19,6 +19,7 @@ from popheal.errors import (
     BackendError,
     CommandFailed,
     NotAuthorised,
+    NotBegun,
     OutcomeUnknown,
     PophealError,
     UnknownName,
@@ -340,7 +341,7 @@ def test_reboot_lost_and_repeated(lab: Lab, backend: PsrpBackend, fake: FakeBack
     lab.faults.add(WireFault(kind=Wire.DROP_DONE, action="Receive", endpoint="plain"))
     with pytest.raises(OutcomeUnknown):
         backend.reboot(EX1, BOOT)
-    with pytest.raises(CommandFailed):
+    with pytest.raises(NotBegun):
         backend.reboot(EX1, BOOT)
 
 
