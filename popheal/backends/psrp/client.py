@@ -267,9 +267,9 @@ def _wsman(target: Target, settings: PsrpSettings) -> _Wsman:
         no_proxy=how.no_proxy or is_loopback(target.address),
         **more,
     )
-    session = wsman.transport._build_session()
-    session.hooks["response"].append(check(how.auth))
-    wsman.transport.session = session
+    transport = wsman.transport
+    transport.session = transport._build_session()
+    transport.session.hooks["response"].append(check(how.auth))
     return wsman
 
 
