@@ -89,6 +89,9 @@ class BackendConformance:
             dag = backend.dag(self.server, mailbox.dag)
             assert isinstance(dag, Dag)
             assert any(same_server(member, self.server) for member in dag.members)
+            checks = _each(ReplicationCheck, backend.replication_health(self.server))
+            assert checks, "replication_health: no check at all means 'could not look'"
+            assert all(same_server(check.server, self.server) for check in checks)
         rows = _each(MonitorHealth, backend.server_health(self.server))
         assert rows, "server_health: no row at all means 'could not look', which is an error"
         copies = _each(DatabaseCopy, backend.database_copies(self.server))
@@ -96,8 +99,6 @@ class BackendConformance:
         for database in _each(Database, backend.databases(self.server)):
             named = _each(DatabaseCopy, backend.copies_of(self.server, database.name))
             assert any(same_server(copy.server, self.server) for copy in named)
-        checks = _each(ReplicationCheck, backend.replication_health(self.server))
-        assert all(same_server(check.server, self.server) for check in checks)
         _each(ComponentState, backend.component_states(self.server))
         _each(PopSettings, [backend.pop_settings(self.server)])
         for name in (self.server, self.server.upper(), self.server.split(".", 1)[0]):
