@@ -19,7 +19,7 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.backend import Backend
-from popheal.lab import objects
+from popheal.lab import windows_objects as objects
 from popheal.lab.error_writer import NOT_RECOGNIZED, Ended, LostTrack, NobodyThere, Problem
 from popheal.lab.serializer import PsObject
 

@@ -18,6 +18,7 @@ from attrs import frozen
 
 from popheal.backends.psrp import parse, scripts
 from popheal.backends.psrp.lines import Lines
+from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
 from popheal.errors import NotBegun, Unreadable
 from popheal.exchange import models
@@ -185,7 +186,7 @@ class PsrpBackend:
     def recovery_actions(self, server: str, since: datetime) -> Sequence[models.RecoveryAction]:
         given = {"Since": _stamp(since), "Most": _MOST_EVENTS}
         answer = self._plain(server, "read recovery actions", scripts.RECOVERY_ACTIONS, given)
-        return parse.recovery_actions(answer.rows())
+        return recovery_actions(answer.rows())
 
     # --- effects -----------------------------------------------------------------------------
 

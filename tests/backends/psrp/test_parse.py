@@ -14,6 +14,7 @@ from popheal.backends.psrp import clixml, parse
 from popheal.backends.psrp.client import _Deserializer
 from popheal.backends.psrp.clixml import Record
 from popheal.backends.psrp.parse import Row
+from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.errors import Unreadable
 from popheal.exchange.models import RecoveryAction
 from tests.support.paths import ROOT
@@ -521,7 +522,7 @@ def at(minute: int) -> datetime:
 
 
 def actions(*events: dict[str, object]) -> list[RecoveryAction]:
-    return parse.recovery_actions([row(record(**event), "ex1") for event in events])
+    return recovery_actions([row(record(**event), "ex1") for event in events])
 
 
 def test_a_start_and_an_end_are_one_action() -> None:
@@ -603,6 +604,6 @@ def test_garbled_events(event: dict[str, object], change: dict[str, object], sai
 def test_events_that_are_no_objects() -> None:
     """Or objects with nothing in them."""
     with pytest.raises(Unreadable, match="no object"):
-        parse.recovery_actions(parse.rows(["500"], server="s", command="c"))
+        recovery_actions(parse.rows(["500"], server="s", command="c"))
     with pytest.raises(Unreadable, match="TimeCreated"):
         actions({})
