@@ -104,6 +104,21 @@ def test_a_stopped_back_end_is_named_by_the_end_to_end_probe():
     assert any("Proxy=mbx1.contoso.com:1995:SSL" in line for line in logged(scenario))
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"state": "Stopped"}, "Healthy"),
+        ({"state": "Stopped", "starts_after_boot": False}, "Unhealthy"),
+        ({"state": "StopPending"}, "Unhealthy"),
+    ],
+)
+def test_a_service_that_is_missed_raises_an_alert(said, expected):
+    """One that did not come by itself, or is stuck; one that was never in use raises none."""
+    scenario = organised(servers={"MBX1": {"services": {BE: said}}})
+    assert value(scenario, "deep") == expected
+    assert probe(scenario, "deep").result == "Failed"
+
+
 # --- nothing to test -----------------------------------------------------------------------------
 
 
