@@ -403,6 +403,19 @@ def test_errors_of_the_served_backend_arrive(
     assert backend.host_status(EX1).boot_time == BOOT
 
 
+def test_only_our_own_scripts_can_say_that_nothing_was_begun(
+    backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """A cmdlet of Exchange has no such word: what it did before its error, a look tells."""
+    raised = NotBegun(server=EX1, command="x", cause="the cause", reason="denied")
+    for method, kind in (("move_database", CommandFailed), ("restart_service", NotBegun)):
+        fake.fail(method, raised)
+        with pytest.raises(BackendError) as caught:
+            getattr(backend, method)(EX1, "DB1")
+        assert type(caught.value) is kind
+        check_told_well(caught.value)
+
+
 def test_a_server_that_does_not_exist(backend: PsrpBackend) -> None:
     """Exchange's own words for it become UnknownName."""
     with pytest.raises(UnknownName) as caught:
