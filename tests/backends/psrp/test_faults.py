@@ -13,8 +13,11 @@ from uuid import UUID
 import attrs
 import pytest
 from psrpcore.types import PSInvocationState, PSRPMessageType
+from pypsrp.exceptions import InvalidPSRPOperation
+from pypsrp.powershell import RunspacePool
 
 from popheal.backends.psrp import PsrpBackend, exchange_connection
+from popheal.backends.psrp.failures import diagnose
 from popheal.backends.psrp.http import LogonRefused, schemes_in
 from popheal.errors import (
     BackendError,
@@ -254,6 +257,25 @@ def test_a_redirect_to_nowhere_in_particular(lab: Lab, backend: PsrpBackend) -> 
         with pytest.raises(Unreachable) as caught:
             backend.host_status(EX1)
         assert told in str(caught.value)
+
+
+def test_a_session_that_cannot_be_opened(
+    lab: Lab, backend: PsrpBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The far side's own reason is told, and that it has to be mended there."""
+
+    def broken(self: RunspacePool) -> None:
+        said = "The specified module\n'NoSuch' was not loaded."
+        raise InvalidPSRPOperation(f"Received a broken RunspacePoolState message: {said}")
+
+    monkeypatch.setattr(RunspacePool, "open", broken)
+    with pytest.raises(Unreachable, match="module 'NoSuch' was not loaded") as caught:
+        backend.host_status(EX1)
+    assert "session configuration" in caught.value.next_step
+    check_told_well(caught.value)
+    assert (
+        diagnose(InvalidPSRPOperation("no such thing")).cause == "the answer is not WS-Management"
+    )
 
 
 def test_a_path_where_there_is_no_endpoint(lab: Lab, backend: PsrpBackend) -> None:
