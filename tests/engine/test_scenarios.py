@@ -12,7 +12,7 @@ from popheal.backends.simulated import Scenario, load_scenario, scenario_names
 from popheal.exchange.names import same_server
 from popheal.lab import Lab, LabClock
 from tests.engine.test_drive import without_ids_and_times
-from tests.support.healing import alert_of
+from tests.support.healing import alert_of, restarted, unsaid
 from tests.support.properties import EFFECTS
 
 
@@ -57,6 +57,9 @@ def assert_as_expected(scenario: Scenario, report: Report) -> None:
         )
     if expected.debts == ():
         assert report.debts == ()
+    if expected.restarts is not None:
+        assert restarted(scenario.organisation.history) == expected.restarts
+    assert unsaid(expected, report) == []
 
 
 def effects(scenario):

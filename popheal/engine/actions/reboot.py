@@ -9,7 +9,7 @@ from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
 from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import Claim, call, try_call
-from popheal.errors import BackendError, NotAuthorised, Unreachable
+from popheal.errors import NOTHING_DONE, BackendError, NotBegun
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import booted_since, find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
@@ -62,7 +62,9 @@ async def reboot(work: RunContext) -> ActionResult:
     if work.stopped:
         return ActionResult(not_done, "not attempted: a person said stop")
     error = await try_call(Backend.reboot, work.server, host.boot_time)
-    if isinstance(error, (Unreachable, NotAuthorised)):
+    moved = isinstance(error, NotBegun) and error.reason == "boot_time"
+    if isinstance(error, NOTHING_DONE) and not moved:
+        # Somebody else's shutdown is not ours to wait for.
         return ActionResult(not_done, str(error), kind=kind_of(error))
     if error:
         # Even an error may have come after the command had begun to work: the boot time tells.

@@ -26,7 +26,7 @@ from popheal.backends.simulated.presets import PRESETS
 from popheal.errors import ConfigurationError, UnknownName
 from popheal.healthsets.pop import PROCEDURES
 from popheal.util.clock import SystemClock
-from tests.support.healing import healed
+from tests.support.healing import healed, restarted, unsaid
 
 FOLDER = Path(load_scenario.__code__.co_filename).parent / "scenarios"
 SMALL = """
@@ -59,10 +59,15 @@ def in_order(wanted, path):
 
 @pytest.mark.parametrize("name", scenario_names())
 def test_what_a_scenario_expects_comes_true(name):
-    """Verdict, procedures, states and debts, under the default policy."""
-    scenario = load_scenario(name)
+    """Verdict, procedures, states, restarts, words and debts, under the default policy."""
+    comes_true(load_scenario(name))
+
+
+def comes_true(scenario):
+    """Play a scenario, and compare it with what it expects."""
     expected = scenario.expected
-    report = healed(scenario).report
+    case = healed(scenario)
+    report = case.report
     assert report.verdict.value == expected.verdict, report.summary
     assert tuple(r.procedure for r in report.runs) == (
         expected.procedures
@@ -71,6 +76,9 @@ def test_what_a_scenario_expects_comes_true(name):
     )
     assert not expected.path or any(in_order(expected.path, r.path) for r in report.runs)
     assert not {s for r in report.runs for s in r.path} & set(expected.not_in_path)
+    if expected.restarts is not None:
+        assert restarted(case.history) == expected.restarts
+    assert unsaid(expected, report) == []
     if expected.debts is not None:
         debts = [(d.kind.value, short(d.server), d.status.value) for d in report.debts]
         assert sorted(debts) == sorted(attrs.astuple(one) for one in expected.debts)
