@@ -77,7 +77,9 @@ class Fault:
     cure: Cure = field(metadata={"example": ", ".join(f'"{word}"' for word in CURES)})
     service: str = ""
     seen_by: Annotated[str, one_of("both", "monitors", "probes")] = "both"
-    error: str = "The POP3 server did not answer the LOGIN in time."
+    error: str = field(
+        default="The POP3 server did not answer the LOGIN in time.", metadata={"lines": True}
+    )
     breaks_ctp_of: tuple[Server, ...] = ()
     names_back_end: bool = True
     logs_back_end: bool = True

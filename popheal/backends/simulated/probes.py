@@ -53,7 +53,7 @@ class ProbeScript:
     probe: _Probe
     results: tuple[_Word, ...] = ()
     then: _Word = "truth"
-    error: str = "The probe failed by script."
+    error: str = field(default="The probe failed by script.", metadata={"lines": True})
     _used: int = field(default=0, init=False)
 
     def next(self) -> tuple[str, str]:
