@@ -58,8 +58,8 @@ class WatchSettings:
     servers: tuple[str, ...] = field(
         converter=tuple, validator=SERVERS, metadata={"example": '["ex1.contoso.com"]'}
     )
-    every: float = field(default=60.0, validator=seconds(0.01, 86_400))
-    retry: float = field(default=900.0, validator=seconds(0.01, 604_800))
+    every: float = field(default=60.0, validator=seconds(0.001, 86_400))
+    retry: float = field(default=900.0, validator=seconds(0.001, 604_800))
 
 
 def _each_once(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:

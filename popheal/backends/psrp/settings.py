@@ -151,9 +151,9 @@ class PsrpSettings:
     exchange: Connection
     winrm: Connection
     addresses: Mapping[str, str] = field(factory=dict, converter=_lower_keys)
-    command_timeout: float = field(default=300.0, validator=seconds(0.1, 86_400))
-    connect_timeout: float = field(default=10.0, validator=seconds(0.1, 3_600))
-    request_timeout: float = field(default=60.0, validator=seconds(0.1, 3_600))
+    command_timeout: float = field(default=300.0, validator=seconds(0.001, 86_400))
+    connect_timeout: float = field(default=10.0, validator=seconds(0.001, 3_600))
+    request_timeout: float = field(default=60.0, validator=seconds(0.001, 3_600))
     busy_timeout: float = 15.0
 
     def __attrs_post_init__(self) -> None:
