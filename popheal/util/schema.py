@@ -13,7 +13,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from types import NoneType
 from typing import (
     Annotated,
@@ -165,12 +165,16 @@ ORDINAL: Final = Rule("a whole number above 0", lambda v: _is_whole(v) and 0 < v
 COUNT: Final = Rule("a whole number, 0 or more", lambda v: _is_whole(v) and 0 <= v <= _MOST)
 
 
-def seconds(least: float, most: float) -> Rule:
-    """A number of seconds between two bounds, which are within it."""
+def number_of(what: str, least: float, most: float) -> Rule:
+    """A number of something between two bounds, which are within it."""
     return Rule(
-        f"a number of seconds from {least:g} to {most:g}",
+        f"a number of {what} from {least:g} to {most:g}",
         lambda value: is_number(value) and least <= value <= most,
     )
+
+
+#: Of seconds.
+seconds: Final = partial(number_of, "seconds")
 
 
 def whole(least: int, most: int) -> Rule:

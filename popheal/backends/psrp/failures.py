@@ -32,6 +32,7 @@ from requests.exceptions import (
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from spnego.exceptions import SpnegoError
 
+from popheal.backends.psrp.transport import AnswerTooLong
 from popheal.errors import (
     BackendError,
     CommandFailed,
@@ -238,6 +239,7 @@ _READERS: tuple[tuple[type[Exception], Callable[[Exception], tuple[Trouble, str]
     (ContentDecodingError, _foreign),
     (RequestsConnectionError, _connection),
     (TimeoutError, _fixed(Trouble.LATE, "no answer came in time")),
+    (AnswerTooLong, _fixed(Trouble.GARBLED, "the answer is longer than the settings allow")),
     (ImportError, _fixed(Trouble.DENIED, _NO_LIBRARY)),
     (OSError, _connection),
 )

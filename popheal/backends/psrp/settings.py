@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from popheal.errors import InvalidValue
 from popheal.exchange.names import SERVERS, same_server
-from popheal.util.schema import FLAG, TEXT, Rule, is_text, one_of, seconds, whole
+from popheal.util.schema import FLAG, TEXT, Rule, is_text, number_of, one_of, seconds, whole
 from popheal.util.secrets import Secret
 
 AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")
@@ -141,9 +141,10 @@ class PsrpSettings:
         winrm: Each server's own endpoint.
         addresses: Fully qualified name to ``"address"`` or ``"address:port"`` (IPv6 addresses in
             brackets where a port follows), for both endpoints of that server.
-        command_timeout: Seconds one command may take, from sending to the end of its answer.
+        command_timeout: Seconds one command may take, from connecting to the last tidying up.
         connect_timeout: Seconds to wait for a TCP connection.
         request_timeout: Seconds to wait for the answer to one request that isn't long-polled.
+        answer_limit: How many MiB may come back for one command, unpacked.
         busy_timeout: Seconds to wait, all told, for a shell while the server says there are too
             many already.
     """
@@ -154,6 +155,7 @@ class PsrpSettings:
     command_timeout: float = field(default=300.0, validator=seconds(0.001, 86_400))
     connect_timeout: float = field(default=10.0, validator=seconds(0.001, 3_600))
     request_timeout: float = field(default=60.0, validator=seconds(0.001, 3_600))
+    answer_limit: float = field(default=256.0, validator=number_of("MiB", 0.01, 65_536))
     busy_timeout: float = 15.0
 
     def __attrs_post_init__(self) -> None:
