@@ -202,10 +202,18 @@ def _connection(error: Exception) -> tuple[Trouble, str]:
     return Trouble.DROPPED, f"the connection was lost{f' ({why})' if why else ''}"
 
 
+#: Of what OpenSSL says, the part that is about the certificate.
+_WHY_REFUSED = re.compile(r"certificate verify failed: (.+?)(?: \(_ssl|[.'\")]*$)")
+
+
 def _tls(error: Exception) -> tuple[Trouble, str]:
     said = one_line(str(error.args[0]) if error.args else "", LONGEST)
     if re.search("certificate|hostname", said, re.IGNORECASE):
-        return Trouble.NO_WAY, "its TLS certificate was not accepted"
+        why = _WHY_REFUSED.search(said)
+        return (
+            Trouble.NO_WAY,
+            f"its TLS certificate was not accepted{f': {why[1]}' if why else ''}",
+        )
     return Trouble.DROPPED, "the TLS connection failed"
 
 
