@@ -144,6 +144,7 @@ class RemoteShell:
         wsman, self._wsman = self._wsman, None
         if wsman is not None:
             self._tidied(wsman.close)
+            self._limits.close_connections()
 
     def abandon(self) -> None:
         """Drop the connection without a word: the server is about to go down."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from xml.etree import ElementTree as ET
 
-from attrs import frozen
+from attrs import Factory, frozen
 from pypsrp.exceptions import (
     AuthenticationError,
     WinRMError,
@@ -32,6 +32,7 @@ from requests.exceptions import (
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from spnego.exceptions import SpnegoError
 
+from popheal.backends.psrp.kerberos import reason_of
 from popheal.backends.psrp.transport import AnswerTooLong
 from popheal.errors import (
     BackendError,
@@ -127,33 +128,30 @@ class Diagnosis:
     Attributes:
         trouble: What happened.
         cause: The same, as part of a sentence for the operator.
+        next_step: What to do about it, where that is special; else empty.
     """
 
     trouble: Trouble
     cause: str
-
-    @property
-    def next_step(self) -> str:
-        """What to do about it, where that is special; else empty."""
-        return _NEXT_STEPS.get(self.trouble, "")
+    next_step: str = Factory(lambda self: _NEXT_STEPS.get(self.trouble, ""), takes_self=True)
 
 
 def diagnose(error: Exception) -> Diagnosis:
     """Read off an exception of the connection what happened. Never raises."""
-    for kind, reader in _READERS:
-        if isinstance(error, kind):
-            trouble, cause = reader(error)
-            return Diagnosis(trouble=trouble, cause=cause)
-    trouble, cause = _unexpected(error)
-    return Diagnosis(trouble=trouble, cause=cause)
+    reader = next((read for kind, read in _READERS if isinstance(error, kind)), _unexpected)
+    trouble, cause, *step = reader(error)
+    return Diagnosis(trouble=trouble, cause=cause, **({"next_step": step[0]} if step else {}))
 
 
 def _login(_error: Exception) -> tuple[Trouble, str]:
     return Trouble.DENIED, "the user name or the password was not accepted (HTTP 401)"
 
 
-def _ticket(error: Exception) -> tuple[Trouble, str]:
-    return Trouble.DENIED, f"logging on failed: {one_line(str(error), 200)}"
+def _ticket(error: Exception) -> tuple[Trouble, str, str]:
+    reason = reason_of(str(error))
+    if reason is None:
+        return Trouble.DENIED, f"logging on failed: {one_line(str(error), 200)}", ""
+    return Trouble.DENIED, f"logging on failed: {reason.cause}", reason.next_step
 
 
 def _http(error: Exception) -> tuple[Trouble, str]:
@@ -231,8 +229,10 @@ def _fixed(trouble: Trouble, cause: str) -> Callable[[Exception], tuple[Trouble,
 
 _NO_LIBRARY = "the library for this way to log on is missing: pip install 'popheal[kerberos]'"
 
+#: Makes of an exception what happened, its cause, and perhaps a next step of its own.
+_Reader = Callable[[Exception], tuple[Trouble, str] | tuple[Trouble, str, str]]
 #: Exception types, the more special first, and how each is read.
-_READERS: tuple[tuple[type[Exception], Callable[[Exception], tuple[Trouble, str]]], ...] = (
+_READERS: tuple[tuple[type[Exception], _Reader], ...] = (
     (AuthenticationError, _login),
     (WinRMTransportError, _http),
     (WSManFaultError, _fault),

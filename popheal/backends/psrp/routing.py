@@ -10,7 +10,7 @@ from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, Rem
 from popheal.backends.psrp.error_records import failure
 from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
 from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
-from popheal.errors import OutcomeUnknown, PophealError, Unreachable
+from popheal.errors import NotAuthorised, OutcomeUnknown, PophealError, Unreachable
 from popheal.exchange.names import same_server
 
 #: Seconds after which an unused shell is given back and a new one made: proxies, servers and
@@ -159,7 +159,7 @@ def _told(failed: ConnectionFailure, *, server: str, way: str, command: Command)
         server=server,
         command=command.name,
         cause=f"{way}: {diagnosis.cause}",
-        next_step=diagnosis.next_step if kind is Unreachable else "",
+        next_step=diagnosis.next_step if kind in (Unreachable, NotAuthorised) else "",
     )
 
 

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 #: How much of an answer is read at a time, in bytes.
 _PIECE: Final = 64 * 1024
+_UNAUTHORISED: Final = 401
 #: A connection is not tried, nor waited for, for less than this many seconds.
 _LEAST: Final = 0.05
 
@@ -83,6 +84,11 @@ class Limits:
                 with contextlib.suppress(OSError):
                     connection.sock.shutdown(socket.SHUT_RDWR)
 
+    def close_connections(self) -> None:
+        """Close those that a logon broke off in the middle of has left behind."""
+        for connection in tuple(self._connections):
+            connection.close()
+
     # --- a session -------------------------------------------------------------------------------
 
     def apply_to(self, session: Session, name: str) -> None:
@@ -120,6 +126,10 @@ class Limits:
             kwargs["stream"] = True
             try:
                 response = send(request, *args, timeout=self._shorter(timeout), **kwargs)
+                if _is_short_challenge(response):
+                    # Read by who logs on, after a look at the connection's certificate, which
+                    # the logon is tied to.
+                    return response
                 response._content = self._body(response)
             except Exception:
                 # What was cut at the deadline is late, whatever it looks like.
@@ -143,6 +153,11 @@ class Limits:
             self.take(len(piece))
             pieces.append(piece)
         return b"".join(pieces)
+
+
+def _is_short_challenge(response: Response) -> bool:
+    told = response.headers.get("Content-Length", "")
+    return response.status_code == _UNAUTHORISED and told.isdecimal() and int(told) <= _PIECE
 
 
 def _then(make: Callable[P, T], note: Callable[[T], object]) -> Callable[P, T]:
