@@ -20,7 +20,7 @@ from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Report
 from popheal.tables.table import Procedure
-from popheal.util.clock import Clock, SystemClock
+from popheal.util.clock import Clock, SteadyClock, SystemClock
 
 if TYPE_CHECKING:
     from popheal.engine.approval import Approver
@@ -170,7 +170,7 @@ class Healer:
         own: Clock | None = getattr(self.backend, "clock", None)
         return HealingContext(
             policy=self.policy or Policy(),
-            clock=self.clock or own or SystemClock(),
+            clock=SteadyClock(self.clock or own or SystemClock()),
             organisation=self.backend.organisation,
             server=server,
             procedures=self.procedures,

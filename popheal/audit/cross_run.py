@@ -11,7 +11,7 @@ from typing import Final
 from attrs import frozen
 
 from popheal.audit.records import HealingStory, RunStory, Violation
-from popheal.exchange.names import short_name
+from popheal.exchange.names import same_server, short_name
 from popheal.journal.entries import ActionFinished, EffectIntended, Entry
 from popheal.policy.policy import Policy
 from popheal.tables.debts import DebtKind, DebtStatus
@@ -62,7 +62,7 @@ class Across:
         """Note one healing."""
         for run in story.runs.values():
             for out, dag in _times_out(run):
-                self._out[story.organisation, dag].append(out)
+                self._out[story.organisation, dag.casefold()].append(out)
             self._reboots[story.organisation] += _reboots(run)
 
     def violations(self) -> Iterator[Violation]:
@@ -131,7 +131,7 @@ def _two_members(dag: str, times: list[_Out]) -> Iterator[Violation]:
     for one in times:
         still = [other for other in still if other.until > one.since]
         for other in still:
-            if other.server != one.server:
+            if not same_server(other.server, one.server):
                 yield Violation(
                     id="P2",
                     sentence=f"{one.server} was taken out of service while {other.server}, another "
@@ -181,7 +181,7 @@ def _beyond_the_budget(reboots: list[_Reboot]) -> Iterator[Violation]:
             for seq, at in one.intents:
                 before = [
                     other
-                    for name in dict.fromkeys((one.server, one.dag and f"dag {one.dag}"))
+                    for name in _keys_of(one)
                     for other in _lately(earlier[name], at, one.policy)
                     if other.seq < seq
                 ]
@@ -190,9 +190,15 @@ def _beyond_the_budget(reboots: list[_Reboot]) -> Iterator[Violation]:
                         id="P3", sentence=problem, healing=one.healing, run=one.run, seq=seq
                     )
         if one.counts:
-            earlier[one.server].append(one)
-            if one.dag:
-                earlier[f"dag {one.dag}"].append(one)
+            for name in _keys_of(one):
+                earlier[name].append(one)
+
+
+def _keys_of(one: _Reboot) -> Iterator[str]:
+    """The server, and its group: whatever case their names were written in."""
+    yield short_name(one.server)
+    if one.dag:
+        yield f"dag {one.dag.casefold()}"
 
 
 def _lately(reboots: list[_Reboot], at: datetime, policy: Policy) -> Iterator[_Reboot]:
@@ -203,7 +209,7 @@ def _lately(reboots: list[_Reboot], at: datetime, policy: Policy) -> Iterator[_R
 
 def _problem(one: _Reboot, at: datetime, before: list[_Reboot], policy: Policy) -> str:
     recent = {other.seq: other for other in before if other.at >= at - _DAY}
-    mine = [other for other in recent.values() if other.server == one.server]
+    mine = [other for other in recent.values() if same_server(other.server, one.server)]
     if len(mine) >= policy.reboots_per_server:
         return (
             f"{one.server} was to be restarted after {len(mine)} restarts within a day; "
@@ -211,7 +217,8 @@ def _problem(one: _Reboot, at: datetime, before: list[_Reboot], policy: Policy) 
         )
     apart = timedelta(hours=policy.hours_between_reboots)
     for other in before:
-        alike = one.dag and other.dag == one.dag and other.server != one.server
+        alike = one.dag and other.dag.casefold() == one.dag.casefold()
+        alike = alike and not same_server(other.server, one.server)
         if apart and alike and other.at >= at - apart:
             return (
                 f"{one.server} was to be restarted less than {policy.hours_between_reboots:g} "

@@ -36,12 +36,21 @@ def _top(story: HealingStory) -> list[RunStory]:
 
 
 def times_are_in_order(story: HealingStory) -> Found:
-    """J2: no entry is of a time before the one in front of it, nor after the end."""
+    """J2: no entry is of a time before the one in front of it, nor after the end.
+
+    A process tells its times without steps, even if its clock is set meanwhile. Another one that
+    takes over, or answers a question, goes by what the clock shows then.
+    """
     last: datetime | None = story.begun_at
-    for line in story.lines:
-        if last and line.at < last - _CORRECTED:
+    takeovers = [n for n, one in enumerate(story.lines) if isinstance(one, entries.TakenOver)]
+    for number, line in enumerate(story.lines):
+        if isinstance(line, entries.ApprovalAnswered):
+            continue
+        others = isinstance(line, entries.TakenOver)
+        if last and line.at < last - _CORRECTED and not others:
             yield line.run_id, line, f"it is of {line.at}, and what comes before it of {last}"
-        if story.ended_at and line.at > story.ended_at + _CORRECTED:
+        of_the_last = not takeovers or number >= takeovers[-1]
+        if story.ended_at and of_the_last and line.at > story.ended_at + _CORRECTED:
             yield line.run_id, line, f"it is of {line.at}, after the healing had ended"
         last = line.at
 

@@ -8,6 +8,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from popheal.exchange.names import is_server_name
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Names the configuration where ``--config`` does not.
@@ -57,6 +59,15 @@ def output_option(about: str) -> Callable[[Command], Command]:
     )
 
 
+def _server_name(_context: click.Context, _option: click.Parameter, given: str) -> str:
+    if not is_server_name(given):
+        raise click.BadParameter(
+            f"{given!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
+            "no address of a page, no pattern, no account."
+        )
+    return given
+
+
 def server_options(command: Command) -> Command:
     """Add what describes an alert on a server, and what answering it takes."""
     for decorate in (
@@ -68,7 +79,7 @@ def server_options(command: Command) -> Command:
             metavar="S",
             help="The health set that alerted: POP, POP.Protocol or POP.Proxy.",
         ),
-        click.argument("server"),
+        click.argument("server", callback=_server_name),
     ):
         command = decorate(command)
     return command

@@ -21,14 +21,13 @@ from popheal.backends.psrp.settings import (
     winrm_connection,
 )
 from popheal.config.secret_source import SECRET_KEYS, SecretSource, variable
+from popheal.exchange.names import SERVERS, is_server_name, repeated
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
 from popheal.tables.timing import Timing
 from popheal.util.schema import (
-    SECONDS,
-    SERVERS,
     TEXT,
     TEXTS,
     Key,
@@ -39,6 +38,7 @@ from popheal.util.schema import (
     is_text,
     keys_of,
     one_of,
+    seconds,
     without,
 )
 from popheal.util.secrets import Secret
@@ -58,8 +58,8 @@ class WatchSettings:
     servers: tuple[str, ...] = field(
         converter=tuple, validator=SERVERS, metadata={"example": '["ex1.contoso.com"]'}
     )
-    every: float = field(default=60.0, validator=SECONDS)
-    retry: float = field(default=900.0, validator=SECONDS)
+    every: float = field(default=60.0, validator=seconds(0.001, 86_400))
+    retry: float = field(default=900.0, validator=seconds(0.001, 604_800))
 
 
 def _each_once(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
@@ -197,8 +197,21 @@ def _tables(reader: Reader) -> _Tables:
         if name not in _TABLES:
             reader.unknown((name,), value, _TABLES)
         own = dict.fromkeys(reader.table((name,), value), _ADDRESS)
+        if name == "addresses":
+            _check_names(reader, own)
         read[name] = reader.values(own if name == "addresses" else _TABLES[name], (name,), value)
     return read
+
+
+def _check_names(reader: Reader, servers: Iterable[str]) -> None:
+    """Each key of ``[addresses]`` is the name of a server, and each server has one."""
+    for one in servers:
+        if not is_server_name(one):
+            right = 'Give full names as keys: "ex1.contoso.com" = "10.0.0.11".'
+            reader.document.wrong(("addresses", one), "is not the name of a server", right)
+    if again := repeated(servers):
+        right = "Give each server once; names compare without case."
+        reader.document.wrong(("addresses", again), "is there twice", right)
 
 
 def _dependencies(reader: Reader, path: Path, value: Any) -> Mapping[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Factory, define, field, frozen
 
@@ -23,12 +23,16 @@ from popheal.reports.events import Event, Observer, is_logged, log_event, log_fa
 from popheal.reports.report import FindingKind
 from popheal.tables.table import Procedure, Verdict
 from popheal.tables.timing import Timing
-from popheal.util.clock import Clock
+from popheal.util.clock import Clock, SteadyClock
 from popheal.util.serialize import to_jsonable_compact
 from popheal.util.text import printable
 
 if TYPE_CHECKING:
     from popheal.journal import Journal, Lease
+
+
+#: By less seconds a clock is not set, but corrected.
+_A_STEP: Final = 30.0
 
 
 @frozen
@@ -100,6 +104,7 @@ class HealingContext:
         retry_at: When it may be tried again, where something was refused until then.
         approver: Who is asked first where the policy wants an approval, if anybody.
         progress: How far the present step has come.
+        clock_ahead: By how many seconds the wall's clock was seen to be set forward.
         case: The :class:`~popheal.engine.case.Case` that grows as the healing goes on.
     """
 
@@ -119,6 +124,7 @@ class HealingContext:
     retry_at: datetime | None = None
     approver: Approver | None = None
     progress: Progress = field(factory=Progress)
+    clock_ahead: float = 0.0
     case: Any = field(default=None, repr=False)
 
     @property
@@ -127,6 +133,18 @@ class HealingContext:
         if self.lease is None:
             raise AssertionError("nothing has begun, so nothing may be done")
         return self.lease
+
+    @property
+    def wall_now(self) -> datetime:
+        """What the wall's clock shows: for what is agreed on with others, as a window is."""
+        return self.clock.wall.now() if isinstance(self.clock, SteadyClock) else self.clock.now()
+
+    def note_clock(self) -> None:
+        """Tell where the wall's clock has been set since the last look at it."""
+        ahead = self.clock.ahead if isinstance(self.clock, SteadyClock) else 0.0
+        if abs(ahead - self.clock_ahead) > _A_STEP:
+            self.emit(events.ClockSet, self.server, by=round(ahead - self.clock_ahead, 1))
+            self.clock_ahead = ahead
 
     @property
     def timing(self) -> Timing:

@@ -113,6 +113,7 @@ async def _take_step(work: RunContext) -> Step:
     action = run.next_action()
     if action is None:
         raise AssertionError("an ended run takes no step")
+    session.note_clock()
     started = work.began = work.began or session.clock.now()
     work.emit(events.ActionStarted, action=str(action), impact=action.impact)
     result = await _result_of(work, action)

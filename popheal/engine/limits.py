@@ -94,7 +94,7 @@ async def _impact(work: RunContext, action: Action) -> Refusal | None:
 
 
 async def _window(work: RunContext, action: Action) -> Refusal | None:
-    policy, now = work.session.policy, work.session.clock.now()
+    policy, now = work.session.policy, work.session.wall_now
     if not policy.needs_window(action.impact) or is_open(policy.windows, now):
         return None
     return Refusal(

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from popheal.util.schema import Rule, are_texts
+
 
 def short_name(server: str) -> str:
     """The host part of a server name, without case."""
@@ -14,6 +20,37 @@ def same_server(one: str, other: str) -> bool:
     if "." in one and "." in other:
         return one == other
     return short_name(one) == short_name(other)
+
+
+def is_server_name(text: str) -> bool:
+    """Whether it may be the name of a server, short or full: no address of a page, no pattern."""
+    return _NAME.fullmatch(text) is not None
+
+
+#: Letters of any script, digits, hyphens and underscores, in parts with single dots between them.
+_NAME: Final = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
+
+
+def repeated(servers: Iterable[str]) -> str | None:
+    """The first name that means the same server as one before it, if any."""
+    seen: set[str] = set()
+    for one in servers:
+        if _plain(one) in seen:
+            return one
+        seen.add(_plain(one))
+    return None
+
+
+def _are_servers(value: Any) -> bool:
+    return are_texts(value) and all(map(is_server_name, value)) and repeated(value) is None
+
+
+#: What a setting may be that names servers.
+SERVERS: Final = Rule(
+    'a list of names of servers, each once, like ["ex1.contoso.com", "ex2.contoso.com"]',
+    lambda value: _are_servers(value) and bool(value),
+    read=tuple,
+)
 
 
 def _plain(server: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from popheal.errors import Fenced
-from popheal.exchange.names import short_name
+from popheal.exchange.names import same_server, short_name
 from popheal.journal.approvals import Question, answer_to, read_questions, waiting
 from popheal.journal.database import Database
 from popheal.journal.entries import (
@@ -237,16 +237,15 @@ class Lease:
         ]
 
     def restarts_since(self, since: datetime, server: str) -> list[datetime]:
-        """When services of a server were, or may have been, restarted; by its full name."""
+        """When services of a server were, or may have been, restarted."""
         rows = self._database.read(
-            "SELECT at FROM entry JOIN healing ON healing.id = entry.healing"
-            " WHERE what = 'restart_service' AND entry.server = ? AND at >= ?"
+            "SELECT entry.server, at FROM entry JOIN healing ON healing.id = entry.healing"
+            " WHERE what = 'restart_service' AND at >= ?"
             " AND kind = 'intent' AND organisation = ? ORDER BY seq",
-            server,
             moment_as_text(since),
             self.organisation,
         )
-        return [datetime.fromisoformat(at) for (at,) in rows]
+        return [datetime.fromisoformat(at) for name, at in rows if same_server(name, server)]
 
     # --- approval --------------------------------------------------------------------------------
 

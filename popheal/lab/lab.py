@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from popheal.backends.psrp.settings import (
     PsrpSettings,
@@ -19,7 +19,8 @@ from popheal.exchange.backend import Backend
 from popheal.lab.cmdlets import refused_script, run_cmdlet
 from popheal.lab.endpoint import Endpoint
 from popheal.lab.error_writer import Ended, Problem
-from popheal.lab.listener import Listener, Login
+from popheal.lab.listener import Listener
+from popheal.lab.logon import KerberosLogon, Login, Logon
 from popheal.lab.objects import Origin
 from popheal.lab.shells import Asked
 from popheal.lab.windows_endpoint import run_script
@@ -48,7 +49,9 @@ class Lab:
         is_up: Whether a server answers at present; its listener follows that. Never called while
             the backend is.
         shell_limit: Most shells at a time on one endpoint.
-        address: Must be a loopback address: there is no encryption.
+        address: Must be a loopback address: this is for trying things out.
+        kerberos: Take tickets of a KDC in place of the password, and seal messages.
+        certificate: Path of a key and a certificate, for TLS; empty for none.
 
     Raises:
         ConfigurationError: The address isn't loopback, or a port is taken.
@@ -65,6 +68,8 @@ class Lab:
         is_up: Callable[[str], bool] = _always,
         shell_limit: int = 18,
         address: str = "127.0.0.1",
+        kerberos: KerberosLogon | None = None,
+        certificate: str = "",
     ) -> None:
         if not is_loopback(address):
             raise ConfigurationError(
@@ -79,7 +84,9 @@ class Lab:
         self._was_up: dict[str, bool] = {}
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
-        login = Login(username=username, password=self._password)
+        self._kerberos = kerberos
+        self._certificate = certificate
+        login = kerberos or Login(username=username, password=self._password)
         self._listeners = {
             server: self._listener(server, port and port + number, login, shell_limit)
             for number, server in enumerate(servers)
@@ -152,7 +159,16 @@ class Lab:
             servers: Those whose Exchange endpoint is used, in order; all if None.
             fields: Time-outs of :class:`~popheal.backends.psrp.PsrpSettings`.
         """
-        login = {"auth": "basic", "username": self.username, "password": self._password}
+        login: dict[str, Any] = {
+            "auth": "basic",
+            "username": self.username,
+            "password": self._password,
+        }
+        if self._kerberos:
+            service = self._kerberos.service
+            login = {"auth": "negotiate", "negotiate_service": service}
+        if self._certificate:
+            login |= {"ssl": True, "certificate_validation": self._certificate}
         return PsrpSettings(
             exchange=exchange_connection(tuple(servers or self._listeners), **login),
             winrm=winrm_connection(**login),
@@ -178,8 +194,8 @@ class Lab:
         while not self._closed.wait(_WATCH):
             self.sync()
 
-    def _listener(self, server: str, port: int, login: Login, limit: int) -> Listener:
-        listener = Listener(server, port, login, {}, lambda: self._up(server))
+    def _listener(self, server: str, port: int, login: Logon, limit: int) -> Listener:
+        listener = Listener(server, port, login, {}, lambda: self._up(server), self._certificate)
 
         def endpoint(kind: str, name: str, run: Callable[[str, Asked], Ended]) -> Endpoint:
             return Endpoint(

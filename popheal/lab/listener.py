@@ -1,20 +1,18 @@
-"""One server of the lab on the network: HTTP with Basic authentication, loopback only."""
+"""One server of the lab on the network: HTTP, on loopback only."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hmac
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from attrs import frozen
-
 from popheal.lab.endpoint import Endpoint, Hangup, Reply
+from popheal.lab.logon import Logon
 
 #: Seconds a server that was told to restart waits for its answer to be fetched.
 _LINGER = 2.0
@@ -33,43 +31,31 @@ _REASONS = {
 }
 
 
-@frozen(kw_only=True)
-class Login:
-    """Who may use the lab."""
-
-    username: str
-    password: str
-
-    def accepts(self, header: str) -> bool:
-        """Whether an Authorization header is right."""
-        token = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        return hmac.compare_digest(header.encode(), f"Basic {token}".encode())
-
-    def __repr__(self) -> str:
-        return f"Login({self.username!r}, ***)"
-
-
 class Listener:
     """A server's listening socket, which can go away and come back at the same port.
 
     Args:
         name: Full name of the server.
         port: Port at 127.0.0.1; 0 for any free one, which is kept from then on.
+        logon: How clients log on.
         endpoints: By path, lower case without slashes.
         is_up: Asked before each request: a server that is down doesn't answer.
+        certificate: Path of a key and a certificate, for TLS; empty for none.
     """
 
     def __init__(
         self,
         name: str,
         port: int,
-        login: Login,
+        logon: Logon,
         endpoints: dict[str, Endpoint],
         is_up: Callable[[], bool],
+        certificate: str = "",
     ) -> None:
         self.name = name
         self.port = port
-        self.login = login
+        self.logon = logon
+        self.certificate = certificate
         self.endpoints = endpoints
         self._is_up = is_up
         self._lock = threading.RLock()
@@ -131,6 +117,13 @@ class _Server(ThreadingHTTPServer):
         self._connections_lock = threading.Lock()
         self._stopping = False
         super().__init__(address, _Handler)
+        if listener.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(listener.certificate)
+            # Shaking hands takes a client that answers, so that is left to its own thread.
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._acceptor = threading.Thread(
             target=self._accept, name=f"lab {listener.name}", daemon=True
         )
@@ -188,6 +181,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 120  # seconds for which an idle connection is kept
     server: _Server
 
+    def setup(self) -> None:
+        super().setup()
+        listener = self.server.listener
+        self.conversation = listener.logon.converse(listener.name, listener.certificate)
+
     def do_POST(self) -> None:
         listener = self.server.listener
         if not listener.answers:
@@ -202,26 +200,31 @@ class _Handler(BaseHTTPRequestHandler):
         if endpoint is None:
             self._write(Reply(404, b"", "text/html"))
             return
-        if not listener.login.accepts(self.headers.get("Authorization") or ""):
-            self._write(Reply(401, b"", "text/html"))
+        admission = self.conversation.admit(self.headers.get("Authorization") or "", data)
+        challenges = (admission.challenge,) if admission.challenge else ()
+        if not admission.accepted:
+            self._write(Reply(401, b"", "text/html"), challenges)
+            return
+        if admission.data is None:
+            self._write(Reply(200, b""), challenges)
             return
         try:
-            reply = endpoint.answer(data)
+            reply = endpoint.answer(admission.data)
         except Hangup:
             self.close_connection = True
             return
-        self._write(reply)
+        self._write(self.conversation.seal(reply), challenges)
 
-    def _write(self, reply: Reply) -> None:
+    def _write(self, reply: Reply, challenges: Sequence[str] = ()) -> None:
         head = [
             f"HTTP/1.1 {reply.status} {_REASONS[reply.status]}",
             f"Content-Type: {reply.content_type}",
             f"Content-Length: {len(reply.body)}",
         ]
-        headers = dict(reply.headers)
-        if reply.status == 401:  # noqa: PLR2004
-            headers.setdefault("WWW-Authenticate", 'Basic realm="lab"')
-        head += [f"{name}: {value}" for name, value in headers.items()]
+        head += [f"{name}: {value}" for name, value in reply.headers.items()]
+        if reply.status == 401 and "WWW-Authenticate" not in reply.headers:  # noqa: PLR2004
+            challenges = challenges or self.server.listener.logon.offers
+        head += [f"WWW-Authenticate: {one}" for one in challenges]
         body = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
         listener = self.server.listener
         with self.server.writing(self.connection):

@@ -13,10 +13,8 @@ from popheal.policy.windows import Window
 from popheal.tables.actions import Impact
 from popheal.tables.timing import Timing
 from popheal.util.schema import (
-    COUNT,
     FLAG,
     HOURS,
-    ORDINAL,
     SHARE,
     TEXTS,
     Document,
@@ -24,6 +22,7 @@ from popheal.util.schema import (
     Rule,
     instance_of,
     member_of,
+    whole,
 )
 from popheal.util.serialize import to_jsonable
 
@@ -116,21 +115,21 @@ class Policy:
 
     timing: Timing = field(default=Timing(), validator=instance_of(Timing))
     highest_impact: Impact = field(default=Impact.DISRUPT, validator=member_of(*_DRASTIC))
-    reboots_per_server: int = field(default=1, validator=COUNT)
+    reboots_per_server: int = field(default=1, validator=whole(0, 100))
     hours_between_reboots: float = field(default=4.0, validator=HOURS)
-    restarts_per_hour: int = field(default=6, validator=COUNT)
+    restarts_per_hour: int = field(default=6, validator=whole(0, 1_000))
     windows: tuple[Window, ...] = field(default=(), converter=_tuple, validator=_WINDOWS)
     window_from: Impact = field(default=Impact.CHANGE, validator=member_of(*_EFFECTS))
-    healthy_members: int | None = field(default=None, validator=ORDINAL)
+    healthy_members: int | None = field(default=None, validator=whole(1, 16))
     approval_from: Impact | None = field(default=None, validator=member_of(*_EFFECTS))
     heed_managed_availability: bool = field(default=True, validator=FLAG)
-    probe_failures: int = field(default=2, validator=ORDINAL)
+    probe_failures: int = field(default=2, validator=whole(1, 100))
     reboot_last_of_role: bool = field(default=False, validator=FLAG)
     move_databases_back: bool = field(default=False, validator=FLAG)
     sibling_share: float = field(default=0.5, validator=SHARE)
     ignored_components: tuple[str, ...] = field(default=(), converter=_tuple, validator=TEXTS)
     same_site_only: bool = field(default=False, validator=FLAG)
-    healthy_copies: int | None = field(default=None, validator=ORDINAL)
+    healthy_copies: int | None = field(default=None, validator=whole(1, 16))
     heed_backups: bool = field(default=True, validator=FLAG)
     heed_pending_restart: bool = field(default=False, validator=FLAG)
     start_health_manager: bool = field(default=False, validator=FLAG)

@@ -103,6 +103,18 @@ class StopNoted(Event):
 
 
 @frozen(kw_only=True)
+class ClockSet(Event):
+    """The clock of this machine was set, by so many seconds forward (below 0: back).
+
+    What the healing waits for goes by what passes, so it is no matter; its times are told as if
+    the clock had not been set.
+    """
+
+    name = "clock_set"
+    by: float
+
+
+@frozen(kw_only=True)
 class DebtHandedOver(Event):
     """A change is left for a person to undo; ``prior`` is the value from before."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from popheal.util.schema import ORDINAL, SECONDS
+from popheal.util.schema import seconds, whole
 
 
 @frozen(kw_only=True)
 class Timing:
     """Waits, deadlines and bounds. Seconds, except the number of attempts.
+
+    Each has a least, so that nothing is asked without a pause, and a most, so that nothing is
+    waited for without end: the documentation's table shows both.
 
     Attributes:
         settle: The runbook's ten minutes (CommandTime 2 and 4).
@@ -22,29 +25,29 @@ class Timing:
         drain_poll: How often the copies are looked at meanwhile.
         reboot_deadline: How long a server may take to come back with its services.
         reboot_poll: How often it is looked for meanwhile.
-        update_deadline: How long it may take instead where Windows had a restart pending:
-            updates are configured on the way.
-        reboot_settle: How long POP may take to be well after a restart of the server, from when
-            the services it needs run; until then a probe that fails is repeated.
+        update_deadline: How long it may take instead where Windows had a restart pending: updates
+            are configured on the way.
+        reboot_settle: How long POP may take to be well after a restart of the server, from when the
+            services it needs run; until then a probe that fails is repeated.
         command_timeout: How long one remote command may take; used by remote backends.
         approval_deadline: How long a person may take to approve.
         approval_poll: How often it is looked meanwhile whether somebody has.
         stop_poll: How often a pause looks whether somebody said stop.
     """
 
-    settle: float = field(default=600.0, validator=SECONDS)
-    degraded_pause: float = field(default=60.0, validator=SECONDS)
-    probe_attempts: int = field(default=3, validator=ORDINAL)
-    probe_pause: float = field(default=30.0, validator=SECONDS)
-    service_deadline: float = field(default=300.0, validator=SECONDS)
-    service_poll: float = field(default=5.0, validator=SECONDS)
-    drain_deadline: float = field(default=1800.0, validator=SECONDS)
-    drain_poll: float = field(default=15.0, validator=SECONDS)
-    reboot_deadline: float = field(default=2700.0, validator=SECONDS)
-    reboot_poll: float = field(default=15.0, validator=SECONDS)
-    update_deadline: float = field(default=7200.0, validator=SECONDS)
-    reboot_settle: float = field(default=1200.0, validator=SECONDS)
-    command_timeout: float = field(default=300.0, validator=SECONDS)
-    approval_deadline: float = field(default=3600.0, validator=SECONDS)
-    approval_poll: float = field(default=5.0, validator=SECONDS)
-    stop_poll: float = field(default=5.0, validator=SECONDS)
+    settle: float = field(default=600.0, validator=seconds(0.001, 86_400))
+    degraded_pause: float = field(default=60.0, validator=seconds(0.001, 3_600))
+    probe_attempts: int = field(default=3, validator=whole(1, 100))
+    probe_pause: float = field(default=30.0, validator=seconds(0.001, 3_600))
+    service_deadline: float = field(default=300.0, validator=seconds(0.001, 86_400))
+    service_poll: float = field(default=5.0, validator=seconds(0.001, 3_600))
+    drain_deadline: float = field(default=1800.0, validator=seconds(0.001, 86_400))
+    drain_poll: float = field(default=15.0, validator=seconds(0.001, 3_600))
+    reboot_deadline: float = field(default=2700.0, validator=seconds(0.001, 86_400))
+    reboot_poll: float = field(default=15.0, validator=seconds(0.001, 3_600))
+    update_deadline: float = field(default=7200.0, validator=seconds(0.001, 86_400))
+    reboot_settle: float = field(default=1200.0, validator=seconds(0.001, 86_400))
+    command_timeout: float = field(default=300.0, validator=seconds(0.001, 86_400))
+    approval_deadline: float = field(default=3600.0, validator=seconds(0.001, 2_592_000))
+    approval_poll: float = field(default=5.0, validator=seconds(0.001, 3_600))
+    stop_poll: float = field(default=5.0, validator=seconds(0.001, 60))

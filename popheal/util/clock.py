@@ -52,6 +52,38 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds) / self.speed)
 
 
+class SteadyClock:
+    """A clock by which one healing tells the time: the wall's at its beginning, and steady since.
+
+    A wall clock that is set back by a month would make a wait of 45 minutes last a month, and one
+    that is set forward would end it at once. This one goes by what passes.
+
+    Args:
+        wall: The clock that may be set.
+    """
+
+    def __init__(self, wall: Clock) -> None:
+        self.wall = wall
+        self._started, self._zero = wall.now(), wall.monotonic()
+
+    def now(self) -> datetime:
+        return self._started + timedelta(seconds=self.wall.monotonic() - self._zero)
+
+    def monotonic(self) -> float:
+        return self.wall.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.wall.sleep(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        await self.wall.asleep(seconds)
+
+    @property
+    def ahead(self) -> float:
+        """By how many seconds the wall clock has been set forward since, or (below 0) back."""
+        return (self.wall.now() - self.now()).total_seconds()
+
+
 class VirtualClock:
     """A clock that moves only when somebody sleeps on it: ten minutes take no time."""
 

@@ -4,15 +4,16 @@ It is written down once, in the attrs classes themselves: the type of a field, a
 where that doesn't say it all, as its validator or in its type (``Annotated[int, ORDINAL]``, for
 files alone). So a file, JSON and a program's own call meet the same bounds, and hear of them in
 the same words. A field's metadata may have an ``example``, shown where the key is missing, and
-what is meant where a key is ``unsaid``.
+what is meant where a key is ``unsaid``, and that a text may have several ``lines``.
 """
 
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from types import NoneType
 from typing import (
     Annotated,
@@ -147,21 +148,42 @@ def are_texts(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(is_text(one) for one in value)
 
 
+#: More than anything that is counted or measured here, and little enough to calculate with.
+_MOST: Final = 10**9
+_A_YEAR: Final = 8760  # hours
+
 TEXT: Final = Rule("a text in quotes", is_text)
 TEXTS: Final = Rule('a list of texts, like ["one", "two"]', are_texts, read=tuple)
 FLAG: Final = Rule("true or false", lambda value: isinstance(value, bool))
-NUMBER: Final = Rule("a number", is_number)
-AMOUNT: Final = Rule("a number, 0 or more", lambda value: is_number(value) and value >= 0)
-SECONDS: Final = Rule("a number of seconds above 0", lambda v: is_number(v) and v > 0)
-HOURS: Final = Rule("a number of hours, 0 or more", lambda v: is_number(v) and v >= 0)
-SHARE: Final = Rule("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
-ORDINAL: Final = Rule("a whole number above 0", lambda value: _is_whole(value) and value > 0)
-COUNT: Final = Rule("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0)
-SERVERS: Final = Rule(
-    'a list of at least one full name, like ["ex1.contoso.com", "ex2.contoso.com"]',
-    lambda value: are_texts(value) and bool(value),
-    read=tuple,
+NUMBER: Final = Rule("a number", lambda v: is_number(v) and abs(v) <= _MOST)
+AMOUNT: Final = Rule("a number, 0 or more", lambda v: is_number(v) and 0 <= v <= _MOST)
+HOURS: Final = Rule(
+    f"a number of hours from 0 to {_A_YEAR}", lambda v: is_number(v) and 0 <= v <= _A_YEAR
 )
+SHARE: Final = Rule("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
+ORDINAL: Final = Rule("a whole number above 0", lambda v: _is_whole(v) and 0 < v <= _MOST)
+COUNT: Final = Rule("a whole number, 0 or more", lambda v: _is_whole(v) and 0 <= v <= _MOST)
+
+
+def number_of(what: str, least: float, most: float) -> Rule:
+    """A number of something between two bounds, which are within it."""
+    return Rule(
+        f"a number of {what} from {least:g} to {most:g}",
+        lambda value: is_number(value) and least <= value <= most,
+    )
+
+
+#: Of seconds.
+seconds: Final = partial(number_of, "seconds")
+
+
+def whole(least: int, most: int) -> Rule:
+    """A whole number between two bounds, which are within it."""
+    return Rule(
+        f"a whole number from {least} to {most}",
+        lambda value: _is_whole(value) and least <= value <= most,
+    )
+
 
 #: What a field may hold whose type is all there is to know.
 _PLAIN: Final = {
@@ -186,6 +208,7 @@ class Key:
         required: Whether it has to be there.
         example: What it may look like.
         unsaid: What it means where it isn't there; None leaves that to the class.
+        lines: Whether a text may have several lines; else control characters are refused.
     """
 
     kind: Any = str
@@ -193,6 +216,7 @@ class Key:
     required: bool = False
     example: str = '"..."'
     unsaid: Any = None
+    lines: bool = False
 
 
 #: The keys a table may have, or of a JSON object.
@@ -210,6 +234,7 @@ def keys_of(record: type[Any]) -> Schema:
             required=one.default is NOTHING and "unsaid" not in one.metadata,
             example=one.metadata.get("example", _EXAMPLES.get(kinds[one.name], '"..."')),
             unsaid=one.metadata.get("unsaid"),
+            lines=one.metadata.get("lines", False),
         )
         for one in fields(record)
         if one.init
@@ -238,10 +263,11 @@ class Document:
     content: Any = field(repr=False)
     otherwise: str = ""
 
-    #: What no table is, how to write one, and how to write several.
+    #: What no table is, how to write one, how to write several, and a text without controls.
     no_table: ClassVar = "is no JSON object"
     a_table: ClassVar = "Give one, in braces."
     tables: ClassVar = "Give a list of objects, in brackets."
+    a_control: ClassVar = "Leave it out."
 
     def line(self, path: Path) -> int | None:  # noqa: ARG002 - JSON has no lines to speak of
         """The line of a key, where there are lines."""
@@ -295,6 +321,8 @@ class Reader:
         for name, one in self.table(path, value).items():
             if name not in schema:
                 self.unknown((*path, name), one, schema)
+            if not schema[name].lines:
+                self.on_one_line((*path, name), one)
             read[name] = self.value(schema[name], (*path, name), one)
         for name, key in schema.items():
             if name not in read and key.unsaid is not None:
@@ -336,6 +364,14 @@ class Reader:
             return member_of(*kind).taken(self, path, value)
         return _PLAIN[kind].taken(self, path, value)
 
+    def on_one_line(self, path: Path, value: Any) -> None:
+        """Refuse control characters in a text, or in a list of them; tables ask for themselves."""
+        for one in value if isinstance(value, list) else [value]:
+            odd = next((char for char in one if _steers(char)), "") if isinstance(one, str) else ""
+            if odd:
+                name = _CONTROLS.get(odd, f"the control character U+{ord(odd):04X}")
+                self.document.wrong(path, f"has {name} in it", self.document.a_control)
+
     def table(self, path: Path, value: Any) -> Mapping[str, Any]:
         """A table as it is."""
         if not isinstance(value, Mapping):
@@ -361,6 +397,22 @@ class Reader:
             right = self.document.tables if has(kind) else f"Give {TEXTS.right}."
             self.document.wrong(path, f"is {shown(value)}", right.format(_dotted(path)))
         return value
+
+
+def _steers(char: str) -> bool:
+    """Whether a character does something rather than being something."""
+    return unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs")
+
+
+#: By what people call them, as their escapes are easily written by mistake.
+_CONTROLS: Final = {
+    "\b": "a backspace",
+    "\t": "a tab",
+    "\n": "a line feed",
+    "\f": "a form feed",
+    "\r": "a carriage return",
+    "\x1b": "an escape character",
+}
 
 
 def _dotted(path: Path) -> str:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
 from popheal.errors import ConfigurationError
 from popheal.util.schema import Document, Path
+from popheal.util.text import one_line
+
+_NO_TOML: Final = "Correct that place; texts are in quotes, tables start with [a name]."
+#: Where a backslash was meant, as in the name of a Windows account, but TOML reads an escape.
+_A_BACKSLASH: Final = (
+    "In double quotes a backslash begins an escape, like \\n for a line feed. For a backslash "
+    "itself write two, or the text in single quotes: 'CONTOSO\\name'."
+)
+_LONGEST_SAID: Final = 200
+_ERROR_LINE: Final = re.compile(r"at line (\d+)")
+
+
+def _is_about_an_escape(said: str, text: str) -> bool:
+    """Whether what the parser says is about a backslash, which it doesn't always name."""
+    line = _ERROR_LINE.search(said)
+    lines = text.split("\n")
+    about = lines[int(line[1]) - 1] if line and int(line[1]) <= len(lines) else ""
+    return "\\" in about and ("hex value" in said or "nescaped" in said or "escape" in said)
 
 
 @frozen(kw_only=True)
@@ -24,6 +43,7 @@ class TomlFile(Document):
     text: str = field(default="", repr=False)
 
     no_table: ClassVar = "is not a table"
+    a_control: ClassVar = _A_BACKSLASH
     a_table: ClassVar = "Write it as a line [{}] of its own."
     tables: ClassVar = "Give tables of their own, each under a line [[{}]]."
 
@@ -51,12 +71,14 @@ class TomlFile(Document):
             ) from None
         try:
             content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            said = str(error)
+        except (ValueError, RecursionError) as error:
+            # Not only its own error: a number can have too many digits, tables too many levels.
+            said = one_line(str(error), _LONGEST_SAID)
+            escape = isinstance(error, tomllib.TOMLDecodeError) and _is_about_an_escape(said, text)
             raise ConfigurationError(
                 source=name,
                 problem=f"this is not TOML: {said[:1].lower()}{said[1:]}",
-                next_step="Correct that place; texts are in quotes, tables start with [a name].",
+                next_step=_A_BACKSLASH if escape else _NO_TOML,
             ) from None
         return cls(name=name, text=text, content=content)
 

@@ -205,13 +205,17 @@ def test_times_are_told_without_microseconds():
 def test_a_scenario_of_ones_own(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(
-        'title = "My \\u001b[31mown\\n one"\n[alert]\nserver = "MBX1"\n'
+        'title = "My own one"\n[alert]\nserver = "MBX1"\n'
         'health_set = "POP.Protocol"\n[organisation]\npreset = "dag2"\n'
         '[[faults]]\nserver = "MBX1"\nfails = ["deep"]\ncure = "restart"\n[expect]\n'
     )
     result = run("rehearse", str(path))
     assert result.exit_code == 0
-    assert "My [31mown one" in result.stdout, "what others wrote can't steer a terminal"
+    assert "My own one" in result.stdout
+    path.write_text(path.read_text().replace("own", "\\u001b[31mown"))
+    said = usage_error("rehearse", str(path))
+    assert "title has an escape character in it" in said
+    assert "\x1b" not in said
     path.write_text("title = 4")
     assert "own.toml" in usage_error("rehearse", str(path))
 

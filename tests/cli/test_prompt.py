@@ -8,10 +8,12 @@ import queue
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -20,7 +22,6 @@ from popheal import Alert, Journal, Policy, heal, plan
 from popheal.backends.simulated import load_scenario
 from popheal.cli import prompt
 from popheal.cli.app import popheal as command
-from popheal.cli.commands import approve
 from popheal.engine.approval import ApprovalRequest
 from popheal.journal.entries import ApprovalAsked
 from popheal.tables.actions import Impact
@@ -86,14 +87,25 @@ def test_refusing_as_json(asking):
     assert journal.questions("abc123")[0].outcome == "refused"
 
 
-def test_who_answers_may_be_nobody_known(asking, monkeypatch):
-    def unknown():
-        raise KeyError("no such user")
+@pytest.mark.skipif(sys.platform == "win32", reason="accounts have numbers on POSIX only")
+@pytest.mark.parametrize("known", [True, False])
+def test_who_answers_is_known_to_the_operating_system(asking, monkeypatch, known):
+    """Not what the environment says, which anybody can set; nor is a name needed."""
+    import pwd
 
-    monkeypatch.setattr(approve.getpass, "getuser", unknown)
+    def named(number):
+        assert number == os.getuid()
+        if not known:
+            raise KeyError(number)
+        return SimpleNamespace(pw_name="ann")
+
+    monkeypatch.setattr(pwd, "getpwuid", named)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "the-director")
     path, journal = asking
     run("approve", "abc123", "--plan", "f00d", "--journal", str(path))
-    assert journal.questions("abc123")[0].by.startswith("somebody on ")
+    who = "ann" if known else f"user {os.getuid()}"
+    assert journal.questions("abc123")[0].by == f"{who} on {socket.gethostname()}"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pypsrp.wsman import WSMan
 
 from popheal.errors import ConfigurationError
 from popheal.lab import Lab, Wire, WireFault
-from popheal.lab.listener import Login
+from popheal.lab.logon import Login
 from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject, to_xml
 from tests.support.lab_backend import EX1, EX2, NOW, FakeBackend
 from tests.support.lab_fixtures import PASSWORD

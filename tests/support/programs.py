@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -10,14 +11,20 @@ import pytest
 _FOR = {
     "dot": "which is Graphviz, to draw",
     "gcc": "to compile what spin writes",
+    "kinit": "to get a Kerberos ticket",
+    "krb5kdc": "which gives Kerberos tickets",
     "mount": "to fill a small file system",
     "spin": "for a second opinion",
     "systemd-analyze": "to judge the unit",
 }
 
 
+#: Where services are installed, too.
+_PATH = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin"
+
+
 def needs_program(*names: str) -> pytest.MarkDecorator:
     """Skip the test where one of these programs is not installed."""
-    missing = [name for name in names if shutil.which(name) is None]
+    missing = [name for name in names if shutil.which(name, path=_PATH) is None]
     reason = " and ".join(f"{name} ({_FOR[name]})" for name in missing or names)
     return pytest.mark.skipif(bool(missing), reason=f"needs the program {reason}")

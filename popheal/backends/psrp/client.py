@@ -23,6 +23,7 @@ from popheal.backends.psrp.error_records import ErrorText
 from popheal.backends.psrp.failures import Diagnosis, Stage, Trouble, diagnose
 from popheal.backends.psrp.http import check
 from popheal.backends.psrp.settings import PsrpSettings, Target, is_loopback
+from popheal.backends.psrp.transport import Limits
 from popheal.util.secrets import Secret
 
 # What pypsrp logs would otherwise, where nobody set up logging, land on stderr with tracebacks.
@@ -30,8 +31,9 @@ logging.getLogger("pypsrp").addHandler(logging.NullHandler())
 
 #: Seconds the server may hold back the answer to one long poll.
 _POLL = 20
-#: Seconds for what is only tidying up.
+#: Seconds for what is only tidying up, all told.
 _TIDY = 5
+_MIB = 1024 * 1024
 
 
 @frozen(kw_only=True)
@@ -80,6 +82,8 @@ class RemoteShell:
         self.target = target
         self.last_used = time.monotonic()
         self._settings = settings
+        self._limits = Limits(int(settings.answer_limit * _MIB))
+        self._end = 0.0
         self._wsman: _Wsman | None = None
         self._pool: RunspacePool | None = None
 
@@ -88,22 +92,28 @@ class RemoteShell:
         return self._pool is not None
 
     def run(self, command: Command) -> Answer:
-        """Run a command to its end. Raises ConnectionFailure; the session is closed then."""
-        deadline = time.monotonic() + self._settings.command_timeout
+        """Run a command to its end. Raises ConnectionFailure; the session is closed then.
+
+        Opening, polling, reading, stopping and tidying up together take no longer than the
+        settings say.
+        """
+        whole = self._settings.command_timeout
+        self._end = time.monotonic() + whole
         shell: PowerShell | None = None
         stage = Stage.CONNECTING
         try:
-            pool = self._opened()
-            shell = _prepared(pool, command)
-            stage = Stage.SENDING
-            shell.begin_invoke()
-            stage = Stage.WAITING
-            while shell.state == PSInvocationState.RUNNING:
-                shell.poll_invoke(timeout=_left(deadline))
-            answer = Answer(
-                output=list(shell.output),
-                errors=[ErrorText.of(record) for record in shell.streams.error],
-            )
+            with self._limits.within(whole - min(_TIDY, whole / 4)):
+                pool = self._opened()
+                shell = _prepared(pool, command)
+                stage = Stage.SENDING
+                shell.begin_invoke()
+                stage = Stage.WAITING
+                while shell.state == PSInvocationState.RUNNING:
+                    shell.poll_invoke(timeout=max(1, min(_POLL, int(self._limits.left))))
+                answer = Answer(
+                    output=list(shell.output),
+                    errors=[ErrorText.of(record) for record in shell.streams.error],
+                )
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not get out
             diagnosis = diagnose(error)
         else:
@@ -120,17 +130,22 @@ class RemoteShell:
         # Raised out here, so that the original, which may hold a password, isn't attached to it.
         if shell is not None and diagnosis.trouble is Trouble.LATE:
             self._tidied(shell.stop)
-        self.close()
+        self._close()
         raise ConnectionFailure(stage, diagnosis)
 
     def close(self) -> None:
         """Give the shell back. Never raises: where that fails the server will time it out."""
+        self._end = time.monotonic() + _TIDY
+        self._close()
+
+    def _close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
             self._tidied(pool.close)
         wsman, self._wsman = self._wsman, None
         if wsman is not None:
             self._tidied(wsman.close)
+            self._limits.close_connections()
 
     def abandon(self) -> None:
         """Drop the connection without a word: the server is about to go down."""
@@ -139,7 +154,7 @@ class RemoteShell:
 
     def _opened(self) -> RunspacePool:
         if self._pool is None:
-            self._wsman = _wsman(self.target, self._settings)
+            self._wsman = _wsman(self.target, self._settings, self._limits)
             pool = RunspacePool(
                 self._wsman, configuration_name=self.target.connection.configuration
             )
@@ -151,17 +166,12 @@ class RemoteShell:
         return self._pool
 
     def _tidied(self, action: Callable[[], None]) -> bool:
-        """Do what only tidies up: quickly or not at all. False if it failed."""
-        wsman = self._wsman
-        if wsman is not None:
-            wsman.hurry()
+        """Do what only tidies up: in what is left, or not at all. False if it failed."""
         try:
-            action()
+            with self._limits.within(max(0.0, min(_TIDY, self._end - time.monotonic()))):
+                action()
         except Exception:  # noqa: BLE001 - the outcome is known already
             return False
-        finally:
-            if wsman is not None:
-                wsman.relax()
         return True
 
 
@@ -180,18 +190,6 @@ class _Wsman(WSMan):  # type: ignore[misc,unused-ignore]
             WSManAction.RECEIVE, resource_uri, resource, option_set, selector_set, timeout
         )
         return answer.find("{http://www.w3.org/2003/05/soap-envelope}Body")
-
-    def hurry(self) -> None:
-        """From here on don't wait long: nothing depends on the answer."""
-        transport = self.transport
-        self._patience = (transport.connection_timeout, transport.read_timeout)
-        transport.connection_timeout, transport.read_timeout = (
-            min(_TIDY, seconds) for seconds in self._patience
-        )
-
-    def relax(self) -> None:
-        """Wait as long as the settings say again."""
-        self.transport.connection_timeout, self.transport.read_timeout = self._patience
 
 
 class _Deserializer(Serializer):  # type: ignore[misc,unused-ignore]
@@ -227,15 +225,7 @@ def _prepared(pool: RunspacePool, command: Command) -> PowerShell:
     return shell
 
 
-def _left(deadline: float) -> int:
-    """Whole seconds, at least one, for the next poll. Raises TimeoutError after the deadline."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return max(1, min(_POLL, int(left)))
-
-
-def _wsman(target: Target, settings: PsrpSettings) -> _Wsman:
+def _wsman(target: Target, settings: PsrpSettings, limits: Limits) -> _Wsman:
     how = target.connection
     in_clear = not how.ssl and how.auth not in ("kerberos", "negotiate", "ntlm", "credssp")
     # Typed loosely: pypsrp says "int" and "bool" where requests takes floats and paths.
@@ -269,6 +259,7 @@ def _wsman(target: Target, settings: PsrpSettings) -> _Wsman:
     )
     transport = wsman.transport
     transport.session = transport._build_session()
+    limits.apply_to(transport.session, target.server)
     transport.session.hooks["response"].append(check(how.auth))
     return wsman
 

@@ -34,6 +34,8 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from spnego.exceptions import SpnegoError
 
 from popheal.backends.psrp.http import LogonRefused, Redirected, schemes_in, ways_offered
+from popheal.backends.psrp.kerberos import reason_of
+from popheal.backends.psrp.transport import AnswerTooLong
 from popheal.errors import (
     BackendError,
     CommandFailed,
@@ -185,8 +187,11 @@ def _redirected(error: Exception) -> _Read:
     )
 
 
-def _ticket(error: Exception) -> tuple[Trouble, str]:
-    return Trouble.DENIED, f"logging on failed: {one_line(str(error), 200)}"
+def _ticket(error: Exception) -> _Read:
+    reason = reason_of(str(error))
+    if reason is None:
+        return Trouble.DENIED, f"logging on failed: {one_line(str(error), 200)}", ""
+    return Trouble.DENIED, f"logging on failed: {reason.cause}", reason.next_step
 
 
 def _http(error: Exception) -> tuple[Trouble, str]:
@@ -237,10 +242,18 @@ def _connection(error: Exception) -> tuple[Trouble, str]:
     return Trouble.DROPPED, f"the connection was lost{f' ({why})' if why else ''}"
 
 
+#: Of what OpenSSL says, the part that is about the certificate.
+_WHY_REFUSED = re.compile(r"certificate verify failed: (.+?)(?: \(_ssl|[.'\")]*$)")
+
+
 def _tls(error: Exception) -> tuple[Trouble, str]:
     said = one_line(str(error.args[0]) if error.args else "", LONGEST)
     if re.search("certificate|hostname", said, re.IGNORECASE):
-        return Trouble.NO_WAY, "its TLS certificate was not accepted"
+        why = _WHY_REFUSED.search(said)
+        return (
+            Trouble.NO_WAY,
+            f"its TLS certificate was not accepted{f': {why[1]}' if why else ''}",
+        )
     return Trouble.DROPPED, "the TLS connection failed"
 
 
@@ -293,6 +306,7 @@ _READERS: tuple[tuple[type[Exception], Callable[[Exception], _Read]], ...] = (
     (ContentDecodingError, _foreign),
     (RequestsConnectionError, _connection),
     (TimeoutError, _fixed(Trouble.LATE, "no answer came in time")),
+    (AnswerTooLong, _fixed(Trouble.GARBLED, "the answer is longer than the settings allow")),
     (ImportError, _fixed(Trouble.DENIED, _NO_LIBRARY)),
     (OSError, _connection),
 )

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from attrs import evolve, field, frozen
 
 from popheal.errors import InvalidValue
-from popheal.exchange.names import same_server
-from popheal.util.schema import FLAG, ORDINAL, SECONDS, TEXT, Rule, are_texts, is_text, one_of
+from popheal.exchange.names import SERVERS, same_server
+from popheal.util.schema import FLAG, TEXT, Rule, is_text, number_of, one_of, seconds, whole
 from popheal.util.secrets import Secret
 
 AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")
@@ -44,12 +44,8 @@ def _holds_no_password(url: Any) -> bool:
     return True
 
 
-_HIGHEST_PORT: Final = 65535
-_NAMES: Final = Rule('a list of names, like ["ex1.contoso.com"]', are_texts)
-_PORT: Final = Rule(
-    f"a whole number from 1 to {_HIGHEST_PORT}",
-    lambda value: ORDINAL.accepts(value) and value <= _HIGHEST_PORT,
-)
+_NAMES: Final = evolve(SERVERS, accepts=lambda value: not value or SERVERS.accepts(value))
+_PORT: Final = whole(1, 65_535)
 # A wrong one is not shown: there may be a password in it.
 _PROXY: Final = Rule(
     "the address of a proxy, with no @ in it, like http://proxy.contoso.com:3128",
@@ -145,9 +141,10 @@ class PsrpSettings:
         winrm: Each server's own endpoint.
         addresses: Fully qualified name to ``"address"`` or ``"address:port"`` (IPv6 addresses in
             brackets where a port follows), for both endpoints of that server.
-        command_timeout: Seconds one command may take, from sending to the end of its answer.
+        command_timeout: Seconds one command may take, from connecting to the last tidying up.
         connect_timeout: Seconds to wait for a TCP connection.
         request_timeout: Seconds to wait for the answer to one request that isn't long-polled.
+        answer_limit: How many MiB may come back for one command, unpacked.
         busy_timeout: Seconds to wait, all told, for a shell while the server says there are too
             many already.
     """
@@ -155,9 +152,10 @@ class PsrpSettings:
     exchange: Connection
     winrm: Connection
     addresses: Mapping[str, str] = field(factory=dict, converter=_lower_keys)
-    command_timeout: float = field(default=300.0, validator=SECONDS)
-    connect_timeout: float = field(default=10.0, validator=SECONDS)
-    request_timeout: float = field(default=60.0, validator=SECONDS)
+    command_timeout: float = field(default=300.0, validator=seconds(0.001, 86_400))
+    connect_timeout: float = field(default=10.0, validator=seconds(0.001, 3_600))
+    request_timeout: float = field(default=60.0, validator=seconds(0.001, 3_600))
+    answer_limit: float = field(default=256.0, validator=number_of("MiB", 0.01, 65_536))
     busy_timeout: float = 15.0
 
     def __attrs_post_init__(self) -> None:

@@ -98,8 +98,10 @@ class Fault:
     service: str = ""
     seen_by: Annotated[str, one_of("both", "monitors", "probes")] = "both"
     also: frozenset[Annotated[str, one_of(*OTHER_PROTOCOLS)]] = frozenset()
-    error: str = "The POP3 server did not answer the LOGIN in time."
-    exception: str = ""
+    error: str = field(
+        default="The POP3 server did not answer the LOGIN in time.", metadata={"lines": True}
+    )
+    exception: str = field(default="", metadata={"lines": True})
     log_error: str = ""
     breaks_ctp_of: tuple[Server, ...] = ()
     names_back_end: bool = True

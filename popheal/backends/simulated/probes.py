@@ -58,8 +58,8 @@ class ProbeScript:
     probe: _Probe
     results: tuple[_Word, ...] = ()
     then: _Word = "truth"
-    error: str = "The probe failed by script."
-    exception: str = ""
+    error: str = field(default="The probe failed by script.", metadata={"lines": True})
+    exception: str = field(default="", metadata={"lines": True})
     _used: int = field(default=0, init=False)
 
     def next(self) -> tuple[str, Trouble | None]:

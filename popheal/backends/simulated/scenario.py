@@ -33,7 +33,7 @@ from importlib import resources
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from popheal.backends.simulated.backend import SimulatedBackend
 from popheal.backends.simulated.build import build
@@ -93,12 +93,12 @@ class _Alert:
     server: Server
     health_set: str
     monitor: str | None = None
-    text: str = ""
+    text: str = field(default="", metadata={"lines": True})
 
 
 _TABLES: Schema = {
     "title": Key(required=True),
-    "description": Key(unsaid=""),
+    "description": Key(unsaid="", lines=True),
     "alert": Key(kind=_Alert, required=True, example='{ server = "MBX1", health_set = "POP" }'),
     "expect": Key(kind=Expected, unsaid=Expected()),
 }

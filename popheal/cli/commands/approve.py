@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import socket
+import sys
 from pathlib import Path
 
 import click
@@ -53,9 +54,16 @@ def approve(
 
 
 def _who() -> str:
-    """Who answers, as far as this machine knows."""
+    """Who answers: the account of the operating system, whatever the environment calls itself."""
+    return f"{_account()} on {socket.gethostname()}"
+
+
+def _account() -> str:
+    if sys.platform == "win32":
+        return os.getlogin()
+    import pwd
+
     try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        name = "somebody"
-    return f"{name} on {socket.gethostname()}"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"

@@ -66,7 +66,8 @@ async def poll(session: HealingContext, name: str, within: float, every: float) 
     """
     now = session.clock.now()
     deadline = session.progress.deadlines.setdefault(name, now + timedelta(seconds=within))
-    left = (deadline - now).total_seconds()
+    # The deadline may have been written down before the clock was set back.
+    left = min((deadline - now).total_seconds(), within)
     if left <= 0 or session.stop_requested:
         session.progress.forget(name)
         return False

@@ -29,6 +29,7 @@ from popheal.backends.psrp.client import _wsman
 from popheal.backends.psrp.error_records import RULES, ErrorText, Rule, failure, without_noise
 from popheal.backends.psrp.failures import MEANING, Stage, Trouble, diagnose, meaning
 from popheal.backends.psrp.settings import is_loopback
+from popheal.backends.psrp.transport import Limits
 from popheal.errors import (
     CommandFailed,
     ConfigurationError,
@@ -232,17 +233,17 @@ def test_ways_to_log_on() -> None:
         ),
         addresses={"ex1.a.b": "10.0.0.1"},
     )
-    kerberos = _wsman(settings.target("ex1", settings.exchange), settings).transport
+    kerberos = _wsman(settings.target("ex1", settings.exchange), settings, Limits(1)).transport
     assert kerberos.negotiate_hostname_override == "ex1.a.b"
     assert kerberos.negotiate_service == "HTTP"
     assert kerberos.endpoint == "http://10.0.0.1:80/PowerShell"
     assert kerberos.wrap_required
-    certificate = _wsman(settings.target("ex1", settings.winrm), settings).transport
+    certificate = _wsman(settings.target("ex1", settings.winrm), settings, Limits(1)).transport
     assert certificate.certificate_key_password == "p"
     assert certificate.cert_validation == "/ca.pem"
     assert certificate.endpoint == "https://10.0.0.1:5986/wsman"
     ntlm = exchange_connection(["ex1.a.b"], auth="ntlm", username="u", password="p")
-    assert _wsman(settings.target("ex1", ntlm), settings).transport.wrap_required
+    assert _wsman(settings.target("ex1", ntlm), settings, Limits(1)).transport.wrap_required
 
 
 NOISY = (
