@@ -33,6 +33,7 @@ class DictionaryBackend:
     def database_copies(self, server): return []
     def copies_of(self, server, database): raise self.failed("Get-MailboxDatabaseCopyStatus", "?")
     def databases(self, server): return []
+    def replication_health(self, server): raise self.failed("Test-ReplicationHealth", "no DAG")
     def component_states(self, server):
         return [seen.ComponentState(component="PopProxy", state="Active")]
     def pop_settings(self, server):
@@ -54,6 +55,11 @@ class DictionaryBackend:
             raise self.failed("Invoke-MonitoringProbe", "the probe can't be run")
         return seen.ProbeResult(probe=probe, result="Failed" if self.state["ill"] else "Succeeded")
 
+    def monitoring_items(self, server, health_set):
+        if health_set.casefold() != "pop.protocol": return []
+        return [seen.MonitoringItem(name=f"Pop{test}Test{kind}", kind=kind, health_set=health_set)
+                for test in ("Deep", "Self") for kind in ("Probe", "Monitor")]
+
     def services(self, server, names):
         if "msexchangepop3be" not in [name.casefold() for name in names]: return []
         return [seen.ServiceStatus(name="MSExchangePOP3BE", state="Running",
@@ -65,8 +71,10 @@ class DictionaryBackend:
     def set_activation_disabled(self, server, disabled): self.state["disabled"] = disabled
     def move_database(self, server, database): raise self.failed("Move-ActiveMailboxDatabase", "?")
     def set_protocol_logging(self, server, enabled): self.state["logging"] = enabled
+    def set_component_state(self, server, component, active, requester):
+        raise self.failed("Set-ServerComponentState", "nothing is inactive here")
     def reboot(self, server, booted_at):
-        raise self.failed("Restart-Computer", "this example has no power switch")
+        raise errors.NotBegun(server=FQDN, command="Restart-Computer", cause="no power switch")
 
     def failed(self, command, cause):
         return errors.CommandFailed(server=FQDN, command=command, cause=cause)
