@@ -38,7 +38,7 @@ from popheal.healthsets.pop import PROCEDURES
 from popheal.util.clock import SystemClock
 from popheal.util.schema import keys_of
 from tests.support.healing import healed, restarted, unsaid
-from tests.support.paths import ROOT
+from tests.support.paths import ROOT, what_ifs
 
 FOLDER = Path(load_scenario.__code__.co_filename).parent / "scenarios"
 SMALL = """
@@ -73,6 +73,12 @@ def in_order(wanted, path):
 def test_what_a_scenario_expects_comes_true(name):
     """Verdict, procedures, states, restarts, words and debts, under the default policy."""
     comes_true(load_scenario(name))
+
+
+@pytest.mark.parametrize("path", what_ifs(), ids=lambda path: path.stem)
+def test_what_is_right_comes_true(path):
+    """Likewise for organisations that people have met."""
+    comes_true(load_scenario(path))
 
 
 def comes_true(scenario):
