@@ -292,7 +292,7 @@ def calm(tables: Any) -> Any:
         for trouble in LASTING:
             server.pop(trouble, None)
         for service in server.get("services", {}).values():
-            for trouble in ("on_restart", "starts_after_boot"):
+            for trouble in ("on_restart", "starts_after_boot", "state", "start_type"):
                 service.pop(trouble, None)
     return tables
 
