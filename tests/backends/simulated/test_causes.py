@@ -60,6 +60,17 @@ def test_the_words_end_with_the_fault():
     assert (result.error, result.exception) == ("", "")
 
 
+def test_what_hangs_times_out():
+    """A probe takes a minute then, and the monitor is Unhealthy all the same."""
+    scenario = organised(faults=[fault("restart", hangs=True)])
+    began = scenario.clock.now()
+    assert probe(scenario, "deep").result == "Timeout"
+    assert scenario.clock.now() - began == timedelta(seconds=60)
+    assert value(scenario, "deep") == "Unhealthy"
+    scenario.backend.restart_service("MBX1", BE)
+    assert probe(scenario, "deep").result == "Succeeded"
+
+
 def test_a_scripted_result_has_an_exception_too():
     """And a success has neither."""
     script = {"server": "MBX1", "probe": "PopDeepTestProbe", "error": "e", "exception": "x"}
