@@ -32,10 +32,15 @@ class Path:
 
 @frozen(kw_only=True)
 class PlannedMove:
-    """A database that would be moved away, and the servers that could take it now."""
+    """A database that would be moved away, and the servers that could take it now.
+
+    Attributes:
+        other_site: Those of the targets that are not seen to be in the server's own site.
+    """
 
     database: str
     targets: tuple[str, ...]
+    other_site: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -6,12 +6,15 @@ that has them. So every answer is checked against a second one before it counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from attrs import frozen
 
 from popheal.engine.requests import call, look
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import is_active
 from popheal.exchange.models import Database, DatabaseCopy
 from popheal.exchange.names import same_server
 
@@ -50,6 +53,52 @@ async def read_copies_of(_context: Any, server: str, database: str) -> Sequence[
     if not any(same_server(copy.server, server) for copy in copies):
         raise _unreadable(server, f"the copy of {database} on this server is missing in the answer")
     return copies
+
+
+@frozen(kw_only=True)
+class Layout:
+    """Where the databases are that have a copy on a server.
+
+    Attributes:
+        server: The server.
+        here: Its copies, each with its database.
+        everywhere: For each replicated one that is no recovery database, all of its copies; by
+            its name without case.
+        active_on: How many databases are active on other servers; only on those asked for.
+    """
+
+    server: str
+    here: Copies
+    everywhere: Mapping[str, Sequence[DatabaseCopy]]
+    active_on: Mapping[str, int]
+
+    def copies_of(self, database: Database) -> Sequence[DatabaseCopy]:
+        """All copies of a replicated database."""
+        return self.everywhere[database.name.casefold()]
+
+
+@look
+async def read_layout(_context: Any, server: str, counted: Collection[str]) -> Layout:
+    """The copies on a server, and all other copies of the same databases.
+
+    Args:
+        server: The server.
+        counted: Other servers whose active databases are to be counted.
+
+    Raises:
+        BackendError: If any of it can't be read, or doesn't fit together.
+    """
+    here = await read_copies_on(server)
+    everywhere = {
+        database.name.casefold(): await read_copies_of(server, database.name)
+        for _, database in here
+        if database.replicated and not database.recovery
+    }
+    active = {}
+    for one in counted:
+        copies = await read_copies_on(one)
+        active[one] = sum(is_active(copy) for copy, _ in copies)
+    return Layout(server=server, here=here, everywhere=everywhere, active_on=active)
 
 
 def _unreadable(server: str, cause: str) -> Unreadable:
