@@ -144,13 +144,16 @@ async def _restarts(work: RunContext, _: Action) -> Refusal | None:
 async def _reboots(work: RunContext, _: Action, *, boot: datetime | None = None) -> Refusal | None:
     limit = work.session.policy.reboots_per_server
     since = work.session.clock.now() - _DAY
-    recent: list[Reboot] = await Count("reboots", since)
+    # A boot of this day may have come of a command before it.
+    before = since - _until_booted(work)
+    recent: list[Reboot] = await Count("reboots", before)
     here = [one for one in recent if same_server(one.server, work.server)]
-    theirs = await _by_the_product(work, since, is_reboot)
-    if isinstance(theirs, Refusal):
-        return theirs
-    mine = [one.at for one in here]
-    if boot and boot >= since and not _is_known(work, boot, here, theirs):
+    found = await _by_the_product(work, before, is_reboot)
+    if isinstance(found, Refusal):
+        return found
+    mine = [one.at for one in here if one.at >= since]
+    theirs = [at for at in found if at >= since]
+    if boot and boot >= since and not _is_known(work, boot, here, found):
         mine.append(boot)
     if len(mine) + len(theirs) < limit:
         return None
@@ -163,16 +166,21 @@ async def _reboots(work: RunContext, _: Action, *, boot: datetime | None = None)
     )
 
 
+def _until_booted(work: RunContext) -> timedelta:
+    """How long after the command for it a boot may still be what came of it."""
+    return timedelta(seconds=work.timing.reboot_deadline)
+
+
 def _is_known(
-    work: RunContext, boot: datetime, ours: Iterable[Reboot], theirs: Iterable[datetime]
+    work: RunContext, boot: datetime, ours: Iterable[Reboot], theirs: Iterable[datetime] = ()
 ) -> bool:
     """Whether a server's last boot is what came of one of these restarts; all by our clock.
 
     One by others was seen after the boot, and there has been none since: so it was this one.
     """
-    takes = timedelta(seconds=work.timing.reboot_deadline)
     commanded = [*theirs, *(one.at for one in ours if not one.by_others)]
-    return any(boot - takes <= at <= boot + _CLOCKS_DIFFER for at in commanded) or any(
+    begun = boot - _until_booted(work)
+    return any(begun <= at <= boot + _CLOCKS_DIFFER for at in commanded) or any(
         one.by_others and one.at >= boot - _CLOCKS_DIFFER for one in ours
     )
 
@@ -234,20 +242,31 @@ async def _boots_in_group(
     work: RunContext, _: Action, *, hosts: Mapping[str, HostStatus]
 ) -> Refusal | None:
     hours = work.session.policy.hours_between_reboots
-    now = work.session.clock.now()
-    # Up for so long when it was asked: if that was a moment ago, the boot looks a little later.
-    boots = {name: now - (host.local_time - host.boot_time) for name, host in hosts.items()}
-    if not hours or not boots:
+    if not hours or not hosts:
         return None
-    apart = timedelta(hours=hours)
-    last = max(boots, key=lambda name: boots[name])
-    if boots[last] + apart <= now:
+    apart, now = timedelta(hours=hours), work.session.clock.now()
+    recent: list[Reboot] = await Count("reboots", now - apart - _until_booted(work))
+    boots = {
+        # Up for so long when it was asked: if that was a moment ago, the boot looks a little later.
+        name: now - (host.local_time - host.boot_time)
+        for name, host in hosts.items()
+    }
+    # Of those that were commanded by popheal the command counts, and that has been looked at.
+    strange = {
+        name: boot
+        for name, boot in boots.items()
+        if not _is_known(work, boot, [one for one in recent if same_server(one.server, name)])
+    }
+    if not strange:
+        return None
+    last = max(strange, key=lambda name: strange[name])
+    if strange[last] + apart <= now:
         return None
     return Refusal(
         FindingKind.BUDGET,
-        f"{last}, another member of {work.dag}, has booted at {moment(boots[last])}, less than "
+        f"{last}, another member of {work.dag}, has booted at {moment(strange[last])}, less than "
         f"{hours:g} hours ago, whoever restarted it (policy: hours_between_reboots = {hours:g})",
-        boots[last] + apart,
+        strange[last] + apart,
     )
 
 
