@@ -12,14 +12,13 @@ from popheal.engine.limits import Refusal, check_disruption_limits, check_group_
 from popheal.engine.looks.copies import Layout, read_layout
 from popheal.engine.looks.feasibility import (
     Obstacle,
-    has_limit,
     notes_on,
     why_backups_forbid,
     why_databases_forbid,
     why_members_forbid,
     why_quorum_is_unsure,
 )
-from popheal.engine.looks.group import Group, read_group
+from popheal.engine.looks.group import Group, read_group, with_active_counted
 from popheal.engine.looks.retry import again, retry, retry_call
 from popheal.engine.triage.blockers import why_blocked
 from popheal.exchange.backend import Backend
@@ -119,8 +118,7 @@ async def why_group_forbids(
 
 async def _look(work: RunContext, dag: str) -> Surroundings:
     group = await read_group(work.server, dag, True)
-    counted = tuple(one.server for one in group.members if has_limit(one))
-    layout = await read_layout(work.server, counted)
+    layout = await with_active_counted(group, await read_layout(work.server))
     # What they don't tell counts as "could not tell", and is looked at again as such.
     why_quorum_is_unsure(group)
     return Surroundings(group=group, layout=layout)

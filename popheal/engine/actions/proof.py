@@ -19,11 +19,14 @@ from popheal.errors import BackendError, CommandFailed, Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.models import HostStatus, MonitorHealth
 from popheal.exchange.moments import possible_moments
-from popheal.healthsets.pop.catalog import MAILBOX_SIDE_PROBES, services_of
+from popheal.healthsets.pop.catalog import (
+    MAILBOX_SIDE_HEALTH_SET,
+    MAILBOX_SIDE_PROBES,
+    services_of,
+)
 from popheal.healthsets.pop.health import pop_rows
 from popheal.reports.report import FindingKind
 
-_HEALTH_SET: Final = "POP.Protocol"
 #: Results of a probe that came of its running: so it can be run by hand.
 _IT_RAN: Final = {"succeeded", "failed", "timeout"}
 
@@ -91,7 +94,7 @@ async def why_no_proof(work: RunContext) -> Refusal | None:
 
 async def _probes_that_exist(work: RunContext) -> Sequence[str]:
     """Those that are listed; all that are known where the list can't be read: a run will tell."""
-    listed = await try_call(Backend.monitoring_items, work.server, _HEALTH_SET)
+    listed = await try_call(Backend.monitoring_items, work.server, MAILBOX_SIDE_HEALTH_SET)
     if isinstance(listed, BackendError):
         return MAILBOX_SIDE_PROBES
     names = {one.name.casefold() for one in listed if one.kind.casefold() == "probe"}

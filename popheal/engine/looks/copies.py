@@ -6,10 +6,10 @@ that has them. So every answer is checked against a second one before it counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from popheal.engine.requests import call, look
 from popheal.errors import Unreadable
@@ -64,13 +64,13 @@ class Layout:
         here: Its copies, each with its database.
         everywhere: For each replicated one that is no recovery database, all of its copies; by
             its name without case.
-        active_on: How many databases are active on other servers; only on those asked for.
+        active_on: How many databases are active on other servers, where that matters.
     """
 
     server: str
     here: Copies
     everywhere: Mapping[str, Sequence[DatabaseCopy]]
-    active_on: Mapping[str, int]
+    active_on: Mapping[str, int] = field(factory=dict)
 
     def copies_of(self, database: Database) -> Sequence[DatabaseCopy]:
         """All copies of a replicated database."""
@@ -78,12 +78,8 @@ class Layout:
 
 
 @look
-async def read_layout(_context: Any, server: str, counted: Collection[str]) -> Layout:
+async def read_layout(_context: Any, server: str) -> Layout:
     """The copies on a server, and all other copies of the same databases.
-
-    Args:
-        server: The server.
-        counted: Other servers whose active databases are to be counted.
 
     Raises:
         BackendError: If any of it can't be read, or doesn't fit together.
@@ -94,11 +90,13 @@ async def read_layout(_context: Any, server: str, counted: Collection[str]) -> L
         for _, database in here
         if database.replicated and not database.recovery
     }
-    active = {}
-    for one in counted:
-        copies = await read_copies_on(one)
-        active[one] = sum(is_active(copy) for copy, _ in copies)
-    return Layout(server=server, here=here, everywhere=everywhere, active_on=active)
+    return Layout(server=server, here=here, everywhere=everywhere)
+
+
+@look
+async def count_active(_context: Any, server: str) -> int:
+    """How many databases are active on a server. Raises BackendError."""
+    return sum(is_active(copy) for copy, _ in await read_copies_on(server))
 
 
 def _unreadable(server: str, cause: str) -> Unreadable:

@@ -7,7 +7,7 @@ raises, as it must never count as no.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from attrs import frozen
@@ -170,8 +170,14 @@ def _why_they_stay(group: Group, layout: Layout, policy: Policy) -> Obstacle | N
     )
 
 
-def _leaving(layout: Layout) -> list[Database]:
-    return [database for copy, database in layout.here if not database.recovery and is_active(copy)]
+def _leaving(layout: Layout, drained: Collection[str] = ()) -> list[Database]:
+    """The databases that are active here, or were until this run drained the server."""
+    before = {name.casefold() for name in drained}
+    return [
+        database
+        for copy, database in layout.here
+        if not database.recovery and (is_active(copy) or database.name.casefold() in before)
+    ]
 
 
 def _problems_of(
@@ -237,11 +243,6 @@ def _member_name(group: Group, server: str) -> str:
     return member.server if member else server
 
 
-def has_limit(member: Member) -> bool:
-    """Whether it takes a limited number of databases, so that those on it must be counted."""
-    return member.up and member.mailbox.maximum_active_databases is not None
-
-
 def _free_places(member: Member, layout: Layout) -> int | None:
     limit = member.mailbox.maximum_active_databases
     return None if limit is None else limit - layout.active_on.get(member.server, limit)
@@ -278,10 +279,19 @@ def _described(database: Database, layout: Layout) -> str:
 # --- what is told --------------------------------------------------------------------------------
 
 
-def moves_of(group: Group, layout: Layout, policy: Policy) -> tuple[PlannedMove, ...]:
-    """Each database that would leave, and where it could go as things stand."""
+def moves_of(
+    group: Group, layout: Layout, policy: Policy, drained: Collection[str] = ()
+) -> tuple[PlannedMove, ...]:
+    """Each database that would leave, and where it could go as things stand.
+
+    Args:
+        group: The group.
+        layout: Where its copies are.
+        policy: What the policy allows.
+        drained: Those that were active here until this run drained the server.
+    """
     moves = []
-    for database in _leaving(layout):
+    for database in _leaving(layout, drained):
         if not database.replicated:
             moves.append(PlannedMove(database=database.name, targets=()))
             continue

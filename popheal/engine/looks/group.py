@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from popheal.engine.looks.copies import Layout, count_active
 from popheal.engine.requests import call, look
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
@@ -129,3 +130,17 @@ def _site_of(server: str, infos: Iterable[ServerInfo]) -> str | None:
     """The site of a server; None if it, or which of two servers is meant, can't be told."""
     sites = {one.site for one in infos if same_server(server, one.fqdn)}
     return next(iter(sites)) if len(sites) == 1 else None
+
+
+async def with_active_counted(group: Group, layout: Layout) -> Layout:
+    """The layout with what is active on those members that take only so many.
+
+    Raises:
+        BackendError: If it can't be told.
+    """
+    limited = [
+        one.server
+        for one in group.members
+        if one.up and one.mailbox.maximum_active_databases is not None
+    ]
+    return evolve(layout, active_on={one: await count_active(one) for one in limited})
