@@ -329,6 +329,10 @@ def notes_on(group: Group, layout: Layout, policy: Policy) -> Iterator[str]:
     ]
     if untold:
         yield f"whether a backup is running was not told of {', '.join(untold)}"
+
+
+def note_on_the_manager(group: Group, server: str) -> Iterator[str]:
+    """Whether the server holds the group's role that decides where databases are active."""
     manager = group.dag.primary_active_manager
-    if manager and same_server(manager, layout.server):
+    if manager and same_server(manager, server):
         yield f"it is the primary active manager of {group.dag.name}; another member takes over"
