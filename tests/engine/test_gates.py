@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 
-from popheal import Journal, Policy, Verdict, heal
+from popheal import Healer, Journal, Policy, Verdict, heal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.errors import CommandFailed, NotBegun, Unreachable
