@@ -258,10 +258,13 @@ def _why_too_few(group: Group, layout: Layout, policy: Policy) -> Obstacle | Non
         needed = copies_needed(database, copies, policy.healthy_copies)
         healthy = healthy_elsewhere(layout.server, database, copies, out)
         if len(healthy) < needed:
-            asked = f" (policy: healthy_copies = {needed})" if policy.healthy_copies else ""
+            asked = (
+                f" (policy: healthy_copies = {needed})" if policy.healthy_copies == needed else ""
+            )
+            kept = f"{len(healthy)} healthy {'copy' if len(healthy) == 1 else 'copies'}"
             return Obstacle(
                 FindingKind.REDUNDANCY,
-                f"{database.name} would be left with {len(healthy)} healthy copies elsewhere, and "
+                f"{database.name} would be left with {kept} elsewhere, and "
                 f"{needed} must stay{asked}; elsewhere: {_described(database, layout)}",
             )
     return None
