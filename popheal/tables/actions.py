@@ -142,7 +142,7 @@ CHECK_HEALTH: Final = _look(
 CHECK_SWITCHOVER: Final = _look(
     name="check_switchover",
     outcomes=("feasible", "infeasible", COULD_NOT_TELL),
-    looks=2,
+    looks=11,  # triage's blockers, the limits, the group with the copies, and what comes after
     sentence="Check that every active database can be switched over to another server",
 )
 VERIFY_COPIES: Final = _look(
@@ -216,7 +216,7 @@ DRAIN: Final = _effect(
     impact=Impact.DISRUPT,
     incurs=DebtKind.ACTIVATION_DISABLED,
     effects=("set_activation_disabled",),
-    looks=2,
+    looks=11,  # what speaks against it is asked again right before
     deadline="service_deadline",
     sentence="Disable database activation and switch the active databases over",
 )
@@ -224,7 +224,7 @@ REBOOT: Final = _effect(
     name="reboot",
     impact=Impact.DISRUPT,
     effects=("reboot",),
-    looks=5,
+    looks=14,  # the same, with patience while copies and cluster settle
     reboots=1,
     reasons=(FAILED, REFUSED),
     sentence="Look at the copies once more, then restart the server",
