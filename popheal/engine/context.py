@@ -192,6 +192,8 @@ class RunState:
         backends: Servers found to serve the failed probe; the unhealthy ones once checked.
         intended: The effects of the present action that were written down, by command, with
             their details. Where a run is resumed after a crash they may have been done.
+        no_disruption: Why the server must not be taken out of service, where that was told: a
+            cause that no reboot cures.
         until: When the present action's wait is over.
         approval: What a person has approved for this run.
     """
@@ -206,6 +208,7 @@ class RunState:
     active_before: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
     intended: dict[str, dict[str, Any]] = Factory(dict)
+    no_disruption: str = ""
     until: datetime | None = None
     approval: Approval | None = None
 
