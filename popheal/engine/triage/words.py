@@ -17,7 +17,7 @@ from popheal.exchange.interpret import probe_outcome
 from popheal.exchange.models import ProbeResult
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import Monitor
-from popheal.healthsets.pop.causes import CAUSES, Cause, Helps, find_cause
+from popheal.healthsets.pop.causes import CAUSES, Cause, Helps, name_cause
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
 
@@ -31,7 +31,7 @@ TIMED_OUT: Final = (
 
 def cause_in(session: HealingContext, texts: Iterable[str]) -> Cause | None:
     """The cause that these texts name, by the policy's table and ours; the gravest, if several."""
-    return find_cause(texts, (*session.policy.causes, *CAUSES))
+    return name_cause(texts, (*session.policy.causes, *CAUSES))
 
 
 def message_details(

@@ -65,7 +65,7 @@ class Cause:
 _GRAVEST_FIRST: Final = (Helps.NOTHING, Helps.SERVICE_RESTART, Helps.UNDECIDED)
 
 
-def find_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> Cause | None:
+def name_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> Cause | None:
     """The cause that one of the texts names; of several the gravest, then the first in the table.
 
     Args:
@@ -76,6 +76,12 @@ def find_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> C
     table = CAUSES if causes is None else causes
     named = [one for one in table if any(map(one.is_named_in, said))]
     return min(named, key=lambda one: _GRAVEST_FIRST.index(one.helps), default=None)
+
+
+def find_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> Cause | None:
+    """Likewise, but only a cause that neither a restart nor a reboot cures."""
+    cause = name_cause(texts, causes)
+    return cause if cause and cause.helps is Helps.NOTHING else None
 
 
 # --- the table -----------------------------------------------------------------------------------
