@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import click
 import pytest
@@ -34,7 +35,7 @@ def test_from_standard_input(monkeypatch):
         buffer = io.BytesIO(SCOM.encode("utf-16"))
 
     monkeypatch.setattr("sys.stdin", Piped())
-    assert alert_of(None, None, None, __import__("pathlib").Path("-")).server == "ex1.contoso.com"
+    assert alert_of(None, None, None, Path("-")).server == "ex1.contoso.com"
 
 
 def test_options_that_agree(scom):

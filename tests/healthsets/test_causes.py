@@ -20,7 +20,8 @@ MAILBOX = "HealthMailboxab28d8876c2a4b0f9bdf@contoso.test"
     ("text", "name", "helps"),
     [
         (
-            f"Unable to log on: -ERR Logon failure: unknown user name or bad password. User: {MAILBOX}",
+            "Unable to log on: -ERR Logon failure: unknown user name or bad password. User: "
+            f"{MAILBOX}",
             "own account",
             NOTHING,
         ),
@@ -32,8 +33,8 @@ MAILBOX = "HealthMailboxab28d8876c2a4b0f9bdf@contoso.test"
         ("Status: 0xC0000234", "locked out", NOTHING),
         ("Sub Status: 0xc0000071", "expired", NOTHING),
         (
-            f"System.ApplicationException: monitoring mailbox {MAILBOX} not found!\n   at Microsoft."
-            "Exchange.Monitoring.ActiveMonitoring.Common.CommonAccessTokenHelper.Resolve",
+            f"System.ApplicationException: monitoring mailbox {MAILBOX} not found!\n   at "
+            "Microsoft.Exchange.Monitoring.ActiveMonitoring.Common.CommonAccessTokenHelper.Resolve",
             "mailbox is missing",
             NOTHING,
         ),
@@ -62,8 +63,8 @@ MAILBOX = "HealthMailboxab28d8876c2a4b0f9bdf@contoso.test"
         ),
         ("SocketException: HostNotFound", "does not resolve", NOTHING),
         (
-            "Microsoft.Exchange.Monitoring.ProtocolException: Authentication failed.\nThe connection "
-            "is being closed. Server response while making\nconnection:[]. ---> System.IO.IOException",
+            "Microsoft.Exchange.Monitoring.ProtocolException: Authentication failed.\nThe "
+            "connection is being closed. Server response while making\nconnection:[]. ---> System.IO.IOException",
             "taken offline",
             NOTHING,
         ),
@@ -75,7 +76,7 @@ MAILBOX = "HealthMailboxab28d8876c2a4b0f9bdf@contoso.test"
         ),
         ("System.Net.Sockets.SocketException (10061)", "Nobody listens", RESTART),
         (
-            "No connection could be made because the target machine actively refused it 127.0.0.1:1995",
+            "No connection could be made because the target machine actively refused it",
             "Nobody listens",
             RESTART,
         ),
