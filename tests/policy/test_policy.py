@@ -68,6 +68,7 @@ WRONG = [
     ("move_databases_back", [None, 0, "no"]),
     ("sibling_share", [0, 1.1, NAN, True, None]),
     ("dependencies", [{"Network": "Network"}]),
+    ("causes", [["x"], [None], "x", None]),
 ]
 
 
@@ -156,7 +157,7 @@ ONE = {"days": ["mon"], "start": "01:00", "end": "02:00"}
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"reboots": 3}, "reboots is not a known key. Possible here: approval_from, depend"),
+        ({"reboots": 3}, "reboots is not a known key. Possible here: approval_from, causes"),
         (
             {"timing": {"setle": 3}},
             "[timing] setle is not a known key. Did you mean 'settle'? Possible here: approval_",
