@@ -7,7 +7,8 @@ import tomllib
 import pytest
 from attrs import evolve
 
-from popheal import Alert, Journal, Policy, Verdict, heal, triage
+from popheal import Alert, Journal, Policy, Verdict, heal, resume, triage
+from popheal.audit import check_journal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.engine.triage.neighbours import MOST_ASKED
@@ -85,13 +86,66 @@ def kinds_of(report):
 
 
 def test_one_sick_back_end_does_not_hold_the_front_ends_that_fail_with_it(tmp_path):
-    """They fail alike, and it explains them: the way of the runbook leads there, and heals all."""
+    """They fail alike, and it explains them: it is healed, and that heals all."""
     scenario = scenario_of(tmp_path, CTP, "split2013", HUNG)
-    report = heal(alert_of(scenario), scenario.backend, journal=Journal())
+    path = tmp_path / "journal.db"
+    with Journal(path) as journal:
+        report = heal(alert_of(scenario), scenario.backend, journal=journal)
     assert report.verdict is Verdict.RECOVERED
-    assert [run.procedure for run in report.runs] == ["client_access", "mailbox"]
-    assert h.RebootCommanded not in touched(scenario)
+    assert same_server(report.server, "CAS1")
+    assert [(run.procedure, run.server) for run in report.runs] == [("mailbox", "mbx1.contoso.com")]
+    assert touched(scenario) == [h.ServiceRestarted]
     assert any("explained by mbx1" in one.detail for one in report.findings)
+    assert check_journal(path).ok
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+def test_a_crash_behind_the_front_end_is_resumed_there(tmp_path):
+    """The run on the back end is gone on with first; then the front end is looked at."""
+    scenario = scenario_of(tmp_path, CTP, "split2013", HUNG)
+    path = tmp_path / "journal.db"
+
+    class Crashing(SimulatedBackend):
+        def restart_service(self, server, service):
+            super().restart_service(server, service)
+            raise Crash
+
+    with Journal(path) as journal, pytest.raises(Crash):
+        heal(alert_of(scenario), Crashing(scenario.organisation), journal=journal)
+    with Journal(path) as journal:
+        (left,) = journal.healings(unfinished=True)
+        report = resume(left.id, scenario.backend, journal=journal)
+    assert report.verdict is Verdict.RECOVERED
+    assert same_server(report.server, "CAS1")
+    assert [run.server for run in report.runs] == ["mbx1.contoso.com"]
+    assert touched(scenario) == [h.ServiceRestarted]
+    assert check_journal(path).ok
+
+
+def test_a_back_end_that_can_not_be_healed_ends_it(tmp_path):
+    """Front ends are not restarted for what is behind them."""
+    scenario = scenario_of(tmp_path, CTP, "split2013", HUNG)
+    more = [row("mbx1.contoso.com", "Store", "SomeMonitor")]
+    report = heal(alert_of(scenario), Telling(scenario.organisation, rows=more), journal=Journal())
+    assert report.verdict is Verdict.ESCALATED
+    assert "mbx1.contoso.com, which explains the rest" in report.summary
+    assert touched(scenario) == []
+
+
+def test_a_back_end_that_is_well_after_all_leaves_the_front_end_its_own_way(tmp_path):
+    """Its row lags, its probe succeeds: then the procedure of the front end is followed."""
+    faults = "".join(
+        f'[[faults]]\nserver = "{one}"\nfails = ["ctp"]\ncure = "restart"\n'
+        for one in ("CAS1", "CAS2")
+    )
+    scenario = scenario_of(tmp_path, CTP, "split2013", faults)
+    more = [row("mbx1.contoso.com", "POP.Protocol", "PopDeepTestMonitor")]
+    report = heal(alert_of(scenario), Telling(scenario.organisation, rows=more), journal=Journal())
+    assert report.verdict is Verdict.RECOVERED
+    assert [run.procedure for run in report.runs] == ["client_access"]
 
 
 def test_without_a_nearer_cause_the_brake_holds(tmp_path):

@@ -47,7 +47,8 @@ async def nearer_cause(context: TriageContext, monitor: Monitor) -> tuple[str, .
     if not monitor.through_back_end:
         return ()
     if monitor.name not in context.nearer:
-        context.nearer[monitor.name] = await _look_behind(context, monitor)
+        found = await _look_behind(context, monitor)
+        context.nearer[monitor.name] = found or context.healed_behind
     return context.nearer[monitor.name]
 
 

@@ -45,6 +45,7 @@ class Triage:
         blind: The server's health could not be read at all.
         summary: One sentence for people.
         failing: The monitors whose failure was verified, in the order of healing.
+        nearer: By name of a monitor, the Mailbox servers whose own tests fail and explain it.
         no_disruption: By name of a failing monitor, why the server must not be taken out of
             service for it; only of those where there is such a reason.
         dag: The database availability group of the server, if it is in one.
@@ -57,6 +58,7 @@ class Triage:
     summary: str = ""
     findings: list[Finding] = field(factory=list)
     failing: list[Monitor] = field(factory=list)
+    nearer: dict[str, tuple[str, ...]] = field(factory=dict)
     no_disruption: dict[str, str] = field(factory=dict)
     info: ServerInfo | None = None
     host: HostStatus | None = None
@@ -85,6 +87,7 @@ async def triage_server(
     server: str,
     monitors: Sequence[Monitor],
     healed: Collection[str] = (),
+    behind: Collection[str] = (),
 ) -> Triage:
     """Verify whether a server's POP health sets are ill, and whether that is ours to heal.
 
@@ -93,6 +96,7 @@ async def triage_server(
         server: Name of the server, short or full.
         monitors: The monitors to look at.
         healed: Names of monitors healed before in this healing: their rows may lag.
+        behind: Mailbox servers behind it that were healed before in this healing, likewise.
 
     Raises:
         UnknownName: If the organisation has no such server.
@@ -115,6 +119,7 @@ async def triage_server(
         return await _nothing_unhealthy(session, result, info, rows)
     try:
         context = await _context_of(session, info, rows, suspects, result)
+        context.healed_behind = tuple(behind)
         for blocker in SERVER_BLOCKERS:
             stop = await blocker(context)
             if stop:
@@ -124,6 +129,7 @@ async def triage_server(
     except BackendError as error:
         return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
     result.dag = context.dag
+    result.nearer = dict(context.nearer)
     await verify(context, result, stops)
     return result
 

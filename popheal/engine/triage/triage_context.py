@@ -30,6 +30,7 @@ class TriageContext:
             cause elsewhere lifts no brake: it would be no reason to restart *this* server.
         server_rows: Rows of other servers that were asked already, by name; None for one that did
             not answer.
+        healed_behind: Mailbox servers that were healed just now: rows that they explain may lag.
         nearer: By monitor, the Mailbox servers that were found to explain it.
     """
 
@@ -47,6 +48,7 @@ class TriageContext:
     disrupting: bool = False
     servers: Sequence[ServerInfo] | None = None
     server_rows: dict[str, Sequence[MonitorHealth] | None] = field(factory=dict)
+    healed_behind: tuple[str, ...] = ()
     nearer: dict[str, tuple[str, ...]] = field(factory=dict)
 
     def note(
