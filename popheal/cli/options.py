@@ -59,8 +59,10 @@ def output_option(about: str) -> Callable[[Command], Command]:
     )
 
 
-def _server_name(_context: click.Context, _option: click.Parameter, given: str) -> str:
-    if not is_server_name(given):
+def _server_name(
+    _context: click.Context, _option: click.Parameter, given: str | None
+) -> str | None:
+    if given is not None and not is_server_name(given):
         raise click.BadParameter(
             f"{given!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
             "no address of a page, no pattern, no account."
@@ -79,7 +81,13 @@ def server_options(command: Command) -> Command:
             metavar="S",
             help="The health set that alerted: POP, POP.Protocol or POP.Proxy.",
         ),
-        click.argument("server", callback=_server_name),
+        click.option(
+            "--alert-file",
+            type=PATH,
+            metavar="FILE",
+            help="The text of the alert, as a mail or an event log has it; - for standard input.",
+        ),
+        click.argument("server", required=False, callback=_server_name),
     ):
         command = decorate(command)
     return command

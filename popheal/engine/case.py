@@ -12,6 +12,7 @@ from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.requests import End, Logic, Write
 from popheal.engine.run import Run
 from popheal.exchange.models import ServerInfo
+from popheal.exchange.names import same_server
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import monitor_named
 from popheal.journal import entries
@@ -195,7 +196,7 @@ def restore(case: Case, history: Iterable[entries.Entry]) -> None:
         then = last[name].run
         ended_on = (then.procedure, then.hash) if work.run.verdict else None
         case.run_records.append(RunRecord(work, steps.get(name, []), ended_on))
-        if not work.parent:
+        if not work.parent and same_server(work.server, case.alert.server):
             case.server = work.server
 
 

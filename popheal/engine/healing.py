@@ -182,22 +182,41 @@ async def triage_only(session: HealingContext, alert: Alert) -> tuple[Triage, Re
 async def _heal_server(
     case: Case, server: str, monitors: Sequence[Monitor], parent: str = ""
 ) -> tuple[Verdict, str]:
-    """Heal one server: look, heal the first failing monitor, look again, until nothing fails."""
+    """Heal one server: look, heal the first failing monitor, look again, until nothing fails.
+
+    Where Mailbox servers behind it are what fails (CTP 3.6), they are healed first.
+    """
     healed: list[str] = []
     pending: set[str] = set()
+    behind: list[str] = []
     for begun in _begun(case, server, parent):
         await _resume_children(case, begun.run.id)
         await execute(begun)
         if begun.run.verdict is not Verdict.RECOVERED:
             return _ended(begun)
-        healed.append(begun.run.monitor)
-        pending = set(begun.work.pending)
+        if same_server(begun.run.server, server):
+            healed.append(begun.run.monitor)
+            pending = set(begun.work.pending)
+        else:
+            behind.append(begun.run.server)
+            healed.append(_pop_on(begun.run.server))
     while True:
-        triage = await _look(case, server, monitors, healed, pending)
+        triage = await _look(case, server, monitors, healed, pending, behind)
         if not isinstance(triage, Triage):
             return triage
         server = triage.server
         monitor = triage.failing[0]
+        nearer = [
+            one
+            for one in triage.nearer.get(monitor.name, ())
+            if one not in behind and not same_server(one, server)
+        ]
+        if nearer and not parent:
+            behind.append(nearer[0])
+            ended = await _heal_behind(case, nearer[0], healed)
+            if ended:
+                return ended
+            continue
         pending = {one.name for one in triage.failing} - {*healed, monitor.name}
         run_record = _record_of(case, triage, monitor, sorted(pending), parent)
         refusal = await _why_not_begin(run_record.work)
@@ -210,12 +229,34 @@ async def _heal_server(
         healed.append(monitor.name)
 
 
+async def _heal_behind(case: Case, server: str, healed: list[str]) -> tuple[Verdict, str] | None:
+    """Heal the Mailbox server that explains why others fail; how it ends, if it can't be healed.
+
+    With a triage of its own, as in CTP 3.6 (D22). Where nothing is wrong there after all, the
+    front end's own procedure is what is left.
+    """
+    verdict, summary = await _heal_server(case, server, MAILBOX_SIDE)
+    if verdict is Verdict.RECOVERED:
+        healed.append(_pop_on(server))
+    if verdict.good:
+        return None
+    if healed and verdict in (Verdict.HELD, Verdict.UNKNOWN):
+        verdict = Verdict.ESCALATED  # something was changed before
+    return verdict, f"{server}, which explains the rest: {summary}"
+
+
+def _pop_on(server: str) -> str:
+    """What was healed behind a front end, beside the names of its own monitors."""
+    return f"POP on {server}"
+
+
 async def _look(
     case: Case,
     server: str,
     monitors: Sequence[Monitor],
     healed: list[str],
     pending: set[str],
+    behind: Sequence[str],
 ) -> Triage | tuple[Verdict, str]:
     """What is verified to fail now; or how it ends, if nothing is to be healed (any more)."""
     session = case.session
@@ -223,9 +264,9 @@ async def _look(
     if busy:
         return await _held_back(case, server, busy, healed)
     session.emit(events.TriageStarted, server)
-    triage = await triage_server(session, server, monitors, healed)
+    triage = await triage_server(session, server, monitors, healed, behind)
     session.progress.clear()
-    if not case.run_records:
+    if not case.run_records and same_server(triage.server, case.alert.server):
         case.server = triage.server
     await case.find(*triage.findings)
     if session.control.cancelled:
@@ -260,11 +301,12 @@ def _stopped(healed: list[str]) -> tuple[Verdict, str]:
 
 
 def _begun(case: Case, server: str, parent: str) -> list[RunRecord]:
-    """The runs that an earlier process has begun here."""
+    """The runs that an earlier process has begun here, or behind the alert's server."""
+    any_server = not parent and same_server(server, case.alert.server)
     return [
         one
         for one in case.run_records
-        if one.work.parent == parent and (not parent or same_server(one.run.server, server))
+        if one.work.parent == parent and (any_server or same_server(one.run.server, server))
     ]
 
 
@@ -311,6 +353,7 @@ def _record_of(
             boot_at_start=triage.host.boot_time,
             skew=triage.skew,
             running_before=triage.running,
+            no_disruption=triage.no_disruption.get(monitor.name, ""),
         ),
         dag=triage.dag,
         pending=pending,
