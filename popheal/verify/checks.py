@@ -68,7 +68,7 @@ def reboot_too_early(_outlook: Outlook, step: Step) -> Iterable[Cond]:
 
 def failback_too_early(_outlook: Outlook, step: Step) -> Iterable[Cond]:
     if _sends(step, "allow_activation"):
-        yield {"boot": ("unseen", "seen")}
+        yield {"boot": ("unseen", "seen", "ill")}
         yield {"boots": "commanded"}
 
 

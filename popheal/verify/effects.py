@@ -23,7 +23,7 @@ _DRAINS: Final[Cond] = {"role": "mailbox", "activation": "allowed", "gate": "ope
 _TURNS_ON: Final[Cond] = {"logging": "off"}
 _OWED: Final = (YES, "unclear")
 #: When a failback is attempted at all.
-_FAILS_BACK: Final[Cond] = {"role": "mailbox", "boot": ("seen", "probed")}
+_FAILS_BACK: Final[Cond] = {"role": "mailbox", "boot": ("seen", "ill", "probed")}
 #: Activation, while no command of ours that disables it is under way.
 _SETTLED: Final = ("allowed", "ours", "others")
 

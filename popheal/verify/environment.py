@@ -45,10 +45,11 @@ VARIABLES: Final = (
     ),
     Variable(
         name="boot",
-        values=("unseen", "seen", "probed"),
+        values=("unseen", "seen", "ill", "probed"),
         initial=("seen",),
         sentence="What the run has seen of the server's latest boot: nothing; the server itself; "
-        "a probe of its mailbox side that succeeded.",
+        "the failing monitor's own probe of the mailbox side, failing; a probe of the mailbox "
+        "side that succeeded: after a failure of the own one, only that one counts.",
     ),
     Variable(
         name="copies",

@@ -72,10 +72,7 @@ def _of_a_restoration(answer: Answer) -> Note:
 
 
 def _of_a_look(action: Action, answer: Answer) -> Iterator[Note]:
-    if action.name == actions.PROBE.name and action.proves and answer.outcome.good:
-        yield Note(when={}, then={"boot": "probed"})
-    else:
-        yield Note(when={"boot": "unseen"}, then={"boot": "seen"})
+    yield from _of_a_boot(action, answer)
     # The probe that a state names itself is not the failing monitor's own: it can't clear it.
     if action.sees_pop and not action.argument and answer.outcome.good:
         yield Note(when=_settled(action), then={"seen": "well"})
@@ -83,6 +80,16 @@ def _of_a_look(action: Action, answer: Answer) -> Iterator[Note]:
         yield Note(when={"verified": "drained"}, then={"verified": YES})
     if answer.outcome == "feasible":
         yield Note(when={}, then={"feasible": YES})
+
+
+def _of_a_boot(action: Action, answer: Answer) -> Iterator[Note]:
+    proves, good = action.name == actions.PROBE.name and action.proves, answer.outcome.good
+    if proves and not action.argument:  # the failing monitor's own
+        yield Note(when={}, then={"boot": "probed" if good else "ill"})
+    elif proves and good:
+        yield Note(when={"boot": ("unseen", "seen")}, then={"boot": "probed"})
+    else:
+        yield Note(when={"boot": "unseen"}, then={"boot": "seen"})
 
 
 def _of_an_effect(answer: Answer) -> Iterator[Note]:

@@ -100,8 +100,8 @@ PROPERTIES: Final = (
     Property(
         id="P7",
         sentence="Nothing is failed back before a probe of the server's mailbox side has succeeded "
-        "after its latest boot, whoever caused that boot, nor while a restart of ours may still "
-        "arrive.",
+        "after its latest boot, whoever caused that boot (where the failing monitor's own is one "
+        "and has failed, that very one), nor while a restart of ours may still arrive.",
         formula="AG (boot | reboot -> (!failback W mailbox_side_probe_succeeded))",
         form="precedence",
         on_step=checks.failback_too_early,

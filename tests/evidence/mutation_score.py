@@ -142,6 +142,21 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         _AGAIN,
     ),
     (
+        (
+            r"(draining|verifying_no_active_copies|failing_back|reprobing_mailbox_side) "
+            r"(failed|refused|active|could_not_tell) to "
+            r"(reprobing_mailbox_side|failing_back)(_unhealed|_by_other_probe)?$"
+        ),
+        "tries to put the server back once more, on the same proof, before it is handed over",
+    ),
+    (
+        (
+            r"reprobing_after_failback succeeded to escalated$"
+            r"|skipped: reprobing_after_failback, straight to escalated$"
+        ),
+        "a server that is put back and well is handed over: a person looks once too often",
+    ),
+    (
         r"rebooting: impact \w+( \w+)? ?understated$|impact understated$",
         "a policy that forbids it has already forbidden what comes before it",
     ),
@@ -179,7 +194,7 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         "gives up and hands over, with one try more or less",
     ),
     (
-        r"restarting_pop3_(unhealed|cancelled): debt not settled$",
+        r"(restarting_pop3_(unhealed|cancelled)|failing_back_unhealed): debt not settled$",
         "hands over what has in fact been settled: a person looks once too often",
     ),
 )
