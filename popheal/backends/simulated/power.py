@@ -45,7 +45,7 @@ class Power:
             booted_at: Refuse if its boot time, by its own clock, is another; None for any.
             actor: Who commands it.
         """
-        refusal = self._refusal(server, booted_at)
+        reason, refusal = self._refusal(server, booted_at)
         self.world.record(
             RebootCommanded,
             server,
@@ -60,7 +60,7 @@ class Power:
             situation=self.world.situation(server),
         )
         if refusal:
-            raise self.world.failed(server, "Restart-Computer", refusal)
+            raise self.world.not_begun(server, "Restart-Computer", refusal, reason)
         # As the real command does, which a crash may have somebody send a second time.
         server.restart_marked = server.restart_marked or booted_at is not None
         if server.reboot != "never_goes_down":
@@ -78,15 +78,19 @@ class Power:
             server.boots += 1
             self._come_up(server, actor, 1, KERNEL_LEAD)
 
-    def _refusal(self, server: Server, booted_at: datetime | None) -> str:
+    def _refusal(self, server: Server, booted_at: datetime | None) -> tuple[str, str]:
+        """Why the command is declined before it does anything: in a word, and in a sentence."""
         if server.going_down:
-            return "A system shutdown is in progress."
+            return "shutdown", "A system shutdown is in progress. (1115)"
+        if server.shutdown_scheduled:
+            return "shutdown", "A system shutdown has already been scheduled. (1190)"
         if server.restart_marked and booted_at is not None:
-            return "A restart is already under way, or was aborted."
+            return "shutdown", "A restart is already under way, or was aborted."
         told = server.told(server.boot_time)
         if booted_at is not None and abs((told - booted_at).total_seconds()) > TOLERANCE:
-            return f"The server booted at {told.isoformat()}, not at {booted_at.isoformat()}."
-        return ""
+            seen = f"The server booted at {told.isoformat()}, not at {booted_at.isoformat()}."
+            return "boot_time", seen
+        return "", ""
 
     def _go_down_after(self, server: Server, seconds: float, actor: str, times: int) -> None:
         self.world.while_up(server, seconds, lambda: self._go_down(server, actor, times))
@@ -96,13 +100,15 @@ class Power:
             WentDown, server, actor, active_databases=self.world.active_replicated(server)
         )
         server.up, server.going_down, server.down_by = False, False, actor
-        server.restart_marked = False
+        server.restart_marked = server.shutdown_scheduled = False
         server.boots += 1
         self.services.power_lost(server)
         self.availability.server_went_down(server)
         if server.reboot != "never_comes_back":
-            slow = 2.0 if server.reboot_pending else 1.0
-            away = max(30.0, server.reboot_seconds * slow - SHUTDOWN)
+            takes = server.reboot_seconds
+            if server.reboot_pending:
+                takes += takes if server.update_seconds is None else server.update_seconds
+            away = max(30.0, takes - SHUTDOWN)
             lead = min(KERNEL_LEAD, away / 2)
             self.world.while_up(server, away, lambda: self._come_up(server, actor, times, lead))
 

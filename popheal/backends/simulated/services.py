@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
+from typing import NoReturn
 
 from attrs import define, field
 
@@ -71,7 +72,7 @@ class Services:
         if service.start_type == "Disabled":
             self._halt(service)
             over(worked=False)
-            raise self.world.failed(server, "Restart-Service", _cannot_start(service, "disabled"))
+            self._refuse_disabled(server, service, "Restart-Service", begun=was_running)
         if was_running:
             service.state = "StopPending"
         if service.on_restart == "hangs":
@@ -98,7 +99,10 @@ class Services:
 
         if service.start_type == "Disabled":
             over()
-            raise self.world.failed(server, "Start-Service", _cannot_start(service, "disabled"))
+            self._refuse_disabled(server, service, "Start-Service", begun=False)
+        if service.state == "StopPending":
+            # It can't be started before it has ended, and is none the less there.
+            raise self.world.failed(server, "Start-Service", _cannot_start(service, "StopPending"))
         if service.state == "Stopped":
             service.state = "StartPending"
         due = self.world.while_up(server, STARTING, over)
@@ -120,9 +124,9 @@ class Services:
     def booted(self, server: Server) -> None:
         """Plan the start of the automatic services, each in its time."""
         for service in server.services.values():
-            if service.start_type != "Automatic":
+            if service.start_type != "Automatic" or not service.starts_after_boot:
                 continue
-            if service.boots_after == 0:
+            if not service.boots_after:
                 self._run(server, service)
             else:
                 run = partial(self._run, server, service)
@@ -141,10 +145,18 @@ class Services:
     def _known(self, server: Server, name: str, command: str) -> Service:
         service = server.service(name)
         if service is None:
-            raise self.world.failed(
-                server, command, f"Cannot find any service with service name '{name}'."
-            )
+            seen = f"Cannot find any service with service name '{name}'."
+            raise self.world.not_begun(server, command, seen, "missing")
         return service
+
+    def _refuse_disabled(
+        self, server: Server, service: Service, command: str, *, begun: bool
+    ) -> NoReturn:
+        """A Disabled service does not start; a running one has been stopped by then."""
+        why = _cannot_start(service, "disabled")
+        if begun:
+            raise self.world.failed(server, command, why)
+        raise self.world.not_begun(server, command, why)
 
     def _try_run(self, server: Server, service: Service, *failing: str) -> bool:
         """Start it, unless it can't be or is one that fails; tell whether that worked."""

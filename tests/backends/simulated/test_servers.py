@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popheal.backends.simulated import history as h
-from popheal.errors import CommandFailed, OutcomeUnknown, UnknownName, Unreachable
+from popheal.errors import CommandFailed, NotBegun, OutcomeUnknown, UnknownName, Unreachable
 from popheal.util.clock import SystemClock
 from tests.backends.simulated.test_availability import organised
 
@@ -66,9 +66,56 @@ def test_a_disabled_service_stops_and_does_not_start():
     """A restart takes it down; a start fails."""
     scenario = organised(servers={"MBX1": {"pop_start": "Disabled"}})
     for effect in (scenario.backend.restart_service, scenario.backend.start_service):
-        with pytest.raises(CommandFailed, match="disabled"):
+        with pytest.raises((CommandFailed, NotBegun), match="disabled"):
             effect("MBX1", BE)
     assert service(scenario, BE).state == "Stopped"
+
+
+def test_a_stopped_service_that_is_disabled_is_not_even_touched():
+    """The command is declined before it begins; where it ran, it has been stopped by then."""
+    scenario = organised(servers={"MBX1": {"pop_start": "Disabled", "pop_running": False}})
+    for effect in (scenario.backend.restart_service, scenario.backend.start_service):
+        with pytest.raises(NotBegun, match="disabled"):
+            effect("MBX1", BE)
+    running = organised(servers={"MBX1": {"pop_start": "Disabled"}})
+    with pytest.raises(CommandFailed, match="disabled"):
+        running.backend.restart_service("MBX1", BE)
+
+
+def test_a_service_stuck_on_its_way_down_is_told_with_its_process():
+    """From the start, or by a restart; it can't be started before it has ended."""
+    stuck = {"services": {BE: {"state": "StopPending", "on_restart": "hangs"}}}
+    scenario = organised(servers={"MBX1": stuck, "MBX2": {"services": {BE: stuck["services"][BE]}}})
+    before = service(scenario, BE)
+    assert (before.state, before.process_id is None) == ("StopPending", False)
+    for effect in (scenario.backend.restart_service, scenario.backend.start_service):
+        with pytest.raises(CommandFailed, match="cannot be stopped"):
+            effect("MBX1", BE)
+    assert service(scenario, BE) == before
+    later = organised(servers={"MBX1": {"services": {BE: {"on_restart": "hangs"}}}})
+    running = service(later, BE)
+    with pytest.raises(CommandFailed):
+        later.backend.restart_service("MBX1", BE)
+    assert service(later, BE).state == "StopPending"
+    assert service(later, BE).process_id == running.process_id
+
+
+def test_services_that_come_late_or_not_at_all_after_a_boot():
+    """Both are Automatic. The one that does not come by itself can be started."""
+    hm = "MSExchangeHM"
+    services = {BE: {"boots_after": 400}, hm: {"starts_after_boot": False}}
+    scenario = organised(servers={"MBX1": {"services": services}})
+    assert service(scenario, BE).state == service(scenario, hm).state == "Running"
+    scenario.backend.reboot("MBX1", scenario.backend.host_status("MBX1").boot_time)
+    scenario.clock.sleep(240 + 390)
+    assert [service(scenario, one).state for one in (BE, FE, hm)] == [
+        "Stopped", "Running", "Stopped",
+    ]  # fmt: skip
+    scenario.clock.sleep(20)
+    assert service(scenario, BE).state == "Running"
+    assert service(scenario, hm).start_type == "Automatic"
+    scenario.backend.start_service("MBX1", hm)
+    assert service(scenario, hm).state == "Running"
 
 
 def test_starting():
@@ -131,8 +178,9 @@ def test_services_that_are_not_there():
     """Looking leaves them out; acting on them fails."""
     scenario = organised("split2013")
     assert scenario.backend.services("CAS1", ["NoSuch", BE]) == []
-    with pytest.raises(CommandFailed, match="Cannot find any service"):
+    with pytest.raises(NotBegun, match="Cannot find any service") as raised:
         scenario.backend.restart_service("CAS1", BE)
+    assert raised.value.reason == "missing"
 
 
 def test_the_connection_is_lost_when_the_server_goes_down_meanwhile():
@@ -193,14 +241,15 @@ def test_a_reboot_is_conditional_on_the_boot_time():
     """A repeated command is refused, while it goes down and when it is up again."""
     scenario = organised()
     booted_at = scenario.backend.host_status("MBX1").boot_time
-    with pytest.raises(CommandFailed, match="booted at"):
+    with pytest.raises(NotBegun, match="booted at") as moved:
         scenario.backend.reboot("MBX1", booted_at - timedelta(seconds=5))
     scenario.backend.reboot("MBX1", booted_at)
-    with pytest.raises(CommandFailed, match="in progress"):
+    with pytest.raises(NotBegun, match="in progress") as under_way:
         scenario.backend.reboot("MBX1", booted_at)
     scenario.clock.sleep(300)
-    with pytest.raises(CommandFailed, match="booted at"):
+    with pytest.raises(NotBegun, match="booted at"):
         scenario.backend.reboot("MBX1", booted_at)
+    assert (moved.value.reason, under_way.value.reason) == ("boot_time", "shutdown")
     commands = scenario.organisation.history.of(h.RebootCommanded)
     assert [c.accepted for c in commands] == [False, True, False, False]
     assert len(scenario.organisation.history.of(h.Booted)) == 1
