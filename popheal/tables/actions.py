@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from attrs import Factory, evolve, field, frozen
 
 from popheal.tables.debts import DebtKind
-from popheal.tables.impacts import Impact as Impact
+from popheal.tables.impacts import Impact as Impact  # noqa: PLC0414 - the place to import it from
 from popheal.tables.outcomes import (
     BLOCKED,
     COULD_NOT_TELL,

@@ -48,8 +48,9 @@ VARIABLES: Final = (
         values=("unseen", "seen", "ill", "probed"),
         initial=("seen",),
         sentence="What the run has seen of the server's latest boot: nothing; the server itself; "
-        "the failing monitor's own probe of the mailbox side, failing; a probe of the mailbox "
-        "side that succeeded: after a failure of the own one, only that one counts.",
+        "the failing monitor's own probe of the mailbox side, failing since the server was seen "
+        "to be back; a probe of the mailbox side that succeeded: after a failure of the own one, "
+        "only that one counts.",
     ),
     Variable(
         name="copies",

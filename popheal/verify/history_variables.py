@@ -88,6 +88,8 @@ def _of_a_boot(action: Action, answer: Answer) -> Iterator[Note]:
         yield Note(when={}, then={"boot": "probed" if good else "ill"})
     elif proves and good:
         yield Note(when={"boot": ("unseen", "seen")}, then={"boot": "probed"})
+    elif action.name == actions.AWAIT_SERVER.name:
+        yield Note(when={"boot": ("unseen", "ill")}, then={"boot": "seen"})
     else:
         yield Note(when={"boot": "unseen"}, then={"boot": "seen"})
 

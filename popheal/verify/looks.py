@@ -76,7 +76,8 @@ LOOKS: Final = (
     Contract(
         action=actions.CHECK_SWITCHOVER,
         sentence="It can say that the databases can move only for a server with the Mailbox role, "
-        "while no gate of triage holds, and it is not trusted for longer than the moment: another member may go down at once.",
+        "while no gate of triage holds, and it is not trusted for longer than the moment: another "
+        "member may go down at once.",
         answers=(
             Answer(
                 outcome="feasible",

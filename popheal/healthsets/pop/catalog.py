@@ -106,7 +106,13 @@ MONITORS: Final = (
     ),
 )
 
-#: The probe that shows, before failing back, that a server serves POP at all.
+#: The monitors of the mailbox side, whose recovery CTP 3.6 refers to.
+MAILBOX_SIDE: Final = tuple(one for one in MONITORS if one.procedure == "mailbox")
+#: Their probes: one of them, run by hand, has to succeed on a server before it is failed back.
+MAILBOX_SIDE_PROBES: Final = tuple(one.probe for one in MAILBOX_SIDE if one.probe)
+#: The one that tests the databases that are active on the server, if there are any.
+DEEP_TEST_PROBE: Final = "POP.Protocol\\PopDeepTestProbe"
+#: The one that needs no database.
 SELF_TEST_PROBE: Final = "POP.Protocol\\PopSelfTestProbe"
 
 _BY_NAME = {

@@ -144,7 +144,9 @@ def safe_reboot(steps: RebootSteps, *, then: str, give_up: str) -> tuple[State, 
 
 _PUT_BACK = Ours("D9: the server was drained for the restart, so it is put back")
 _PROOF = Ours("D9: no failback before a probe of the mailbox side succeeded after the boot")
-_STAYS_OUT = Ours("D27: the runbook drains for the mailbox side; once that is well, nothing asks it")
+_STAYS_OUT = Ours(
+    "D27: the runbook drains for the mailbox side; once that is well, nothing asks it"
+)
 
 
 @frozen(kw_only=True)
@@ -227,7 +229,7 @@ def fail_back_on_proof(cites: Citation, *, then: str, give_up: str) -> tuple[Sta
             after_reboot(PROBE_MAILBOX_SIDE),
             _PROOF,
             on("succeeded", "failing_back", cites),
-            on("failed", give_up, Ours("the mailbox side does not serve: the server stays drained")),
+            on("failed", give_up, Ours("its mailbox side does not serve, so it stays drained")),
             otherwise(give_up, PROBE_UNCLEAR),
         ),
         state(
