@@ -82,7 +82,7 @@ EFFECTS: Final = (
         action=actions.DRAIN,
         sentence="It sets a value; no database has moved when it is done. It is refused where "
         "somebody else has drained the server, or a gate of triage holds directly before. A "
-        "command that failed, or whose answer was lost, may have been carried out, or may still be.",
+        "command that failed, or whose answer was lost, may have been carried out, or may be yet.",
         answers=(
             Answer(
                 outcome="done",

@@ -150,6 +150,17 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         "tries to put the server back once more, on the same proof, before it is handed over",
     ),
     (
+        r"reprobing timed_out to escalated$",
+        "a hang that the restart did not cure is handed over, without looking whose hang it is",
+    ),
+    (
+        (
+            r"(reprobing_after_reboot \w+ \[(not )?drained\]|failing_back_unhealed done) "
+            r"to (reprobing_mailbox_side|disabling_protocol_logging)$"
+        ),
+        "puts back what is to be put back, and looks once more before it ends",
+    ),
+    (
         (
             r"reprobing_after_failback succeeded to escalated$"
             r"|skipped: reprobing_after_failback, straight to escalated$"
@@ -169,7 +180,7 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
     ),
     (r"to restarting_pop3_(unhealed|cancelled)$", _RELOADS),
     (
-        r"enabling_protocol_logging (failed|could_not_tell) to checking_backends$",
+        r"enabling_protocol_logging (failed|could_not_tell) to checking_(hung_)?backends?$",
         "no back end was looked for, so none can be checked, and it gives up",
     ),
     (
