@@ -136,6 +136,7 @@ PROBE_MAILBOX_SIDE: Final = evolve(
     argument="mailbox_side",
     outcomes=("succeeded", FAILED, COULD_NOT_TELL),
     proves=True,
+    reasons=(COULD_NOT_TELL,),
     sentence="Run a probe of the server's mailbox side",
 )
 CHECK_HEALTH: Final = _look(

@@ -168,5 +168,3 @@ def gives_up_for_nothing(outlook: Outlook, step: Step) -> Iterable[Cond]:
     elif step.outcome not in step.contract.action.reasons:
         # After a hang there is nothing left to try but to heal the back end that hangs.
         yield {"seen": ("ill", "unseen", "well", "stale", "relapsed")}
-        if step.answer and step.answer.then.get("found") in ("unknown", "ill"):
-            yield {}

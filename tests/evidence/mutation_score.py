@@ -150,8 +150,12 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         "tries to put the server back once more, on the same proof, before it is handed over",
     ),
     (
-        r"reprobing timed_out to escalated$",
-        "a hang that the restart did not cure is handed over, without looking whose hang it is",
+        (
+            r"reprobing timed_out to escalated$"
+            r"|checking_hung_backend unhealthy to disabling_protocol_logging_unhealed$"
+            r"|skipped: checking_hung_backend, straight to disabling_protocol_logging_unhealed$"
+        ),
+        "a hang that the restart did not cure is handed over, without healing whose hang it is",
     ),
     (
         (

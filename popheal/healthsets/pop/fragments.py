@@ -20,8 +20,10 @@ from popheal.tables.citations import Citation, Ours
 from popheal.tables.table import CANCEL, Guard, State, Transition, Verdict, on, otherwise, state
 
 #: Why some outcomes of a probe end a run.
-BLOCKED = Ours("what stops a healing holds now, or no further step cures what the probe names")
-HANGS = Ours("a hang earns the restart of a service, and that was done; never one of the server")
+BLOCKED = Ours("D28: what stops a healing holds now, or no step cures what the probe names")
+HANGS = Ours(
+    "D25: a hang earns the restart of a service, and that was done; never one of the server"
+)
 PROBE_UNCLEAR = Ours("D19: a probe that can't be run proves nothing")
 #: Why a server that this run drained stays so.
 LEFT_DRAINED = Ours("D10: a server left drained is handed over in writing")
