@@ -152,8 +152,8 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
     (
         (
             r"reprobing timed_out to escalated$"
-            r"|checking_hung_backend unhealthy to disabling_protocol_logging_unhealed$"
-            r"|skipped: checking_hung_backend, straight to disabling_protocol_logging_unhealed$"
+            r"|checking_backends_hung unhealthy to disabling_protocol_logging_unhealed$"
+            r"|skipped: checking_backends_hung, straight to disabling_protocol_logging_unhealed$"
         ),
         "a hang that the restart did not cure is handed over, without healing whose hang it is",
     ),
@@ -184,7 +184,7 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
     ),
     (r"to restarting_pop3_(unhealed|cancelled)$", _RELOADS),
     (
-        r"enabling_protocol_logging (failed|could_not_tell) to checking_(hung_)?backends?$",
+        r"enabling_protocol_logging (failed|could_not_tell) to checking_backends(_hung)?$",
         "no back end was looked for, so none can be checked, and it gives up",
     ),
     (

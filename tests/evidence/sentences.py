@@ -310,9 +310,7 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
             "3.5",
             "Find the mailbox behind it by the times of the probe.",
             Erratum("D8", "health rows can't tell; the probe's error and the log can"),
-            Erratum(
-                "D26", "where POP is off monitors may be healthy; the service counts"
-            ),
+            Erratum("D26", "where POP is off monitors may be healthy; the service counts"),
         ),
         (
             "3.6",

@@ -156,13 +156,14 @@ def test_a_row_counts_only_if_evaluated_since(rows, value):
     [
         ("Succeeded", "succeeded"),
         ("FAILED", "failed"),
-        *((other, "could_not_tell") for other in ("Timeout", "Poisoned", "Quarantined")),
+        ("Timeout", "timed_out"),
+        *((other, "could_not_tell") for other in ("Poisoned", "Quarantined")),
         ("Rejected", "could_not_tell"),
         ("", "could_not_tell"),
     ],
 )
 def test_probe_results(result, outcome):
-    """Only Succeeded is a pass, only Failed is a failure of the service."""
+    """Only Succeeded is a pass, only Failed a failure; Timeout may be a hang."""
     assert interpret.probe_outcome(ProbeResult(probe="p", result=result)) == outcome
 
 

@@ -24,6 +24,7 @@ from popheal.verify import build, prove
 from popheal.verify.contracts import CONTRACTS
 from popheal.verify.environment import EVENTS, VARIABLES
 from popheal.verify.explorer import explore
+from tests.evidence.literal_actions import LITERAL_CONTRACTS, UNASKED
 from tests.evidence.test_mutants import failback_first, retargeted, without
 from tests.support.circular import Circular
 
@@ -183,6 +184,61 @@ def test_somebody_elses_drain_undone():
     ]
     mutant = PROXY.with_states(evolve(PROXY.by_name[AFTER], transitions=tuple(always)))
     assert {"P14", "P21"} & set(refuted(mutant))
+
+
+def test_a_hang_that_leads_to_a_reboot():
+    """P5, though no single row breaks a law: a look lies between."""
+    swapped = {"timed_out": "finding_backends", "failed": "finding_backends_hung"}
+    mutant = retargeted(CLIENT_ACCESS, reprobing_with_logging=swapped)
+    trace = refuted(mutant)["P5"].trace
+    assert trace.moves[-1].said in ("drain", "reboot")
+    assert "timed_out" in {move.outcome for move in trace.moves}
+
+
+def test_going_on_although_a_cause_is_named():
+    """P24, though no single row breaks a law."""
+    mutant = retargeted(CLIENT_ACCESS, reprobing_with_logging={"blocked": "finding_backends"})
+    trace = refuted(mutant)["P24"].trace
+    assert "blocked" in {move.outcome for move in trace.moves}
+    off = retargeted(CLIENT_ACCESS, checking_backends={"off": "reprobing_after_backends"})
+    assert "P24" in refuted(off)
+
+
+def test_a_gate_that_is_not_asked_again():
+    """P25: somebody begins to work on the server while the run is at work."""
+    draining = MAILBOX.by_name["draining"]
+    unasked = evolve(draining, action=evolve(draining.action, name=UNASKED))
+    broken = refuted(MAILBOX.with_states(unasked), contracts=LITERAL_CONTRACTS)
+    assert set(broken) == {"P25"}
+    assert "a gate closes" in {move.said for move in broken["P25"].trace.moves}
+
+
+def test_a_server_left_drained_for_its_front_end():
+    """P26: given up, although nobody has looked whether the mailbox side is well."""
+    rows = [
+        evolve(one, target="escalated") if one.label == "failed [drained]" else one
+        for one in PROXY.by_name[AFTER].transitions
+    ]
+    mutant = PROXY.with_states(evolve(PROXY.by_name[AFTER], transitions=tuple(rows)))
+    shown = refuted(mutant)["P26"].trace
+    assert shown.end["owes_activation"] == "yes"
+
+
+def test_failing_back_on_the_front_ends_word():
+    """P7: its own probe may have been passed on to another back end."""
+    rows = [
+        evolve(one, target="failing_back") if one.label == "succeeded [drained]" else one
+        for one in PROXY.by_name[AFTER].transitions
+    ]
+    left = [one for one in PROXY.states if one.name != "reprobing_mailbox_side"]
+    states = [evolve(one, transitions=tuple(rows)) if one.name == AFTER else one for one in left]
+    assert "P7" in refuted(evolve(PROXY, states=tuple(states)))
+
+
+def test_failing_back_on_another_probes_word():
+    """P7: where the failing monitor's own probe of the mailbox side fails, no other lifts that."""
+    mutant = retargeted(MAILBOX, reprobing_after_reboot={"failed": "reprobing_mailbox_side"})
+    assert "P7" in refuted(mutant)
 
 
 def test_giving_up_too_early():

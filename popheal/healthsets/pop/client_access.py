@@ -120,7 +120,7 @@ CLIENT_ACCESS = Procedure(
             on("failed", "finding_backends", STEP("3.4")),
             on(
                 "timed_out",
-                "finding_hung_backend",
+                "finding_backends_hung",
                 Ours("D25: as 3.4, but a hang leads to no restart of this server"),
             ),
             on("blocked", GIVE_UP, BLOCKED),
@@ -147,21 +147,6 @@ CLIENT_ACCESS = Procedure(
             otherwise(GIVE_UP, Ours("only a back end known to be healthy is ruled out")),
         ),
         state(
-            "finding_hung_backend",
-            FIND_BACKENDS,
-            STEP("3.5"),
-            on("found", "checking_hung_backend", STEP("3.5")),
-            otherwise(GIVE_UP, HANGS),
-        ),
-        state(
-            "checking_hung_backend",
-            CHECK_BACKENDS,
-            STEP("3.5"),
-            on("unhealthy", "recovering_backends", STEP("3.6")),
-            on("off", GIVE_UP, Ours("D26: POP is switched off there; no restart turns it on")),
-            otherwise(GIVE_UP, HANGS),
-        ),
-        state(
             "recovering_backends",
             RECOVER_BACKENDS,
             STEP("3.6"),
@@ -177,6 +162,21 @@ CLIENT_ACCESS = Procedure(
             on("timed_out", GIVE_UP, HANGS),
             on("blocked", GIVE_UP, BLOCKED),
             otherwise(GIVE_UP, PROBE_UNCLEAR),
+        ),
+        state(
+            "finding_backends_hung",
+            FIND_BACKENDS,
+            STEP("3.5"),
+            on("found", "checking_backends_hung", STEP("3.5")),
+            otherwise(GIVE_UP, HANGS),
+        ),
+        state(
+            "checking_backends_hung",
+            CHECK_BACKENDS,
+            STEP("3.5"),
+            on("unhealthy", "recovering_backends", STEP("3.6")),
+            on("off", GIVE_UP, Ours("D26: POP is switched off there; no restart turns it on")),
+            otherwise(GIVE_UP, HANGS),
         ),
         *safe_reboot(
             RebootSteps(reboot=STEP("4"), back=STEP("5")),
