@@ -15,11 +15,15 @@ from popheal.healthsets.pop.fragments import (
     BLOCKED,
     ENDINGS,
     HANGS,
+    NOT_PUT_BACK,
     PROBE_UNCLEAR,
+    PUT_BACK,
     STOPPED,
+    STOPPED_WHILE_LOGGING,
     FrontEndSteps,
     RebootSteps,
     after_front_end,
+    restoring_logging,
     safe_reboot,
     to_safe_reboot,
 )
@@ -34,37 +38,14 @@ from popheal.tables.actions import (
     RESTORE_PROTOCOL_LOGGING,
     restart_service,
 )
-from popheal.tables.citations import Citation, Ours, Section
-from popheal.tables.table import CANCEL, Guard, Procedure, State, on, otherwise, state
+from popheal.tables.citations import Ours, Section
+from popheal.tables.table import Procedure, on, otherwise, state
 
 SECTION = Section.CLIENT_ACCESS
 STEP = SECTION.step
 VERIFYING = Section.VERIFYING.step
 
 GIVE_UP = "disabling_protocol_logging_unhealed"
-PUT_BACK = Ours("D11: whatever ends it, logging is set back first")
-NOT_PUT_BACK = Ours("D11: logging that could not be turned off is handed over in writing")
-
-
-def restoring_logging(suffix: str, *, then: str, why: Citation) -> tuple[State, State]:
-    """Set logging back and restart POP3 on a way out that ends in ``then``."""
-    return (
-        state(
-            f"disabling_protocol_logging_{suffix}",
-            RESTORE_PROTOCOL_LOGGING,
-            STEP("6"),
-            on("done", f"restarting_pop3_{suffix}", STEP("7")),
-            otherwise(then, NOT_PUT_BACK),
-        ),
-        state(
-            f"restarting_pop3_{suffix}",
-            RELOAD_POP3,
-            STEP("7"),
-            on("done", then, why),
-            otherwise(then, Ours("the setting is back; the handover says that the restart failed")),
-        ),
-    )
-
 
 CLIENT_ACCESS = Procedure(
     name="client_access",
@@ -220,8 +201,5 @@ CLIENT_ACCESS = Procedure(
         *restoring_logging("cancelled", then="cancelled", why=STOPPED),
     ),
     endings=ENDINGS,
-    on_cancel=(
-        on(CANCEL, "disabling_protocol_logging_cancelled", PUT_BACK, given=Guard.LOGGING),
-        on(CANCEL, "cancelled", STOPPED, unless=Guard.LOGGING),
-    ),
+    on_cancel=STOPPED_WHILE_LOGGING,
 )

@@ -13,10 +13,12 @@ from popheal.tables.actions import (
     PROBE,
     PROBE_MAILBOX_SIDE,
     REBOOT,
+    RELOAD_POP3,
+    RESTORE_PROTOCOL_LOGGING,
     VERIFY_COPIES,
     after_reboot,
 )
-from popheal.tables.citations import Citation, Ours
+from popheal.tables.citations import Citation, Ours, Section
 from popheal.tables.table import CANCEL, Guard, State, Transition, Verdict, on, otherwise, state
 
 #: Why some outcomes of a probe end a run.
@@ -31,6 +33,14 @@ LEFT_DRAINED = Ours("D10: a server left drained is handed over in writing")
 #: Why a person's stop may end a run at once: a drained server may not be put back without a probe.
 STOPPED = Ours("D10: a person said stop; a server left drained is handed over in writing")
 CANCELLED = (on(CANCEL, "cancelled", STOPPED),)
+
+PUT_BACK = Ours("D11: whatever ends it, logging is set back first")
+NOT_PUT_BACK = Ours("D11: logging that could not be turned off is handed over in writing")
+#: Where a person's stop leads in a procedure that may have turned logging on.
+STOPPED_WHILE_LOGGING = (
+    on(CANCEL, "disabling_protocol_logging_cancelled", PUT_BACK, given=Guard.LOGGING),
+    on(CANCEL, "cancelled", STOPPED, unless=Guard.LOGGING),
+)
 
 ENDINGS = {
     "recovered": Verdict.RECOVERED,
@@ -240,5 +250,30 @@ def fail_back_on_proof(cites: Citation, *, then: str, give_up: str) -> tuple[Sta
             cites,
             on("done", then, cites),
             otherwise(give_up, LEFT_DRAINED),
+        ),
+    )
+
+
+# --- protocol logging ----------------------------------------------------------------------------
+
+_LOGGING = Section.CLIENT_ACCESS.step
+
+
+def restoring_logging(suffix: str, *, then: str, why: Citation) -> tuple[State, State]:
+    """Set logging back and restart POP3 on a way out that ends in ``then``."""
+    return (
+        state(
+            f"disabling_protocol_logging_{suffix}",
+            RESTORE_PROTOCOL_LOGGING,
+            _LOGGING("6"),
+            on("done", f"restarting_pop3_{suffix}", _LOGGING("7")),
+            otherwise(then, NOT_PUT_BACK),
+        ),
+        state(
+            f"restarting_pop3_{suffix}",
+            RELOAD_POP3,
+            _LOGGING("7"),
+            on("done", then, why),
+            otherwise(then, Ours("the setting is back; the handover says that the restart failed")),
         ),
     )
