@@ -79,7 +79,7 @@ def test_examples_of_configurations_are_accepted(tmp_path):
 def test_every_cmdlet_is_documented():
     """The cmdlets that the real backend sends are those for which rights are asked."""
     sent = re.findall(
-        r'"((?:Get|Set|Move|Invoke)-\w+)"',
+        r'"((?:Get|Set|Test|Move|Invoke)-\w+)"',
         (ROOT / "popheal/backends/psrp/backend.py").read_text("utf-8"),
     )
     assert set(table_under(CONFIGURATION, "Rights in Exchange")) == set(sent)

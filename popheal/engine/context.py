@@ -134,6 +134,13 @@ class HealingContext:
         """Whether waits are cut short: a person said stop, and that has not been heeded yet."""
         return self.control.cancelled and not self.restoring
 
+    @property
+    def under_repair(self) -> tuple[str, ...]:
+        """The server of the alert, and those that runs are at work on."""
+        runs = self.case.run_records if self.case else ()
+        at_work = (one.run.server for one in runs if not one.run.verdict)
+        return tuple(dict.fromkeys(one for one in (self.server, *at_work) if one))
+
     def sync_with_journal(self) -> None:
         """Look whether a person has said stop by way of the journal, or write down that one did.
 

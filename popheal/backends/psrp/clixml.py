@@ -176,11 +176,22 @@ def count_of(value: object) -> int | None:
 
 def items_of(value: object) -> list[object]:
     """The items of a list; a single value counts as a list of one, nothing as an empty one."""
-    if isinstance(value, Record) and (isinstance(value.value, list) or not value.text):
+    if isinstance(value, Record) and (isinstance(value.value, list) or _is_bare(value)):
         value = value.value
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, list) else [value]
+
+
+def pairs_of(value: object) -> list[object]:
+    """The items of a list of pairs; of a dictionary, its pairs as tuples."""
+    inner = value.value if isinstance(value, Record) else value
+    return list(inner.items()) if isinstance(inner, dict) else items_of(value)
+
+
+def _is_bare(record: Record) -> bool:
+    """Whether a record is nothing but what it wraps."""
+    return not record.text and not any(True for _ in record)
 
 
 def moment_of(value: object) -> datetime | None:

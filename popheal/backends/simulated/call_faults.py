@@ -33,7 +33,7 @@ ERRORS = {error.__name__: error for error in CAUSES}
 #: After these errors nothing can have been done: that is what they promise.
 HARMLESS = frozenset({"Unreachable", "NotAuthorised", "NotBegun"})
 #: Why the far side declines, in a word; empty for any other reason.
-REASONS = ("", "boot_time", "shutdown", "denied", "missing")
+REASONS = ("", "boot_time", "shutdown", "denied", "missing", "disabled", "wrong_server")
 #: Seconds after which an effect arrives that the caller has given up on.
 LATE = 20.0
 

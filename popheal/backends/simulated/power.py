@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from attrs import define
 
@@ -16,7 +17,9 @@ from popheal.backends.simulated.history import (
 from popheal.backends.simulated.model import Server
 from popheal.backends.simulated.services import Services
 from popheal.backends.simulated.world import World
+from popheal.errors import BackendError
 
+COMMAND = "Restart-Computer"
 #: Seconds from an accepted command to the server's going down.
 SHUTDOWN = 8.0
 #: Windows counts its boot time from this many seconds before the server answers.
@@ -45,13 +48,13 @@ class Power:
             booted_at: Refuse if its boot time, by its own clock, is another; None for any.
             actor: Who commands it.
         """
-        reason, refusal = self._refusal(server, booted_at)
+        refusal = self._refusal(server, booted_at)
         self.world.record(
             RebootCommanded,
             server,
             actor,
-            accepted=not refusal,
-            refusal=refusal,
+            accepted=refusal is None,
+            refusal=refusal.cause if refusal else "",
             boot_time=server.boot_time,
             active_databases=self.world.active_replicated(server),
             unreplicated_databases=self.world.active_unreplicated(server),
@@ -60,7 +63,7 @@ class Power:
             situation=self.world.situation(server),
         )
         if refusal:
-            raise self.world.not_begun(server, "Restart-Computer", refusal, reason)
+            raise refusal
         # As the real command does, which a crash may have somebody send a second time.
         server.restart_marked = server.restart_marked or booted_at is not None
         if server.reboot != "never_goes_down":
@@ -78,19 +81,22 @@ class Power:
             server.boots += 1
             self._come_up(server, actor, 1, KERNEL_LEAD)
 
-    def _refusal(self, server: Server, booted_at: datetime | None) -> tuple[str, str]:
-        """Why the command is declined before it does anything: in a word, and in a sentence."""
-        if server.going_down:
-            return "shutdown", "A system shutdown is in progress. (1115)"
-        if server.shutdown_scheduled:
-            return "shutdown", "A system shutdown has already been scheduled. (1190)"
-        if server.restart_marked and booted_at is not None:
-            return "shutdown", "A restart is already under way, or was aborted."
+    def _refusal(self, server: Server, booted_at: datetime | None) -> BackendError | None:
+        """The error by which the command is declined, as popheal's own script does it."""
+        declined = partial(self.world.not_begun, server, COMMAND)
         told = server.told(server.boot_time)
         if booted_at is not None and abs((told - booted_at).total_seconds()) > TOLERANCE:
             seen = f"The server booted at {told.isoformat()}, not at {booted_at.isoformat()}."
-            return "boot_time", seen
-        return "", ""
+            return declined(seen, "boot_time")
+        if server.restart_marked and booted_at is not None:
+            # That is no certain refusal: the first command may be about to take effect.
+            why = "A restart is already under way, or was aborted."
+            return self.world.failed(server, COMMAND, why)
+        if server.going_down:
+            return declined("A system shutdown is in progress. (1115)", "shutdown")
+        if server.shutdown_scheduled:
+            return declined("A system shutdown has already been scheduled. (1190)", "shutdown")
+        return None
 
     def _go_down_after(self, server: Server, seconds: float, actor: str, times: int) -> None:
         self.world.while_up(server, seconds, lambda: self._go_down(server, actor, times))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import NoReturn
 
 from attrs import define, field
 
@@ -22,6 +21,7 @@ from popheal.backends.simulated.world import Pending, World
 from popheal.errors import OutcomeUnknown
 from popheal.exchange.models import ServiceStatus
 
+RESTART, START = "Restart-Service", "Start-Service"
 #: Seconds a service takes to stop, and to start.
 STOPPING, STARTING = 4.0, 6.0
 #: Seconds after which Windows gives up on a service that hangs.
@@ -55,7 +55,7 @@ class Services:
 
     def restart(self, server: Server, name: str, actor: str) -> Pending:
         """Begin to restart a service; a stopped one is started."""
-        service = self._known(server, name, "Restart-Service")
+        service = self._startable(server, name, RESTART)
         was_running = service.running
         boots = server.boots
 
@@ -69,26 +69,22 @@ class Services:
                 was_running=was_running,
             )
 
-        if service.start_type == "Disabled":
-            self._halt(service)
-            over(worked=False)
-            self._refuse_disabled(server, service, "Restart-Service", begun=was_running)
         if was_running:
             service.state = "StopPending"
         if service.on_restart == "hangs":
             due = self.world.while_up(server, PATIENCE, lambda: over(worked=False))
-            return self._outcome(server, service, boots, due, "Restart-Service")
+            return self._outcome(server, service, boots, due, RESTART)
         self.world.while_up(server, STOPPING, lambda: self._halt(service, "StartPending"))
 
         def started() -> None:
             over(self._try_run(server, service, "fails"))
 
         due = self.world.while_up(server, STOPPING + STARTING, started)
-        return self._outcome(server, service, boots, due, "Restart-Service")
+        return self._outcome(server, service, boots, due, RESTART)
 
     def start(self, server: Server, name: str, actor: str) -> Pending | None:
         """Begin to start a service; nothing is done to a running one."""
-        service = self._known(server, name, "Start-Service")
+        service = self._startable(server, name, START)
         if service.running:
             return None
         boots = server.boots
@@ -97,16 +93,13 @@ class Services:
             worked = self._try_run(server, service, "fails", "hangs")
             self.world.record(ServiceStarted, server, actor, service=service.name, worked=worked)
 
-        if service.start_type == "Disabled":
-            over()
-            self._refuse_disabled(server, service, "Start-Service", begun=False)
         if service.state == "StopPending":
             # It can't be started before it has ended, and is none the less there.
-            raise self.world.failed(server, "Start-Service", _cannot_start(service, "StopPending"))
+            raise self.world.failed(server, START, _cannot_start(service, "StopPending"))
         if service.state == "Stopped":
             service.state = "StartPending"
         due = self.world.while_up(server, STARTING, over)
-        return self._outcome(server, service, boots, due, "Start-Service")
+        return self._outcome(server, service, boots, due, START)
 
     def stop(self, server: Server, name: str, actor: str, why: str) -> None:
         """Stop a service at once."""
@@ -149,14 +142,13 @@ class Services:
             raise self.world.not_begun(server, command, seen, "missing")
         return service
 
-    def _refuse_disabled(
-        self, server: Server, service: Service, command: str, *, begun: bool
-    ) -> NoReturn:
-        """A Disabled service does not start; a running one has been stopped by then."""
-        why = _cannot_start(service, "disabled")
-        if begun:
-            raise self.world.failed(server, command, why)
-        raise self.world.not_begun(server, command, why)
+    def _startable(self, server: Server, name: str, command: str) -> Service:
+        service = self._known(server, name, command)
+        if service.start_type == "Disabled" and not (service.running and command == START):
+            raise self.world.not_begun(
+                server, command, _cannot_start(service, "disabled"), "disabled"
+            )
+        return service
 
     def _try_run(self, server: Server, service: Service, *failing: str) -> bool:
         """Start it, unless it can't be or is one that fails; tell whether that worked."""
