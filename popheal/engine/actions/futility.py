@@ -8,9 +8,9 @@ from attrs import evolve
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.triage.blockers import why_blocked
+from popheal.engine.triage.words import heed_words, stop_for
 from popheal.errors import BackendError
-from popheal.healthsets.pop.causes import CAUSES, Cause, find_cause
-from popheal.reports.report import FindingKind
+from popheal.healthsets.pop.causes import Helps
 from popheal.tables.outcomes import BLOCKED
 
 
@@ -35,12 +35,9 @@ async def weigh(work: RunContext, observed: ActionResult, said: Iterable[str]) -
         finding, _ = stop
         detail = f"{observed.detail}; {finding.detail}"
         return ActionResult(BLOCKED, detail, kind=finding.kind)
-    if cause := find_cause(said, known_causes(work)):
-        detail = f"{observed.detail}; {cause.says} ({cause.name}). {cause.next_step}"
-        return ActionResult(BLOCKED, detail.rstrip(), kind=FindingKind.CAUSE)
+    cause = heed_words(work, said)
+    if cause and cause.helps is Helps.NOTHING:
+        finding, _ = stop_for(cause, work.server, work.monitor.name)
+        detail = f"{observed.detail}; {finding.detail}. {finding.next_step}"
+        return ActionResult(BLOCKED, detail.rstrip(), kind=finding.kind)
     return evolve(observed, detail=observed.detail + unasked) if unasked else observed
-
-
-def known_causes(work: RunContext) -> tuple[Cause, ...]:
-    """Those of the table, and those that the policy adds."""
-    return (*getattr(work.session.policy, "causes", ()), *CAUSES)
