@@ -14,6 +14,7 @@ from popheal.exchange.models import (
     ComponentState,
     Database,
     DatabaseCopy,
+    HostStatus,
     MonitorHealth,
     ProbeResult,
     RecoveryAction,
@@ -67,13 +68,20 @@ def can_take_over(copy: DatabaseCopy) -> bool:
         copy.status.casefold() in _CAN_BE_ACTIVATED
         and not is_active(copy)
         and copy.activation_suspended is False
-        and all(queue is not None and queue <= LONGEST_QUEUE for queue in _queues(copy))
+        and has_short_queues(copy)
         and copy.content_index.casefold() in ("", "healthy", "notapplicable")
     )
 
 
-def _queues(copy: DatabaseCopy) -> tuple[int | None, int | None]:
-    return copy.copy_queue, copy.replay_queue
+def has_short_queues(copy: DatabaseCopy) -> bool:
+    """Whether a copy is hardly behind; not where that wasn't told."""
+    queues = (copy.copy_queue, copy.replay_queue)
+    return all(queue is not None and queue <= LONGEST_QUEUE for queue in queues)
+
+
+def is_seeding_source(copy: DatabaseCopy) -> bool:
+    """Whether another copy is being reseeded from this one, active or not."""
+    return copy.status.casefold() == "seedingsource"
 
 
 def is_mounted(copy: DatabaseCopy) -> bool:
@@ -198,6 +206,24 @@ def inactive_requesters(component: ComponentState) -> list[str] | None:
     if component.state.casefold() == "active":
         return None
     return sorted({who for who, state in component.requesters if state.casefold() != "active"})
+
+
+#: Microsoft's own maintenance sets the first, whoever maintains a server the second.
+_KEEPS_A_MEMBER_OUT: Final = {"highavailability", "serverwideoffline"}
+
+
+def why_out_of_service(components: Iterable[ComponentState], host: HostStatus) -> str:
+    """Why a member of a database availability group is out of service; empty if it isn't.
+
+    That its databases aren't activated by themselves (``Blocked``) is usual for the members of a
+    second site, and no reason.
+    """
+    if host.cluster_node.casefold() == "paused":
+        return "its node in the cluster is Paused"
+    for one in components:
+        if one.component.casefold() in _KEEPS_A_MEMBER_OUT and one.state.casefold() != "active":
+            return f"its component {one.component} is {one.state}"
+    return ""
 
 
 #: Inactive by default, so being inactive means nothing.

@@ -157,7 +157,7 @@ def after_reboot(look: Action) -> Action:
 CHECK_SWITCHOVER: Final = _look(
     name="check_switchover",
     outcomes=("feasible", "infeasible", COULD_NOT_TELL),
-    looks=2,
+    looks=11,  # triage's blockers, the limits, the group with the copies, and what comes after
     advice={
         "infeasible": "Make it possible to switch the databases over, or restart "
         "the server yourself at a time when its mailboxes may be out of service."
@@ -238,7 +238,7 @@ DRAIN: Final = _effect(
     impact=Impact.DISRUPT,
     incurs=DebtKind.ACTIVATION_DISABLED,
     effects=("set_activation_disabled",),
-    looks=2,
+    looks=11,  # what speaks against it is asked again right before
     deadline="service_deadline",
     advice={REFUSED: "Find out who is working on the server, and let them finish."},
     sentence="Disable database activation and switch the active databases over",
@@ -247,7 +247,7 @@ REBOOT: Final = _effect(
     name="reboot",
     impact=Impact.DISRUPT,
     effects=("reboot",),
-    looks=5,
+    looks=14,  # the same, with patience while copies and cluster settle
     reboots=1,
     reasons=(FAILED, REFUSED),
     advice={REFUSED: "See why it was not restarted; restart it by hand if that is safe."},

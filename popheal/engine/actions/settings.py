@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from popheal.engine.actions.gates import why_group_forbids, why_not_ours, why_not_touch
 from popheal.engine.actions.put_back import refuse_put_back
 from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.limits import Refusal
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
 from popheal.engine.requests import T, call, try_call
@@ -57,21 +59,37 @@ def _activation(seen: MailboxServer) -> bool:
 
 
 async def drain(work: RunContext) -> ActionResult:
-    """Deep/SelfTest 3: disable activation, after noting what it was and what was active."""
-    before = await retry_call(work.session, Backend.mailbox_server, work.server)
-    copies = await retry(work.session, "copies", lambda: read_copies_on(work.server))
+    """Deep/SelfTest 3: disable activation, after noting what it was and what was active.
+
+    Since the databases were seen to be able to move, a person may have taken an hour to approve:
+    everything that speaks against it is asked again right before.
+    """
     # Written down before a crash: what was active, and owed, was read then.
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
-    if before.activation_disabled:
-        if debt:
-            return ActionResult("done", "seen to be set")
-        return ActionResult(
-            "refused", "not attempted: somebody else has disabled activation meanwhile"
-        )
+    not_done = "could_not_tell" if work.memory.intended else "refused"
+    if (
+        debt
+        and (
+            await retry_call(work.session, Backend.mailbox_server, work.server)
+        ).activation_disabled
+    ):
+        return ActionResult("done", "seen to be set")
+    refusal = await why_not_touch(work)
+    if refusal:
+        return _not_attempted(not_done, refusal)
+    before = await retry_call(work.session, Backend.mailbox_server, work.server)
+    refusal = why_not_ours(before)
+    if refusal or before.dag is None:
+        return _not_attempted(not_done, refusal)
+    refusal, seen = await why_group_forbids(work, before.dag)
+    if refusal:
+        return _not_attempted(not_done, refusal)
     if debt is None:
         debt = work.run.owe(prior=before.activation_disabled)
         work.memory.active_before = tuple(
-            copy.database for copy, database in copies if is_active(copy) and not database.recovery
+            copy.database
+            for copy, database in seen.layout.here
+            if is_active(copy) and not database.recovery
         )
     await work.intend(
         Backend.set_activation_disabled,
@@ -84,6 +102,12 @@ async def drain(work: RunContext) -> ActionResult:
     return await _set_and_see(
         work, (Backend.set_activation_disabled, True), Backend.mailbox_server, _activation
     )
+
+
+def _not_attempted(outcome: str, refusal: Refusal | None) -> ActionResult:
+    if refusal is None:
+        raise AssertionError("what is not attempted has a reason")
+    return ActionResult(outcome, f"not attempted: {refusal.reason}", kind=refusal.kind)
 
 
 async def fail_back(work: RunContext) -> ActionResult:

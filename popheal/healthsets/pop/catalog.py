@@ -158,6 +158,8 @@ BEHIND_THE_FRONT_END: Final = frozenset(
 
 #: The monitors of the mailbox side, whose recovery CTP 3.6 refers to.
 MAILBOX_SIDE: Final = tuple(one for one in MONITORS if one.procedure == "mailbox")
+#: The health set that has them, and their probes.
+MAILBOX_SIDE_HEALTH_SET: Final = "POP.Protocol"
 #: Their probes: one of them, run by hand, has to succeed on a server before it is failed back.
 MAILBOX_SIDE_PROBES: Final = tuple(one.probe for one in MAILBOX_SIDE if one.probe)
 #: The one that tests the databases that are active on the server, if there are any.
