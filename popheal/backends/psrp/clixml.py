@@ -128,6 +128,8 @@ def _primitive(tag: str, text: str) -> object:
         return int(text)
     if tag in _FLOATS:
         return float(text)
+    if tag == "C":
+        return chr(int(text))
     return unescape(text)
 
 
@@ -197,9 +199,12 @@ def _is_bare(record: Record) -> bool:
 def moment_of(value: object) -> datetime | None:
     """A moment as an aware datetime in UTC, from ISO text with a zone or a DMTF string.
 
+    A DateTimeOffset prints in the culture of its server, but has its moment as a property too.
     A time without zone is in the culture and zone of a server we know neither of: it gives None,
     as a moment that is hours off would be worse than none.
     """
+    if isinstance(value, Record) and (utc := value.get("UtcDateTime")) is not None:
+        value = utc
     text = text_of(value) or ""
     try:
         if found := _ISO.fullmatch(text):

@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 from attrs import frozen
 from pypsrp.exceptions import (
     AuthenticationError,
+    InvalidPSRPOperation,
     WinRMError,
     WinRMTransportError,
     WSManFaultError,
@@ -251,6 +252,22 @@ def _foreign(_error: Exception) -> tuple[Trouble, str]:
     return Trouble.GARBLED, "the answer is not WS-Management"
 
 
+_BROKEN = re.compile(r"Received a broken RunspacePoolState message: (.+)", re.DOTALL)
+
+
+def _broken(error: Exception) -> _Read:
+    """The endpoint speaks WS-Management, but PowerShell could not be started there."""
+    said = _BROKEN.match(str(error))
+    if said is None:
+        return _foreign(error)
+    return (
+        Trouble.GARBLED,
+        "no session could be opened there"
+        + ("" if said[1] == "None" else f": {one_line(said[1], LONGEST)}"),
+        "See on that server to its session configuration, and to the modules that it loads.",
+    )
+
+
 def _fixed(trouble: Trouble, cause: str) -> Callable[[Exception], tuple[Trouble, str]]:
     return lambda _error: (trouble, cause)
 
@@ -264,6 +281,7 @@ _READERS: tuple[tuple[type[Exception], Callable[[Exception], _Read]], ...] = (
     (Redirected, _redirected),
     (WinRMTransportError, _http),
     (WSManFaultError, _fault),
+    (InvalidPSRPOperation, _broken),
     (WinRMError, _foreign),
     (SpnegoError, _ticket),
     (ET.ParseError, _foreign),

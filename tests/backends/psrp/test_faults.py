@@ -13,8 +13,11 @@ from uuid import UUID
 import attrs
 import pytest
 from psrpcore.types import PSInvocationState, PSRPMessageType
+from pypsrp.exceptions import InvalidPSRPOperation
+from pypsrp.powershell import RunspacePool
 
 from popheal.backends.psrp import PsrpBackend, exchange_connection
+from popheal.backends.psrp.failures import diagnose
 from popheal.backends.psrp.http import LogonRefused, schemes_in
 from popheal.errors import (
     BackendError,
@@ -256,6 +259,25 @@ def test_a_redirect_to_nowhere_in_particular(lab: Lab, backend: PsrpBackend) -> 
         assert told in str(caught.value)
 
 
+def test_a_session_that_cannot_be_opened(
+    lab: Lab, backend: PsrpBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The far side's own reason is told, and that it has to be mended there."""
+
+    def broken(self: RunspacePool) -> None:
+        said = "The specified module\n'NoSuch' was not loaded."
+        raise InvalidPSRPOperation(f"Received a broken RunspacePoolState message: {said}")
+
+    monkeypatch.setattr(RunspacePool, "open", broken)
+    with pytest.raises(Unreachable, match="module 'NoSuch' was not loaded") as caught:
+        backend.host_status(EX1)
+    assert "session configuration" in caught.value.next_step
+    check_told_well(caught.value)
+    assert (
+        diagnose(InvalidPSRPOperation("no such thing")).cause == "the answer is not WS-Management"
+    )
+
+
 def test_a_path_where_there_is_no_endpoint(lab: Lab, backend: PsrpBackend) -> None:
     """By the number of the fault: its text is in the server's language."""
     lab.faults.add(WireFault(kind=Wire.NO_SUCH_PATH, action="Create", server=EX1))
@@ -401,6 +423,19 @@ def test_errors_of_the_served_backend_arrive(
     assert fake.count(effect) == 1
     fake.scripted.clear()
     assert backend.host_status(EX1).boot_time == BOOT
+
+
+def test_only_our_own_scripts_can_say_that_nothing_was_begun(
+    backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """A cmdlet of Exchange has no such word: what it did before its error, a look tells."""
+    raised = NotBegun(server=EX1, command="x", cause="the cause", reason="denied")
+    for method, kind in (("move_database", CommandFailed), ("restart_service", NotBegun)):
+        fake.fail(method, raised)
+        with pytest.raises(BackendError) as caught:
+            getattr(backend, method)(EX1, "DB1")
+        assert type(caught.value) is kind
+        check_told_well(caught.value)
 
 
 def test_a_server_that_does_not_exist(backend: PsrpBackend) -> None:

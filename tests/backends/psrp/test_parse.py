@@ -181,6 +181,29 @@ def test_moments(text: str, moment: datetime | None) -> None:
     assert clixml.moment_of(text) == moment
 
 
+def test_a_moment_with_an_offset_is_an_object() -> None:
+    """It prints without saying which of its numbers is the month; its UTC is one of its fields."""
+    made = Record(("System.DateTimeOffset",), "9/29/2021 11:59:07 AM -07:00")
+    assert clixml.moment_of(made) is None
+    made.put("UtcDateTime", "2021-09-29T18:59:07.020592Z")
+    assert clixml.moment_of(made) == UTC_2021
+
+
+def test_a_letter_is_its_letter() -> None:
+    """It comes as its number."""
+    assert clixml.read("<C>8364</C>") == "\u20ac"
+
+
+def test_a_single_object_is_a_list_of_one() -> None:
+    """Also where it has nothing to print; one that is nothing but an empty list is none."""
+    alone = record(Name="EX1")
+    assert clixml.items_of(alone) == [alone]
+    empty = Record(("System.Object[]",))
+    assert clixml.items_of(empty) == []
+    empty.value = []
+    assert clixml.items_of(empty) == []
+
+
 def test_flags_and_counts() -> None:
     """Booleans and numbers in the forms they come in, and nothing else."""
     wrapped = Record(text="True")
