@@ -147,14 +147,14 @@ CLIENT_ACCESS = Procedure(
         state(
             "finding_backends_hung",
             FIND_BACKENDS,
-            STEP("3.5"),
+            Ours("D25: as 3.5, for a probe that hangs"),
             on("found", "checking_backends_hung", STEP("3.5")),
             otherwise(GIVE_UP, HANGS),
         ),
         state(
             "checking_backends_hung",
             CHECK_BACKENDS,
-            STEP("3.5"),
+            Ours("D25: as 3.5, for a probe that hangs"),
             on("unhealthy", "recovering_backends", STEP("3.6")),
             on("off", GIVE_UP, Ours("D26: POP is switched off there; no restart turns it on")),
             otherwise(GIVE_UP, HANGS),
