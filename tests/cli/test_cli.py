@@ -327,7 +327,7 @@ def test_a_plan_says_the_worst_and_the_ways_there(configured):
     told = run("plan", "mbx1", "--config", config).stdout
     assert "mailbox on mbx1.contoso.com, for PopDeepTestMonitor (first)" in told
     assert "client_access on mbx1.contoso.com, for PopCTPMonitor (then, if that recovered)" in told
-    assert "At most    1 reboot, 1 service restart, 9 actions, 1 h 48 min of waiting" in told
+    assert "At most    1 reboot, 1 service restart, 9 actions, 2 h 15 min of waiting" in told
     assert "other ways end as escalated (see --all-paths)" in told
     everything = run("plan", "mbx1", "--all-paths", "--config", config).stdout
     assert "> escalated" in everything
