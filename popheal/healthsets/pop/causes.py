@@ -58,7 +58,12 @@ class Cause:
 
     def is_named_in(self, text: str) -> bool:
         """Whether the text names this cause."""
-        return re.search(self.pattern, text, re.IGNORECASE | re.DOTALL) is not None
+        # Not all of a text without end: what it is about stands near its beginning.
+        return re.search(self.pattern, text[:_LONGEST], re.IGNORECASE | re.DOTALL) is not None
+
+
+#: As much of a text as is looked at.
+_LONGEST: Final = 50_000
 
 
 #: Where several causes are named, the one that forbids most counts.
@@ -233,7 +238,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="The account is being throttled",
-        pattern=r"\bOverBudgetException\b|\bUserThrottl\w+|\bBudgetExceeded\b|\bThrottlingPolicy\b",
+        pattern=r"\bOverBudgetException\b|\bUserThrottl|\bBudgetExceeded\b|\bThrottlingPolicy\b",
         says="the account has used up what its throttling policy allows",
         next_step="Get-ThrottlingPolicy (PopMaxConcurrency and the like) of that account.",
         source=_LIMIT,
@@ -264,8 +269,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="The directory can't be used",
-        pattern=r"\bADTransientException\b|\bNoSuitableServer\w*|\bSuitabilityDirectoryException\b"
-        r"|\bDomainControllerNotFound\w*|\bLdapException\b|\bADServerSettings\w*Exception\b",
+        pattern=r"\bADTransientException\b|\bNoSuitableServer|\bSuitabilityDirectoryException\b"
+        r"|\bDomainControllerNotFound|\bLdapException\b|\bADServerSettings(Changed)?Exception\b",
         says="no domain controller answers Exchange as it needs",
         next_step="Look at the health set AD, and at event 2080 (MSExchangeADTopology).",
         source="learn.microsoft.com/troubleshoot/exchange: suitable directory servers, event 2080",
@@ -289,7 +294,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="A name does not resolve",
         pattern=r"\bHostNotFound\b|\bWSAHOST_NOT_FOUND\b|0x80072AF9"
-        r"|Socket\w*Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b",
         says="the name service does not know a name that is connected to",
         next_step="Resolve-DnsName on the server, for the name in the message.",
         source=_WINSOCK,
@@ -297,21 +302,21 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="No way to the other server",
         pattern=r"\b(Network|Host)(Unreachable|Down)\b|\bWSAE(NET|HOST)(UNREACH|DOWN)\b"
-        r"|Socket\w*Exception.{0,80}\b100(50|51|64|65)\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b100(50|51|64|65)\b",
         says="the network does not lead to the server that is connected to",
         next_step="Test-NetConnection from the server; route, firewall, the other server's state.",
         source=_WINSOCK,
     ),
     Cause(
         name="Something else has the port",
-        pattern=r"\bAddressAlreadyInUse\b|\bWSAEADDRINUSE\b|Socket\w*Exception.{0,80}\b10048\b",
+        pattern=r"\bAddressAlreadyInUse\b|\bWSAEADDRINUSE\b|\bSocket(Error)?Exception.{0,80}\b10048\b",
         says="another program listens on the port that POP3 is configured with",
         next_step="netstat -abno on the server; Get-PopSettings shows the bindings.",
         source=_WINSOCK,
     ),
     Cause(
         name="POP is bound to an address that is not there",
-        pattern=r"\bAddressNotAvailable\b|\bWSAEADDRNOTAVAIL\b|Socket\w*Exception.{0,80}\b10049\b",
+        pattern=r"\bAddressNotAvailable\b|\bWSAEADDRNOTAVAIL\b|\bSocket(Error)?Exception.{0,80}\b10049\b",
         says="the bindings name an address that the server does not have",
         next_step="Get-PopSettings shows the bindings; the probe needs 0.0.0.0, [::] or 127.0.0.1.",
         source=f"{_WINSOCK}; {_TROUBLESHOOTER}",
@@ -359,7 +364,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="Nobody listens on the port",
         pattern=r"\bConnectionRefused\b|\bWSAECONNREFUSED\b|\bactively refused\b"
-        r"|Socket\w*Exception.{0,80}\b10061\b|\bErrorCode\W{1,5}10061\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b10061\b|\bErrorCode\W{1,5}10061\b",
         says="the connection was refused: the POP3 service there does not run, or not on that port",
         next_step="Get-Service MSExchangePOP3*, on the server that refused; Get-PopSettings shows "
         "ports and bindings; PopProxy's state says whether it stops by design.",
@@ -403,7 +408,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="The connection was closed by the other side",
         pattern=r"\bConnectionReset\b|\bWSAECONNRESET\b|forcibly closed"
-        r"|Socket\w*Exception.{0,80}\b10054\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b10054\b",
         says="the other side broke off: it hangs, stops, or is offline",
         next_step=_PROXY_STATE,
         helps=Helps.UNDECIDED,
@@ -411,7 +416,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="The other side did not answer",
-        pattern=r"\bWSAETIMEDOUT\b|Socket\w*Exception.{0,80}\b10060\b|\bTimeoutException\b",
+        pattern=r"\bWSAETIMEDOUT\b|\bSocket(Error)?Exception.{0,80}\b10060\b|\bTimeoutException\b",
         says="no answer in time: a hang, or a firewall that drops",
         next_step="Test-NetConnection to the port; if it opens, the service hangs.",
         helps=Helps.UNDECIDED,
