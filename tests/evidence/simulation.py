@@ -286,6 +286,20 @@ def stop_at_call(organisation: Any, calls: int, stop: Event) -> None:
 # --- liveness ------------------------------------------------------------------------------------
 
 
+#: What may be wrong with a server, and does not pass.
+LASTING = (
+    "reboot",
+    "down",
+    "bindings",
+    "failed_checks",
+    "missing_probes",
+    "proxy_offline_after",
+    "shutdown_scheduled",
+    "times_missing",
+    "times_without_zone",
+)
+
+
 def calm(tables: Any) -> Any:
     """The same organisation, in which nothing new goes wrong after a while."""
     tables["calls"] = [{**one, "until": CALM_AFTER} for one in tables["calls"]]
@@ -296,11 +310,13 @@ def calm(tables: Any) -> Any:
     ]
     tables["rows"] = []
     tables["faults"] = [{**one, "cure": {"seconds": CALM_AFTER}} for one in tables["faults"]]
+    tables["organisation"]["deep_needs_active_database"] = False
     for server in tables["servers"].values():
-        server.pop("reboot", None)
-        server.pop("down", None)
+        for trouble in LASTING:
+            server.pop(trouble, None)
         for service in server.get("services", {}).values():
-            service.pop("on_restart", None)
+            for trouble in ("on_restart", "starts_after_boot", "state", "start_type"):
+                service.pop(trouble, None)
     return tables
 
 
