@@ -160,7 +160,7 @@ def test_effects_without_a_verified_failure(monkeypatch):
     from popheal.engine.triage import triage
 
     async def credulous(_scene, _monitor):
-        return "failed", "the monitor says so"
+        return "failed", "the monitor says so", None
 
     monkeypatch.setattr(triage, "_verify_one", credulous)
     assert violations(healed(load_scenario("transient")), "P5")
