@@ -360,7 +360,7 @@ USAGE = {
     "empty scenario": (["rehearse", ""], "popheal rehearse --list"),
     "empty lab": (["lab", ""], "popheal rehearse --list"),
     "speed": (["rehearse", "--speed", "0"], "--speed"),
-    "no server": (["heal"], "SERVER"),
+    "no server": (["heal", "-c", "{config}"], "SERVER"),
     "no configuration": (["heal", "ex1"], "'--config'; give it, or set POPHEAL_CONFIG. See:"),
     "configuration not there": (["heal", "ex1", "--config", "none.toml"], "none.toml"),
     "monitor": (["triage", "ex1", "-c", "{config}", "--monitor", "PopNone"], "PopDeepTestMonitor"),

@@ -379,3 +379,26 @@ def test_a_half_enabled_server_is_said_to_be(tmp_path):
     named = [one for one in report.findings if "while MSExchangePop3 runs" in one.detail]
     assert len(named) == 1
     assert "Start-Service MSExchangePOP3BE" in named[0].next_step
+
+
+@pytest.mark.parametrize("back_end", ["mbx1", "mbx2"])
+def test_a_back_end_of_its_own_that_is_off_is_not_healed_from_the_front(tmp_path, back_end):
+    """No restart of the front end starts it; another server's is none of its business."""
+    scenario = scenario_of(
+        tmp_path,
+        '[alert]\nserver = "MBX1"\nhealth_set = "POP"\nmonitor = "PopCTPMonitor"\n',
+        "dag3",
+        '[servers.MBX1.services.MSExchangePOP3BE]\nstate = "Stopped"\nstart_type = "Disabled"\n',
+    )
+    said = f"[Error=ProxyFailed Proxy={back_end}.contoso.com:1995:SSL] no"
+    probe = lambda one: evolve(one, error=said if one.result == "Failed" else "")  # noqa: E731
+    report = heal(
+        alert_of(scenario), Telling(scenario.organisation, probe=probe), journal=Journal()
+    )
+    assert report.verdict is Verdict.ESCALATED
+    assert any("MSExchangePOP3BE is switched off" in one.detail for one in report.findings)
+    if back_end == "mbx1":
+        assert touched(scenario) == []
+        assert "MSExchangePOP3BE is switched off" in report.summary
+    else:
+        assert touched(scenario)

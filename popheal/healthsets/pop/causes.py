@@ -6,81 +6,17 @@ that are not in the table change nothing. The table itself is below: :data:`CAUS
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-from attrs import field, frozen
+from popheal.healthsets.pop.cause import Cause, Helps, gravest_named
 
-from popheal.util.schema import TEXT, Rule
-
-
-class Helps(Enum):
-    """What may still be done about a cause."""
-
-    NOTHING = "nothing"  #: Neither a restart of the service nor one of the server helps.
-    SERVICE_RESTART = "service_restart"  #: A restart of the service may help; a reboot does not.
-    UNDECIDED = "undecided"  #: The words have several causes: they only say where to look next.
-
-
-def _is_pattern(value: Any) -> bool:
-    """Whether it is a regular expression that finds something, but not everything."""
-    try:
-        return isinstance(value, str) and bool(value) and not re.search(value, "")
-    except re.error:
-        return False
-
-
-_PATTERN: Final = Rule("a regular expression that does not match an empty text", _is_pattern)
-
-
-@frozen(kw_only=True)
-class Cause:
-    """One cause.
-
-    Attributes:
-        name: A few words, for reports and policies.
-        pattern: Matches the words by which it is known, without case: codes, ``Error=`` and
-            ``ErrMsg=`` values and types of exceptions, not whole sentences.
-        says: What it means, for the operator; part of a sentence.
-        next_step: What makes it well; or the look that decides, where the words don't.
-        helps: What may still be done.
-        source: Where it was seen in public.
-    """
-
-    name: str = field(validator=TEXT)
-    pattern: str = field(validator=_PATTERN)
-    says: str = field(validator=TEXT)
-    next_step: str = field(validator=TEXT)
-    helps: Helps = Helps.NOTHING
-    source: str = ""
-
-    def is_named_in(self, text: str) -> bool:
-        """Whether the text names this cause."""
-        # Not all of a text without end: what it is about stands near its beginning.
-        return re.search(self.pattern, text[:_LONGEST], re.IGNORECASE | re.DOTALL) is not None
-
-
-#: As much of a text as is looked at.
-_LONGEST: Final = 50_000
-
-
-#: Where several causes are named, the one that forbids most counts.
-_GRAVEST_FIRST: Final = (Helps.NOTHING, Helps.SERVICE_RESTART, Helps.UNDECIDED)
+__all__ = ["CAUSES", "Cause", "Helps", "find_cause", "name_cause"]
 
 
 def name_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> Cause | None:
-    """The cause that one of the texts names; of several the gravest, then the first in the table.
-
-    Args:
-        texts: What was told, from wherever. Each is looked at by itself.
-        causes: The table; by default :data:`CAUSES`.
-    """
-    said = [text for text in texts if text]
-    table = CAUSES if causes is None else causes
-    named = [one for one in table if any(map(one.is_named_in, said))]
-    return min(named, key=lambda one: _GRAVEST_FIRST.index(one.helps), default=None)
+    """The gravest cause of the table that one of the texts names; by default of :data:`CAUSES`."""
+    return gravest_named(texts, CAUSES if causes is None else causes)
 
 
 def find_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> Cause | None:
@@ -338,19 +274,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
         source="github.com/cunninghamp/ExchangeAnalyzer: issue 82 (POP and IMAP logs)",
     ),
     Cause(
-        name="A file of the installation is missing",
-        pattern=r"\bFileNotFoundException\b|\bFileLoadException\b|\bBadImageFormatException\b"
-        r"|\bTypeLoadException\b",
+        name="A file of the installation is missing or damaged",
+        pattern=r"\bFile(NotFound|Load)Exception\b|\b(BadImageFormat|TypeLoad)Exception\b"
+        r"|\bConfigurationErrorsException\b|\bXmlException\b",
         says="the service can't load a file that it needs, so the installation is not whole",
         next_step="Compare Microsoft.Exchange.Pop3.exe.config with another server's; run Setup of "
         "the latest update again.",
-        source=_TWENTY_ONE,
-    ),
-    Cause(
-        name="A configuration file can't be read",
-        pattern=r"\bConfigurationErrorsException\b|\bXmlException\b",
-        says="a configuration file of the service is damaged",
-        next_step="Compare Microsoft.Exchange.Pop3.exe.config with another server's.",
         source=_TWENTY_ONE,
     ),
     Cause(
