@@ -46,12 +46,10 @@ def _cut_short(observed: ActionResult, restarted: Sequence[ActionResult]) -> Act
     """One of two services was not restarted; what was done to the other one has been done."""
     if not restarted:
         return observed
+    done = "; ".join(one.detail for one in restarted)
     why = observed.detail.removeprefix(_NOT_ATTEMPTED)
-    return ActionResult(
-        "could_not_tell",
-        f"{'; '.join(one.detail for one in restarted)}; but {why}: whether that is enough can't be told",
-        kind=observed.kind,
-    )
+    said = f"{done}; but {why}: whether that is enough can't be told"
+    return ActionResult("could_not_tell", said, kind=observed.kind)
 
 
 async def reload_pop3(work: RunContext) -> ActionResult:
