@@ -213,8 +213,10 @@ class RunState:
         boot_at_start: Boot time of the server when triage looked.
         skew: By how many seconds the server's clock was ahead of ours then.
         last_probe: The last probe that failed.
-        passed_on_boot: Boot time of the server when a probe last succeeded there.
+        passed_on_boot: Boot time of the server when a probe of its mailbox side last succeeded
+            there.
         proof_probes: The probes of the mailbox side that can be run by hand there.
+        up_since: When the server was seen to be back from its restart, by our own clock.
         update_pending: Windows had a restart pending before ours, so it configures updates.
         changed_at: When the last restart took effect, by the server's own clock.
         boot_before: Boot time just before our reboot command.
@@ -235,6 +237,7 @@ class RunState:
     last_probe: ProbeResult | None = None
     passed_on_boot: datetime | None = None
     proof_probes: tuple[str, ...] = ()
+    up_since: datetime | None = None
     update_pending: bool = False
     changed_at: datetime | None = None
     boot_before: datetime | None = None

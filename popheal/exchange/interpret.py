@@ -21,6 +21,7 @@ from popheal.exchange.models import (
     ServerInfo,
     ServiceStatus,
 )
+from popheal.exchange.moments import possible_moments
 from popheal.exchange.names import same_server
 
 _ONLY_ACTIVE_COPIES_ARE: Final = {"mounted", "mounting", "dismounted", "dismounting"}
@@ -118,14 +119,38 @@ def is_unhealthy(row: MonitorHealth) -> bool:
     return alert_value(row) == "unhealthy"
 
 
-def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
+def evaluated_after(row: MonitorHealth, when: datetime, utc_offset: float | None = None) -> bool:
+    """Whether the monitor was evaluated after a moment of the server's clock, for certain.
+
+    A time that came without a time zone counts only if it is after the moment in every way in
+    which it can be read: as UTC and in the server's zone, the month or the day first.
+
+    Args:
+        row: Its row.
+        when: The moment, by the server's own clock.
+        utc_offset: Seconds by which the server's zone is ahead of UTC; None if it isn't known.
+    """
+    if row.last_execution:
+        return row.last_execution > when
+    readings = possible_moments(row.last_execution_text, utc_offset)
+    return bool(readings) and min(readings) > when
+
+
+def value_since(
+    rows: Sequence[MonitorHealth], since: datetime | None, utc_offset: float | None = None
+) -> str:
     """What a monitor's rows say, if they were evaluated after a moment of the server's clock.
 
     ``unhealthy`` if any of them says so, ``healthy`` if all do, else ``could_not_tell``: a row
     from before proves nothing (erratum D16), and neither does Degraded or Repairing.
+
+    Args:
+        rows: The rows of one monitor.
+        since: The moment, by the server's own clock; None if it isn't known.
+        utc_offset: Seconds by which the server's zone is ahead of UTC; None if it isn't known.
     """
     current = [
-        alert_value(row) if since and row.last_execution and row.last_execution > since else "old"
+        alert_value(row) if since and evaluated_after(row, since, utc_offset) else "old"
         for row in rows
     ]
     if "unhealthy" in current:
@@ -135,13 +160,14 @@ def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
 
 # --- probes, services, components ----------------------------------------------------------------
 
-#: Only Succeeded is a pass and only Failed is a failure of the service. Timeout, Poisoned,
+#: Only Succeeded is a pass and only Failed is a failure of the service. A Timeout may be the
+#: service that hangs, and says so only where the monitor is Unhealthy as well. Poisoned,
 #: Quarantined and Rejected tell of the probe's own trouble.
-_PROBE_OUTCOMES: Final = {"succeeded": "succeeded", "failed": "failed"}
+_PROBE_OUTCOMES: Final = {"succeeded": "succeeded", "failed": "failed", "timeout": "timed_out"}
 
 
 def probe_outcome(result: ProbeResult) -> str:
-    """``succeeded``, ``failed`` or ``could_not_tell`` (erratum D3: read ResultType)."""
+    """``succeeded``, ``failed``, ``timed_out`` or ``could_not_tell`` (D3: read ResultType)."""
     return _PROBE_OUTCOMES.get(result.result.casefold(), "could_not_tell")
 
 
@@ -158,6 +184,16 @@ def is_switched_off(service: ServiceStatus) -> bool:
     """
     start_type = service.start_type.casefold()
     return start_type == "disabled" or (not is_running(service) and start_type != "automatic")
+
+
+def is_stopping(service: ServiceStatus) -> bool:
+    """Whether the service is on its way down, and nothing more can be asked of it meanwhile."""
+    return service.state.casefold() == "stoppending"
+
+
+def starts_by_itself(service: ServiceStatus) -> bool:
+    """Whether it is set to start by itself, with the server."""
+    return service.start_type.casefold() == "automatic"
 
 
 def find_service(name: str, services: Iterable[ServiceStatus]) -> ServiceStatus | None:

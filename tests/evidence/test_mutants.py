@@ -157,12 +157,12 @@ def test_two_members_at_once(monkeypatch):
 
 def test_effects_without_a_verified_failure(monkeypatch):
     """P5 fails where triage takes the monitor's word for it."""
-    from popheal.engine.triage import triage
+    from popheal.engine.triage import verification
 
     async def credulous(_scene, _monitor):
-        return "failed", "the monitor says so"
+        return "failed", "the monitor says so", None
 
-    monkeypatch.setattr(triage, "_verify_one", credulous)
+    monkeypatch.setattr(verification, "_verify_one", credulous)
     assert violations(healed(load_scenario("transient")), "P5")
 
 

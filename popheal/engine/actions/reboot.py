@@ -1,23 +1,21 @@
-"""Restarting a server once, and seeing it and its services come back."""
+"""Restarting a server once."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from popheal.engine.actions.gates import why_not_touch
 from popheal.engine.actions.proof import why_wait_would_fail
 from popheal.engine.actions.switchover import why_not_clear, why_not_now
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
-from popheal.engine.looks.retry import poll, retry_call
+from popheal.engine.looks.retry import retry_call
 from popheal.engine.requests import Claim, call, try_call
 from popheal.errors import NOTHING_DONE, BackendError, NotBegun
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import booted_since, find_service, inactive_components, is_running
-from popheal.exchange.models import HostStatus, ServiceStatus
+from popheal.exchange.interpret import booted_since, inactive_components, is_running
+from popheal.exchange.models import HostStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
-from popheal.healthsets.pop.health import pop_rows, serves_pop
+from popheal.healthsets.pop.health import serves_pop
 from popheal.reports.reasons import kind_of
 from popheal.reports.report import FindingKind
 from popheal.util.text import moment
@@ -124,79 +122,3 @@ async def _running_now(work: RunContext) -> tuple[str, ...]:
     names = (*services_of("by_role", work.info), *NEEDED_SERVICES)
     seen = await retry_call(work.session, Backend.services, work.server, names)
     return tuple(one.name for one in seen if is_running(one))
-
-
-async def await_server(work: RunContext) -> ActionResult:
-    """Deep/SelfTest 6: the boot time has moved, services run again, health is being evaluated.
-
-    A Manual service that ran before does not come back by itself: it is started, once.
-    """
-    while True:
-        observed = await _look_for_server(work)
-        if observed.outcome == "up":
-            return observed
-        if not await poll(work.session, "boot", work.deadline, work.timing.reboot_poll):
-            return observed
-
-
-async def _look_for_server(work: RunContext) -> ActionResult:
-    try:
-        host = await call(Backend.host_status, work.server)
-    except BackendError as error:
-        return _not_back(f"it does not answer: {error}")
-    before = work.memory.boot_before
-    if before is None:
-        return ActionResult("could_not_tell", "its boot time was not recorded before")
-    if not booted_since(before, host.boot_time):
-        said = f"it has not gone down: it still runs since {moment(host.boot_time)}"
-        return _not_back(said, FindingKind.STUCK)
-    work.memory.changed_at = host.boot_time
-    try:
-        missing = await _services_missing(work)
-    except BackendError as error:
-        return ActionResult("could_not_tell", str(error))
-    if missing:
-        return _not_back(f"up, but not running: {', '.join(missing)}")
-    if not await _health_is_fresh(work, host.boot_time):
-        return ActionResult("could_not_tell", "up, but its monitors have not been evaluated yet")
-    return ActionResult("up", f"booted at {moment(host.boot_time)}")
-
-
-def _not_back(said: str, kind: FindingKind = FindingKind.NOT_BACK) -> ActionResult:
-    return ActionResult("not_back", said, kind=kind)
-
-
-async def _services_missing(work: RunContext) -> list[str]:
-    """Those that ran before the reboot and do not run now; each Manual one is started once."""
-    wanted = work.memory.running_before
-    if not wanted:
-        return []
-    seen = await call(Backend.services, work.server, wanted)
-    missing = []
-    for name in wanted:
-        service = find_service(name, seen)
-        if service and is_running(service):
-            continue
-        missing.append(name)
-        command = f"Start-Service {name}"
-        if service and _waits_to_be_started(service) and work.session.progress.count(command) == 1:
-            await work.intend(
-                Backend.start_service, name, command=command, reason="it ran before the reboot"
-            )
-            await try_call(Backend.start_service, work.server, name)
-    return missing
-
-
-def _waits_to_be_started(service: ServiceStatus) -> bool:
-    return service.state.casefold() == "stopped" and service.start_type.casefold() == "manual"
-
-
-async def _health_is_fresh(work: RunContext, booted: datetime) -> bool:
-    try:
-        rows = await call(Backend.server_health, work.server)
-    except BackendError:
-        return False
-    return any(
-        row.last_execution and row.last_execution > booted and not row.stale
-        for row in pop_rows(work.server, rows)
-    )

@@ -8,6 +8,7 @@ from datetime import datetime
 from attrs import evolve
 
 from popheal.engine.actions.gates import why_group_forbids, why_not_ours, why_not_touch
+from popheal.engine.actions.put_back import refuse_put_back
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
 from popheal.engine.looks.copies import read_copies_on
@@ -18,6 +19,8 @@ from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
 from popheal.reports.reasons import kind_of
+from popheal.reports.report import FindingKind
+from popheal.tables.actions import FAIL_BACK_UNHEALED
 from popheal.tables.debts import DebtKind
 
 
@@ -114,7 +117,12 @@ def _not_attempted(outcome: str, refusal: Refusal | None) -> ActionResult:
 
 
 async def fail_back(work: RunContext) -> ActionResult:
-    """Deep/SelfTest 7: allow activation again, if a probe has succeeded on this very boot."""
+    """Deep/SelfTest 7: allow activation again, if the mailbox side is well on this very boot.
+
+    That is seen by one of its own probes alone, run by hand. Where the front end has not been
+    healed, copies and replication must be well besides.
+    """
+    action = work.run.next_action()
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     if debt is None:
         return ActionResult(
@@ -128,7 +136,12 @@ async def fail_back(work: RunContext) -> ActionResult:
         )
     passed = _passed_on(work)
     if passed is None or not same_boot(passed, host.boot_time):
-        return ActionResult("refused", "the server has restarted since the probe succeeded")
+        said = "no probe of its mailbox side has succeeded since the server's latest restart"
+        return ActionResult("refused", said, kind=FindingKind.NO_PROOF)
+    if action and action.argument == FAIL_BACK_UNHEALED.argument:
+        refused = await refuse_put_back(work)
+        if refused:
+            return refused
     now = await try_call(Backend.mailbox_server, work.server)
     if isinstance(now, MailboxServer) and now.activation_disabled is debt.prior:
         if not work.memory.intended:
@@ -154,7 +167,7 @@ async def fail_back(work: RunContext) -> ActionResult:
 
 
 def _passed_on(work: RunContext) -> datetime | None:
-    """The boot on which a probe last succeeded."""
+    """The boot on which a probe of the mailbox side last succeeded."""
     return work.memory.passed_on_boot
 
 
