@@ -62,6 +62,7 @@ ROOMS = {
     "policy",
     "reports",
     "backends",
+    "second_opinion",
     "diagrams",
     "verify",
     "journal",

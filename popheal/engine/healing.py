@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from popheal.engine.actions.mailbox_servers import MAILBOX_SIDE
 from popheal.engine.authorize import authorize
 from popheal.engine.case import Case, RunRecord, owed_as_written, restore
+from popheal.engine.consultation import consult
 from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import execute
 from popheal.engine.limits import Refusal
@@ -159,6 +160,8 @@ def case_of(session: HealingContext, alert: Alert, name: str = "") -> Case:
 
 async def _heal(case: Case) -> Report:
     verdict, summary = await _heal_server(case, case.alert.server, MONITORS)
+    if case.run_records and verdict is not Verdict.CANCELLED:
+        await consult(case, "at the end")
     return await case.end(verdict, summary)
 
 
@@ -172,6 +175,7 @@ async def triage_only(session: HealingContext, alert: Alert) -> tuple[Triage, Re
     triage = await triage_server(session, alert.server, MONITORS, ())
     case.server = triage.server
     await case.find(*triage.findings)
+    await consult(case, "in triage")
     verdict = triage.verdict or Verdict.ESCALATED
     return triage, (await case.end(verdict, triage.summary))
 
@@ -225,9 +229,12 @@ async def _look(
     session.emit(events.TriageStarted, server)
     triage = await triage_server(session, server, monitors, healed)
     session.progress.clear()
-    if not case.run_records:
+    first = not case.run_records
+    if first:
         case.server = triage.server
     await case.find(*triage.findings)
+    if first and not session.control.cancelled:
+        await consult(case, "in triage")
     if session.control.cancelled:
         return _stopped(healed)
     if not triage.verdict:

@@ -88,7 +88,12 @@ def hand_over(
 # --- evidence ------------------------------------------------------------------------------------
 
 #: Findings that speak for no fault.
-_NO_EVIDENCE: Final = (FindingKind.HEALTHY, FindingKind.TRANSIENT, FindingKind.NOTE)
+_NO_EVIDENCE: Final = (
+    FindingKind.HEALTHY,
+    FindingKind.TRANSIENT,
+    FindingKind.SECOND_OPINION,
+    FindingKind.NOTE,
+)
 #: More often than that, and only the first time and the last are told.
 _EACH_TIME: Final = 3
 

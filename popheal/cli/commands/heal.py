@@ -54,7 +54,13 @@ def triage(
     alert = _alert_of(server, health_set, monitor)
 
     def work(backend: Any, told: Config, story: Story) -> Report:
-        return api.triage(alert, backend, policy=told.policy, observers=[story])
+        return api.triage(
+            alert,
+            backend,
+            policy=told.policy,
+            observers=[story],
+            second_opinion=told.second_opinion,
+        )
 
     report = at_work(alert, config, work, as_json=as_json)
     next_step = f"See what healing could do: popheal plan {report.server} --config {config}"
@@ -143,6 +149,7 @@ def heal(
                 control=control,
                 journal=opened,
                 approver=approver_here(journal=bool(path)),
+                second_opinion=told.second_opinion,
             )
 
     report = at_work(alert, config, work, as_json=as_json, control=control)
