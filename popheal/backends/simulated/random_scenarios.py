@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from attrs import define
 
+from popheal.backends.simulated.faults import OTHER_PROTOCOLS
 from popheal.backends.simulated.probes import RESULT_TYPES
 from popheal.backends.simulated.scenario import Scenario, build_scenario
 from popheal.exchange.backend import EFFECTS, LOOKS
@@ -39,6 +40,23 @@ _TRIGGERS = (
     "booted",
     "probe_run",
     "database_moved",
+)
+
+
+#: What else somebody may have taken offline.
+_COMPONENTS: tuple[Content, ...] = (
+    {"PopProxy": {"HealthAPI": "Inactive"}},
+    {"OwaProxy": {"Maintenance": "Inactive"}},
+    {"HighAvailability": {"Maintenance": "Inactive"}},
+    {"RecoveryActionsEnabled": {"Functional": "Inactive"}},
+)
+#: Words that name a cause, and words that name none.
+_WORDS: tuple[Content, ...] = (
+    {"error": "-ERR Logon failure: unknown user name or bad password. User: HealthMailbox1@x.test"},
+    {"error": "-ERR Logon failure.", "log_error": "ProxyNotAuthenticated"},
+    {"error": "-ERR Server Unavailable. 21"},
+    {"error": "", "exception": "System.TimeoutException: The operation has timed out."},
+    {"exception": "System.Security.Authentication.AuthenticationException: certificate"},
 )
 
 
@@ -93,6 +111,8 @@ class _Drawing:
                 "version": version,
                 "names": self.chance.choice(("short", "lower", "fqdn", "upper")),
                 "identity_ignored": self.likely(0.1),
+                "deep_needs_active_database": self.likely(0.1),
+                "log": self._log(),
             },
             "servers": servers,
             "databases": databases,
@@ -130,18 +150,61 @@ class _Drawing:
         self._maybe(server, 0.1, "pop_start", "Manual", "Disabled")
         self._maybe(server, 0.1, "protocol_logging", True)
         self._maybe(server, 0.05, "setup_running", True)
-        if self.likely(0.1):
-            on_restart = self.chance.choice(("stops_again", "hangs", "fails"))
-            service = "MSExchangePOP3BE" if "mailbox" in roles else "MSExchangePop3"
-            server["services"] = {service: {"on_restart": on_restart}}
-        self._maybe(server, 0.05, "components", {"PopProxy": {"HealthAPI": "Inactive"}})
+        self._maybe(server, 0.1, "reboot_pending", True)
+        self._maybe(server, 0.05, "update_seconds", 1500, 5000)
+        self._maybe(server, 0.03, "shutdown_scheduled", True)
+        self._maybe(server, 0.1, "utc_offset", 7200, -25200)
+        self._maybe(server, 0.05, "_times", "times_without_zone", "times_missing")
+        if "_times" in server:
+            server[str(server.pop("_times"))] = True
+        if self.likely(0.15):
+            server["services"] = self._service("mailbox" in roles)
+        self._maybe(server, 0.1, "components", *_COMPONENTS)
+        if "client_access" in roles:
+            self._maybe(server, 0.1, "proxy_offline_after", 60, 600)
+            self._maybe(server, 0.03, "bindings", ["192.0.2.10:995"], ["127.0.0.1:995"])
         if "mailbox" in roles:
-            self._maybe(server, 0.1, "auto_activation_policy", "IntrasiteOnly", "Blocked")
-            if self.likely(0.1):
-                server["maximum_active_databases"] = self.chance.randint(1, 3)
-            self._maybe(server, 0.05, "activation_disabled", True)
-            self._maybe(server, 0.05, "down", True)
+            self._member(server)
         return server
+
+    def _service(self, mailbox: bool) -> Content:
+        """A service that does not do as it should, or comes late."""
+        own = "MSExchangePOP3BE" if mailbox else "MSExchangePop3"
+        troubles: tuple[Content, ...] = (
+            {"on_restart": "stops_again"},
+            {"on_restart": "hangs"},
+            {"on_restart": "fails"},
+            {"starts_after_boot": False},
+            {"boots_after": 600.0},
+            {"state": "Stopped", "start_type": "Manual"},
+        )
+        return self.chance.choice(
+            (
+                {own: self.chance.choice(troubles)},
+                {"MSExchangeHM": {"starts_after_boot": False}},
+                {"MSExchangeHM": {"boots_after": 700.0}},
+            )
+        )
+
+    def _member(self, server: Content) -> None:
+        """What there is to say of a server with databases."""
+        self._maybe(server, 0.1, "auto_activation_policy", "IntrasiteOnly", "Blocked")
+        if self.likely(0.1):
+            server["maximum_active_databases"] = self.chance.randint(1, 3)
+        self._maybe(server, 0.05, "activation_disabled", True)
+        self._maybe(server, 0.05, "down", True)
+        self._maybe(server, 0.1, "site", "Far")
+        self._maybe(server, 0.05, "cluster_node", "Paused")
+        self._maybe(server, 0.05, "failed_checks", ["QuorumGroup"], ["DBCopyFailed"])
+        self._maybe(server, 0.1, "missing_probes", ["PopSelfTestProbe"], ["PopDeepTestProbe"])
+
+    def _log(self) -> Content:
+        log: Content = {}
+        self._maybe(log, 0.1, "stranger", "refused", "proxied")
+        self._maybe(log, 0.1, "nameless", True)
+        self._maybe(log, 0.05, "probe", False)
+        self._maybe(log, 0.1, "ids_begin_anew", True)
+        return log
 
     def _maybe(self, table: Content, share: float, key: str, *values: object) -> None:
         """Give the table that key, with that probability and one of the values."""
@@ -158,7 +221,11 @@ class _Drawing:
             if self.likely(0.2):
                 database["active"] = self.chance.choice(copies)
             if len(copies) > 1 and self.likely(0.15):
-                database["on"] = {copies[-1]: self._copy()}
+                copy = self._copy()
+                database["on"] = {copies[-1]: copy}
+                if copy.get("status") == "Seeding":
+                    database["on"] = {copies[0]: {"status": "SeedingSource"}, copies[-1]: copy}
+            self._maybe(database, 0.05, "backup_in_progress", True)
             databases[f"DB{number:02d}"] = database
         if self.likely(0.1):
             databases["RDB"] = {"copies": [self.chance.choice(mailbox)], "recovery": True}
@@ -172,6 +239,7 @@ class _Drawing:
                 {"copy_queue": 40},
                 {"copy_queue_growth": 5.0},
                 {"status": "Seeding"},
+                {"replay_lag": 86400.0},
             )
         )
 
@@ -184,6 +252,8 @@ class _Drawing:
                 database.pop("on", None)
             return {}
         dag: Content = {"members": mailbox}
+        self._maybe(dag, 0.1, "witness", False)
+        self._maybe(dag, 0.1, "witness_reachable", False)
         self._maybe(dag, 0.1, "move_suppression", 600)
         return {"DAG1": dag}
 
@@ -218,7 +288,18 @@ class _Drawing:
             if self.likely(0.5):
                 fault["begins"] = float(self.chance.randint(0, 3000))
             faults.append(fault)
+        for fault in faults:
+            self._words(fault)
         return faults
+
+    def _words(self, fault: Content) -> None:
+        """What is said of a fault, and which other protocols fail alike."""
+        if self.likely(0.15):
+            fault |= self.chance.choice(_WORDS)
+        if self.likely(0.1):
+            fault["also"] = [self.chance.choice(OTHER_PROTOCOLS)]
+        elif self.likely(0.05):
+            fault["also"] = list(OTHER_PROTOCOLS)
 
     def _cure(self) -> object:
         return self.chance.choice(
@@ -268,6 +349,9 @@ class _Drawing:
             call["times"] = self.chance.randint(1, 8)
         if self.likely(0.5):
             call["server"] = self.chance.choice(names)
+        if method in EFFECTS and self.likely(0.15):
+            call["error"] = error = "NotBegun"
+            call["reason"] = self.chance.choice(("denied", "shutdown", "boot_time", ""))
         if error in ("OutcomeUnknown", "CommandFailed"):
             call["done"] = self.chance.choice(("no", "yes", "later"))
         return call
@@ -276,7 +360,11 @@ class _Drawing:
 
     def _event(self, servers: dict[str, Content], databases: dict[str, Content]) -> Content:
         do = self.chance.choice(
-            ("restart_service", "reboot", "crash", "drain", "undrain", "move", "setup_begins")
+            (
+                *("restart_service", "reboot", "crash", "drain", "undrain", "move"),
+                *("setup_begins", "set_component", "pause_node", "schedule_shutdown"),
+                "backup_begins",
+            )
         )
         server = self.chance.choice(list(servers))
         actor = self.chance.choice(("managed_availability", "administrator"))
@@ -285,7 +373,9 @@ class _Drawing:
             roles = servers[server]["roles"]
             services = {"mailbox": "MSExchangePOP3BE", "client_access": "MSExchangePop3"}
             event["service"] = self.chance.choice([services[role] for role in roles])  # type: ignore[attr-defined]
-        if do == "move":
+        if do == "set_component":
+            event |= {"component": "PopProxy", "requester": "HealthAPI", "state": "Inactive"}
+        if do in ("move", "backup_begins"):
             name = self.chance.choice(list(databases))
             event["database"] = name
             event["server"] = self.chance.choice(databases[name]["copies"])  # type: ignore[arg-type]

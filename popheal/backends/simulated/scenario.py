@@ -73,6 +73,9 @@ class Expected:
         procedures: Those carried out, in order; None where that doesn't matter.
         path: States that one of the runs passes in this order, maybe with others between them.
         not_in_path: States that no run must pass.
+        restarts: Each service that popheal restarted, after its server and a space, in order;
+            None where that doesn't matter.
+        says: Texts that the report says, in any case.
         debts: Each debt at the end; None where that doesn't matter.
     """
 
@@ -80,6 +83,8 @@ class Expected:
     procedures: tuple[_Procedure, ...] | None = None
     path: tuple[str, ...] = ()
     not_in_path: tuple[str, ...] = ()
+    restarts: tuple[str, ...] | None = None
+    says: tuple[str, ...] = ()
     debts: tuple[ExpectedDebt, ...] | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from datetime import timedelta
@@ -49,6 +50,12 @@ def short(fqdn):
     return fqdn.split(".", maxsplit=1)[0].upper()
 
 
+def restarted(case):
+    """The services that popheal restarted, each after its server."""
+    restarts = [one for one in case.history if isinstance(one, h.ServiceRestarted)]
+    return [f"{one.server} {one.service}" for one in restarts if one.actor == "popheal"]
+
+
 # --- the shipped ones ----------------------------------------------------------------------------
 
 
@@ -59,10 +66,15 @@ def in_order(wanted, path):
 
 @pytest.mark.parametrize("name", scenario_names())
 def test_what_a_scenario_expects_comes_true(name):
-    """Verdict, procedures, states and debts, under the default policy."""
-    scenario = load_scenario(name)
+    """Verdict, procedures, states, restarts, words and debts, under the default policy."""
+    comes_true(load_scenario(name))
+
+
+def comes_true(scenario):
+    """Play a scenario, and compare it with what it expects."""
     expected = scenario.expected
-    report = healed(scenario).report
+    case = healed(scenario)
+    report = case.report
     assert report.verdict.value == expected.verdict, report.summary
     assert tuple(r.procedure for r in report.runs) == (
         expected.procedures
@@ -71,6 +83,10 @@ def test_what_a_scenario_expects_comes_true(name):
     )
     assert not expected.path or any(in_order(expected.path, r.path) for r in report.runs)
     assert not {s for r in report.runs for s in r.path} & set(expected.not_in_path)
+    if expected.restarts is not None:
+        assert tuple(restarted(case)) == expected.restarts
+    said = json.dumps(report.to_json(), ensure_ascii=False).casefold()
+    assert [text for text in expected.says if text.casefold() not in said] == []
     if expected.debts is not None:
         debts = [(d.kind.value, short(d.server), d.status.value) for d in report.debts]
         assert sorted(debts) == sorted(attrs.astuple(one) for one in expected.debts)
