@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from popheal.engine.actions.mailbox_servers import MAILBOX_SIDE
+from popheal.engine.activation import activates_pop_proxy
 from popheal.engine.authorize import authorize
 from popheal.engine.case import Case, RunRecord, owed_as_written, restore
 from popheal.engine.consultation import consult
@@ -237,7 +238,7 @@ async def _look(
         await consult(case, "in triage")
     if session.control.cancelled:
         return _stopped(healed)
-    if not triage.verdict:
+    if not triage.verdict or await activates_pop_proxy(case, triage, monitors):
         return triage
     if not healed:
         return triage.verdict, triage.summary
@@ -306,7 +307,7 @@ def _record_of(
         raise AssertionError("a verified fault implies that the server was looked at")
     run = Run(
         id=f"{case.id}.{len(case.run_records) + 1}",
-        procedure=case.session.procedures[monitor.procedure],
+        procedure=case.session.procedures[triage.procedure or monitor.procedure],
         server=triage.info.fqdn,
         monitor=monitor.name,
         mailbox_role=triage.info.mailbox_role,

@@ -39,6 +39,7 @@ class Triage:
         blind: The server's health could not be read at all.
         summary: One sentence for people.
         failing: The monitors whose failure was verified, in the order of healing.
+        procedure: The procedure that answers it, where that is not the monitor's own.
         dag: The database availability group of the server, if it is in one.
         skew: By how many seconds the server's clock is ahead of ours.
     """
@@ -49,6 +50,7 @@ class Triage:
     summary: str = ""
     findings: list[Finding] = field(factory=list)
     failing: list[Monitor] = field(factory=list)
+    procedure: str = ""
     info: ServerInfo | None = None
     host: HostStatus | None = None
     services: list[ServiceStatus] = field(factory=list)
