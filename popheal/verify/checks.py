@@ -95,6 +95,19 @@ def left_drained(verdict: Verdict) -> Sequence[Cond]:
     )
 
 
+def activated_blindly(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "activate"):
+        yield {"liftable": NO}
+        yield {"owes_component": (YES, "unclear")}
+
+
+def left_activated(verdict: Verdict) -> Sequence[Cond]:
+    ours: Cond = {"owes_component": NO, "component": ("sent", "ours")}
+    if verdict is Verdict.RECOVERED:
+        return ({"owes_component": (YES, "unclear")}, {**ours, "settled": NO})
+    return (ours,)
+
+
 def unhandled(_outlook: Outlook, step: Step) -> Iterable[Cond]:
     if step.row is None:
         yield {}
@@ -115,6 +128,8 @@ def undoes_others(_outlook: Outlook, step: Step) -> Iterable[Cond]:
         yield {"activation": "others"}
     if _sends(step, "logging_off"):
         yield {"logging": "others"}
+    if _sends(step, "deactivate"):
+        yield {"component": "others"}
 
 
 def false_verdict(verdict: Verdict) -> Sequence[Cond]:
@@ -146,6 +161,6 @@ def gives_up_for_nothing(outlook: Outlook, step: Step) -> Iterable[Cond]:
     if step.target not in lost or step.state in lost:
         return
     if step.outcome in step.contract.action.last_resort:
-        yield {"seen": ("ill", "unseen"), "boots": "none"}
+        yield {"seen": ("ill", "unseen"), "boots": "none", "owes_component": NO}
     elif step.outcome not in step.contract.action.reasons:
         yield {}

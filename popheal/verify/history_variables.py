@@ -22,6 +22,8 @@ def notes(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
         yield Note(when={"seen": "unseen"}, then={"seen": "ill"})
         yield Note(when={"seen": ("well", "stale")}, then={"seen": "relapsed"})
         yield Note(when={**_settled(action), "tried": "restarted"}, then={"tried": "reprobed"})
+    if known.name == actions.CHECK_COMPONENT.name and outcome.good:
+        yield Note(when={}, then={"liftable": YES})
     if known.name == actions.WAIT.name:
         yield Note(when={}, then={"settled": YES})
     yield from _of_an_effect(answer)
@@ -69,5 +71,7 @@ def _of_an_effect(answer: Answer) -> Iterator[Note]:
         yield Note(when={}, then={"verified": "drained" if answer.outcome == DONE else NO})
     if answer.sends == "recover":
         yield Note(when={}, then={"feasible": NO})
+    if answer.sends == "activate":
+        yield Note(when={}, then={"liftable": NO})
     if answer.sends == "logging_on":
         yield Note(when={}, then={"restored": NO})

@@ -215,9 +215,25 @@ PROPERTIES: Final = (
     Property(
         id="P23",
         sentence="Nothing is given up without a reason: a step that failed or could not tell, or a "
-        "probe that still fails after a restart of the server.",
+        "probe that still fails after a restart of the server, or with PopProxy active again.",
         formula="AG (hope & AX !hope -> reason)",
         form="invariant",
         on_step=checks.gives_up_for_nothing,
+    ),
+    Property(
+        id="P27",
+        sentence="PopProxy is made active only after it was seen that HealthAPI alone keeps it "
+        "inactive and nothing would take it offline again at once, and not while that is owed.",
+        formula="(!activate W liftable) & AG (activate -> !owes_component)",
+        form="precedence",
+        on_step=checks.activated_blindly,
+    ),
+    Property(
+        id="P28",
+        sentence="PopProxy that we made active is set back, or handed over in writing, unless POP "
+        "works and, after the wait, it is still active.",
+        formula="AG (activate -> AF (set_back | handed_over | (recovered & settled)))",
+        form="response",
+        on_end=checks.left_activated,
     ),
 )
