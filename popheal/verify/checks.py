@@ -103,9 +103,16 @@ def activated_blindly(_outlook: Outlook, step: Step) -> Iterable[Cond]:
 
 def left_activated(verdict: Verdict) -> Sequence[Cond]:
     ours: Cond = {"owes_component": NO, "component": ("sent", "ours")}
+    owed: Cond = {"owes_component": (YES, "unclear")}
     if verdict is Verdict.RECOVERED:
-        return ({"owes_component": (YES, "unclear")}, {**ours, "settled": NO})
-    return (ours,)
+        return (owed, {**ours, "lasting": NO})
+    # Where POP was last seen well, it is left active on purpose.
+    return (ours, {**owed, "set_back": NO, "seen": ("ill", "unseen", "stale", "relapsed")})
+
+
+def taken_offline_though_well(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "deactivate"):
+        yield {"seen": "well", "component": "ours", "stop": (NO, "asked")}
 
 
 def unhandled(_outlook: Outlook, step: Step) -> Iterable[Cond]:

@@ -171,6 +171,20 @@ VARIABLES: Final = (
         history=True,
     ),
     Variable(
+        name="set_back",
+        values=(NO, YES),
+        initial=(NO,),
+        sentence="Whether it was tried, since the run made PopProxy active, to set it back.",
+        history=True,
+    ),
+    Variable(
+        name="lasting",
+        values=(NO, YES),
+        initial=(NO,),
+        sentence="Whether POP was seen well after the wait, since the run last restarted anything.",
+        history=True,
+    ),
+    Variable(
         name="restored",
         values=(NO, "due", YES),
         initial=(NO,),

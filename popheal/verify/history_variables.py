@@ -22,8 +22,7 @@ def notes(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
         yield Note(when={"seen": "unseen"}, then={"seen": "ill"})
         yield Note(when={"seen": ("well", "stale")}, then={"seen": "relapsed"})
         yield Note(when={**_settled(action), "tried": "restarted"}, then={"tried": "reprobed"})
-    if known.name == actions.CHECK_COMPONENT.name and outcome.good:
-        yield Note(when={}, then={"liftable": YES})
+    yield from _of_pop_proxy(action, known, answer)
     if known.name == actions.WAIT.name:
         yield Note(when={}, then={"settled": YES})
     yield from _of_an_effect(answer)
@@ -31,6 +30,19 @@ def notes(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
         yield _of_a_restoration(answer)
     if known.name == actions.RELOAD_POP3.name:
         yield Note(when={"restored": "due"}, then={"restored": YES})
+
+
+def _of_pop_proxy(action: Action, known: Action, answer: Answer) -> Iterator[Note]:
+    if known.name == actions.CHECK_COMPONENT.name and answer.outcome.good:
+        yield Note(when={}, then={"liftable": YES})
+    if known.name == actions.DEACTIVATE_COMPONENT.name:
+        yield Note(when={}, then={"set_back": YES})
+    if known.sees_pop and not action.argument and answer.outcome.good:
+        yield Note(when={"settled": YES}, then={"lasting": YES})
+    if answer.sends in _DISTURBS:
+        yield Note(when={}, then={"lasting": NO})
+    if answer.sends == "activate":
+        yield Note(when={}, then={"liftable": NO, "set_back": NO})
 
 
 def _settled(action: Action) -> Cond:
@@ -71,7 +83,5 @@ def _of_an_effect(answer: Answer) -> Iterator[Note]:
         yield Note(when={}, then={"verified": "drained" if answer.outcome == DONE else NO})
     if answer.sends == "recover":
         yield Note(when={}, then={"feasible": NO})
-    if answer.sends == "activate":
-        yield Note(when={}, then={"liftable": NO})
     if answer.sends == "logging_on":
         yield Note(when={}, then={"restored": NO})

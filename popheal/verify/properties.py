@@ -230,10 +230,13 @@ PROPERTIES: Final = (
     ),
     Property(
         id="P28",
-        sentence="PopProxy that we made active is set back, or handed over in writing, unless POP "
-        "works and, after the wait, it is still active.",
-        formula="AG (activate -> AF (set_back | handed_over | (recovered & settled)))",
+        sentence="PopProxy that we made active is set back, or that is tried and it is handed over "
+        "in writing, unless POP works after the wait; and POP that was last seen to work is taken "
+        "offline again only if a person says stop.",
+        formula="AG (activate -> AF (set_back | handed_over | (recovered & lasting))) & "
+        "AG (deactivate -> seen != well | stop = heeded)",
         form="response",
+        on_step=checks.taken_offline_though_well,
         on_end=checks.left_activated,
     ),
 )
