@@ -321,7 +321,8 @@ class NotBegun(BackendError):
     Attributes:
         reason: Why, one word: ``boot_time`` (it has been restarted meanwhile), ``shutdown``
             (somebody else's shutdown is under way or scheduled), ``denied`` (a right is
-            missing), ``missing`` (there is no such thing); empty for any other.
+            missing), ``missing`` (there is no such thing), ``disabled`` (the service is),
+            ``wrong_server`` (it was another server that was reached); empty for any other.
     """
 
     default_next_step = "Nothing was changed; see on the server what it says."

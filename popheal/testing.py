@@ -89,6 +89,9 @@ class BackendConformance:
             dag = backend.dag(self.server, mailbox.dag)
             assert isinstance(dag, Dag)
             assert any(same_server(member, self.server) for member in dag.members)
+            checks = _each(ReplicationCheck, backend.replication_health(self.server))
+            assert checks, "replication_health: no check at all means 'could not look'"
+            assert all(same_server(check.server, self.server) for check in checks)
         rows = _each(MonitorHealth, backend.server_health(self.server))
         assert rows, "server_health: no row at all means 'could not look', which is an error"
         copies = _each(DatabaseCopy, backend.database_copies(self.server))
@@ -96,9 +99,6 @@ class BackendConformance:
         for database in _each(Database, backend.databases(self.server)):
             named = _each(DatabaseCopy, backend.copies_of(self.server, database.name))
             assert any(same_server(copy.server, self.server) for copy in named)
-        if mailbox.dag:
-            checks = _each(ReplicationCheck, backend.replication_health(self.server))
-            assert checks, "replication_health: a member of a group has checks"
         _each(ComponentState, backend.component_states(self.server))
         _each(PopSettings, [backend.pop_settings(self.server)])
         for name in (self.server, self.server.upper(), self.server.split(".", 1)[0]):
@@ -110,11 +110,22 @@ class BackendConformance:
         assert _raises(CommandFailed, lambda: backend.invoke_probe(self.server, "POP\\NoSuchProbe"))
 
     def test_monitoring_items(self, backend: Backend) -> None:
-        """What there is of a health set: the probe that can be run, and its monitor."""
+        """The probes and monitors of a health set are listed, those of no other."""
         health_set, probe = SELF_TEST_PROBE.split("\\")
         items = _each(MonitoringItem, backend.monitoring_items(self.server, health_set))
+        assert {item.health_set.casefold() for item in items} == {health_set.casefold()}
         assert probe in [item.name for item in items if item.kind.casefold() == "probe"]
         assert any(item.kind.casefold() == "monitor" for item in items)
+
+    def test_ways_in(self, backend: Any) -> None:
+        """If it can be told what to avoid, that changes nothing but the way."""
+        avoiding = getattr(type(backend), "avoiding", None)
+        if avoiding is None:
+            return
+        for servers in ((), (self.server,), (self.server, self.missing_server)):
+            view = avoiding(backend, servers)
+            assert backend.organisation == view.organisation
+            assert backend.server_info(self.server) == view.server_info(self.server)
 
     def test_services(self, backend: Backend) -> None:
         """Services are found without case; unknown ones are left out."""
@@ -167,10 +178,12 @@ class BackendConformance:
 
     def test_a_component_that_is_in_service_stays_so(self, backend: Backend) -> None:
         """Setting a requester's entry to what it is anyway changes no state."""
-        states = {one.component: one.state for one in backend.component_states(self.server)}
+        before = backend.component_states(self.server)
         backend.set_component_state(self.server, "PopProxy", True, "HealthAPI")
-        after = {one.component: one.state for one in backend.component_states(self.server)}
-        assert states == after
+        after = backend.component_states(self.server)
+        assert {one.component: one.state for one in before} == {
+            one.component: one.state for one in after
+        }
 
     def test_reboot_is_conditional(self, backend: Backend) -> None:
         """A reboot that names another boot time is NotBegun, and nothing happens."""

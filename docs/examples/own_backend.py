@@ -33,6 +33,7 @@ class DictionaryBackend:
     def database_copies(self, server): return []
     def copies_of(self, server, database): raise self.failed("Get-MailboxDatabaseCopyStatus", "?")
     def databases(self, server): return []
+    def replication_health(self, server): raise self.failed("Test-ReplicationHealth", "no DAG")
     def component_states(self, server):
         return [seen.ComponentState(component="PopProxy", state="Active")]
     def pop_settings(self, server):
@@ -43,10 +44,6 @@ class DictionaryBackend:
         if location: raise self.failed("Get-ChildItem", "there is no such folder")
         return []
     def recovery_actions(self, server, since): return []
-    def replication_health(self, server): return []
-    def monitoring_items(self, server, health_set):
-        return [seen.MonitoringItem(name=f"PopSelfTest{kind}", kind=kind, health_set=health_set)
-                for kind in ("Probe", "Monitor")]
 
     def server_health(self, server):
         value = "Unhealthy" if self.state["ill"] else "Healthy"
@@ -57,6 +54,11 @@ class DictionaryBackend:
         if probe.split("\\")[-1] not in ("PopDeepTestProbe", "PopSelfTestProbe"):
             raise self.failed("Invoke-MonitoringProbe", "the probe can't be run")
         return seen.ProbeResult(probe=probe, result="Failed" if self.state["ill"] else "Succeeded")
+
+    def monitoring_items(self, server, health_set):
+        if health_set.casefold() != "pop.protocol": return []
+        return [seen.MonitoringItem(name=f"Pop{test}Test{kind}", kind=kind, health_set=health_set)
+                for test in ("Deep", "Self") for kind in ("Probe", "Monitor")]
 
     def services(self, server, names):
         if "msexchangepop3be" not in [name.casefold() for name in names]: return []

@@ -77,7 +77,7 @@ PROPERTIES: Final = (
     JournalProperty(
         id="P5",
         sentence="Nothing was changed on a server unless the last look at POP there, made after "
-        "our last restart, saw it fail.",
+        "our last restart, saw it fail or hang; and for a hang none was taken out of service.",
         look_at=_DEFECT,
         runs=(run_checks.only_where_it_fails,),
     ),
@@ -90,8 +90,8 @@ PROPERTIES: Final = (
     ),
     JournalProperty(
         id="P7",
-        sentence="Nothing was failed back before a probe had succeeded after the server's latest "
-        "boot.",
+        sentence="Nothing was failed back before a probe of the server's mailbox side had "
+        "succeeded after its latest boot.",
         look_at="Look whether POP works on the server that was failed back.",
         runs=(run_checks.failed_back_on_a_good_boot,),
     ),
@@ -152,9 +152,10 @@ PROPERTIES: Final = (
     ),
     JournalProperty(
         id="P17",
-        sentence="Could-not-tell was never followed by a step that changed or disrupted anything.",
+        sentence="Could-not-tell, or a cause that no step cures, was never followed by a step that "
+        "changed or disrupted anything, and a hang never by one that disrupted.",
         look_at=_DEFECT,
-        runs=(run_checks.not_knowing_changes_nothing,),
+        runs=(run_checks.no_outcome_led_too_far,),
     ),
     JournalProperty(
         id="P18",
@@ -188,10 +189,31 @@ PROPERTIES: Final = (
     ),
     JournalProperty(
         id="P23",
-        sentence="Nothing was given up without a reason: a step that failed or could not tell, or "
-        "a probe that still failed after a restart of the server, or with PopProxy active again.",
+        sentence="Nothing was given up without a reason: a step that failed or could not tell, a "
+        "hang that the restart of the service did not cure, or a probe that still failed after a "
+        "restart of the server, or with PopProxy active again.",
         look_at=_DEFECT,
         runs=(table_checks.given_up_for_a_reason,),
+    ),
+    JournalProperty(
+        id="P24",
+        sentence="Once a look had said that nothing drastic helps, nothing more was changed or "
+        "disrupted.",
+        look_at=_DEFECT,
+        runs=(run_checks.nothing_was_done_in_vain,),
+    ),
+    JournalProperty(
+        id="P25",
+        sentence="No server was drained or restarted while something held at which triage would "
+        "stop.",
+        open="What is asked directly before an effect is written down only where it forbids it.",
+    ),
+    JournalProperty(
+        id="P26",
+        sentence="Where only the front end was seen to be unwell after a restart of the server, "
+        "that was put back, or it was tried, or a probe of its mailbox side did not succeed.",
+        look_at="Look whether activation is disabled there: Get-MailboxServer.",
+        runs=(run_checks.well_servers_are_put_back,),
     ),
     JournalProperty(
         id="P27",

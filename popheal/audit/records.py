@@ -114,7 +114,7 @@ class RunStory:
     @property
     def settled(self) -> bool:
         """Whether it was resumed on another table, only to pay what it owed."""
-        return self.then.hash == SETTLE_DEBTS.hash
+        return self.then.procedure == SETTLE_DEBTS.name
 
     @cached_property
     def intents(self) -> list[EffectIntended]:

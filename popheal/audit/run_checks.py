@@ -7,8 +7,9 @@ from typing import Final
 
 from popheal.audit.records import Memory, RunStory, came_of
 from popheal.exchange.interpret import booted_since
+from popheal.healthsets.pop.catalog import MAILBOX_SIDE, find_monitor
 from popheal.journal.entries import ActionFinished, EffectIntended, Entry
-from popheal.tables.actions import ACTIONS
+from popheal.tables.actions import ACTIONS, PROBE_MAILBOX_SIDE
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
 from popheal.tables.table import Verdict
@@ -183,7 +184,10 @@ def only_where_it_fails(run: RunStory) -> Found:
         look = run.last(*LOOKS, before=line.seq)
         if not run.found:
             yield line, f"{line.what} on {line.server}, where no failure had been verified"
-        elif look and not _saw_it_fail(look):
+        elif look and (
+            not _saw_it_fail(look)
+            or run.impact_of(line).goes_beyond(outcome_of(look.outcome).furthest)
+        ):
             yield line, f"{line.what} on {line.server}, where POP was last seen as: {look.outcome}"
         elif is_stale(run, look, line.seq):
             yield line, f"{line.what} on {line.server}, where POP was not looked at since a restart"
@@ -198,45 +202,79 @@ def within_the_policy(run: RunStory) -> Found:
             yield line, f"{line.what}, which is '{impact.value}'; '{limit}' was the most allowed"
 
 
-def not_knowing_changes_nothing(run: RunStory) -> Found:
-    """P17: after could-not-tell comes nothing that changes anything."""
+def no_outcome_led_too_far(run: RunStory) -> Found:
+    """P17: nothing follows that does more to the world than an outcome allows."""
     for line in run.outcomes:
-        if line.outcome != COULD_NOT_TELL:
-            continue
+        furthest = outcome_of(line.outcome).furthest
         later = run.lines[run.lines.index(line) + 1 :]
         following = next((one for one in later if one in run.harmful or one in run.outcomes), None)
-        if following is None:
+        if isinstance(following, EffectIntended):
+            impact = run.impact_of(following)
+        elif isinstance(following, ActionFinished):
+            impact = following.step.impact
+        else:
             continue
-        if following in run.harmful or (
-            isinstance(following, ActionFinished) and not following.step.impact.harmless
-        ):
-            yield following, f"{line.what} could not tell, and {following.what} followed"
+        if impact.goes_beyond(furthest):
+            said = "could not tell" if line.outcome == COULD_NOT_TELL else f"came to {line.outcome}"
+            yield following, f"{line.what} {said}, and {following.what} followed"
+
+
+def nothing_was_done_in_vain(run: RunStory) -> Found:
+    """P24: nothing is changed once a look has said that nothing drastic helps."""
+    said = next((one for one in run.outcomes if outcome_of(one.outcome).futile), None)
+    if said is None:
+        return
+    for line in run.harmful:
+        if line.seq > said.seq:
+            yield line, f"{line.what} on {line.server}, although {said.what} came to {said.outcome}"
 
 
 # --- putting back --------------------------------------------------------------------------------
 
 
 def failed_back_on_a_good_boot(run: RunStory) -> Found:
-    """P7: a probe succeeded after the latest boot."""
+    """P7: a probe of the mailbox side succeeded after the latest boot."""
     backs = [
         *_intents(run, "set_activation_disabled", value=False),
         *_intents(run, "move_database"),
     ]
     for line in backs:
-        probed = run.last("probe", before=line.seq)
+        probed = _last_proof(run, line)
         boot = run.last("reboot", "await_server", "drain", before=line.seq)
         if probed is None or probed.outcome != "succeeded" or (boot and probed.seq < boot.seq):
             yield (
                 line,
                 (
-                    f"{line.server} was to be failed back although no probe had succeeded "
-                    "on it since it was drained or restarted"
+                    f"{line.server} was to be failed back although no probe of its mailbox side "
+                    "had succeeded on it since it was drained or restarted"
                 ),
             )
         elif boot and boot.what == "reboot":
             yield line, f"{line.server} was to be failed back while a restart may still arrive"
         elif boot and not _passed_on(line, boot):
             yield line, f"{line.server} was to be failed back on a boot that no probe was seen on"
+
+
+def _last_proof(run: RunStory, before: EffectIntended) -> ActionFinished | None:
+    """The last probe that could show that the server's mailbox side serves.
+
+    Tables of before that knew no such probe took any.
+    """
+    table = run.table_of(before.run)
+    knows = table is None or any(_is_of_mailbox_side(str(one.action)) for one in table.states)
+    any_counts = not knows or find_monitor(run.then.monitor) in MAILBOX_SIDE
+    probes = [
+        line
+        for line in run.outcomes
+        if line.seq < before.seq
+        and line.what == "probe"
+        and (any_counts or _is_of_mailbox_side(line.step.action))
+    ]
+    return probes[-1] if probes else None
+
+
+def _is_of_mailbox_side(action: str) -> bool:
+    return action == str(PROBE_MAILBOX_SIDE)
 
 
 def _passed_on(line: EffectIntended, boot: ActionFinished) -> bool:
@@ -292,6 +330,30 @@ def logging_is_settled(run: RunStory) -> Found:
 def activation_is_settled(run: RunStory) -> Found:
     """P10: allowed again after a recovery, else handed over."""
     yield from _settled(run, DebtKind.ACTIVATION_DISABLED)
+
+
+def well_servers_are_put_back(run: RunStory) -> Found:
+    """P26: where only the front end is unwell after a restart, it was tried to put it back."""
+    table = run.table_of(run.then)
+    if table is None or not any(_is_of_mailbox_side(str(one.action)) for one in table.states):
+        return  # an older table, which left it drained
+    back = run.last("await_server")
+    if back is None or back.outcome != "up" or find_monitor(run.then.monitor) in MAILBOX_SIDE:
+        return
+    if run.verdict is Verdict.CANCELLED:
+        return
+    later = [line for line in run.outcomes if line.seq > back.seq]
+    looks = [line for line in later if line.what == "probe"]
+    unwell = any(not _went_well(one) for one in looks if not _is_of_mailbox_side(one.step.action))
+    unproved = any(not _went_well(one) for one in looks if _is_of_mailbox_side(one.step.action))
+    tried = any(line.what == "fail_back" for line in later)
+    for debt in _ended_debts(run, DebtKind.ACTIVATION_DISABLED, DebtStatus.HANDED_OVER):
+        if unwell and not unproved and not tried:
+            yield None, f"{debt.server} was left drained, although only its front end was unwell"
+
+
+def _went_well(line: ActionFinished) -> bool:
+    return outcome_of(line.outcome).good
 
 
 def pop_proxy_was_checked(run: RunStory) -> Found:

@@ -16,7 +16,7 @@ from popheal.journal.entries import ActionFinished, EffectIntended, RunEntry, Ru
 from popheal.reports.report import RunSnapshot
 from popheal.tables.actions import Action
 from popheal.tables.debts import Debt, DebtStatus
-from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
+from popheal.tables.outcomes import COULD_NOT_TELL, TIMED_OUT, outcome_of
 from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
 from popheal.verify.checks import outlook_of
 
@@ -120,7 +120,7 @@ def steps_follow_the_table(run: RunStory) -> Found:
                 ),
             )
     for earlier, later in pairwise(run.moments):
-        if later.run.hash not in (earlier.run.hash, SETTLE_DEBTS.hash):
+        if later.run.hash != earlier.run.hash and later.run.procedure != SETTLE_DEBTS.name:
             yield later, "the table changed in the middle of the run"
 
 
@@ -159,6 +159,8 @@ def given_up_for_a_reason(run: RunStory) -> Found:
         )
         action = move.action
         good = move.outcome in action.reasons or (move.outcome in action.last_resort and is_last)
+        look = run.last(*LOOKS, before=move.line.seq)
+        good = good or (look is not None and look.outcome == TIMED_OUT)
         if not good and not move.cut_short:
             yield (
                 move.line,
@@ -166,10 +168,16 @@ def given_up_for_a_reason(run: RunStory) -> Found:
             )
 
 
+def _own_look(run: RunStory) -> ActionFinished | None:
+    """The last look at what the failing monitor is about: what another probe says is not that."""
+    looks = [line for line in run.outcomes if line.what in LOOKS and "(" not in line.step.action]
+    return looks[-1] if looks else None
+
+
 def verdict_of_the_run_is_true(run: RunStory) -> Found:
     """P22, the part of one run: recovered only if seen well; cancelled exactly if stopped."""
     if run.verdict is Verdict.RECOVERED:
-        look, restart = run.last(*LOOKS), run.last(*RESTARTS)
+        look, restart = _own_look(run), run.last(*RESTARTS)
         if look is None or not _saw_it_work(look) or is_stale(run, look, None):
             yield None, f"{run.then.server} is said to have recovered, but was not last seen well"
         elif look.what == "check_health" and restart and not waited(run, restart, look):

@@ -15,7 +15,7 @@ from attrs import evolve
 from popheal.engine.approval import Approval, ApprovalRequest
 from popheal.engine.context import HealingContext, RunContext
 from popheal.engine.limits import Refusal, check_limits
-from popheal.engine.looks.server_state import Seen, look_for_plan
+from popheal.engine.looks.server_state import Seen, look_for_plan, look_for_state
 from popheal.engine.plan import PlannedRun, plan_run
 from popheal.engine.plan_basis import ServerState, drift
 from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
@@ -76,11 +76,10 @@ def _no(reason: str) -> Refusal:
     return Refusal(FindingKind.APPROVAL, reason)
 
 
-async def _look(work: RunContext) -> Seen:
-    """The state now, but for what this run has changed itself. Raises BackendError."""
+def _drained(work: RunContext) -> tuple[str, ...] | None:
+    """What was active before this run drained the server; None if it did not."""
     owed = work.run.owed(DebtKind.ACTIVATION_DISABLED)
-    drained = work.memory.active_before if owed else None
-    return await look_for_plan(work.session, work.server, drained)
+    return work.memory.active_before if owed else None
 
 
 def _plan(work: RunContext, seen: Seen) -> PlannedRun:
@@ -92,6 +91,8 @@ def _plan(work: RunContext, seen: Seen) -> PlannedRun:
         policy=work.session.policy,
         facts=seen.facts,
         moves=seen.moves,
+        notes=seen.notes,
+        obstacles=seen.obstacles,
     )
 
 
@@ -107,18 +108,18 @@ async def _why_not_approved(work: RunContext, action: Action) -> Refusal | None:
     if work.session.clock.now() >= approval.until:
         return _no(f"the approval of plan {approval.plan} has expired, at {moment(approval.until)}")
     try:
-        seen = await _look(work)
+        now = await look_for_state(work.session, work.server, _drained(work))
     except BackendError as error:
         return _no(f"whether the state is still the one that was approved can't be told: {error}")
-    if action.name == REBOOT.name and booted_since(work.memory.boot_at_start, seen.facts.booted_at):
+    if action.name == REBOOT.name and booted_since(work.memory.boot_at_start, now.booted_at):
         return None  # then it is not restarted again, so there is nothing to approve
-    before, now = from_jsonable(approval.facts, ServerState), seen.facts
+    before = from_jsonable(approval.facts, ServerState)
     if same_boot(before.booted_at, now.booted_at):
         now = evolve(now, booted_at=before.booted_at)
     changed = drift(before, now)
     if changed:
         return _no(f"the state has changed since it was approved: {'; '.join(changed)}")
-    plan = _plan(work, evolve(seen, facts=now))
+    plan = _plan(work, Seen(facts=now))
     if plan.hash != approval.plan:
         return _no("the policy has changed since it was approved")
     if not approval.begun:
@@ -144,7 +145,7 @@ async def _ask(work: RunContext, action: Action) -> Refusal | None:
             "answer"
         )
     try:
-        seen = await _look(work)
+        seen = await look_for_plan(work.session, work.server, _drained(work))
     except BackendError as error:
         return _no(f"what would have to be approved can't be told: {error}")
     plan = _plan(work, seen)

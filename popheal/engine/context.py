@@ -137,6 +137,13 @@ class HealingContext:
         """Whether waits are cut short: a person said stop, and that has not been heeded yet."""
         return self.control.cancelled and not self.restoring
 
+    @property
+    def under_repair(self) -> tuple[str, ...]:
+        """The server of the alert, and those that runs are at work on."""
+        runs = self.case.run_records if self.case else ()
+        at_work = (one.run.server for one in runs if not one.run.verdict)
+        return tuple(dict.fromkeys(one for one in (self.server, *at_work) if one))
+
     def sync_with_journal(self) -> None:
         """Look whether a person has said stop by way of the journal, or write down that one did.
 
@@ -187,14 +194,21 @@ class RunState:
         boot_at_start: Boot time of the server when triage looked.
         skew: By how many seconds the server's clock was ahead of ours then.
         last_probe: The last probe that failed.
-        passed_on_boot: Boot time of the server when a probe last succeeded there.
+        passed_on_boot: Boot time of the server when a probe of its mailbox side last succeeded
+            there.
+        proof_probes: The probes of the mailbox side that can be run by hand there.
+        up_since: When the server was seen to be back from its restart, by our own clock.
+        update_pending: Windows had a restart pending before ours, so it configures updates.
         changed_at: When the last restart took effect, by the server's own clock.
         boot_before: Boot time just before our reboot command.
         running_before: Services that ran just before it.
         active_before: Databases that were active on the server before the drain.
         backends: Servers found to serve the failed probe; the unhealthy ones once checked.
+        backends_proven: Those of them to which a session of the probe in the log was passed.
         intended: The effects of the present action that were written down, by command, with
             their details. Where a run is resumed after a crash they may have been done.
+        no_disruption: Why the server must not be taken out of service, where that was told: a
+            cause that no reboot cures.
         until: When the present action's wait is over.
         approval: What a person has approved for this run.
     """
@@ -203,12 +217,17 @@ class RunState:
     skew: float = 0.0
     last_probe: ProbeResult | None = None
     passed_on_boot: datetime | None = None
+    proof_probes: tuple[str, ...] = ()
+    up_since: datetime | None = None
+    update_pending: bool = False
     changed_at: datetime | None = None
     boot_before: datetime | None = None
     running_before: tuple[str, ...] = ()
     active_before: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
+    backends_proven: tuple[str, ...] = ()
     intended: dict[str, dict[str, Any]] = Factory(dict)
+    no_disruption: str = ""
     until: datetime | None = None
     approval: Approval | None = None
 

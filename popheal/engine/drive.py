@@ -23,6 +23,7 @@ from popheal.engine.perform import (
     check_detached,
     in_journal,
     leave,
+    method_of,
     note_interrupt,
     registered,
     require_intended,
@@ -96,7 +97,7 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
     if isinstance(request, Call):
         if isinstance(request, Effect):
             require_intended(request, context)
-        return check_answer_of(request, getattr(backend, request.name)(*request.args))
+        return check_answer_of(request, method_of(backend, request, context)(*request.args))
     if isinstance(request, Prompt):
         return approver_of(request, context)()
     if isinstance(request, Consult):
@@ -220,7 +221,7 @@ async def _aperform(
         return await asyncio.to_thread(second_opinion_of, context)
     if not isinstance(request, Call):
         return await _ajournal(in_journal(request, context), context)
-    method = getattr(backend, request.name)
+    method = method_of(backend, request, context)
     if inspect.iscoroutinefunction(method):
         if isinstance(request, Effect):
             await _ajournal(partial(require_intended, request, context), context)

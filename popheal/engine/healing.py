@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from popheal.engine.actions.mailbox_servers import MAILBOX_SIDE
 from popheal.engine.activation import activates_pop_proxy
 from popheal.engine.authorize import authorize
 from popheal.engine.case import Case, RunRecord, owed_as_written, restore
@@ -22,7 +21,7 @@ from popheal.engine.triage import Triage, triage_server
 from popheal.errors import BackendError, UnknownName
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import SETTLE_DEBTS
-from popheal.healthsets.pop.catalog import MONITORS, Monitor
+from popheal.healthsets.pop.catalog import MAILBOX_SIDE, MONITORS, Monitor
 from popheal.journal import Entry, HealingRecord, Journal, Kind, entries
 from popheal.policy.policy import Policy
 from popheal.reports import events
@@ -319,6 +318,7 @@ def _record_of(
             boot_at_start=triage.host.boot_time,
             skew=triage.skew,
             running_before=triage.running,
+            no_disruption=triage.no_disruption.get(monitor.name, ""),
         ),
         dag=triage.dag,
         pending=pending,

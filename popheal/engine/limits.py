@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from attrs import frozen
@@ -23,7 +24,7 @@ from popheal.engine.looks.managed_availability import (
 from popheal.engine.requests import Count, Logic
 from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
-from popheal.exchange.models import RecoveryAction
+from popheal.exchange.models import HostStatus, RecoveryAction
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.journal.lease import Reboot
@@ -42,9 +43,12 @@ from popheal.tables.actions import (
     Action,
     for_each_action,
 )
+from popheal.util.text import moment
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
+#: What was done and the boot that came of it are told by different clocks.
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 
 @frozen
@@ -71,9 +75,26 @@ async def check_limits(work: RunContext, action: Action) -> Refusal | None:
     return await _first(CHECKS.get(action.name, ()), work, action)
 
 
-async def check_disruption_limits(work: RunContext) -> Refusal | None:
-    """The same for taking the server out of service; asked before anything is moved, too."""
-    return await _first(_DISRUPTIVE, work, REBOOT)
+async def check_disruption_limits(work: RunContext, host: HostStatus) -> Refusal | None:
+    """The same for taking the server out of service; asked before anything is moved, too.
+
+    Args:
+        work: The run.
+        host: The server as it was seen just now: its last boot counts, whoever made it.
+    """
+    boot = host.boot_time - timedelta(seconds=work.memory.skew)
+    checks = (_impact, _window, partial(_reboots, boot=boot), _group_pause)
+    return await _first(checks, work, REBOOT)
+
+
+async def check_group_pause(work: RunContext, hosts: Mapping[str, HostStatus]) -> Refusal | None:
+    """Whether another member of the group has booted too recently, whoever restarted it.
+
+    Args:
+        work: The run.
+        hosts: The other members as they were seen just now, by name.
+    """
+    return await _first((partial(_boots_in_group, hosts=hosts),), work, REBOOT)
 
 
 async def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Refusal | None:
@@ -122,19 +143,47 @@ async def _restarts(work: RunContext, _: Action) -> Refusal | None:
     )
 
 
-async def _reboots(work: RunContext, _: Action) -> Refusal | None:
+async def _reboots(work: RunContext, _: Action, *, boot: datetime | None = None) -> Refusal | None:
     limit = work.session.policy.reboots_per_server
     since = work.session.clock.now() - _DAY
-    recent: list[Reboot] = await Count("reboots", since)
-    mine = [one.at for one in recent if same_server(one.server, work.server)]
-    theirs = await _by_the_product(work, since, is_reboot)
-    if isinstance(theirs, Refusal) or len(mine) + len(theirs) < limit:
-        return theirs if isinstance(theirs, Refusal) else None
+    # A boot of this day may have come of a command before it.
+    before = since - _until_booted(work)
+    recent: list[Reboot] = await Count("reboots", before)
+    here = [one for one in recent if same_server(one.server, work.server)]
+    found = await _by_the_product(work, before, is_reboot)
+    if isinstance(found, Refusal):
+        return found
+    mine = [one.at for one in here if one.at >= since]
+    theirs = [at for at in found if at >= since]
+    if boot and boot >= since and not _is_known(work, boot, here, found):
+        mine.append(boot)
+    if len(mine) + len(theirs) < limit:
+        return None
+    last = f"; its last boot was at {moment(boot)}, whoever restarted it" if boot in mine else ""
     return Refusal(
         FindingKind.BUDGET,
         f"the server was restarted {_counted(mine, theirs)} within the day "
-        f"(policy: reboots_per_server = {limit})",
+        f"(policy: reboots_per_server = {limit}){last}",
         _frees_up([*mine, *theirs], limit, _DAY),
+    )
+
+
+def _until_booted(work: RunContext) -> timedelta:
+    """How long after the command for it a boot may still be what came of it."""
+    return timedelta(seconds=work.timing.reboot_deadline)
+
+
+def _is_known(
+    work: RunContext, boot: datetime, ours: Iterable[Reboot], theirs: Iterable[datetime] = ()
+) -> bool:
+    """Whether a server's last boot is what came of one of these restarts; all by our clock.
+
+    One by others was seen after the boot, and there has been none since: so it was this one.
+    """
+    commanded = [*theirs, *(one.at for one in ours if not one.by_others)]
+    begun = boot - _until_booted(work)
+    return any(begun <= at <= boot + _CLOCKS_DIFFER for at in commanded) or any(
+        one.by_others and one.at >= boot - _CLOCKS_DIFFER for one in ours
     )
 
 
@@ -191,6 +240,38 @@ async def _group_pause(work: RunContext, _: Action) -> Refusal | None:
     )
 
 
+async def _boots_in_group(
+    work: RunContext, _: Action, *, hosts: Mapping[str, HostStatus]
+) -> Refusal | None:
+    hours = work.session.policy.hours_between_reboots
+    if not hours or not hosts:
+        return None
+    apart, now = timedelta(hours=hours), work.session.clock.now()
+    recent: list[Reboot] = await Count("reboots", now - apart - _until_booted(work))
+    boots = {
+        # Up for so long when it was asked: if that was a moment ago, the boot looks a little later.
+        name: now - (host.local_time - host.boot_time)
+        for name, host in hosts.items()
+    }
+    # Of those that were commanded by popheal the command counts, and that has been looked at.
+    strange = {
+        name: boot
+        for name, boot in boots.items()
+        if not _is_known(work, boot, [one for one in recent if same_server(one.server, name)])
+    }
+    if not strange:
+        return None
+    last = max(strange, key=lambda name: strange[name])
+    if strange[last] + apart <= now:
+        return None
+    return Refusal(
+        FindingKind.BUDGET,
+        f"{last}, another member of {work.dag}, has booted at {moment(strange[last])}, less than "
+        f"{hours:g} hours ago, whoever restarted it (policy: hours_between_reboots = {hours:g})",
+        strange[last] + apart,
+    )
+
+
 def _frees_up(times: Iterable[datetime], limit: int, span: timedelta) -> datetime | None:
     """When fewer than the limit will lie within the span; None if the limit is 0."""
     newest = sorted(times)[-limit:] if limit else []
@@ -207,8 +288,9 @@ async def _pop_proxy(work: RunContext, _: Action) -> Refusal | None:
 
 _DISRUPTIVE: Final = (_impact, _window, _reboots, _group_pause)
 
-#: For each action that changes something, the cheap ones first. A reboot asks by itself, once it
-#: has seen that nobody else has restarted the server meanwhile.
+#: For each action that changes something, the cheap ones first. A drain asks again by itself, once
+#: it has looked at the members and the server; and a reboot only by itself, once it has seen that
+#: nobody else has restarted the server meanwhile.
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = for_each_action(
     {
         RESTART_SERVICE: (_impact, _window, _restarts),

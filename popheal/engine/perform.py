@@ -176,6 +176,18 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
         context.exiting = raised
 
 
+def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Callable[..., Any]:
+    """The backend's method that is asked for, where it can choose by a way past what is repaired.
+
+    Asked of the class: what only passes on whatever it is asked for is not gone around.
+    """
+    avoiding = getattr(type(backend), "avoiding", None)
+    if avoiding is not None:
+        backend = avoiding(backend, context.under_repair)
+    method: Callable[..., Any] = getattr(backend, request.name)
+    return method
+
+
 def require_intended(effect: Effect, context: HealingContext) -> None:
     """Before an effect: it was written down, and the healing is still ours. Raises Fenced."""
     context.current_lease.check(effect.name, *effect.args)

@@ -32,10 +32,15 @@ class Path:
 
 @frozen(kw_only=True)
 class PlannedMove:
-    """A database that would be moved away, and the servers that could take it now."""
+    """A database that would be moved away, and the servers that could take it now.
+
+    Attributes:
+        other_site: Those of the targets that are not seen to be in the server's own site.
+    """
 
     database: str
     targets: tuple[str, ...]
+    other_site: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -78,6 +83,8 @@ class PlannedRun:
         databases: Those that are active on the server, if it could be drained.
         facts: The state that it starts from; None if that could not be read.
         problem: Why it could not be read.
+        notes: What a person should know beforehand, though it holds nothing.
+        obstacles: What a drain or a restart would be refused for, as things stand now.
         tree: The finite tree of what may follow, its first state first; what several states lead
             to is listed once. A person's stop, possible in each, is left out.
         paths: Every way through the tree.
@@ -93,6 +100,8 @@ class PlannedRun:
     worst_case: WorstCase
     facts: ServerState | None
     problem: str = ""
+    notes: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
     tree: tuple[PlannedState, ...]
     paths: tuple[Path, ...]
 
@@ -129,6 +138,8 @@ def plan_run(
     policy: Policy,
     facts: ServerState | None,
     moves: tuple[PlannedMove, ...] = (),
+    notes: tuple[str, ...] = (),
+    obstacles: tuple[str, ...] = (),
     problem: str = "",
 ) -> PlannedRun:
     """What a procedure could do to a server in that state, under that policy."""
@@ -147,6 +158,8 @@ def plan_run(
         worst_case=worst,
         facts=facts,
         problem=problem,
+        notes=notes if impact is Impact.DISRUPT else (),
+        obstacles=obstacles if impact is Impact.DISRUPT else (),
         tree=tree,
         paths=tuple(paths(table, role)),
     )

@@ -26,7 +26,13 @@ async def plan_only(session: HealingContext, alert: Alert) -> Plan:
         return Plan(report=report)
     try:
         seen = await look_for_plan(session, triage.info.fqdn)
-        planned = partial(plan_run, facts=seen.facts, moves=seen.moves)
+        planned = partial(
+            plan_run,
+            facts=seen.facts,
+            moves=seen.moves,
+            notes=seen.notes,
+            obstacles=seen.obstacles,
+        )
     except BackendError as error:
         planned = partial(plan_run, facts=None, problem=str(error))
     monitors = {

@@ -5,7 +5,8 @@ A backend carries out exactly what it is asked and interprets nothing. Deadlines
 
 Rules that hold for each method (checked by :mod:`popheal.testing`):
 
-* ``server`` is the server under repair. A backend with several ways in must not go through it.
+* ``server`` is the server that is asked about, and mostly the one under repair. A backend with
+  several ways in must not go through the server under repair: see :class:`ManyWaysIn`.
 * Server names compare without case; a short name and a fully qualified name both work.
 * **Looks** return what was seen or raise: :class:`~popheal.errors.Unreachable`,
   :class:`~popheal.errors.NotAuthorised`, :class:`~popheal.errors.CommandFailed`,
@@ -178,6 +179,24 @@ class Backend(Protocol):
 
         The condition is checked on the server itself, so that a repeated command can't
         reboot it twice.
+        """
+        ...
+
+
+@runtime_checkable
+class ManyWaysIn(Protocol):
+    """What a backend may have besides, if it reaches the organisation through its servers.
+
+    During a healing, looks at other servers decide too, and a sick server is a poor witness. So
+    popheal asks such a backend for a view of it before each call. It is looked for on the class:
+    one that wraps another backend has to pass it on itself.
+    """
+
+    def avoiding(self, servers: Sequence[str]) -> Backend | AsyncBackend:
+        """The same backend, by ways that lead through none of these servers if there are others.
+
+        Cheap, and never raises. None of them is named where nothing is under repair; then it is
+        the server asked about that is to be avoided.
         """
         ...
 

@@ -14,12 +14,14 @@ from popheal.exchange.models import (
     ComponentState,
     Database,
     DatabaseCopy,
+    HostStatus,
     MonitorHealth,
     ProbeResult,
     RecoveryAction,
     ServerInfo,
     ServiceStatus,
 )
+from popheal.exchange.moments import possible_moments
 from popheal.exchange.names import same_server
 
 _ONLY_ACTIVE_COPIES_ARE: Final = {"mounted", "mounting", "dismounted", "dismounting"}
@@ -66,13 +68,20 @@ def can_take_over(copy: DatabaseCopy) -> bool:
         copy.status.casefold() in _CAN_BE_ACTIVATED
         and not is_active(copy)
         and copy.activation_suspended is False
-        and all(queue is not None and queue <= LONGEST_QUEUE for queue in _queues(copy))
+        and has_short_queues(copy)
         and copy.content_index.casefold() in ("", "healthy", "notapplicable")
     )
 
 
-def _queues(copy: DatabaseCopy) -> tuple[int | None, int | None]:
-    return copy.copy_queue, copy.replay_queue
+def has_short_queues(copy: DatabaseCopy) -> bool:
+    """Whether a copy is hardly behind; not where that wasn't told."""
+    queues = (copy.copy_queue, copy.replay_queue)
+    return all(queue is not None and queue <= LONGEST_QUEUE for queue in queues)
+
+
+def is_seeding_source(copy: DatabaseCopy) -> bool:
+    """Whether another copy is being reseeded from this one, active or not."""
+    return copy.status.casefold() == "seedingsource"
 
 
 def is_mounted(copy: DatabaseCopy) -> bool:
@@ -110,14 +119,38 @@ def is_unhealthy(row: MonitorHealth) -> bool:
     return alert_value(row) == "unhealthy"
 
 
-def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
+def evaluated_after(row: MonitorHealth, when: datetime, utc_offset: float | None = None) -> bool:
+    """Whether the monitor was evaluated after a moment of the server's clock, for certain.
+
+    A time that came without a time zone counts only if it is after the moment in every way in
+    which it can be read: as UTC and in the server's zone, the month or the day first.
+
+    Args:
+        row: Its row.
+        when: The moment, by the server's own clock.
+        utc_offset: Seconds by which the server's zone is ahead of UTC; None if it isn't known.
+    """
+    if row.last_execution:
+        return row.last_execution > when
+    readings = possible_moments(row.last_execution_text, utc_offset)
+    return bool(readings) and min(readings) > when
+
+
+def value_since(
+    rows: Sequence[MonitorHealth], since: datetime | None, utc_offset: float | None = None
+) -> str:
     """What a monitor's rows say, if they were evaluated after a moment of the server's clock.
 
     ``unhealthy`` if any of them says so, ``healthy`` if all do, else ``could_not_tell``: a row
     from before proves nothing (erratum D16), and neither does Degraded or Repairing.
+
+    Args:
+        rows: The rows of one monitor.
+        since: The moment, by the server's own clock; None if it isn't known.
+        utc_offset: Seconds by which the server's zone is ahead of UTC; None if it isn't known.
     """
     current = [
-        alert_value(row) if since and row.last_execution and row.last_execution > since else "old"
+        alert_value(row) if since and evaluated_after(row, since, utc_offset) else "old"
         for row in rows
     ]
     if "unhealthy" in current:
@@ -127,13 +160,14 @@ def value_since(rows: Sequence[MonitorHealth], since: datetime | None) -> str:
 
 # --- probes, services, components ----------------------------------------------------------------
 
-#: Only Succeeded is a pass and only Failed is a failure of the service. Timeout, Poisoned,
+#: Only Succeeded is a pass and only Failed is a failure of the service. A Timeout may be the
+#: service that hangs, and says so only where the monitor is Unhealthy as well. Poisoned,
 #: Quarantined and Rejected tell of the probe's own trouble.
-_PROBE_OUTCOMES: Final = {"succeeded": "succeeded", "failed": "failed"}
+_PROBE_OUTCOMES: Final = {"succeeded": "succeeded", "failed": "failed", "timeout": "timed_out"}
 
 
 def probe_outcome(result: ProbeResult) -> str:
-    """``succeeded``, ``failed`` or ``could_not_tell`` (erratum D3: read ResultType)."""
+    """``succeeded``, ``failed``, ``timed_out`` or ``could_not_tell`` (D3: read ResultType)."""
     return _PROBE_OUTCOMES.get(result.result.casefold(), "could_not_tell")
 
 
@@ -152,6 +186,16 @@ def is_switched_off(service: ServiceStatus) -> bool:
     return start_type == "disabled" or (not is_running(service) and start_type != "automatic")
 
 
+def is_stopping(service: ServiceStatus) -> bool:
+    """Whether the service is on its way down, and nothing more can be asked of it meanwhile."""
+    return service.state.casefold() == "stoppending"
+
+
+def starts_by_itself(service: ServiceStatus) -> bool:
+    """Whether it is set to start by itself, with the server."""
+    return service.start_type.casefold() == "automatic"
+
+
 def find_service(name: str, services: Iterable[ServiceStatus]) -> ServiceStatus | None:
     """The service of that name, without case."""
     return next((one for one in services if one.name.casefold() == name.casefold()), None)
@@ -162,6 +206,24 @@ def inactive_requesters(component: ComponentState) -> list[str] | None:
     if component.state.casefold() == "active":
         return None
     return sorted({who for who, state in component.requesters if state.casefold() != "active"})
+
+
+#: Microsoft's own maintenance sets the first, whoever maintains a server the second.
+_KEEPS_A_MEMBER_OUT: Final = {"highavailability", "serverwideoffline"}
+
+
+def why_out_of_service(components: Iterable[ComponentState], host: HostStatus) -> str:
+    """Why a member of a database availability group is out of service; empty if it isn't.
+
+    That its databases aren't activated by themselves (``Blocked``) is usual for the members of a
+    second site, and no reason.
+    """
+    if host.cluster_node.casefold() == "paused":
+        return "its node in the cluster is Paused"
+    for one in components:
+        if one.component.casefold() in _KEEPS_A_MEMBER_OUT and one.state.casefold() != "active":
+            return f"its component {one.component} is {one.state}"
+    return ""
 
 
 #: Inactive by default, so being inactive means nothing.

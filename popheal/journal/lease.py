@@ -41,11 +41,18 @@ _LAST: Final = (
 
 @frozen(kw_only=True)
 class Reboot:
-    """A restart of a server, and the database availability group it was a member of."""
+    """A restart of a server, and the database availability group it was a member of.
+
+    Attributes:
+        at: When it was commanded, or may have been; where somebody else had restarted the server
+            meanwhile, when that was seen.
+        by_others: Whether somebody else had.
+    """
 
     server: str
     at: datetime
     dag: str
+    by_others: bool = False
 
 
 class Lease:
@@ -218,7 +225,8 @@ class Lease:
         An intent without an outcome counts, except this healing's own, which it looks into.
         """
         rows = self._database.read(
-            "SELECT entry.server, at, json_extract(data, '$.dag')"
+            "SELECT entry.server, at, json_extract(data, '$.dag'),"
+            " json_extract(data, '$.by_others')"
             " FROM entry JOIN healing ON healing.id = entry.healing"
             " WHERE what = 'reboot' AND at >= ? AND organisation = ?"
             " AND (kind = 'outcome' AND outcome != 'refused'"
@@ -232,8 +240,13 @@ class Lease:
             self.healing,
         )
         return [
-            Reboot(server=server, at=datetime.fromisoformat(at), dag=dag or "")
-            for server, at, dag in rows
+            Reboot(
+                server=server,
+                at=datetime.fromisoformat(at),
+                dag=dag or "",
+                by_others=bool(by_others),
+            )
+            for server, at, dag, by_others in rows
         ]
 
     def restarts_since(self, since: datetime, server: str) -> list[datetime]:

@@ -63,6 +63,11 @@ def _invoke_probe(backend: Backend, origin: Origin, given: Given) -> list[PsObje
     return [objects.probe_result(origin, seen)]
 
 
+def _get_monitoring_items(backend: Backend, origin: Origin, given: Given) -> list[PsObject]:
+    found = backend.monitoring_items(_text(given, "server"), _text(given, "identity"))
+    return [objects.monitoring_item(origin, row) for row in found]
+
+
 def _get_copies(backend: Backend, origin: Origin, given: Given) -> list[PsObject]:
     if "identity" in given:
         found = backend.copies_of(origin.server, _text(given, "identity"))
@@ -73,7 +78,14 @@ def _get_copies(backend: Backend, origin: Origin, given: Given) -> list[PsObject
 
 def _get_databases(backend: Backend, origin: Origin, given: Given) -> list[PsObject]:
     found = backend.databases(_text(given, "server"))
-    return [objects.database(origin, row) for row in found]
+    status = given.get("status") is True
+    return [objects.database(origin, row, status=status) for row in found]
+
+
+def _test_replication(backend: Backend, origin: Origin, given: Given) -> list[PsObject]:
+    # Without a server it means the connected one.
+    server = str(given.get("identity") or origin.server)
+    return [objects.replication_check(origin, row) for row in backend.replication_health(server)]
 
 
 def _get_components(backend: Backend, origin: Origin, given: Given) -> list[PsObject]:
@@ -107,6 +119,16 @@ def _set_pop_settings(backend: Backend, origin: Origin, given: Given) -> list[Ps
     return []
 
 
+def _set_component_state(backend: Backend, _origin: Origin, given: Given) -> list[PsObject]:
+    backend.set_component_state(
+        _text(given, "identity"),
+        _text(given, "component"),
+        _text(given, "state").lower() == "active",
+        _text(given, "requester"),
+    )
+    return []
+
+
 def _text(given: Given, name: str) -> str:
     return str(given.get(name, ""))
 
@@ -125,9 +147,15 @@ CMDLETS = {
         _cmdlet("Get-MailboxServer", "Identity Status", _get_mailbox_server),
         _cmdlet("Get-DatabaseAvailabilityGroup", "Identity Status", _get_dag),
         _cmdlet("Get-ServerHealth", "Identity HealthSet HaImpactingOnly", _get_server_health),
+        _cmdlet("Get-MonitoringItemIdentity", "Identity Server", _get_monitoring_items),
         _cmdlet("Invoke-MonitoringProbe", "Identity Server TimeOutSeconds", _invoke_probe),
         _cmdlet("Get-MailboxDatabaseCopyStatus", "Identity Server Active Local", _get_copies),
         _cmdlet("Get-MailboxDatabase", "Identity Server Status", _get_databases),
+        _cmdlet(
+            "Test-ReplicationHealth",
+            "Identity ActiveDirectoryTimeout MonitoringContext OutputObjects",
+            _test_replication,
+        ),
         _cmdlet("Get-ServerComponentState", "Identity Component", _get_components),
         _cmdlet("Get-PopSettings", "Server", _get_pop_settings),
         _cmdlet(
@@ -146,6 +174,12 @@ CMDLETS = {
             "Set-PopSettings",
             "Server ProtocolLogEnabled LogFileLocation LogFileRollOverSettings",
             _set_pop_settings,
+            effect=True,
+        ),
+        _cmdlet(
+            "Set-ServerComponentState",
+            "Identity Component Requester State LocalOnly RemoteOnly TimeoutInSeconds",
+            _set_component_state,
             effect=True,
         ),
     )
@@ -170,6 +204,7 @@ def run_cmdlet(backend: Backend, origin: Origin, name: str, given: Given) -> End
                     reason="ParameterBindingException",
                     command=name,
                     category=5,
+                    error_id=f"NamedParameterNotFound,{name}",
                 )
             )
     try:

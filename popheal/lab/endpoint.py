@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from xml.etree import ElementTree as ET
 
-from attrs import frozen
+from attrs import field, frozen
 
 from popheal.lab import wsman
 from popheal.lab.error_writer import Ended, LostTrack, NobodyThere
@@ -35,6 +35,7 @@ class Reply:
     """What goes back over HTTP.
 
     Attributes:
+        headers: Headers besides those that every answer has.
         cut: Send half of it and close.
         last: Nothing keeps a server that restarts up after this.
     """
@@ -42,6 +43,7 @@ class Reply:
     status: int
     body: bytes
     content_type: str = _SOAP
+    headers: Mapping[str, str] = field(factory=dict)
     cut: bool = False
     last: bool = False
 
@@ -223,6 +225,11 @@ class Endpoint:
                 return self._too_many(request)
             case Wire.SHELL_GONE:
                 return _gone(request)
+            case Wire.NO_SUCH_PATH:
+                return _fault(request, wsman.NO_SUCH_PATH, "Die Anforderung wird nicht erkannt.")
+            case Wire.REDIRECT | Wire.REDIRECT_KEPT:
+                status = 302 if fault.kind is Wire.REDIRECT else 307
+                return Reply(status, b"", "text/html", {"Location": fault.location})
             case Wire.DROP_UNDONE:
                 raise Hangup
         return _PAGES[fault.kind]
@@ -230,6 +237,9 @@ class Endpoint:
 
 _PAGES = {
     Wire.UNAUTHORISED: Reply(401, b"", "text/html"),
+    Wire.OTHER_LOGON: Reply(
+        401, b"", "text/html", {"WWW-Authenticate": 'Negotiate, Kerberos realm="a, Basic b"'}
+    ),
     Wire.FORBIDDEN: Reply(403, b"", "text/html"),
     Wire.NOT_FOUND: Reply(404, b"<html><body>Not Found</body></html>", "text/html"),
     Wire.ERROR_EMPTY: Reply(500, b""),

@@ -27,6 +27,7 @@ class Problem:
         command: The command, for the error id.
         category: Number of the error category, 0 for "not specified".
         exchange: Whether Exchange says it, with the noise it puts in front of the error id.
+        error_id: The fully qualified error id; empty for one made of reason and command.
     """
 
     text: str
@@ -35,10 +36,11 @@ class Problem:
     category: int = 0
     exchange: bool = False
     server: str = ""
+    error_id: str = ""
 
     def record(self) -> PsObject:
         """The record as an object."""
-        error_id = f"{self.reason},{self.command}"
+        error_id = self.error_id or f"{self.reason},{self.command}"
         if self.exchange:
             request = uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.server}{self.command}{self.text}")
             error_id = (

@@ -22,6 +22,8 @@ _LARGEST_REQUEST = 4 * 1024 * 1024
 
 _REASONS = {
     200: "OK",
+    302: "Found",
+    307: "Temporary Redirect",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
@@ -216,8 +218,10 @@ class _Handler(BaseHTTPRequestHandler):
             f"Content-Type: {reply.content_type}",
             f"Content-Length: {len(reply.body)}",
         ]
+        headers = dict(reply.headers)
         if reply.status == 401:  # noqa: PLR2004
-            head.append('WWW-Authenticate: Basic realm="lab"')
+            headers.setdefault("WWW-Authenticate", 'Basic realm="lab"')
+        head += [f"{name}: {value}" for name, value in headers.items()]
         body = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
         listener = self.server.listener
         with self.server.writing(self.connection):

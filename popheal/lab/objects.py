@@ -1,14 +1,13 @@
-"""Observations as the objects that Exchange and Windows would return for them."""
+"""Observations as the objects that Exchange would return for them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
 from popheal.exchange import models
-from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject, time_text
+from popheal.lab.serializer import Int64, LocalTime, PsEnum, PsList, PsObject
 
 _CONFIGURABLE = ("Microsoft.Exchange.Data.ConfigurableObject", "System.Object")
 _MONITORING = "Microsoft.Exchange.Management.Monitoring"
@@ -19,8 +18,6 @@ _DAG_TASKS = "Microsoft.Exchange.Management.SystemConfigurationTasks"
 _ZONE = 120
 
 _NUMBERS = {"Healthy": 6, "Mounted": 11, "Dismounted": 12, "Inactive": 0, "Active": 1, "Remote": 1}
-
-_SERVICE_STATES = {"StartPending": "Start Pending", "StopPending": "Stop Pending"}
 
 
 @frozen
@@ -133,13 +130,18 @@ def dag(origin: Origin, seen: models.Dag) -> PsObject:
             "OperationalServers": servers(seen.operational) if seen.operational else None,
             # Its type is first named inside the list above: clients have stumbled over that.
             "PrimaryActiveManager": _ad_object(manager) if manager else None,
-            "WitnessShareInUse": "Primary",
+            "WitnessShareInUse": _enum(
+                f"{_DIRECTORY}.SystemConfiguration.WitnessShareUsage", seen.witness
+            ),
         },
     )
 
 
 def monitor_health(origin: Origin, seen: models.MonitorHealth) -> PsObject:
     target = f"\\{seen.target}" if seen.target else "\\"
+    # A time without zone is a text in the culture of the server.
+    executed = seen.last_execution and LocalTime(seen.last_execution, _ZONE)
+    error, _, exception = seen.error.partition("\n")
     return _row(
         origin,
         (f"{_MONITORING}.MonitorHealthEntry", *_CONFIGURABLE),
@@ -163,15 +165,13 @@ def monitor_health(origin: Origin, seen: models.MonitorHealth) -> PsObject:
             "LastTransitionTime": None
             if seen.last_transition is None
             else LocalTime(seen.last_transition, _ZONE),
-            "LastExecutionTime": None
-            if seen.last_execution is None
-            else LocalTime(seen.last_execution, _ZONE),
+            "LastExecutionTime": executed or seen.last_execution_text or None,
             "LastExecutionResult": "Succeeded",
             "ResultId": Int64(1204012),
             "WorkItemId": 210,
             "IsStale": seen.stale,
-            "Error": "",
-            "Exception": "",
+            "Error": error,
+            "Exception": exception,
             "IsNotified": False,
             "LastFailedProbeId": -1,
             "LastFailedProbeResultId": -1,
@@ -194,7 +194,7 @@ def probe_result(origin: Origin, seen: models.ProbeResult) -> PsObject:
             "ExecutionStartTime": seen.started,
             "ExecutionEndTime": seen.finished,
             "Error": seen.error,
-            "Exception": "",
+            "Exception": seen.exception,
             "PoisonedCount": 0,
             "ResultType": _enum(f"{_MONITORING}.ResultType", seen.result),
             "IsValid": True,
@@ -226,7 +226,8 @@ def database_copy(origin: Origin, seen: models.DatabaseCopy) -> PsObject:
     return _row(origin, (kind, "System.Object"), kind, props)
 
 
-def database(origin: Origin, seen: models.Database) -> PsObject:
+def database(origin: Origin, seen: models.Database, *, status: bool) -> PsObject:
+    """What needs ``-Status`` is nothing without it."""
     replication = f"{_DIRECTORY}.SystemConfiguration.ReplicationType"
     return _row(
         origin,
@@ -236,7 +237,67 @@ def database(origin: Origin, seen: models.Database) -> PsObject:
             "Name": seen.name,
             "Recovery": seen.recovery,
             "ReplicationType": _enum(replication, "Remote" if seen.replicated else "None"),
+            "Servers": [_ad_object(name) for name in seen.servers],
+            "ReplayLagTimes": [
+                _lag(name, name in seen.lagged)
+                for name in dict.fromkeys((*seen.servers, *seen.lagged))
+            ],
+            "BackupInProgress": seen.backup_in_progress if status else None,
             "Identity": _ad_object(seen.name, "Databases"),
+        },
+    )
+
+
+def _lag(server: str, lagged: bool) -> PsObject:
+    """A pair of a copy's server and its replay lag."""
+    span = "7.00:00:00" if lagged else "00:00:00"
+    kind = f"System.Collections.Generic.KeyValuePair`2[[{_DIRECTORY}.ADObjectId],[TimeSpan]]"
+    return PsObject(
+        types=(kind, "System.ValueType", "System.Object"),
+        text=f"[{server}, {span}]",
+        props={
+            "Key": _ad_object(server),
+            "Value": PsObject(types=("Microsoft.Exchange.Data.EnhancedTimeSpan",), text=span),
+        },
+    )
+
+
+def replication_check(origin: Origin, seen: models.ReplicationCheck) -> PsObject:
+    kind = "Microsoft.Exchange.Monitoring.ReplicationCheck"
+    return _row(
+        origin,
+        (f"{kind}Outcome", *_CONFIGURABLE),
+        f"{kind}Outcome",
+        {
+            "Server": seen.server,
+            "Check": seen.check,
+            "CheckDescription": "",
+            "Result": PsObject(
+                types=(f"{kind}Result", *_CONFIGURABLE),
+                text=seen.result,
+                props={"Value": seen.result, "Identity": None, "IsValid": True},
+            ),
+            "Error": seen.error,
+            "Identity": None,
+            "IsValid": True,
+        },
+    )
+
+
+def monitoring_item(origin: Origin, seen: models.MonitoringItem) -> PsObject:
+    target = f"\\{seen.target}" if seen.target else ""
+    return _row(
+        origin,
+        (f"{_MONITORING}.MonitoringItemIdentity", *_CONFIGURABLE),
+        "",
+        {
+            "Identity": f"{seen.health_set}\\{seen.name}{target}",
+            "ItemType": _enum(f"{_MONITORING}.MonitorItemType", seen.kind),
+            "Name": seen.name,
+            "HealthSetName": seen.health_set,
+            "TargetResource": seen.target,
+            "IsValid": True,
+            "ObjectState": "New",
         },
     )
 
@@ -282,102 +343,18 @@ def pop_settings(origin: Origin, seen: models.PopSettings) -> PsObject:
             "LogFileLocation": seen.log_location,
             "LogFileRollOverSettings": _enum("Microsoft.Exchange.Data.LogFileRollOver", "Hourly"),
             "ProtocolLogEnabled": seen.protocol_log_enabled,
+            "UnencryptedOrTLSBindings": _bindings(one for one in seen.bindings if not _tls(one)),
+            "SSLBindings": _bindings(filter(_tls, seen.bindings)),
             "Server": _ad_object(seen.server.partition(".")[0]),
         },
     )
 
 
-_CUSTOM = ("System.Management.Automation.PSCustomObject", "System.Object")
+def _tls(binding: str) -> bool:
+    return binding.endswith(":995")
 
 
-def service(seen: models.ServiceStatus) -> PsObject:
-    started = None if seen.started_at is None else time_text(seen.started_at)
-    return PsObject(
-        types=_CUSTOM,
-        notes={
-            "Name": seen.name,
-            "State": _SERVICE_STATES.get(seen.state, seen.state),
-            "StartMode": "Auto" if seen.start_type == "Automatic" else seen.start_type,
-            "ProcessId": seen.process_id or 0,
-            "StartedAt": started,
-        },
-    )
-
-
-def host_status(seen: models.HostStatus) -> PsObject:
-    return PsObject(
-        types=_CUSTOM,
-        notes={
-            "LastBootUpTime": time_text(seen.boot_time),
-            "LocalDateTime": time_text(seen.local_time),
-            "SetupRunning": seen.setup_running,
-            "RebootPending": seen.reboot_pending,
-        },
-    )
-
-
-def log_file(seen: models.LogFile, head_bytes: int, tail_bytes: int) -> PsObject:
-    """Long files are cut to head and tail, as the script does."""
-    data = seen.text.encode()
-    head, tail, omitted = seen.text, None, 0
-    if len(data) > head_bytes + tail_bytes:
-        head = data[:head_bytes].decode(errors="replace")
-        tail = data[-tail_bytes:].decode(errors="replace")
-        omitted = len(data) - head_bytes - tail_bytes
-    return PsObject(
-        types=_CUSTOM,
-        notes={"Name": seen.name, "Head": head, "Tail": tail, "Omitted": Int64(omitted)},
-    )
-
-
-#: Events are stamped when they are written; this one is for what has no time to be told.
-_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def recovery_events(seen: models.RecoveryAction) -> list[PsObject]:
-    """The events that tell of an action: that it began, that it ended, or that it may not begin."""
-    if seen.throttled:
-        # This log spells two of the names in its own way.
-        told: dict[str, object] = {"ActionId": seen.action, "RequesterName": seen.requester}
-        return [_recovery_event(2051, seen.started, {**told, "ResourceName": seen.resource})]
-    about = {
-        "Id": seen.action,
-        "RequestorName": seen.requester,
-        "ResourceName": seen.resource,
-        "InstanceId": seen.instance,
-        "StartTime": _stamp(seen.started),
-    }
-    events = []
-    if seen.expected_finish is not None or not seen.result:
-        began = {**about, "EndTime": _stamp(seen.expected_finish), "Result": "Unknown"}
-        events.append(_recovery_event(500, seen.started, began))
-    if seen.result:
-        ended = {**about, "EndTime": _stamp(seen.finished), "Result": seen.result}
-        kind = 502 if seen.result.casefold() == "failed" else 501
-        events.append(_recovery_event(kind, seen.finished, ended))
-    return events
-
-
-def _recovery_event(kind: int, at: datetime | None, told: Mapping[str, object]) -> PsObject:
-    stamped = {"EventId": kind, "TimeCreated": _stamp(at or _SOME_TIME)}
-    return PsObject(types=_CUSTOM, notes={**dict.fromkeys(_RECOVERY_FIELDS), **stamped, **told})
-
-
-_RECOVERY_FIELDS = (
-    "EventId",
-    "TimeCreated",
-    "Id",
-    "ActionId",
-    "ResourceName",
-    "RequestorName",
-    "RequesterName",
-    "InstanceId",
-    "StartTime",
-    "EndTime",
-    "ExpectedToFinishAt",
-    "Result",
-)
-
-
-def _stamp(at: datetime | None) -> str | None:
-    return None if at is None else time_text(at)
+def _bindings(found: Iterable[str]) -> PsList:
+    kind = "Microsoft.Exchange.Data.IPBinding"
+    listed = [PsObject(types=(kind, "System.Object"), text=one) for one in found]
+    return PsList(f"Microsoft.Exchange.Data.MultiValuedProperty`1[[{kind}]]", listed)

@@ -137,6 +137,8 @@ def _simple(value: object) -> tuple[str, str] | None:
             return "B", "true" if value else "false"
         case int():
             return ("I32" if -(2**31) <= value < 2**31 else "I64"), str(value)
+        case float():
+            return "Db", repr(value)
         case Int64(number):
             return "I64", str(number)
         case str():

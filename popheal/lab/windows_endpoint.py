@@ -10,9 +10,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from popheal.backends.psrp import scripts
-from popheal.errors import NotAuthorised, OutcomeUnknown, PophealError, Unreachable, Unreadable
+from popheal.errors import (
+    NotAuthorised,
+    NotBegun,
+    OutcomeUnknown,
+    PophealError,
+    Unreachable,
+    Unreadable,
+)
 from popheal.exchange.backend import Backend
-from popheal.lab import objects
+from popheal.lab import windows_objects as objects
 from popheal.lab.error_writer import NOT_RECOGNIZED, Ended, LostTrack, NobodyThere, Problem
 from popheal.lab.serializer import PsObject
 
@@ -87,7 +94,7 @@ def run_script(backend: Backend, server: str, text: str, given: Given) -> Ended:
     lowered = {key.lower(): value for key, value in given.items()}
     here, meant = server.partition(".")[0], str(lowered.get("hostname"))
     if here.lower() != meant.lower():
-        return _stopped(f"This server is {here}, not {meant}.", "RuntimeException")
+        return _declined(f"This server is {here}, not {meant}.", "wrong_server")
     try:
         output = run(backend, server, lowered)
     except PophealError as error:
@@ -100,6 +107,8 @@ def _failed(error: PophealError, *, effect: bool) -> Ended:
         raise NobodyThere
     if isinstance(error, OutcomeUnknown) or (effect and isinstance(error, Unreadable)):
         raise LostTrack
+    if isinstance(error, NotBegun):
+        return _declined(error.cause, error.reason)
     if isinstance(error, Unreadable):
         return Ended(output=[PsObject(types=("System.Object",), text="?")])
     if isinstance(error, NotAuthorised):
@@ -110,10 +119,14 @@ def _failed(error: PophealError, *, effect: bool) -> Ended:
     return _stopped(str(getattr(error, "cause", error)), "ServiceCommandException")
 
 
-def _stopped(text: str, reason: str) -> Ended:
-    return Ended(
-        problem=Problem(text=text, reason=reason, command="script", category=0), terminating=True
-    )
+def _declined(text: str, why: str) -> Ended:
+    """What the scripts refuse before they begin anything."""
+    return _stopped(text, "InvalidOperationException", f"{scripts.NOT_BEGUN}.{why}")
+
+
+def _stopped(text: str, reason: str, error_id: str = "") -> Ended:
+    problem = Problem(text=text, reason=reason, command="script", category=0, error_id=error_id)
+    return Ended(problem=problem, terminating=True)
 
 
 def _moment(value: object) -> datetime:

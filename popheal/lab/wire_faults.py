@@ -12,6 +12,10 @@ class Wire(Enum):
     """What can go wrong with a request."""
 
     UNAUTHORISED = "401"
+    OTHER_LOGON = "401, and other ways to log on are offered"
+    REDIRECT = "302"
+    REDIRECT_KEPT = "307, which asks to send the same elsewhere"
+    NO_SUCH_PATH = "the WS-Management fault of a path where there is no endpoint"
     FORBIDDEN = "403"
     NOT_FOUND = "404"
     ERROR_EMPTY = "500 without a body"
@@ -55,6 +59,7 @@ class WireFault:
         server: Only at this server (full name); any if None.
         endpoint: Only at ``"exchange"`` or ``"plain"``; both if None.
         seconds: How long a stall lasts.
+        location: Where a redirect leads to.
     """
 
     kind: Wire
@@ -64,6 +69,7 @@ class WireFault:
     server: str | None = None
     endpoint: str | None = None
     seconds: float = 5.0
+    location: str = "https://elsewhere.contoso.test/PowerShell?secret=1"
 
     def fits(self, server: str, endpoint: str, action: str) -> bool:
         return (

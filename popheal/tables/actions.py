@@ -9,7 +9,6 @@ may command, when giving up after it is justified, what a person is told to do a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -17,32 +16,22 @@ from typing import Final, TypeVar
 from attrs import Factory, evolve, field, frozen
 
 from popheal.tables.debts import DebtKind
+from popheal.tables.impacts import Impact as Impact  # noqa: PLC0414 - the place to import it from
 from popheal.tables.outcomes import (
+    BLOCKED,
     COULD_NOT_TELL,
     DONE,
     EFFECT_OUTCOMES,
     FAILED,
+    OFF,
     REFUSED,
+    TIMED_OUT,
     Outcome,
     outcome_of,
 )
 from popheal.tables.timing import Timing
 
 T = TypeVar("T")
-
-
-class Impact(Enum):
-    """What an action does to the world."""
-
-    LOOK = "look"  #: Nothing: it observes.
-    RESTORE = "restore"  #: Puts something back as it was found.
-    CHANGE = "change"  #: Changes something small: a service restart, a setting.
-    DISRUPT = "disrupt"  #: Takes a server out of service: drain, reboot.
-
-    @property
-    def harmless(self) -> bool:
-        """Whether it may follow "could not tell"."""
-        return self in (Impact.LOOK, Impact.RESTORE)
 
 
 def _outcomes(words: Iterable[str]) -> tuple[Outcome, ...]:
@@ -64,9 +53,12 @@ class Action:
         looks: How many looks it takes, one after another, that are repeated with pauses, each
             as often as the timing allows.
         deadline: The field of the timing that says how long it waits, or polls, besides.
+        prolonged: The field that says so where a reason seen at run time makes it last longer.
         restarts: How many services it restarts at most, each with its looks and deadline.
         reboots: How often it restarts the server at most.
         sees_pop: Whether it sees if POP works on the server.
+        proves: Whether its success shows that the mailbox side of the server serves POP: only
+            then may databases be allowed there again.
         last_resort: The outcomes that justify giving up only once everything else was tried.
         reasons: The outcomes that justify it at once: by default every other one but the good.
         advice: What a person can do, where one of these outcomes has ended a run.
@@ -82,9 +74,11 @@ class Action:
     effects: tuple[str, ...] = ()
     looks: int = 0
     deadline: str = ""
+    prolonged: str = ""
     restarts: int = 0
     reboots: int = 0
     sees_pop: bool = False
+    proves: bool = False
     last_resort: tuple[str, ...] = ()
     reasons: tuple[str, ...] = Factory(
         lambda self: tuple(
@@ -108,7 +102,10 @@ class Action:
         The time in which remote commands answer comes on top outside of deadlines.
         """
         pauses = self.looks * (timing.probe_attempts - 1) * timing.probe_pause
-        return (pauses + self.waits(timing)) * max(1, self.restarts)
+        waits = self.waits(timing)
+        if self.prolonged:
+            waits = max(waits, float(getattr(timing, self.prolonged)))
+        return (pauses + waits) * max(1, self.restarts)
 
 
 #: Which of the two POP3 services a restart is about.
@@ -124,28 +121,44 @@ _effect = partial(Action, outcomes=EFFECT_OUTCOMES)
 
 PROBE: Final = _look(
     name="probe",
-    outcomes=("succeeded", FAILED, COULD_NOT_TELL),
+    outcomes=("succeeded", FAILED, TIMED_OUT, BLOCKED, COULD_NOT_TELL),
     looks=3,  # the boot time before and after it, too
     sees_pop=True,
     last_resort=(FAILED,),
     advice={COULD_NOT_TELL: "Look by hand whether POP works on the server."},
     sentence="Rerun the probe of the failing monitor",
 )
-PROBE_SELF_TEST: Final = evolve(
-    PROBE, argument="PopSelfTestProbe", sentence="Run PopSelfTestProbe on the server"
+#: The same where that probe is one of the mailbox side.
+PROBE_BACK_END: Final = evolve(PROBE, proves=True)
+#: The probes of the mailbox side that can be run by hand, one after the other until one succeeds:
+#: the proof that a failback needs, whatever the failing monitor is.
+PROBE_MAILBOX_SIDE: Final = evolve(
+    PROBE,
+    argument="mailbox_side",
+    outcomes=("succeeded", FAILED, COULD_NOT_TELL),
+    proves=True,
+    reasons=(COULD_NOT_TELL,),
+    sentence="Run a probe of the server's mailbox side",
 )
 CHECK_HEALTH: Final = _look(
     name="check_health",
-    outcomes=("healthy", "unhealthy", COULD_NOT_TELL),
+    outcomes=("healthy", "unhealthy", BLOCKED, COULD_NOT_TELL),
     looks=1,
     sees_pop=True,
     last_resort=("unhealthy",),
     sentence="Read the monitor's health, evaluated since the last change",
 )
+
+
+def after_reboot(look: Action) -> Action:
+    """The same look after a restart of the server: repeated until POP has had time to come up."""
+    return evolve(look, deadline="reboot_settle")
+
+
 CHECK_SWITCHOVER: Final = _look(
     name="check_switchover",
     outcomes=("feasible", "infeasible", COULD_NOT_TELL),
-    looks=2,
+    looks=11,  # triage's blockers, the limits, the group with the copies, and what comes after
     advice={
         "infeasible": "Make it possible to switch the databases over, or restart "
         "the server yourself at a time when its mailboxes may be out of service."
@@ -169,10 +182,11 @@ FIND_BACKENDS: Final = _look(
 )
 CHECK_BACKENDS: Final = _look(
     name="check_backends",
-    outcomes=("healthy", "unhealthy", COULD_NOT_TELL),
-    looks=1,
-    reasons=(COULD_NOT_TELL,),
-    sentence="Read the POP health of the Mailbox servers found",
+    outcomes=("healthy", "unhealthy", OFF, COULD_NOT_TELL),
+    looks=2,  # the service, and the monitors
+    reasons=(OFF, COULD_NOT_TELL),
+    advice={OFF: "Turn POP on at the Mailbox server, or send its mailboxes' clients elsewhere."},
+    sentence="Look at the POP3 service, and the POP health, of the Mailbox servers found",
 )
 WAIT: Final = _look(
     name="wait",
@@ -225,7 +239,7 @@ DRAIN: Final = _effect(
     impact=Impact.DISRUPT,
     incurs=DebtKind.ACTIVATION_DISABLED,
     effects=("set_activation_disabled",),
-    looks=2,
+    looks=11,  # what speaks against it is asked again right before
     deadline="service_deadline",
     advice={REFUSED: "Find out who is working on the server, and let them finish."},
     sentence="Disable database activation and switch the active databases over",
@@ -234,7 +248,7 @@ REBOOT: Final = _effect(
     name="reboot",
     impact=Impact.DISRUPT,
     effects=("reboot",),
-    looks=5,
+    looks=14,  # the same, with patience while copies and cluster settle
     reboots=1,
     reasons=(FAILED, REFUSED),
     advice={REFUSED: "See why it was not restarted; restart it by hand if that is safe."},
@@ -254,6 +268,7 @@ AWAIT_SERVER: Final = Action(
     outcomes=("up", "not_back", COULD_NOT_TELL),
     effects=("start_service",),
     deadline="reboot_deadline",
+    prolonged="update_deadline",
     advice={"not_back": "Look at the server's console."},
     sentence="Wait for the server and for the services that ran before",
 )
@@ -265,6 +280,14 @@ FAIL_BACK: Final = _effect(
     looks=2,
     deadline="service_deadline",
     sentence="Allow database activation again, as it was before",
+)
+#: The same where only the front end still fails, so that nothing has been healed: activation is
+#: allowed again as soon as the mailbox side is seen to be well.
+FAIL_BACK_UNHEALED: Final = evolve(
+    FAIL_BACK,
+    argument="unhealed",
+    looks=6,  # copies, replication, and what holds, too
+    sentence="Allow database activation again, as only the front end still fails",
 )
 RESTORE_PROTOCOL_LOGGING: Final = _effect(
     name="restore_protocol_logging",

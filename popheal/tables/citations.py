@@ -54,7 +54,7 @@ class Step:
 
 @frozen
 class Ours:
-    """Not in the runbook: why it is here. May point at an erratum (``D1``..``D23``)."""
+    """Not in the runbook: why it is here. May point at an erratum (``D1``..``D28``)."""
 
     reason: str
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from popheal.tables.impacts import Impact
+
 
 class Outcome(str):
     """What an action came to: a word, for tables, journals and people, that knows its meaning.
@@ -13,17 +15,33 @@ class Outcome(str):
 
     Attributes:
         good: Whether it is what was hoped for: it ends nothing, and nobody is told to act on it.
-        unknown: Whether it means that nobody knows. Then nothing may be changed next.
+        unknown: Whether it means that nobody knows.
+        furthest: The most that may be done to the world next. After "nobody knows" nothing may
+            be changed; after a hang a service may be restarted, but no server.
     """
 
-    __slots__ = ("good", "unknown")
+    __slots__ = ("furthest", "good", "unknown")
     good: bool
     unknown: bool
+    furthest: Impact
 
-    def __new__(cls, word: str, *, good: bool = False, unknown: bool = False) -> Outcome:
+    def __new__(
+        cls,
+        word: str,
+        *,
+        good: bool = False,
+        unknown: bool = False,
+        furthest: Impact = Impact.DISRUPT,
+    ) -> Outcome:
         self = super().__new__(cls, word)
         self.good, self.unknown = good, unknown
+        self.furthest = Impact.RESTORE if unknown else furthest
         return self
+
+    @property
+    def futile(self) -> bool:
+        """Whether it says, for certain, that nothing that may be done next would help."""
+        return not self.good and not self.unknown and self.furthest.harmless
 
 
 DONE: Final = Outcome("done", good=True)
@@ -33,15 +51,31 @@ FAILED: Final = Outcome("failed")
 REFUSED: Final = Outcome("refused")
 #: Nobody knows. The outcome that every action but a wait can have.
 COULD_NOT_TELL: Final = Outcome("could_not_tell", unknown=True)
+#: A probe ran into its time limit as often in a row as a failure takes: POP hangs. A restart of
+#: the service is what cures a hang; for a restart of the server it is not enough.
+TIMED_OUT: Final = Outcome("timed_out", furthest=Impact.CHANGE)
+#: POP fails, and something that triage would stop at holds now, or what the probe says names a
+#: cause that no further step cures.
+BLOCKED: Final = Outcome("blocked", furthest=Impact.RESTORE)
+#: POP is deliberately switched off there: no restart helps, nor is one wanted.
+OFF: Final = Outcome("off", furthest=Impact.RESTORE)
 #: What an effect can come to.
 EFFECT_OUTCOMES: Final = (DONE, FAILED, REFUSED, COULD_NOT_TELL)
 
 _GOOD: Final = ("succeeded", "healthy", "feasible", "clear", "found", "up", "elapsed")
 _KNOWN: Final[dict[str, Outcome]] = {
-    one: one for one in (*EFFECT_OUTCOMES, *(Outcome(word, good=True) for word in _GOOD))
+    one: one
+    for one in (
+        *EFFECT_OUTCOMES,
+        TIMED_OUT,
+        BLOCKED,
+        OFF,
+        *(Outcome(word, good=True) for word in _GOOD),
+    )
 }
 
 
 def outcome_of(word: str) -> Outcome:
-    """A word with its meaning; one that is not known here is neither good nor unknown."""
+    """A word with its meaning; one that is not known here means nothing in
+    particular: neither good nor unknown, and anything may follow."""
     return word if isinstance(word, Outcome) else _KNOWN.get(word) or Outcome(word)

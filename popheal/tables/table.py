@@ -336,13 +336,17 @@ def no_state_comes_round_again(table: Procedure) -> _Broken:
         yield way[0], f"comes round again ({' -> '.join(way)}); {why}"
 
 
-def _not_knowing_leads_to_nothing_harmful(table: Procedure) -> _Broken:
+def _no_outcome_leads_too_far(table: Procedure) -> _Broken:
     for one in table.states:
-        unknown = [outcome for outcome in one.action.outcomes if outcome.unknown]
-        for row in one.transitions:
-            target = table.by_name.get(row.target)
-            if row.outcome in unknown and target and not target.action.impact.harmless:
-                yield one.name, f"'could not tell' leads to '{target.name}', which changes things"
+        for outcome in one.action.outcomes:
+            said = "could not tell" if outcome.unknown else outcome
+            does = "changes things" if outcome.furthest.harmless else "disrupts service"
+            for row in one.transitions:
+                target = table.by_name.get(row.target)
+                if row.outcome != outcome or target is None:
+                    continue
+                if target.action.impact.goes_beyond(outcome.furthest):
+                    yield one.name, f"'{said}' leads to '{target.name}', which {does}"
 
 
 def _after_cancel_only_restoring(table: Procedure) -> _Broken:
@@ -357,7 +361,7 @@ LAWS: Final = (
     _exactly_one_row_for_each_outcome,
     _every_state_is_reached_and_ends,
     no_state_comes_round_again,
-    _not_knowing_leads_to_nothing_harmful,
+    _no_outcome_leads_too_far,
     _after_cancel_only_restoring,
 )
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from popheal.tables.actions import Impact
-from popheal.tables.outcomes import COULD_NOT_TELL
 from popheal.tables.reachability import reached_from, turned_round
 from popheal.tables.table import Verdict, arrows_of
 from popheal.verify.environment import NO, YES
@@ -52,8 +51,10 @@ def beyond_the_budget(_outlook: Outlook, step: Step) -> Iterable[Cond]:
 def without_a_failure(_outlook: Outlook, step: Step) -> Iterable[Cond]:
     if _harms(step):
         yield {"seen": ("unseen", "well", "stale")}
+    if _sends(step, "drain", "reboot"):
+        yield {"seen": "hung"}
     if _sends(step, "recover"):
-        yield {"found": ("unasked", "untold", "none", "unknown", "well")}
+        yield {"found": ("unasked", "untold", "none", "unknown", "well", "off")}
     if _sends(step, "restart_elsewhere"):
         yield {}
 
@@ -61,13 +62,13 @@ def without_a_failure(_outlook: Outlook, step: Step) -> Iterable[Cond]:
 def reboot_too_early(_outlook: Outlook, step: Step) -> Iterable[Cond]:
     if _sends(step, "reboot"):
         yield {"tried": ("nothing", "restarted")}
-        yield {"found": ("untold", "unknown", "ill")}
+        yield {"found": ("untold", "unknown", "ill", "off")}
         yield {"found": "unasked", "logging": "ours"}
 
 
 def failback_too_early(_outlook: Outlook, step: Step) -> Iterable[Cond]:
     if _sends(step, "allow_activation"):
-        yield {"boot": ("unseen", "seen")}
+        yield {"boot": ("unseen", "seen", "ill")}
         yield {"boots": "commanded"}
 
 
@@ -107,7 +108,7 @@ def left_activated(verdict: Verdict) -> Sequence[Cond]:
     if verdict is Verdict.RECOVERED:
         return (owed, {**ours, "lasting": NO})
     # Where POP was last seen well, it is left active on purpose.
-    return (ours, {**owed, "set_back": NO, "seen": ("ill", "unseen", "stale", "relapsed")})
+    return (ours, {**owed, "set_back": NO, "seen": ("ill", "hung", "unseen", "stale", "relapsed")})
 
 
 def taken_offline_though_well(_outlook: Outlook, step: Step) -> Iterable[Cond]:
@@ -120,9 +121,26 @@ def unhandled(_outlook: Outlook, step: Step) -> Iterable[Cond]:
         yield {}
 
 
-def acts_on_not_knowing(outlook: Outlook, step: Step) -> Iterable[Cond]:
-    if step.outcome == COULD_NOT_TELL and step.target in outlook.harmful:
+def goes_too_far(outlook: Outlook, step: Step) -> Iterable[Cond]:
+    impact = outlook.impacts.get(step.target)
+    if step.answer and impact and impact.goes_beyond(step.answer.outcome.furthest):
         yield {}
+
+
+def acts_in_vain(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _harms(step):
+        yield {"futile": YES}
+
+
+def against_a_gate(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "drain", "reboot"):
+        yield {"gate": "closed"}
+
+
+def left_out_of_service(verdict: Verdict) -> Sequence[Cond]:
+    if verdict is Verdict.CANCELLED:
+        return ()
+    return ({"owes_activation": (YES, "unclear"), "front": "ill", "putback": NO},)
 
 
 def acts_after_cancel(_outlook: Outlook, step: Step) -> Iterable[Cond]:
@@ -145,7 +163,7 @@ def false_verdict(verdict: Verdict) -> Sequence[Cond]:
     if verdict is Verdict.RECOVERED:
         return (
             {"stop": "heeded"},
-            {"seen": ("ill", "unseen", "stale", "relapsed")},
+            {"seen": ("ill", "hung", "unseen", "stale", "relapsed")},
             {"boots": "commanded"},
         )
     return ({"stop": "heeded"},)
@@ -156,7 +174,7 @@ def outlook_of(table: Tabular) -> Outlook:
     recovered = [name for name, verdict in table.endings.items() if verdict is Verdict.RECOVERED]
     hopeful = reached_from(recovered, turned_round(arrows_of(table.states)))
     return Outlook(
-        harmful=frozenset(one.name for one in table.states if not one.action.impact.harmless),
+        impacts={one.name: one.action.impact for one in table.states},
         hopeless=frozenset({*(one.name for one in table.states), *table.endings} - hopeful),
     )
 
@@ -168,6 +186,7 @@ def gives_up_for_nothing(outlook: Outlook, step: Step) -> Iterable[Cond]:
     if step.target not in lost or step.state in lost:
         return
     if step.outcome in step.contract.action.last_resort:
-        yield {"seen": ("ill", "unseen"), "boots": "none", "owes_component": NO}
+        yield {"seen": ("ill", "hung", "unseen"), "boots": "none", "owes_component": NO}
     elif step.outcome not in step.contract.action.reasons:
-        yield {}
+        # After a hang there is nothing left to try but to heal the back end that hangs.
+        yield {"seen": ("ill", "unseen", "well", "stale", "relapsed")}

@@ -19,13 +19,13 @@ UNTOLD: Final = Answer(
 #: Policies of which the budget of reboots is not spent.
 _BUDGET: Final = ("look_only", "change_only", "one_reboot")
 #: When a drain, and turning logging on, is attempted at all.
-_DRAINS: Final[Cond] = {"role": "mailbox", "activation": "allowed"}
+_DRAINS: Final[Cond] = {"role": "mailbox", "activation": "allowed", "gate": "open"}
 _TURNS_ON: Final[Cond] = {"logging": "off"}
 #: When PopProxy is made active at all.
 _ACTIVATES: Final[Cond] = {"component": "inactive"}
 _OWED: Final = (YES, "unclear")
 #: When a failback is attempted at all.
-_FAILS_BACK: Final[Cond] = {"role": "mailbox", "boot": ("seen", "probed")}
+_FAILS_BACK: Final[Cond] = {"role": "mailbox", "boot": ("seen", "ill", "probed")}
 #: Activation, while no command of ours that disables it is under way.
 _SETTLED: Final = ("allowed", "ours", "others")
 
@@ -83,8 +83,8 @@ EFFECTS: Final = (
     Contract(
         action=actions.DRAIN,
         sentence="It sets a value; no database has moved when it is done. It is refused where "
-        "somebody else has drained the server. A command that failed, or whose answer was lost, "
-        "may have been carried out, or may still be.",
+        "somebody else has drained the server, or a gate of triage holds directly before. A "
+        "command that failed, or whose answer was lost, may have been carried out, or may be yet.",
         answers=(
             Answer(
                 outcome="done",
@@ -102,7 +102,8 @@ EFFECTS: Final = (
     Contract(
         action=actions.REBOOT,
         sentence="The command is sent only to a server that is up, where the budget allows a "
-        "reboot at all, and if the look at the copies directly before it sees none active; it "
+        "reboot at all, and if the looks directly before it see no gate of triage that holds, and "
+        "no active copy; it "
         "names the boot that it means. Where somebody else has restarted the server since the run "
         "began, nothing is sent. That the run itself has restarted it already is not looked at.",
         answers=(
@@ -114,6 +115,7 @@ EFFECTS: Final = (
                         "server": "up",
                         "policy": _BUDGET,
                         "boots": ("none", "commanded", "back"),
+                        "gate": "open",
                         "copies": ("clear", "moving"),
                     },
                     then={"boots": "commanded"},

@@ -45,10 +45,12 @@ VARIABLES: Final = (
     ),
     Variable(
         name="boot",
-        values=("unseen", "seen", "probed"),
+        values=("unseen", "seen", "ill", "probed"),
         initial=("seen",),
         sentence="What the run has seen of the server's latest boot: nothing; the server itself; "
-        "a probe that succeeded.",
+        "the failing monitor's own probe of the mailbox side, failing since the server was seen "
+        "to be back; a probe of the mailbox side that succeeded: after a failure of the own one, "
+        "only that one counts.",
     ),
     Variable(
         name="copies",
@@ -73,11 +75,18 @@ VARIABLES: Final = (
     ),
     Variable(
         name="found",
-        values=("unasked", "untold", "none", "unknown", "well", "ill"),
+        values=("unasked", "untold", "none", "unknown", "well", "ill", "off"),
         initial=("unasked",),
         sentence="What the run knows of the Mailbox servers that served the probe: it has not "
         "looked; it could not tell; there are none; which they are; that they are well; that one "
-        "is ill.",
+        "is ill; that POP is switched off on one.",
+    ),
+    Variable(
+        name="gate",
+        values=("open", "closed"),
+        initial=("open",),
+        sentence="Whether something holds at which triage would stop: somebody's work on the "
+        "server, PopProxy taken offline, Setup, a fault of what POP depends on. Triage saw none.",
     ),
     Variable(
         name="logging",
@@ -123,11 +132,36 @@ VARIABLES: Final = (
     # --- what only the properties ask for --------------------------------------------------------
     Variable(
         name="seen",
-        values=("ill", "unseen", "well", "stale", "relapsed"),
-        initial=("ill",),
-        sentence="What the last look at POP saw: ill; ill, but the service or server was restarted "
-        "since; well; well at some time, but restarted since; ill again after it had been well. "
-        "Triage saw it ill.",
+        values=("ill", "hung", "unseen", "well", "stale", "relapsed"),
+        initial=("ill", "hung"),
+        sentence="What the last look at POP saw: ill; hanging; either, but the service or server "
+        "was restarted since; well; well at some time, but restarted since; ill again after it "
+        "had been well. Triage saw it ill, or hanging.",
+        history=True,
+    ),
+    Variable(
+        name="futile",
+        values=(NO, YES),
+        initial=(NO,),
+        sentence="Whether a look said that nothing drastic helps: it named a cause that no restart "
+        "of a server cures, or something held at which triage would stop, or POP is switched off "
+        "on the Mailbox server behind.",
+        history=True,
+    ),
+    Variable(
+        name="front",
+        values=("before", "back", "ill"),
+        initial=("before",),
+        sentence="What was seen of the front end since the server was seen to be back from its "
+        "restart: it was not seen to be back; nothing since; that it is not well.",
+        history=True,
+    ),
+    Variable(
+        name="putback",
+        values=(NO, "unproved", YES),
+        initial=(NO,),
+        sentence="Whether, since then, it was tried to put the server back; unproved: the probe of "
+        "its mailbox side that this takes did not succeed.",
         history=True,
     ),
     Variable(
@@ -209,6 +243,21 @@ EVENTS: Final = (
         when={"stop": NO},
         then={"stop": "asked"},
         calm=True,
+    ),
+    Event(
+        name="a gate closes",
+        actor="somebody else",
+        sentence="At any time something may come up at which triage would stop: somebody begins to "
+        "work on the server, PopProxy is taken offline, a dependency fails.",
+        when={"gate": "open"},
+        then={"gate": "closed"},
+    ),
+    Event(
+        name="a gate opens",
+        actor="somebody else",
+        sentence="It is over.",
+        when={"gate": "closed"},
+        then={"gate": "open"},
     ),
     # --- databases -------------------------------------------------------------------------------
     Event(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from popheal.tables import actions
 from popheal.tables.actions import Action
-from popheal.tables.outcomes import COULD_NOT_TELL, DONE
+from popheal.tables.outcomes import COULD_NOT_TELL, DONE, TIMED_OUT, Outcome
 from popheal.verify.environment import NO, YES
 from popheal.verify.model import Answer, Cond, Contract, Note
 
@@ -19,9 +19,10 @@ def notes(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
     if not outcome.unknown and contract.looks_at_server:
         yield from _of_a_look(action, answer)
     if known.sees_pop and not outcome.good and not outcome.unknown:
-        yield Note(when={"seen": "unseen"}, then={"seen": "ill"})
-        yield Note(when={"seen": ("well", "stale")}, then={"seen": "relapsed"})
-        yield Note(when={**_settled(action), "tried": "restarted"}, then={"tried": "reprobed"})
+        yield from _of_a_failure(action, outcome)
+    if outcome.futile:
+        yield Note(when={}, then={"futile": YES})
+    yield from _of_the_way_back(action, contract, answer)
     yield from _of_pop_proxy(action, known, answer)
     if known.name == actions.WAIT.name:
         yield Note(when={}, then={"settled": YES})
@@ -30,6 +31,32 @@ def notes(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
         yield _of_a_restoration(answer)
     if known.name == actions.RELOAD_POP3.name:
         yield Note(when={"restored": "due"}, then={"restored": YES})
+
+
+def _of_a_failure(action: Action, outcome: Outcome) -> Iterator[Note]:
+    """POP was seen to fail; or to hang, which counts for less."""
+    if outcome == TIMED_OUT:
+        yield Note(when={}, then={"seen": "hung"})
+        return
+    yield Note(when={"seen": ("unseen", "hung")}, then={"seen": "ill"})
+    yield Note(when={"seen": ("well", "stale")}, then={"seen": "relapsed"})
+    if not outcome.futile:
+        yield Note(when={**_settled(action), "tried": "restarted"}, then={"tried": "reprobed"})
+
+
+def _of_the_way_back(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
+    """What was seen, and tried, of a server that is back from its restart."""
+    known, outcome = contract.action, answer.outcome
+    if known.name == actions.AWAIT_SERVER.name and outcome.good:
+        yield Note(when={}, then={"front": "back", "putback": NO})
+    elif known.name == actions.PROBE.name and action.proves:
+        if not outcome.good:
+            yield Note(when={"putback": NO}, then={"putback": "unproved"})
+    elif known.name == actions.PROBE.name:
+        if not outcome.good:
+            yield Note(when={"front": "back"}, then={"front": "ill"})
+    elif known.name == actions.FAIL_BACK.name:
+        yield Note(when={}, then={"putback": YES})
 
 
 def _of_pop_proxy(action: Action, known: Action, answer: Answer) -> Iterator[Note]:
@@ -59,10 +86,7 @@ def _of_a_restoration(answer: Answer) -> Note:
 
 
 def _of_a_look(action: Action, answer: Answer) -> Iterator[Note]:
-    if action.name == actions.PROBE.name and answer.outcome.good:
-        yield Note(when={}, then={"boot": "probed"})
-    else:
-        yield Note(when={"boot": "unseen"}, then={"boot": "seen"})
+    yield from _of_a_boot(action, answer)
     # The probe that a state names itself is not the failing monitor's own: it can't clear it.
     if action.sees_pop and not action.argument and answer.outcome.good:
         yield Note(when=_settled(action), then={"seen": "well"})
@@ -72,9 +96,21 @@ def _of_a_look(action: Action, answer: Answer) -> Iterator[Note]:
         yield Note(when={}, then={"feasible": YES})
 
 
+def _of_a_boot(action: Action, answer: Answer) -> Iterator[Note]:
+    proves, good = action.name == actions.PROBE.name and action.proves, answer.outcome.good
+    if proves and not action.argument:  # the failing monitor's own
+        yield Note(when={}, then={"boot": "probed" if good else "ill"})
+    elif proves and good:
+        yield Note(when={"boot": ("unseen", "seen")}, then={"boot": "probed"})
+    elif action.name == actions.AWAIT_SERVER.name:
+        yield Note(when={"boot": ("unseen", "ill")}, then={"boot": "seen"})
+    else:
+        yield Note(when={"boot": "unseen"}, then={"boot": "seen"})
+
+
 def _of_an_effect(answer: Answer) -> Iterator[Note]:
     if answer.sends in _DISTURBS:
-        yield Note(when={"seen": "ill"}, then={"seen": "unseen"})
+        yield Note(when={"seen": ("ill", "hung")}, then={"seen": "unseen"})
         yield Note(when={"seen": ("well", "relapsed")}, then={"seen": "stale"})
         yield Note(when={}, then={"settled": NO})
     if answer.sends == "restart" and answer.outcome != COULD_NOT_TELL:

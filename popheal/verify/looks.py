@@ -14,16 +14,37 @@ _UNCLEAR: Final = Answer(
     outcome=COULD_NOT_TELL, sentence="Nobody could be asked, or the answer was lost."
 )
 #: What is known of back ends once they have been found.
-_FOUND: Final = ("unknown", "well", "ill")
+_FOUND: Final = ("unknown", "well", "ill", "off")
 
 LOOKS: Final = (
     Contract(
         action=actions.PROBE,
-        sentence="It can fail at any time, and succeed at any time while the server is up: a probe "
-        "may flap, and says nothing about the next.",
+        sentence="It can fail, hang or name a cause at any time, and succeed at any time while the "
+        "server is up: a probe may flap, and says nothing about the next. That it fails is no "
+        "sign that the gates of triage are open: they may not have been readable.",
         answers=(
             Answer(outcome="succeeded", sentence="The probe passed.", when={"server": "up"}),
             Answer(outcome="failed", sentence="The probe failed."),
+            Answer(outcome="timed_out", sentence="The probe ran into its time limit."),
+            Answer(
+                outcome="blocked",
+                sentence="The probe failed, and a gate of triage holds.",
+                when={"gate": "closed"},
+            ),
+            Answer(
+                outcome="blocked",
+                sentence="The probe failed, and what it says names a cause that no step cures.",
+            ),
+            _UNCLEAR,
+        ),
+        looks_at_server=True,
+    ),
+    Contract(
+        action=actions.PROBE_MAILBOX_SIDE,
+        sentence="Like any other probe.",
+        answers=(
+            Answer(outcome="succeeded", sentence="A probe passed.", when={"server": "up"}),
+            Answer(outcome="failed", sentence="No probe passed, and one failed."),
             _UNCLEAR,
         ),
         looks_at_server=True,
@@ -34,6 +55,15 @@ LOOKS: Final = (
         answers=(
             Answer(outcome="healthy", sentence="The monitor is Healthy.", when={"server": "up"}),
             Answer(outcome="unhealthy", sentence="The monitor is Unhealthy."),
+            Answer(
+                outcome="blocked",
+                sentence="The monitor is Unhealthy, and a gate of triage holds.",
+                when={"gate": "closed"},
+            ),
+            Answer(
+                outcome="blocked",
+                sentence="The monitor is Unhealthy, and its row names a cause that no step cures.",
+            ),
             _UNCLEAR,
         ),
         looks_at_server=True,
@@ -77,10 +107,13 @@ LOOKS: Final = (
     Contract(
         action=actions.CHECK_SWITCHOVER,
         sentence="It can say that the databases can move only for a server with the Mailbox role, "
-        "and it is not trusted for longer than the moment: another member may go down at once.",
+        "while no gate of triage holds, and it is not trusted for longer than the moment: another "
+        "member may go down at once.",
         answers=(
             Answer(
-                outcome="feasible", sentence="All databases can move.", when={"role": "mailbox"}
+                outcome="feasible",
+                sentence="All databases can move.",
+                when={"role": "mailbox", "gate": "open"},
             ),
             Answer(outcome="infeasible", sentence="A database can't move."),
             _UNCLEAR,
@@ -130,7 +163,7 @@ LOOKS: Final = (
     ),
     Contract(
         action=actions.CHECK_BACKENDS,
-        sentence="The back end, once found, may be well, ill, or not to be told.",
+        sentence="The back end, once found, may be well, ill, switched off, or not to be told.",
         answers=(
             Answer(
                 outcome="healthy",
@@ -143,6 +176,12 @@ LOOKS: Final = (
                 sentence="The back end is unhealthy.",
                 when={"found": _FOUND},
                 then={"found": "ill"},
+            ),
+            Answer(
+                outcome="off",
+                sentence="POP is switched off on the back end.",
+                when={"found": _FOUND},
+                then={"found": "off"},
             ),
             _UNCLEAR,
         ),

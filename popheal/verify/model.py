@@ -13,7 +13,7 @@ from typing import Protocol
 
 from attrs import Factory, field, frozen
 
-from popheal.tables.actions import Action
+from popheal.tables.actions import Action, Impact
 from popheal.tables.outcomes import Outcome, outcome_of
 from popheal.tables.table import State, Transition, Verdict
 
@@ -207,11 +207,11 @@ class Outlook:
     """What a table alone says of its states.
 
     Attributes:
-        harmful: States that change or disrupt something.
+        impacts: What each state does to the world.
         hopeless: States and endings from which the run can no longer end as recovered.
     """
 
-    harmful: frozenset[str]
+    impacts: Mapping[str, Impact]
     hopeless: frozenset[str]
 
 

@@ -82,8 +82,9 @@ PROPERTIES: Final = (
     Property(
         id="P5",
         sentence="Nothing is changed on a server unless the last look at POP there, made after "
-        "our last restart, saw it fail.",
-        formula="AG (change | disrupt -> seen in (ill, relapsed))",
+        "our last restart, saw it fail, or hang; and for a hang no server is taken out of service.",
+        formula="AG (change -> seen in (ill, relapsed, hung)) & "
+        "AG (drain | reboot -> seen in (ill, relapsed))",
         form="precedence",
         on_step=checks.without_a_failure,
     ),
@@ -98,9 +99,10 @@ PROPERTIES: Final = (
     ),
     Property(
         id="P7",
-        sentence="Nothing is failed back before a probe has succeeded after the server's latest "
-        "boot, whoever caused that boot, nor while a restart of ours may still arrive.",
-        formula="AG (boot | reboot -> (!failback W probe_succeeded))",
+        sentence="Nothing is failed back before a probe of the server's mailbox side has succeeded "
+        "after its latest boot, whoever caused that boot (where the failing monitor's own is one "
+        "and has failed, that very one), nor while a restart of ours may still arrive.",
+        formula="AG (boot | reboot -> (!failback W mailbox_side_probe_succeeded))",
         form="precedence",
         on_step=checks.failback_too_early,
     ),
@@ -170,10 +172,12 @@ PROPERTIES: Final = (
     ),
     Property(
         id="P17",
-        sentence="Could-not-tell never leads to a step that changes or disrupts anything.",
-        formula="AG (could_not_tell -> AX !(change | disrupt))",
+        sentence="Could-not-tell, or a cause that no step cures, never leads to a step that "
+        "changes or disrupts anything, and a hang never to one that disrupts.",
+        formula="AG (could_not_tell | blocked | off -> AX !(change | disrupt)) & "
+        "AG (timed_out -> AX !disrupt)",
         form="table law",
-        on_step=checks.acts_on_not_knowing,
+        on_step=checks.goes_too_far,
     ),
     Property(
         id="P18",
@@ -214,11 +218,38 @@ PROPERTIES: Final = (
     ),
     Property(
         id="P23",
-        sentence="Nothing is given up without a reason: a step that failed or could not tell, or a "
-        "probe that still fails after a restart of the server, or with PopProxy active again.",
+        sentence="Nothing is given up without a reason: a step that failed or could not tell, a "
+        "hang that the restart of the service did not cure, or a probe that still fails after a "
+        "restart of the server, or with PopProxy active again.",
         formula="AG (hope & AX !hope -> reason)",
         form="invariant",
         on_step=checks.gives_up_for_nothing,
+    ),
+    Property(
+        id="P24",
+        sentence="Once a look has said that nothing drastic helps (a cause that no reboot cures is "
+        "named, a gate of triage holds, POP is switched off behind it), nothing more is changed "
+        "or disrupted.",
+        formula="AG (blocked | off -> AG !(change | disrupt))",
+        form="precedence",
+        on_step=checks.acts_in_vain,
+    ),
+    Property(
+        id="P25",
+        sentence="No server is drained or restarted while something holds at which triage would "
+        "stop, whenever it came up.",
+        formula="AG (drain | reboot -> gate = open)",
+        form="invariant",
+        on_step=checks.against_a_gate,
+    ),
+    Property(
+        id="P26",
+        sentence="Where only the front end is seen to be unwell after a restart of the server, the "
+        "server is put back, or that was tried (the policy may refuse it), or a probe of its "
+        "mailbox side did not succeed.",
+        formula="AG (drained & front_end_unwell -> AF (failback_tried | mailbox_side_unproved))",
+        form="response",
+        on_end=checks.left_out_of_service,
     ),
     Property(
         id="P27",

@@ -47,6 +47,8 @@ OFFLINE = "pop-proxy-inactive"
 #: By default a person would be asked, who is not there.
 POLICIES = {OFFLINE: Policy(pop_proxy=Consent.ALLOW)}
 
+FRONT = "proxy-healed-by-reboot"
+
 DECIDED = {one.id for one in PROPERTIES if not one.open}
 
 
@@ -328,6 +330,27 @@ def failed_back_before_the_probe(rows):
     row = rows.one("intent", "set_activation_disabled", 1)
     rows.drop(row)
     rows.put(row, before=rows.one("outcome", "probe", 1))
+
+
+def hung_and_rebooted(rows):
+    rows.comes_to(rows.one("outcome", "probe"), "timed_out")
+
+
+def cause_named_and_rebooted(rows):
+    rows.comes_to(rows.one("outcome", "probe"), "blocked")
+
+
+def failed_back_on_the_front_ends_word(rows):
+    (row,) = [one for one in rows.all("outcome", "probe") if "(" in one["data"]["step"]["action"]]
+    rows.drop(row)
+
+
+def left_drained_for_its_front_end(rows):
+    """It was well when put back; now it is not, and nothing is put back."""
+    rows.comes_to(rows.all("outcome", "probe")[-2], "failed")
+    rows.drop(rows.all("outcome", "probe")[-1], rows.one("outcome", "fail_back"))
+    rows.drop(rows.one("intent", "set_activation_disabled", 1))
+    rows.debts(status="handed_over")
 
 
 def failed_back_on_another_boot(rows):
@@ -659,7 +682,9 @@ DOCTORINGS = [
     ("P6", REBOOTED, service_never_restarted),
     ("P6", SLOW, no_wait),
     ("P6", "client-access-healed-by-reboot", back_end_unknown),
+    ("P5", REBOOTED, hung_and_rebooted),
     ("P7", REBOOTED, failed_back_before_the_probe),
+    ("P7", FRONT, failed_back_on_the_front_ends_word),
     ("P7", REBOOTED, failed_back_on_another_boot),
     ("P7", REBOOTED, failed_back_though_it_may_still_go_down),
     ("P8", REBOOTED, beyond_the_policy),
@@ -703,6 +728,8 @@ DOCTORINGS = [
     ("P22", REBOOTED, stop),
     ("P23", GIVEN_UP, given_up_though_feasible),
     ("P23", REBOOTED, given_up_though_there_was_a_way),
+    ("P24", REBOOTED, cause_named_and_rebooted),
+    ("P26", FRONT, left_drained_for_its_front_end),
     ("P27", OFFLINE, activated_without_a_look),
     ("P27", OFFLINE, activated_though_others_hold_it),
     ("P27", OFFLINE, activated_again),

@@ -217,10 +217,11 @@ def test_overview_folds_the_safe_reboot(name):
 
 
 def test_overview_tells_equal_folds_apart():
-    """Logging is set back on three ways, which are three nodes."""
+    """Back ends are looked for on two ways, and logging is set back on three: a node each."""
     names = [node.name for node in folded(PROCEDURES["client_access"]).nodes if node.members]
     assert names == [
         "back ends",
+        "back ends (hung)",
         "safe reboot",
         "logging back",
         "logging back (unhealed)",

@@ -9,10 +9,13 @@ import pytest
 from popheal import Alert, Journal, Policy, Verdict, heal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
+from popheal.engine.run import Run
 from popheal.errors import CommandFailed
 from popheal.exchange.models import RecoveryAction
+from popheal.healthsets.pop import MAILBOX
+from popheal.journal import entries
 from popheal.policy.windows import Window
-from popheal.reports.report import FindingKind
+from popheal.reports.report import FindingKind, Step
 from popheal.tables.actions import Impact
 from tests.support.healing import alert_of
 
@@ -124,8 +127,8 @@ def test_one_restart_of_a_server_a_day(tmp_path):
 
 
 def test_a_budget_outlives_the_process(tmp_path):
-    """It is read from the journal's file; without one, a new process begins anew."""
-    for journals, reboots in ((["one", "one"], 1), (["two", "three"], 2)):
+    """It is read from the journal's file, and with another one from the server's boot time."""
+    for journals, reboots in ((["one", "one"], 1), (["two", "three"], 1)):
         scenario = twice(tmp_path)
         began = scenario.backend.clock.now()
         for name in journals:
@@ -133,6 +136,41 @@ def test_a_budget_outlives_the_process(tmp_path):
                 heal(alert_of(scenario), scenario.backend, journal=journal)
             wait_until(scenario, began + timedelta(hours=3))
         assert rebooted(scenario) == reboots
+
+
+@pytest.mark.parametrize(("outcome", "counts"), [("", True), ("done", True), ("refused", False)])
+def test_a_restart_that_may_have_been_commanded_counts(outcome, counts):
+    """An intent without an outcome: whoever wrote it died, and nobody knows what came of it."""
+    scenario, journal = load_scenario(DEFAULT), Journal()
+    now = scenario.backend.clock.now()
+    lease = journal.begin(
+        "earlier",
+        at=now,
+        organisation=scenario.backend.organisation,
+        server="mbx1.contoso.com",
+        version="0",
+        alert={},
+        policy={},
+    )
+    run = Run(id="earlier.1", procedure=MAILBOX, server="mbx1.contoso.com", mailbox_role=True)
+    about = {"at": now, "server": run.server, "run_id": run.id, "memory": {}, "dag": "DAG1"}
+    about["run"] = run.snapshot()
+    lease.write(entries.EffectIntended(effect="reboot", command="Restart-Computer", **about))
+    if outcome:
+        step = Step(
+            state="rebooting",
+            action="reboot",
+            impact=Impact.DISRUPT,
+            outcome=outcome,
+            started_at=now,
+            finished_at=now,
+        )
+        lease.write(entries.ActionFinished(step=step, **about))
+    lease.end(at=now, verdict="escalated", report={})
+    report = heal(alert_of(scenario), scenario.backend, journal=journal)
+    assert (report.verdict is Verdict.ESCALATED) is counts
+    assert ("reboots_per_server" in report.summary) is counts
+    assert rebooted(scenario) == (0 if counts else 1)
 
 
 def test_hours_between_two_members_of_a_group(tmp_path):

@@ -12,7 +12,8 @@ from popheal.backends.simulated import Scenario, load_scenario, scenario_names
 from popheal.exchange.names import same_server
 from popheal.lab import Lab, LabClock
 from tests.engine.test_drive import without_ids_and_times
-from tests.support.healing import alert_of
+from tests.support.healing import alert_of, restarted, unsaid
+from tests.support.paths import what_ifs
 from tests.support.properties import EFFECTS
 
 
@@ -57,6 +58,9 @@ def assert_as_expected(scenario: Scenario, report: Report) -> None:
         )
     if expected.debts == ():
         assert report.debts == ()
+    if expected.restarts is not None:
+        assert restarted(scenario.organisation.history) == expected.restarts
+    assert unsaid(expected, report) == []
 
 
 def effects(scenario):
@@ -78,6 +82,20 @@ def test_a_scenario_ends_as_expected_both_ways(name, asynchronous):
     report = in_process(direct, asynchronous=asynchronous)
     assert_as_expected(direct, report)
     also = over_psrp(remote, asynchronous=asynchronous)
+    assert_as_expected(remote, also)
+    assert effects(direct) == effects(remote)
+    assert comparable(report) == comparable(also)
+
+
+@pytest.mark.slow
+@pytest.mark.lab
+@pytest.mark.parametrize("path", what_ifs(), ids=lambda path: path.stem)
+def test_what_is_right_comes_true_both_ways(path):
+    """Organisations that people have met, likewise."""
+    direct, remote = load_scenario(path), load_scenario(path)
+    report = in_process(direct, asynchronous=False)
+    assert_as_expected(direct, report)
+    also = over_psrp(remote, asynchronous=False)
     assert_as_expected(remote, also)
     assert effects(direct) == effects(remote)
     assert comparable(report) == comparable(also)

@@ -14,6 +14,7 @@ from attrs import evolve
 from popheal.tables import actions
 from popheal.tables.actions import Action, Impact
 from popheal.tables.outcomes import EFFECT_OUTCOMES
+from popheal.verify.contracts import CONTRACTS
 from popheal.verify.model import Answer, Contract
 
 
@@ -65,11 +66,28 @@ def _bare(action: Action, said: str, sends: str, *ways: tuple[str, dict[str, str
     )
 
 
+#: A drain that does not ask directly before whether something holds at which triage would stop.
+UNASKED: Final = "drain_unasked"
+
+
+def _unasked() -> Contract:
+    drain = CONTRACTS[actions.DRAIN.name]
+    return evolve(
+        drain,
+        action=evolve(drain.action, name=UNASKED),
+        answers=tuple(
+            evolve(one, when={name: value for name, value in one.when.items() if name != "gate"})
+            for one in drain.answers
+        ),
+    )
+
+
 #: What is assumed of the text's commands.
 LITERAL_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType(
     {
         one.action.name: one
         for one in (
+            _unasked(),
             Contract(
                 action=MOVE_OUT,
                 sentence="It sets a value, whatever it was before; the databases may follow.",

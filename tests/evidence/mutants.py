@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import evolve, field, frozen
 
 from popheal.errors import DefinitionError
-from popheal.tables.actions import REBOOT, Action, Impact
+from popheal.tables.actions import DRAIN, REBOOT, Action, Impact
 from popheal.tables.table import Procedure, State, Transition, Verdict
 from popheal.verify.model import Tabular
-from tests.evidence.literal_actions import LITERAL_RESTART
+from tests.evidence.literal_actions import LITERAL_RESTART, UNASKED
 
 
 @frozen(kw_only=True)
@@ -245,6 +245,8 @@ def _wrong(action: Action) -> Iterator[tuple[str, Action]]:
         yield "impact understated", evolve(action, impact=Impact.LOOK)
     if action.impact is Impact.DISRUPT:
         yield "impact a little understated", evolve(action, impact=Impact.CHANGE)
+    if action.name == DRAIN.name:
+        yield "without asking what holds", evolve(action, name=UNASKED)
     if action.name == REBOOT.name:
         yield (
             "without its last look",

@@ -142,6 +142,36 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         _AGAIN,
     ),
     (
+        (
+            r"(draining|verifying_no_active_copies|failing_back|reprobing_mailbox_side) "
+            r"(failed|refused|active|could_not_tell) to "
+            r"(reprobing_mailbox_side|failing_back)(_unhealed|_by_other_probe)?$"
+        ),
+        "tries to put the server back once more, on the same proof, before it is handed over",
+    ),
+    (
+        (
+            r"reprobing timed_out to escalated$"
+            r"|checking_backends_hung unhealthy to disabling_protocol_logging_unhealed$"
+            r"|skipped: checking_backends_hung, straight to disabling_protocol_logging_unhealed$"
+        ),
+        "a hang that the restart did not cure is handed over, without healing whose hang it is",
+    ),
+    (
+        (
+            r"(reprobing_after_reboot \w+ \[(not )?drained\]|failing_back_unhealed done) "
+            r"to (reprobing_mailbox_side|disabling_protocol_logging)$"
+        ),
+        "puts back what is to be put back, and looks once more before it ends",
+    ),
+    (
+        (
+            r"reprobing_after_failback succeeded to escalated$"
+            r"|skipped: reprobing_after_failback, straight to escalated$"
+        ),
+        "a server that is put back and well is handed over: a person looks once too often",
+    ),
+    (
         r"rebooting: impact \w+( \w+)? ?understated$|impact understated$",
         "a policy that forbids it has already forbidden what comes before it",
     ),
@@ -154,7 +184,7 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
     ),
     (r"to restarting_pop3_(unhealed|cancelled)$", _RELOADS),
     (
-        r"enabling_protocol_logging (failed|could_not_tell) to checking_backends$",
+        r"enabling_protocol_logging (failed|could_not_tell) to checking_backends(_hung)?$",
         "no back end was looked for, so none can be checked, and it gives up",
     ),
     (
@@ -195,7 +225,7 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         "hands over what has in fact been settled: a person looks once too often",
     ),
     (
-        r"restarting_pop3_(unhealed|cancelled): debt not settled$",
+        r"(restarting_pop3_(unhealed|cancelled)|failing_back_unhealed): debt not settled$",
         "hands over what has in fact been settled: a person looks once too often",
     ),
 )

@@ -103,7 +103,7 @@ class Sentence:
 
 
 #: The numbers that an erratum can have.
-ERRATA: Final = frozenset(f"D{number}" for number in range(1, 24))
+ERRATA: Final = frozenset(f"D{number}" for number in range(1, 29))
 
 
 _Row = tuple[str, str, *tuple[Answer, ...]]
@@ -156,6 +156,10 @@ _D15 = Erratum("D15", "no look whether they can move, no time limit; we have bot
 _D16 = Erratum("D16", "only a row evaluated since the restart counts")
 _D17 = Erratum("D17", "all at once would be an outage; only the alert's server is meant")
 _D19 = Erratum("D19", "not every probe can be run by hand; then it could not be told")
+_D24 = Erratum("D24", "a drained server may have nothing to test; another probe may decide")
+_D25 = Erratum("D25", "a probe may take too long: that earns the restart of a service alone")
+_D27 = Erratum("D27", "it was drained for the reboot; with its mailbox side well it is put back")
+_D28 = Erratum("D28", "some causes no restart cures; what names one ends it")
 _D20 = Erratum("D20", "roles are read from the server, not guessed from the monitor")
 _D21 = Erratum("D21", "a planned move is a switchover, not a failover")
 
@@ -259,6 +263,7 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
             "2.4",
             "Look at the probe's result.",
             Code("popheal.exchange.interpret:probe_outcome"),
+            _D25,
             Erratum("D3", "the property has another name, ResultType"),
         ),
         ("2.4", "Succeeded: it was transient, and is over.", _TRIAGE),
@@ -269,13 +274,13 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
         ("0", "Such alerts mostly come from Mailbox servers.", _ROLES, _D2, _D20),
         ("1", "Restart POP3's back end.", _D13),
         ("1", _HOW_TO_RESTART, _LINK),
-        ("2", _RERUN, _D19),
+        ("2", _RERUN, _D19, _D25, _D28),
         ("3", "Still failing: bar the server and move its databases away.", _D15, _D21),
         ("4", "Once they are gone, see that they arrived."),
         ("4", "The command for it: copies counted by status.", _COPIES, _D7),
         ("5", "Be sure that no copy is active here.", _D7),
         ("5", "With that certain, reboot it."),
-        ("6", "When it is back, run the probe again.", _D19),
+        ("6", "When it is back, run the probe again.", _D19, _D24),
         ("7", "Probe succeeds: let the server host databases again.", _D4, _D12, _D21),
         (
             "8",
@@ -291,11 +296,11 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
         ("0", "Such alerts mostly come from client access servers.", _ROLES, _D2, _D20),
         ("1", "Restart POP3 on the client access servers.", _D13, _D14, _D17),
         ("1", _HOW_TO_RESTART, _LINK),
-        ("2", _RERUN, _D19),
+        ("2", _RERUN, _D19, _D25, _D28),
         ("3", "Still there: take the steps below."),
         ("3.1", "Turn protocol logging on.", _D1, _D12),
         ("3.2", "Restart POP3 there, so that it logs.", _D17),
-        ("3.3", _RERUN, _D19),
+        ("3.3", _RERUN, _D19, _D25, _D28),
         (
             "3.4",
             "Read the settings; they tell where the log is.",
@@ -305,6 +310,7 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
             "3.5",
             "Find the mailbox behind it by the times of the probe.",
             Erratum("D8", "health rows can't tell; the probe's error and the log can"),
+            Erratum("D26", "where POP is off monitors may be healthy; the service counts"),
         ),
         (
             "3.6",
@@ -317,7 +323,7 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
         ("6", "Turn logging off again.", _D1, _D12),
         ("7", "Restart POP3 there once more.", _D17),
         ("7", _HOW_TO_RESTART, _LINK),
-        ("8", _HELP),
+        ("8", _HELP, _D27),
         ("8", _ASK, _HAND_OVER, _SUPPORT),
         ("8", _WHERE_SUPPORT_IS, _SUPPORT),
         ("8", _OWN_RULES, _SUPPORT),
@@ -326,10 +332,10 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
         _PROXY,
         ("1", "Restart POP3 on the client access servers.", _D13, _D14, _D17),
         ("1", _HOW_TO_RESTART, _LINK),
-        ("2", _RERUN, _D19),
+        ("2", _RERUN, _D19, _D25, _D28),
         ("3", "Still failing: restart the client access server.", _D9),
         ("4", "When it is back, run the probe again.", _D19),
-        ("5", _HELP),
+        ("5", _HELP, _D27),
         ("5", _ASK, _HAND_OVER, _SUPPORT),
         ("5", _WHERE_SUPPORT_IS, _SUPPORT),
         ("5", _OWN_RULES, _SUPPORT),
@@ -346,7 +352,7 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
         ),
         ("1", _HOW_TO_RESTART, _LINK),
         ("2", "Give it ten minutes and see whether it keeps well."),
-        ("2", "Then read the health of the POP sets.", _D16),
+        ("2", "Then read the health of the POP sets.", _D16, _D28),
         ("3", "Still there: the server must be restarted.", _ALONE, _WITH_MAILBOXES, _D9),
         ("3", "With client access only, nothing more to it."),
         ("3", "With mailboxes, move the databases and check."),

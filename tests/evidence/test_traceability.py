@@ -157,7 +157,7 @@ WHERE = "mailbox: reprobing"
         (Ours(" "), GapKind.NO_REASON),
         (Ours("D9:"), GapKind.NO_REASON),
         (Ours("D9, D10."), GapKind.NO_REASON),
-        (Ours("D24: there is no such erratum"), GapKind.NO_SUCH_ERRATUM),
+        (Ours("D99: there is no such erratum"), GapKind.NO_SUCH_ERRATUM),
         (Ours("as D0 says, it is so"), GapKind.NO_SUCH_ERRATUM),
     ],
     ids=str,
@@ -237,7 +237,7 @@ def extra(*answers, section=Section.PROXY, step="6"):
         ((SameAs(Section.MAILBOX.step("9")),), GapKind.UNANSWERED),
         ((Code("popheal.healthsets.pop.catalog:NOTHING"),), GapKind.NO_SUCH_CODE),
         ((Code("popheal.nothing:MONITORS"),), GapKind.NO_SUCH_CODE),
-        ((ExplainsOnly("so"), Erratum("D24", "no such number")), GapKind.NO_SUCH_ERRATUM),
+        ((ExplainsOnly("so"), Erratum("D99", "no such number")), GapKind.NO_SUCH_ERRATUM),
     ],
     ids=str,
 )

@@ -156,13 +156,14 @@ def test_a_row_counts_only_if_evaluated_since(rows, value):
     [
         ("Succeeded", "succeeded"),
         ("FAILED", "failed"),
-        *((other, "could_not_tell") for other in ("Timeout", "Poisoned", "Quarantined")),
+        ("Timeout", "timed_out"),
+        *((other, "could_not_tell") for other in ("Poisoned", "Quarantined")),
         ("Rejected", "could_not_tell"),
         ("", "could_not_tell"),
     ],
 )
 def test_probe_results(result, outcome):
-    """Only Succeeded is a pass, only Failed is a failure of the service."""
+    """Only Succeeded is a pass, only Failed a failure; Timeout may be a hang."""
     assert interpret.probe_outcome(ProbeResult(probe="p", result=result)) == outcome
 
 
@@ -317,3 +318,26 @@ def test_nothing_outlives_a_boot():
     assert interpret.is_under_way(recovery(), later, booted=earlier)
     assert interpret.is_under_way(recovery(), later, booted=NOW)
     assert interpret.is_under_way(recovery(started=None), later, booted=later)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "after"),
+    [
+        ("11/28/2026 12:30:00 PM", 0.0, True),
+        ("11/28/2026 11:30:00 AM", 0.0, False),
+        ("11/28/2026 12:30:00 PM", 3600.0, False),  # in its own zone, that is before
+        ("11/28/2026 11:30:00 AM", -7200.0, False),  # as UTC, that is before
+        ("11/28/2026 2:30:00 PM", 7200.0, True),
+        ("11/28/2026 12:30:00 PM", None, False),
+        ("", 0.0, False),
+        ("soon", 0.0, False),
+    ],
+)
+def test_a_time_without_zone_counts_only_if_it_does_in_every_reading(text, offset, after):
+    """By the clock of the server: UTC, and its own zone."""
+    when = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+    row = MonitorHealth(
+        server="a", monitor="m", health_set="POP", alert_value="Healthy", last_execution_text=text
+    )
+    assert interpret.evaluated_after(row, when, offset) is after
+    assert interpret.value_since([row], when, offset) == ("healthy" if after else "could_not_tell")

@@ -149,21 +149,30 @@ def played(name: str, start: datetime | None = None) -> Any:
     return scenario
 
 
-def die_as_told(sample: Sample, path: Path) -> Any:
+def die_as_told(sample: Sample, path: Path, **options: Any) -> Any:
     """Play a sample's scenario up to its last death; the organisation as it then is.
 
     The journal at that path then is what the sample was, but for the healing's id.
+
+    Args:
+        sample: What is to be played.
+        path: Where the journal is to be.
+        options: More of what a healing takes: the tables of another version.
     """
     scenario = played(sample.scenario)
     for moment in sample.deaths:
         with Journal(path) as journal:
-            _die_once(sample, Interrupted(scenario, moment, die), journal, alert_of(scenario))
+            backend = Interrupted(scenario, moment, die)
+            _die_once(sample, backend, journal, alert_of(scenario), options)
             _meanwhile(moment.then, journal, scenario.clock.now())
     return scenario
 
 
-def _die_once(sample: Sample, backend: Interrupted, journal: Journal, alert: Alert) -> None:
+def _die_once(
+    sample: Sample, backend: Interrupted, journal: Journal, alert: Alert, more: dict[str, Any]
+) -> None:
     options = {
+        **more,
         "journal": journal,
         "policy": Policy.from_json(sample.policy),
         "approver": saying(sample.approver),

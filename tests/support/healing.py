@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from popheal import Alert, Journal, heal
 from popheal.backends.simulated import SimulatedBackend
 from popheal.backends.simulated import history as h
@@ -49,3 +51,15 @@ def healed(scenario, **options) -> Case:
             calls=len(organisation.history.of(h.Called)),
             lasted=world.now - began,
         )
+
+
+def restarted(history):
+    """The services that popheal restarted, each after its server, in order."""
+    restarts = [one for one in history if isinstance(one, h.ServiceRestarted)]
+    return tuple(f"{one.server} {one.service}" for one in restarts if one.actor == h.POPHEAL)
+
+
+def unsaid(expected, report):
+    """What a report should say, and does not."""
+    said = json.dumps(report.to_json(), ensure_ascii=False).casefold()
+    return [text for text in expected.says if text.casefold() not in said]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import evolve
 
-from popheal.errors import CommandFailed, UnknownName
+from popheal.errors import NotBegun, UnknownName
 from popheal.exchange.models import (
     ComponentState,
     Dag,
@@ -18,9 +18,11 @@ from popheal.exchange.models import (
     LogFile,
     MailboxServer,
     MonitorHealth,
+    MonitoringItem,
     PopSettings,
     ProbeResult,
     RecoveryAction,
+    ReplicationCheck,
     ServerInfo,
     ServiceStatus,
 )
@@ -106,6 +108,7 @@ class FakeBackend:
             members=("ex1", "ex2"),
             operational=("ex1", "ex2"),
             primary_active_manager="ex2",
+            witness="InvalidConfiguration",
         )
 
     def server_health(self, server: str) -> Sequence[MonitorHealth]:
@@ -119,8 +122,10 @@ class FakeBackend:
                 alert_value="Unhealthy" if monitor == "PopProxyTestMonitor" else "Healthy",
                 state="Online",
                 last_transition=NOW - timedelta(hours=1),
-                last_execution=NOW,
+                last_execution=NOW if target else None,
+                last_execution_text="" if target else "10/9/2024 8:58:55\u202fPM",
                 stale=monitor == "PopCTPMonitor",
+                error="-ERR Logon failure\nSystem.Exception: no\n  at A.B()" if target else "",
             )
             for monitor, health_set, target in (
                 ("PopCTPMonitor", "POP", "MSExchangePop3"),
@@ -137,9 +142,19 @@ class FakeBackend:
             probe=probe,
             result="Failed",
             error="[Error=ProxyNotAuthenticated Proxy=EX2.contoso.test:1995] <&> \x07 \U0001f4a9",
+            exception="System.ApplicationException: -ERR\r\n   at Größe.Probe.DoWork()",
             started=NOW - timedelta(seconds=3),
             finished=NOW,
         )
+
+    def monitoring_items(self, server: str, health_set: str) -> Sequence[MonitoringItem]:
+        self._note("monitoring_items", server, health_set)
+        named = ("PopDeepTestMonitor", "Monitor"), ("PopDeepTestProbe", "Probe")
+        return [
+            MonitoringItem(name=name, kind=kind, health_set=health_set, target=target)
+            for name, kind in named
+            for target in ("", "MSExchangePOP3BE")
+        ]
 
     def database_copies(self, server: str) -> Sequence[DatabaseCopy]:
         self._note("database_copies", server)
@@ -165,8 +180,23 @@ class FakeBackend:
     def databases(self, server: str) -> Sequence[Database]:
         self._note("databases", server)
         return [
-            Database(name="DB1", replicated=True),
-            Database(name="RDB", replicated=False, recovery=True),
+            Database(
+                name="DB1",
+                replicated=True,
+                servers=("EX1", "EX2"),
+                lagged=("EX2",),
+                backup_in_progress=True,
+            ),
+            Database(name="RDB", replicated=False, recovery=True, backup_in_progress=False),
+            Database(name="DB2", replicated=True, servers=("EX1",)),
+        ]
+
+    def replication_health(self, server: str) -> Sequence[ReplicationCheck]:
+        self._note("replication_health", server)
+        error = "The quorum has \u201cfailed\u201d."
+        return [
+            ReplicationCheck(server="EX1", check="ClusterService", result="Passed"),
+            ReplicationCheck(server="EX1", check="QuorumGroup", result="*FAILED*", error=error),
         ]
 
     def component_states(self, server: str) -> Sequence[ComponentState]:
@@ -185,6 +215,7 @@ class FakeBackend:
             server=self._full(server),
             protocol_log_enabled=self.logging,
             log_location=r"%ExchangeInstallPath%Logging\Pop3",
+            bindings=("[::]:110", "192.0.2.1:110", "0.0.0.0:995"),
         )
 
     def services(self, server: str, names: Sequence[str]) -> Sequence[ServiceStatus]:
@@ -208,6 +239,8 @@ class FakeBackend:
             local_time=NOW,
             setup_running=False,
             reboot_pending=True,
+            utc_offset=-12600.0,
+            cluster_node="Paused",
         )
 
     def pop_logs(
@@ -271,9 +304,15 @@ class FakeBackend:
         self._note("set_protocol_logging", server, enabled)
         self.logging = enabled
 
+    def set_component_state(
+        self, server: str, component: str, active: bool, requester: str
+    ) -> None:
+        self._note("set_component_state", server, component, active, requester)
+
     def reboot(self, server: str, booted_at: datetime) -> None:
         self._note("reboot", server, booted_at)
         name = self._full(server)
         if abs(self.boots[name] - booted_at) > timedelta(seconds=30):
-            raise CommandFailed(server=server, command="reboot", cause="it was started since")
+            cause = "it was started since"
+            raise NotBegun(server=server, command="reboot", cause=cause, reason="boot_time")
         self.on_reboot(name)

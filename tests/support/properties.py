@@ -15,6 +15,7 @@ from attrs import define, frozen
 from popheal import Report, Verdict
 from popheal.backends.simulated import history as h
 from popheal.healthsets.pop import PROCEDURES
+from popheal.healthsets.pop.catalog import MAILBOX_SIDE_PROBES
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL
 
@@ -83,18 +84,19 @@ def named(name: str) -> Callable[[Property], Property]:
     return register
 
 
-def _verified_failure(case: Case, server: str, before: int, after: int = 0) -> bool:
+def _verified_failure(
+    case: Case, server: str, before: int, after: int = 0, words: tuple[str, ...] = ("Failed",)
+) -> bool:
     """We saw POP fail on the server, between two places in the history.
 
-    A probe that we ran and that failed; or, as command times have no probe, the row of the
-    command-time monitor, shown to us as Unhealthy.
+    A probe that we ran and that failed (or came to another of these words); or, as command times
+    have no probe, the row of the command-time monitor, shown to us as Unhealthy.
     """
     return any(
         one.server == server
         and one.actor == h.POPHEAL
         and (
-            isinstance(one, SlownessShown)
-            or (isinstance(one, h.ProbeRun) and one.result == "Failed")
+            isinstance(one, SlownessShown) or (isinstance(one, h.ProbeRun) and one.result in words)
         )
         for one in case.history[after:before]
     )
@@ -130,9 +132,12 @@ def one_member_at_a_time(case: Case) -> Iterator[str]:
 
 @named("P5")
 def nothing_before_a_verified_failure(case: Case) -> Iterator[str]:
-    """No effect before a verified failure on that server."""
+    """No effect before a verified failure on that server; a hang counts, but not for a reboot."""
     for place, one in case.ours():
-        if not _verified_failure(case, one.server, place):
+        drains = isinstance(one, h.ActivationDisabledSet) and one.value
+        disrupts = drains or isinstance(one, h.RebootCommanded)
+        words = ("Failed",) if disrupts else ("Failed", "Timeout")
+        if not _verified_failure(case, one.server, place, words=words):
             yield f"{one.kind} on {one.server} without having seen it fail"
 
 
@@ -151,7 +156,7 @@ def restart_before_reboot(case: Case) -> Iterator[str]:
 
 @named("P7")
 def probe_before_failback(case: Case) -> Iterator[str]:
-    """No failback before a successful probe since the server's latest boot, whoever caused it."""
+    """No failback before a probe of the mailbox side succeeded since the server's latest boot."""
     for place, one in case.ours(h.ActivationDisabledSet):
         if one.value or not one.previous:
             continue
@@ -162,9 +167,10 @@ def probe_before_failback(case: Case) -> Iterator[str]:
             if isinstance(earlier, (h.WentDown, h.Booted)):
                 passed = False
             elif isinstance(earlier, h.ProbeRun) and earlier.actor == h.POPHEAL:
-                passed = passed or earlier.result == "Succeeded"
+                proves = earlier.probe in MAILBOX_SIDE_PROBES
+                passed = passed or (proves and earlier.result == "Succeeded")
         if not passed:
-            yield f"failed back to {one.server} without a probe since its boot"
+            yield f"failed back to {one.server} without a probe of its mailbox side since its boot"
 
 
 @named("P9")

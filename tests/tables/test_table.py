@@ -45,7 +45,7 @@ def table(*states, **changes):
 def test_a_lawful_table_is_accepted():
     """Its states, endings and expectations can be asked for."""
     lawful = table()
-    assert lawful.expected("probing") == ("succeeded", "failed", COULD_NOT_TELL)
+    assert lawful.expected("probing") == actions.PROBE.outcomes
     assert lawful.expected("well") == ()
     assert lawful.next("probing", "failed", frozenset()).target == "ill"
 
@@ -106,8 +106,44 @@ BROKEN = {
             actions.PROBE,
             WHY,
             on("succeeded", "well", WHY),
-            on("failed", "ill", WHY),
             on(COULD_NOT_TELL, "rebooting", WHY),
+            otherwise("ill", WHY),
+        ),
+        state("rebooting", actions.REBOOT, WHY, otherwise("ill", WHY)),
+    ),
+    "'blocked' leads to 'restarting_again', which changes things": (
+        state("restarting", RESTART, WHY, otherwise("probing", WHY)),
+        state(
+            "probing",
+            actions.PROBE,
+            WHY,
+            on("succeeded", "well", WHY),
+            on("blocked", "restarting_again", WHY),
+            otherwise("ill", WHY),
+        ),
+        state("restarting_again", RESTART, WHY, otherwise("ill", WHY)),
+    ),
+    "'off' leads to 'recovering', which changes things": (
+        state("restarting", RESTART, WHY, otherwise("checking", WHY)),
+        state(
+            "checking",
+            actions.CHECK_BACKENDS,
+            WHY,
+            on("healthy", "well", WHY),
+            on("off", "recovering", WHY),
+            otherwise("ill", WHY),
+        ),
+        state("recovering", actions.RECOVER_BACKENDS, WHY, otherwise("ill", WHY)),
+    ),
+    "'timed_out' leads to 'rebooting', which disrupts service": (
+        state("restarting", RESTART, WHY, otherwise("probing", WHY)),
+        state(
+            "probing",
+            actions.PROBE,
+            WHY,
+            on("succeeded", "well", WHY),
+            on("timed_out", "rebooting", WHY),
+            otherwise("ill", WHY),
         ),
         state("rebooting", actions.REBOOT, WHY, otherwise("ill", WHY)),
     ),
@@ -125,6 +161,23 @@ def test_each_law_is_kept(law):
         table(*BROKEN[law])
     assert error.value.procedure == "test"
     assert error.value.state
+
+
+def test_a_hang_may_lead_to_the_restart_of_a_service():
+    """That is what cures one."""
+    states = (
+        state("restarting", RESTART, WHY, otherwise("probing", WHY)),
+        state(
+            "probing",
+            actions.PROBE,
+            WHY,
+            on("succeeded", "well", WHY),
+            on("timed_out", "restarting_again", WHY),
+            otherwise("ill", WHY),
+        ),
+        state("restarting_again", RESTART, WHY, otherwise("ill", WHY)),
+    )
+    assert table(*states).next("probing", "timed_out", frozenset()).target == "restarting_again"
 
 
 def test_a_table_must_start_in_a_state():
@@ -157,8 +210,9 @@ def test_the_hash_is_that_of_the_behaviour():
     assert base.hash == base.with_states(reworded).hash
     other = state("probing", actions.PROBE, WHY, on("failed", "ill", WHY), otherwise("well", WHY))
     assert base.hash != base.with_states(other).hash
-    self_test = evolve(base.states[1], action=actions.PROBE_SELF_TEST)
-    assert base.hash != base.with_states(self_test).hash
+    action = evolve(actions.PROBE, argument="mailbox_side")
+    other_probe = evolve(base.states[1], action=action)
+    assert base.hash != base.with_states(other_probe).hash
     assert base.hash != table(on_cancel=(on(CANCEL, "ill", WHY),)).hash
 
 

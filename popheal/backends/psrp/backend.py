@@ -7,23 +7,22 @@ endpoint.
 
 from __future__ import annotations
 
+import copy
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 from attrs import frozen
 
 from popheal.backends.psrp import parse, scripts
+from popheal.backends.psrp.lines import Lines
+from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
-from popheal.errors import CommandFailed, Unreadable
+from popheal.errors import NotBegun, Unreadable
 from popheal.exchange import models
-from popheal.exchange.names import same_server, short_name
-
-if TYPE_CHECKING:
-    from popheal.backends.psrp.routing import Routes
+from popheal.exchange.names import same_server
 
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ class PsrpBackend:
     """Looks at a real organisation, and acts on it: :class:`~popheal.exchange.backend.Backend`.
 
     Connections are made when first needed, kept, and closed by :meth:`close`. One thread uses a
-    backend at a time; a second one waits.
+    backend, and what :meth:`avoiding` gives, at a time; a second one waits.
 
     Args:
         settings: Where to connect, and how to log on.
@@ -63,8 +62,8 @@ class PsrpBackend:
 
     def __init__(self, settings: PsrpSettings) -> None:
         self.settings = settings
-        self._lock = threading.Lock()
-        self._routes: Routes | None = None
+        self._lines = Lines(settings)
+        self._avoided: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -82,9 +81,17 @@ class PsrpBackend:
 
     def close(self) -> None:
         """Give back every remote shell. The backend may be used again afterwards."""
-        with self._lock:
-            if self._routes is not None:
-                self._routes.close()
+        self._lines.close()
+
+    def avoiding(self, servers: Sequence[str]) -> Self:
+        """The same backend, over the same connections, but not through these servers.
+
+        Where no other Exchange endpoint is configured, one of theirs is used all the same. What
+        is asked of a server itself (services, boot time, logs) is asked there in any case.
+        """
+        view = copy.copy(self)
+        view._avoided = tuple(servers)
+        return view
 
     @property
     def organisation(self) -> str:
@@ -105,10 +112,13 @@ class PsrpBackend:
         if not (same_server(info.fqdn, server) or same_server(info.name, server)):
             cause = f"the answer is about '{info.fqdn}'"
             raise Unreadable(server=server, command=answer.command, cause=cause)
+        self._lines.learn([info])
         return info
 
     def all_servers(self, server: str) -> Sequence[models.ServerInfo]:
-        return self._exchange(server, "Get-ExchangeServer").each(parse.server_info)
+        found = self._exchange(server, "Get-ExchangeServer").each(parse.server_info)
+        self._lines.learn(found)
+        return found
 
     def mailbox_server(self, server: str) -> models.MailboxServer:
         answer = self._exchange(server, "Get-MailboxServer", Identity=server)
@@ -176,7 +186,7 @@ class PsrpBackend:
     def recovery_actions(self, server: str, since: datetime) -> Sequence[models.RecoveryAction]:
         given = {"Since": _stamp(since), "Most": _MOST_EVENTS}
         answer = self._plain(server, "read recovery actions", scripts.RECOVERY_ACTIONS, given)
-        return parse.recovery_actions(answer.rows())
+        return recovery_actions(answer.rows())
 
     # --- effects -----------------------------------------------------------------------------
 
@@ -188,10 +198,12 @@ class PsrpBackend:
 
     def set_activation_disabled(self, server: str, disabled: bool) -> None:
         given = {"DatabaseCopyActivationDisabledAndMoveNow": disabled, "Confirm": False}
-        self._exchange(server, "Set-MailboxServer", effect=True, Identity=server, **given)
+        name = self._lines.name_of(server)
+        self._exchange(server, "Set-MailboxServer", effect=True, Identity=name, **given)
 
     def move_database(self, server: str, database: str) -> None:
-        given = {"Identity": database, "ActivateOnServer": server, "Confirm": False}
+        name = self._lines.name_of(server)
+        given = {"Identity": database, "ActivateOnServer": name, "Confirm": False}
         self._exchange(server, "Move-ActiveMailboxDatabase", effect=True, **given)
 
     def set_protocol_logging(self, server: str, enabled: bool) -> None:
@@ -208,9 +220,7 @@ class PsrpBackend:
     def reboot(self, server: str, booted_at: datetime) -> None:
         given = {"BootedAt": _stamp(booted_at)}
         self._plain(server, "restart server", scripts.RESTART_SERVER, given, effect=True)
-        with self._lock:
-            if self._routes is not None:
-                self._routes.going_down(server)
+        self._lines.going_down(server)
 
     # --- the ways there ----------------------------------------------------------------------
 
@@ -218,11 +228,10 @@ class PsrpBackend:
         self, server: str, cmdlet: str, *, effect: bool = False, **parameters: object
     ) -> _Answer:
         """Run a cmdlet on an Exchange endpoint."""
-        from popheal.backends.psrp.client import Command
-
-        command = Command(name=cmdlet, parameters=parameters, effect=effect)
-        with self._lock:
-            return _Answer(server, cmdlet, self._connected().exchange(server, command))
+        # Without a word about it, the server that is asked about may be the one under repair.
+        avoided = self._avoided or (server,)
+        output = self._lines.exchange(server, cmdlet, parameters, avoided=avoided, effect=effect)
+        return _Answer(server, cmdlet, output)
 
     def _plain(
         self,
@@ -234,31 +243,14 @@ class PsrpBackend:
         effect: bool = False,
     ) -> _Answer:
         """Run a script on the server's own endpoint."""
-        from popheal.backends.psrp.client import Command
-
-        name = short_name(self.settings.full_name(server))
-        command = Command(
-            name=what,
-            script=script,
-            parameters={"HostName": name, **(parameters or {})},
-            effect=effect,
-        )
-        with self._lock:
-            return _Answer(server, what, self._connected().plain(server, command))
-
-    def _connected(self) -> Routes:
-        if self._routes is None:
-            from popheal.backends.psrp.routing import Routes
-
-            self._routes = Routes(self.settings)
-        return self._routes
+        output = self._lines.plain(server, what, script, parameters or {}, effect=effect)
+        return _Answer(server, what, output)
 
     def _on_service(self, server: str, what: str, script: str, service: str) -> None:
         # Restart-Service takes patterns: a stray asterisk would restart everything.
         if not _SERVICE_NAME.fullmatch(service):
-            raise CommandFailed(
-                server=server, command=what, cause=f"'{service}' is not the name of a service"
-            )
+            cause = f"'{service}' is not the name of a service"
+            raise NotBegun(server=server, command=what, cause=cause, reason="missing")
         self._plain(server, what, script, {"Service": service}, effect=True)
 
 

@@ -21,6 +21,7 @@ from pypsrp.wsman import WSMan, WSManAction
 from popheal.backends.psrp.clixml import read
 from popheal.backends.psrp.error_records import ErrorText
 from popheal.backends.psrp.failures import Diagnosis, Stage, Trouble, diagnose
+from popheal.backends.psrp.http import check
 from popheal.backends.psrp.settings import PsrpSettings, Target
 from popheal.util.addresses import is_loopback
 from popheal.util.secrets import Secret
@@ -220,7 +221,8 @@ def _prepared(pool: RunspacePool, command: Command) -> PowerShell:
     if command.script is None:
         shell.add_cmdlet(command.name)
     else:
-        shell.add_script(command.script)
+        # What one script leaves behind (variables with types, preferences) must not reach the next.
+        shell.add_script(command.script, use_local_scope=True)
     for name, value in command.parameters.items():
         shell.add_parameter(name, list(value) if isinstance(value, tuple) else value)
     return shell
@@ -252,7 +254,7 @@ def _wsman(target: Target, settings: PsrpSettings) -> _Wsman:
         more["certificate_pem"] = how.certificate_pem
         more["certificate_key_pem"] = how.certificate_key_pem
         more["certificate_key_password"] = _revealed(how.certificate_key_password)
-    return _Wsman(
+    wsman = _Wsman(
         target.address,
         port=how.port,
         username=how.username,
@@ -266,6 +268,10 @@ def _wsman(target: Target, settings: PsrpSettings) -> _Wsman:
         no_proxy=how.no_proxy or is_loopback(target.address),
         **more,
     )
+    transport = wsman.transport
+    transport.session = transport._build_session()
+    transport.session.hooks["response"].append(check(how.auth))
+    return wsman
 
 
 def _revealed(secret: Secret | None) -> str | None:

@@ -128,6 +128,8 @@ def _primitive(tag: str, text: str) -> object:
         return int(text)
     if tag in _FLOATS:
         return float(text)
+    if tag == "C":
+        return chr(int(text))
     return unescape(text)
 
 
@@ -176,19 +178,33 @@ def count_of(value: object) -> int | None:
 
 def items_of(value: object) -> list[object]:
     """The items of a list; a single value counts as a list of one, nothing as an empty one."""
-    if isinstance(value, Record) and (isinstance(value.value, list) or not value.text):
+    if isinstance(value, Record) and (isinstance(value.value, list) or _is_bare(value)):
         value = value.value
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, list) else [value]
 
 
+def pairs_of(value: object) -> list[object]:
+    """The items of a list of pairs; of a dictionary, its pairs as tuples."""
+    inner = value.value if isinstance(value, Record) else value
+    return list(inner.items()) if isinstance(inner, dict) else items_of(value)
+
+
+def _is_bare(record: Record) -> bool:
+    """Whether a record is nothing but what it wraps."""
+    return not record.text and not any(True for _ in record)
+
+
 def moment_of(value: object) -> datetime | None:
     """A moment as an aware datetime in UTC, from ISO text with a zone or a DMTF string.
 
+    A DateTimeOffset prints in the culture of its server, but has its moment as a property too.
     A time without zone is in the culture and zone of a server we know neither of: it gives None,
     as a moment that is hours off would be worse than none.
     """
+    if isinstance(value, Record) and (utc := value.get("UtcDateTime")) is not None:
+        value = utc
     text = text_of(value) or ""
     try:
         if found := _ISO.fullmatch(text):

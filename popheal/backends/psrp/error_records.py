@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from popheal.backends.psrp.failures import LONGEST
+from popheal.backends.psrp.scripts import NOT_BEGUN
 from popheal.errors import (
     BackendError,
     CommandFailed,
     NotAuthorised,
+    NotBegun,
     PophealError,
     UnknownName,
     Unreachable,
@@ -89,8 +91,15 @@ def _rule(
 
 
 _MISSING = "Give the account a management role that includes this cmdlet."
+_NO_PARAMETER = "Give the account a management role that includes this parameter of the cmdlet."
 
 RULES = (
+    # Parameters are bound before anything is begun. A role may leave some of them out.
+    _rule(
+        r"\AParameterBindingException\nNamedParameterNotFound\b",
+        NotAuthorised,
+        next_step=_NO_PARAMETER,
+    ),
     # Where this is the error itself, the command is missing and nothing ran. Where another error
     # tells of it (of an extension that is called at a cmdlet's end, say) an effect may have run.
     _rule(r"\ACommandNotFoundException\n", NotAuthorised, next_step=_MISSING),
@@ -123,6 +132,20 @@ RULES = (
     _rule(r"\ARpcException\n.*\n.*\b0x6ba\b", Unreachable, effects=CommandFailed),
 )
 
+#: Error ids of our own scripts' refusals, which come before anything is begun.
+_REFUSED = re.compile(rf"{NOT_BEGUN}\.(\w*)")
+
+#: What to do about a refusal, by its reason.
+_ON_REFUSAL = {
+    "boot_time": "It has been restarted meanwhile; see whether that has helped.",
+    "denied": "Make the account a local administrator there.",
+    "disabled": "Find out who has disabled the service, and why, before it is enabled.",
+    "missing": "See which services the server has; its roles may have changed.",
+    "shutdown": "Find out who shuts the server down; a shutdown that is only scheduled can be "
+    "aborted there: shutdown.exe /a.",
+    "wrong_server": "Correct the address of the server in the configuration.",
+}
+
 _NOT_FOUND = re.compile(r"ManagementObjectNotFoundException|couldn.t be found on|wasn.t found")
 
 
@@ -131,6 +154,8 @@ def failure(
 ) -> PophealError:
     """The error that error records amount to; the first one is the one that is told."""
     first = errors[0]
+    if refused := _REFUSED.match(first.error_id):
+        return _refusal(first.text, refused[1], server=server, command=command, effect=effect)
     seen = f"{first.reason}\n{first.error_id}\n{first.text}"
     # Get-ExchangeServer finds nothing but servers, in whatever language it says so.
     about_it = command == "Get-ExchangeServer" or _names(first.text, server)
@@ -141,6 +166,16 @@ def failure(
             kind = rule.effects if effect else rule.looks
             return kind(server=server, command=command, cause=first.text, next_step=rule.next_step)
     return CommandFailed(server=server, command=command, cause=first.text or first.error_id)
+
+
+def _refusal(
+    text: str, reason: str, *, server: str, command: str, effect: bool
+) -> NotBegun | CommandFailed:
+    """What our own script declined. A look changes nothing anyway: to it, that is a failure."""
+    next_step = _ON_REFUSAL.get(reason, "")
+    if not effect:
+        return CommandFailed(server=server, command=command, cause=text, next_step=next_step)
+    return NotBegun(server=server, command=command, cause=text, next_step=next_step, reason=reason)
 
 
 def _names(text: str, server: str) -> bool:

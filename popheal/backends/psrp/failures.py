@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 from attrs import frozen
 from pypsrp.exceptions import (
     AuthenticationError,
+    InvalidPSRPOperation,
     WinRMError,
     WinRMTransportError,
     WSManFaultError,
@@ -32,6 +33,7 @@ from requests.exceptions import (
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from spnego.exceptions import SpnegoError
 
+from popheal.backends.psrp.http import LogonRefused, Redirected, schemes_in, ways_offered
 from popheal.errors import (
     BackendError,
     CommandFailed,
@@ -103,6 +105,8 @@ _TIMED_OUT = 2150858793
 _SHELL_GONE = frozenset({2150858843, 2150859113})
 _QUOTAS = frozenset({2150859173, 2150859174, 2150859175, 2150859176})
 _NO_SUCH_RESOURCE = frozenset({2150858752, 2150859002})
+#: What a web server's WS-Management says where there is no endpoint at the path.
+_NO_SUCH_PATH = frozenset({2150858811})
 _LIMIT = re.compile(
     r"concurrent shells|maximum number of connections allowed|load quota|"
     r"exceeded the maximum number of (?:concurrent|connections)",
@@ -126,29 +130,59 @@ class Diagnosis:
     Attributes:
         trouble: What happened.
         cause: The same, as part of a sentence for the operator.
+        advice: What to do about it, where that is special to this case.
     """
 
     trouble: Trouble
     cause: str
+    advice: str = ""
 
     @property
     def next_step(self) -> str:
         """What to do about it, where that is special; else empty."""
-        return _NEXT_STEPS.get(self.trouble, "")
+        return self.advice or _NEXT_STEPS.get(self.trouble, "")
+
+
+#: What a reader gives: trouble, cause and, where there is any, advice.
+_Read = tuple[Trouble, str] | tuple[Trouble, str, str]
 
 
 def diagnose(error: Exception) -> Diagnosis:
     """Read off an exception of the connection what happened. Never raises."""
-    for kind, reader in _READERS:
-        if isinstance(error, kind):
-            trouble, cause = reader(error)
-            return Diagnosis(trouble=trouble, cause=cause)
-    trouble, cause = _unexpected(error)
-    return Diagnosis(trouble=trouble, cause=cause)
+    reader = next((reader for kind, reader in _READERS if isinstance(error, kind)), _unexpected)
+    trouble, cause, *advice = reader(error)
+    return Diagnosis(trouble=trouble, cause=cause, advice="".join(advice))
 
 
-def _login(_error: Exception) -> tuple[Trouble, str]:
-    return Trouble.DENIED, "the user name or the password was not accepted (HTTP 401)"
+def _login(error: Exception) -> _Read:
+    # The library itself says only in words what was offered, where it knows none of it.
+    unknown = re.search(r"actual: '(.*)'", str(error))
+    if isinstance(error, LogonRefused):
+        offered, fits = error.offered, error.fits
+    else:
+        offered, fits = schemes_in(unknown[1]) if unknown else (), not unknown
+    if fits:
+        return Trouble.DENIED, "the user name or the password was not accepted (HTTP 401)"
+    told = ", ".join(offered) or "none"
+    cause = f"it does not offer the way to log on that is configured, but {told} (HTTP 401)"
+    others = " or ".join(f'"{one}"' for one in ways_offered(offered))
+    return (
+        Trouble.DENIED,
+        cause,
+        f"Set auth to {others} in the configuration, or have the endpoint offer yours."
+        if others
+        else "Have the endpoint offer the way to log on that is configured.",
+    )
+
+
+def _redirected(error: Exception) -> _Read:
+    assert isinstance(error, Redirected)  # noqa: S101 - for the type checker
+    where = f" to {one_line(error.target, LONGEST)}" if error.target else ""
+    return (
+        Trouble.ABSENT,
+        f"it redirects{where} (HTTP {error.code}), which is not followed",
+        "Name the server itself, not an alias, and check ssl, port and path in the configuration.",
+    )
 
 
 def _ticket(error: Exception) -> tuple[Trouble, str]:
@@ -182,6 +216,8 @@ def _fault(error: Exception) -> tuple[Trouble, str]:
         return Trouble.DENIED, f"access is denied to this account{said}"
     if code in _SHELL_GONE:
         return Trouble.GONE, "the remote shell no longer exists"
+    if code in _NO_SUCH_PATH:
+        return Trouble.ABSENT, f"there is no remoting endpoint at this port and path{said}"
     if code in _NO_SUCH_RESOURCE:
         return Trouble.ABSENT, f"the endpoint doesn't offer this session configuration{said}"
     if code in _QUOTAS or _LIMIT.search(reason):
@@ -216,6 +252,22 @@ def _foreign(_error: Exception) -> tuple[Trouble, str]:
     return Trouble.GARBLED, "the answer is not WS-Management"
 
 
+_BROKEN = re.compile(r"Received a broken RunspacePoolState message: (.+)", re.DOTALL)
+
+
+def _broken(error: Exception) -> _Read:
+    """The endpoint speaks WS-Management, but PowerShell could not be started there."""
+    said = _BROKEN.match(str(error))
+    if said is None:
+        return _foreign(error)
+    return (
+        Trouble.GARBLED,
+        "no session could be opened there"
+        + ("" if said[1] == "None" else f": {one_line(said[1], LONGEST)}"),
+        "See on that server to its session configuration, and to the modules that it loads.",
+    )
+
+
 def _fixed(trouble: Trouble, cause: str) -> Callable[[Exception], tuple[Trouble, str]]:
     return lambda _error: (trouble, cause)
 
@@ -223,10 +275,13 @@ def _fixed(trouble: Trouble, cause: str) -> Callable[[Exception], tuple[Trouble,
 _NO_LIBRARY = "the library for this way to log on is missing: pip install 'popheal[kerberos]'"
 
 #: Exception types, the more special first, and how each is read.
-_READERS: tuple[tuple[type[Exception], Callable[[Exception], tuple[Trouble, str]]], ...] = (
+_READERS: tuple[tuple[type[Exception], Callable[[Exception], _Read]], ...] = (
+    (LogonRefused, _login),
     (AuthenticationError, _login),
+    (Redirected, _redirected),
     (WinRMTransportError, _http),
     (WSManFaultError, _fault),
+    (InvalidPSRPOperation, _broken),
     (WinRMError, _foreign),
     (SpnegoError, _ticket),
     (ET.ParseError, _foreign),

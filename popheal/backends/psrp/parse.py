@@ -7,11 +7,12 @@ filled in: what isn't there is None where the observation allows that, and an er
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from popheal.backends.psrp.clixml import (
     Record,
@@ -19,13 +20,17 @@ from popheal.backends.psrp.clixml import (
     flag_of,
     items_of,
     moment_of,
+    pairs_of,
     text_of,
 )
 from popheal.errors import Unreadable
 from popheal.exchange import models
 from popheal.exchange.names import same_server
 
-_LAG = re.compile(r"\[(.+), *([\d.:]+)\]")
+#: A pair as it prints, of a server and a time span: ``[MBX1, 7.00:00:00]``.
+_PAIR = re.compile(r"\[(.+), *([^,\]]+)\]")
+#: A time span of nothing, as it prints and as it is serialised.
+_NO_TIME = re.compile(r"0|(?:0+\.)?0?0:00(?::00(?:\.0+)?)?|P(?:0+(?:\.0+)?[DHMS]|T)+", re.ASCII)
 _REQUESTER = re.compile(r"Request[eo]r:\s*(\w+);\s*State:\s*(\w+)")
 _START_TYPES = {"auto": "Automatic"}
 
@@ -83,20 +88,34 @@ class Row:
 
     def maybe_number(self, name: str) -> float | None:
         try:
-            return float(self.maybe_text(name) or "")
+            found = float(self.maybe_text(name) or "")
         except ValueError:
             return None
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """A list of values, each in its printed form."""
-        return tuple(
-            text for item in items_of(self.record.get(name)) if (text := text_of(item)) is not None
-        )
+        return found if math.isfinite(found) else None
 
     def lagged(self, name: str) -> tuple[str, ...]:
-        """Of pairs of a server and a time span, ``[MBX1, 7.00:00:00]``: where it is not zero."""
-        found = (_LAG.fullmatch(text.strip()) for text in self.texts(name))
-        return tuple(one[1] for one in found if one and one[2].strip("0.:"))
+        """Of pairs of a server and a time span, the servers with another span than nothing.
+
+        A span that can't be read is not taken for nothing.
+        """
+        pairs = [self._pair(name, item) for item in pairs_of(self.record.get(name))]
+        return tuple(server for server, span in pairs if not _NO_TIME.fullmatch(span))
+
+    def _pair(self, name: str, item: object) -> tuple[str, str]:
+        """A server's short name, and a time span; both can be lost but for the printed form."""
+        if isinstance(item, tuple):
+            key, value = item
+        elif isinstance(item, Record) and item.get("Key") is not None:
+            key, value = item.get("Key"), item.get("Value")
+        else:
+            printed = _PAIR.fullmatch(text_of(item) or "")
+            if printed is None:
+                raise self.fail(f"{name} has something in it that is no pair: {item!r:.80}")
+            key, value = printed[1], printed[2]
+        server = _name(key)
+        if server is None:
+            raise self.fail(f"{name} does not name a server: {item!r:.80}")
+        return server, text_of(value) or ""
 
     def names(self, name: str) -> tuple[str, ...]:
         """A list of objects, each by its short name."""
@@ -238,9 +257,26 @@ def replication_check(row: Row) -> models.ReplicationCheck:
     return models.ReplicationCheck(
         server=row.text("Server"),
         check=row.text("Check"),
-        result=row.text("Result"),
+        result=_check_result(row),
         error=row.maybe_text("Error") or "",
     )
+
+
+def _check_result(row: Row) -> str:
+    """What a check came to. It is an object: what it prints as, and its value, are the same.
+
+    Where they are not, it has not passed for certain, so that one counts which says so.
+    """
+    result = row.record.get("Result")
+    said = [text_of(result)]
+    if isinstance(result, Record):
+        # What has no printed form of its own prints as the name of its type.
+        said = [one for one in (text_of(result),) if one not in result.types]
+        said.append(text_of(result.get("Value")))
+    told = [one for one in said if one]
+    if not told:
+        raise row.fail("the answer has no Result")
+    return next((one for one in told if one.casefold() != "passed"), told[0])
 
 
 def monitoring_item(row: Row) -> models.MonitoringItem:
@@ -272,7 +308,12 @@ def pop_settings(row: Row) -> models.PopSettings:
         server=row.server,
         protocol_log_enabled=row.flag("ProtocolLogEnabled"),
         log_location=row.maybe_text("LogFileLocation") or "",
-        bindings=(*row.texts("UnencryptedOrTLSBindings"), *row.texts("SSLBindings")),
+        bindings=tuple(
+            binding
+            for name in ("UnencryptedOrTLSBindings", "SSLBindings")
+            for item in items_of(row.record.get(name))
+            if (binding := _binding(item)) is not None
+        ),
     )
 
 
@@ -316,53 +357,13 @@ def log_file(row: Row) -> models.LogFile:
     return models.LogFile(name=row.text("Name"), text=text)
 
 
-#: Events about recovery actions: what each says has happened to one.
-_BEGAN, _ENDED, _THROTTLED = 500, (501, 502), 2051
-
-
-def recovery_actions(events: Sequence[Row]) -> list[models.RecoveryAction]:
-    """The actions that a server's events are about: a start and an end are one action.
-
-    A time that can't be read is None. An event without what tells one action from another, or an
-    end without result, is unreadable: it could be mistaken for something else.
-    """
-    actions: dict[tuple[str, ...], models.RecoveryAction] = {}
-    for number, row in enumerate(sorted(events, key=lambda row: row.moment("TimeCreated"))):
-        seen, kind = _recovery_action(row), row.count("EventId")
-        # Nothing joins throttled ones: each is an attempt of its own.
-        own = seen.instance or str(number)
-        key = tuple(text.casefold() for text in (own, seen.action, seen.resource))
-        known = actions.get(key)
-        if known is not None:
-            last = known if kind == _BEGAN else seen
-            seen = evolve(
-                last,
-                started=known.started or seen.started,
-                expected_finish=known.expected_finish or seen.expected_finish,
-            )
-        actions[key] = seen
-    return list(actions.values())
-
-
-def _recovery_action(row: Row) -> models.RecoveryAction:
-    """What one event alone says."""
-    kind = row.count("EventId")
-    seen = models.RecoveryAction(
-        server=row.server,
-        action=row.text("Id", "ActionId"),
-        resource=row.maybe_text("ResourceName") or "",
-        requester=row.maybe_text("RequestorName", "RequesterName") or "",
-        started=row.maybe_moment("StartTime"),
-    )
-    if kind == _THROTTLED:
-        return evolve(seen, started=row.moment("TimeCreated"), throttled=True)
-    seen = evolve(seen, instance=row.text("InstanceId"))
-    if kind == _BEGAN:
-        expected = row.maybe_moment("ExpectedToFinishAt") or row.maybe_moment("EndTime")
-        return evolve(seen, expected_finish=expected)
-    if kind in _ENDED:
-        return evolve(seen, finished=row.maybe_moment("EndTime"), result=row.text("Result"))
-    raise row.fail(f"EventId is {row.maybe_text('EventId')!r}, which is not about an action")
+def _binding(item: object) -> str | None:
+    """An address and a port, as they print or (that can be lost on the way) by their fields."""
+    if isinstance(item, Record) and not item.text and item.value is None:
+        address, port = text_of(item.get("Address")), count_of(item.get("Port"))
+        if address is not None and port is not None:
+            return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return text_of(item)
 
 
 def _joined(*texts: str | None) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, RemoteShell
 from popheal.backends.psrp.error_records import failure
 from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
 from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
-from popheal.errors import OutcomeUnknown, PophealError, Unreachable
+from popheal.errors import NotAuthorised, OutcomeUnknown, PophealError, Unreachable
 from popheal.exchange.names import same_server
 
 #: Seconds after which an unused shell is given back and a new one made: proxies, servers and
@@ -18,6 +20,7 @@ from popheal.exchange.names import same_server
 _IDLE = 100.0
 #: Seconds for which an endpoint that could not be reached is tried last.
 _SHUNNED = 60.0
+_NUMBER = re.compile(r"\d+", re.ASCII)
 #: Most shells open at a time: the limit for one account is 18 on a server.
 _MOST = 6
 
@@ -30,9 +33,22 @@ class Routes:
         self._sessions: dict[tuple[str, str], RemoteShell] = {}
         self._shunned: dict[str, float] = {}
 
-    def exchange(self, server: str, command: Command) -> Sequence[object]:
-        """Run a cmdlet on an Exchange endpoint that isn't the server's, if there is another."""
-        ways = self._ways(server)
+    def exchange(
+        self,
+        server: str,
+        command: Command,
+        avoided: Collection[str],
+        versions: Mapping[str, str] = MappingProxyType({}),
+    ) -> Sequence[object]:
+        """Run a cmdlet on an Exchange endpoint that isn't avoided, if there is such a one.
+
+        Args:
+            server: The server it is about.
+            command: The cmdlet.
+            avoided: The servers under repair.
+            versions: ``AdminDisplayVersion`` by full name, as far as it is known.
+        """
+        ways = self._ways(server, avoided, versions)
         for number, way in enumerate(ways, start=1):
             try:
                 answer = self._answer(server, way, self._settings.exchange, command)
@@ -63,16 +79,26 @@ class Routes:
         while self._sessions:
             self._sessions.popitem()[1].close()
 
-    def _ways(self, server: str) -> list[str]:
+    def _ways(
+        self, server: str, avoided: Collection[str], versions: Mapping[str, str]
+    ) -> list[str]:
+        """The endpoints to try, the best first.
+
+        What decides about a server is best not asked of that server. An older version may not
+        know of what a newer server has, or leave parts of it out.
+        """
         servers = self._settings.exchange.servers
-        others = [name for name in servers if not same_server(name, server)]
+        sound = [one for one in servers if not any(same_server(one, bad) for bad in avoided)]
         now = time.monotonic()
+        needed = _version_of(server, versions)
 
-        def shunned(name: str) -> bool:
+        def worse(name: str) -> tuple[bool, bool, bool]:
             since = self._shunned.get(name.casefold())
-            return since is not None and now - since < _SHUNNED
+            shunned = since is not None and now - since < _SHUNNED
+            older = bool(needed) and () < _version_of(name, versions) < needed
+            return same_server(name, server), shunned, older
 
-        return sorted(others or servers, key=shunned)
+        return sorted(sound or servers, key=worse)
 
     def _answer(self, server: str, way: str, connection: Connection, command: Command) -> Answer:
         """What one endpoint answers to a command. Raises what it means that it does not."""
@@ -141,6 +167,12 @@ class Routes:
         return [session for session in self._sessions.values() if session is not kept]
 
 
+def _version_of(server: str, versions: Mapping[str, str]) -> tuple[int, ...]:
+    """The numbers of ``Version 15.2 (Build 986.5)``; none where it isn't known."""
+    known = next((told for name, told in versions.items() if same_server(name, server)), "")
+    return tuple(int(number) for number in _NUMBER.findall(known))
+
+
 def _worth_repeating(failed: ConnectionFailure, *, reused: bool, effect: bool) -> bool:
     trouble = failed.diagnosis.trouble
     if failed.stage is Stage.SENDING and trouble in NOT_TAKEN:
@@ -159,7 +191,7 @@ def _told(failed: ConnectionFailure, *, server: str, way: str, command: Command)
         server=server,
         command=command.name,
         cause=f"{way}: {diagnosis.cause}",
-        next_step=diagnosis.next_step if kind is Unreachable else "",
+        next_step=diagnosis.next_step if kind in (Unreachable, NotAuthorised) else "",
     )
 
 

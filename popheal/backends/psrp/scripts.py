@@ -3,15 +3,31 @@ r"""The PowerShell that popheal runs on a server's own endpoint: all of it.
 Short, plain constants. Nothing is ever pasted into them: values travel as parameters. Each first
 makes sure that it is on the server it was meant for, as a wrong address in the configuration must
 not restart the wrong machine. Any error ends them at once, so that nothing is done on the strength
-of what could not be found out. Times go both ways as ISO 8601 in UTC. They ask for PowerShell 3.
+of what could not be found out. Times go both ways as ISO 8601 in UTC. They ask for PowerShell 3,
+and are run in a scope of their own, so that none sees what another has left in the shell.
+
+What they refuse before anything was begun has an error id that says so, as what is written in the
+error is for people: :data:`NOT_BEGUN`, a full stop, and the reason as
+:class:`~popheal.errors.NotBegun` has it.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
+#: How the error ids of refusals begin.
+NOT_BEGUN: Final = "PophealNotBegun"
+
 _ON_THE_RIGHT_SERVER = r"""$ErrorActionPreference = 'Stop'
+Set-StrictMode -Off
+function Deny([string] $Reason, [string] $Text) {
+    $why = New-Object System.InvalidOperationException $Text
+    throw (New-Object System.Management.Automation.ErrorRecord $why,
+        "PophealNotBegun.$Reason", 'OperationStopped', $null)
+}
 # The wrong address must not lead to the wrong server.
 $here = [System.Net.Dns]::GetHostName()
-if ($here -ne $HostName) { throw "This server is $here, not $HostName." }
+if ($here -ne $HostName) { Deny 'wrong_server' "This server is $here, not $HostName." }
 """
 
 #: State, start mode, process and its start of each named service; unknown names are left out.
@@ -41,7 +57,8 @@ foreach ($service in Get-CimInstance -ClassName Win32_Service) {
 """
 )
 
-#: Boot time, clock, whether Exchange Setup runs, whether Windows wants a restart anyway.
+#: Boot time, clock and its zone, whether Exchange Setup runs, whether Windows wants a restart
+#: anyway, and the state of its node in the failover cluster.
 HOST_STATUS = (
     r"""
 param([string] $HostName)
@@ -53,11 +70,16 @@ $setup = @(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue)
 $current = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion'
 $servicing = Test-Path "$current\Component Based Servicing\RebootPending"
 $update = Test-Path "$current\WindowsUpdate\Auto Update\RebootRequired"
+# No cluster, no module that knows of clusters, or no right to ask: then its node is not told.
+$node = ''
+try { $node = [string] (Get-ClusterNode -Name $env:COMPUTERNAME).State } catch { $node = '' }
 [pscustomobject] @{
     LastBootUpTime = $system.LastBootUpTime.ToUniversalTime().ToString('o')
     LocalDateTime  = $system.LocalDateTime.ToUniversalTime().ToString('o')
     SetupRunning   = $setup.Count -gt 0
     RebootPending  = $servicing -or $update
+    UtcOffset      = [System.TimeZoneInfo]::Local.GetUtcOffset([datetime]::UtcNow).TotalSeconds
+    ClusterNode    = $node
 }
 """
 )
@@ -71,8 +93,8 @@ param([string] $HostName, [string] $Service)
     + _ON_THE_RIGHT_SERVER
     + r"""
 $found = @(Get-CimInstance -ClassName Win32_Service | Where-Object { $_.Name -eq $Service })
-if ($found.Count -ne 1) { throw "Not restarted: there is no service $Service." }
-if ($found[0].StartMode -eq 'Disabled') { throw "Not restarted: $Service is disabled." }
+if ($found.Count -ne 1) { Deny 'missing' "Not restarted: there is no service $Service." }
+if ($found[0].StartMode -eq 'Disabled') { Deny 'disabled' "Not restarted: $Service is disabled." }
 Restart-Service -Name $Service -Force
 """
 )
@@ -84,6 +106,10 @@ param([string] $HostName, [string] $Service)
 """
     + _ON_THE_RIGHT_SERVER
     + r"""
+$found = @(Get-CimInstance -ClassName Win32_Service | Where-Object { $_.Name -eq $Service })
+if ($found.Count -ne 1) { Deny 'missing' "Not started: there is no service $Service." }
+if ($found[0].State -eq 'Running') { return }
+if ($found[0].StartMode -eq 'Disabled') { Deny 'disabled' "Not started: $Service is disabled." }
 Start-Service -Name $Service
 """
 )
@@ -99,16 +125,17 @@ $culture = [System.Globalization.CultureInfo]::InvariantCulture
 $style = [System.Globalization.DateTimeStyles]::RoundtripKind
 $expected = [datetime]::Parse($BootedAt, $culture, $style).ToUniversalTime()
 $system = Get-CimInstance -ClassName Win32_OperatingSystem
-if ($null -eq $system) { throw 'Not restarted: Windows does not tell about itself.' }
-if ($null -eq $system.LastBootUpTime) { throw 'Not restarted: the boot time is not known.' }
+if ($null -eq $system) { Deny '' 'Not restarted: Windows does not tell about itself.' }
+if ($null -eq $system.LastBootUpTime) { Deny '' 'Not restarted: the boot time is not known.' }
 $booted = $system.LastBootUpTime.ToUniversalTime()
 # Windows shifts the boot time a little when its clock is set; two boots are never that close.
 if ([math]::Abs(($booted - $expected).TotalSeconds) -gt 30) {
-    throw "Not restarted: the last boot was at $($booted.ToString('o')), not at $BootedAt."
+    $last = $booted.ToString('o')
+    Deny 'boot_time' "Not restarted: the last boot was at $last, not at $BootedAt."
 }
 
 # A volatile key is kept in memory only, so the restart clears it. While it is there, no second
-# restart is begun.
+# restart is begun. That is no certain refusal: the first one may be about to happen.
 $path = 'SOFTWARE\PophealRestart'
 $root = [Microsoft.Win32.Registry]::LocalMachine
 if ($null -ne $root.OpenSubKey($path)) {
@@ -124,10 +151,14 @@ try {
     $arguments = '/r /f /t 10 /d p:4:1 /c "popheal: POP health set recovery"'
     $shutdown = Start-Process -FilePath "$env:SystemRoot\System32\shutdown.exe" `
         -ArgumentList $arguments -NoNewWindow -Wait -PassThru
-    # 1115 and 1190: the server is going down already.
-    if (0, 1115, 1190 -notcontains $shutdown.ExitCode) {
-        throw "Not restarted: shutdown.exe ended with code $($shutdown.ExitCode)."
-    }
+    $code = $shutdown.ExitCode
+    $said = "Not restarted: shutdown.exe ended with code $code."
+    # These say for certain that nothing was begun: it was called wrongly, it was denied, or
+    # another shutdown is under way (1115) or scheduled (1190).
+    $reasons = @{ 1 = ''; 87 = ''; 5 = 'denied'; 1300 = 'denied'; 1314 = 'denied'
+        1115 = 'shutdown'; 1190 = 'shutdown' }
+    if ($null -ne $code -and $reasons.ContainsKey($code)) { Deny $reasons[$code] $said }
+    if ($code -ne 0) { throw $said }
 } catch {
     $root.DeleteSubKey($path)
     throw

@@ -173,7 +173,8 @@ class _Builder:
             service.start_type = service.start_type or (server.pop_start if pop else "Automatic")
             runs = server.pop_running if pop else True
             service.state = service.state or ("Running" if runs else "Stopped")
-            service.in_use = service.running
+            # One that did not come by itself after the last boot is missed.
+            service.in_use = service.state != "Stopped" or not service.starts_after_boot
             server.services[name.casefold()] = service
         if server.protocol_log_enabled:
             server.log_in_effect = {name: server.runs(name) for name in (FRONT_END, BACK_END)}

@@ -39,11 +39,13 @@ class Trouble:
         error: What a probe says, and the row of a monitor.
         exception: Its exception, with the trace.
         log_error: What the protocol log calls it (``ErrMsg=``).
+        hangs: It comes to no end, so a probe times out.
     """
 
     error: str
     exception: str = ""
     log_error: str = ""
+    hangs: bool = False
 
 
 @frozen(kw_only=True)
@@ -84,6 +86,7 @@ class Fault:
         error: What a failing probe says, and the row of a monitor that sees the fault.
         exception: The exception that they give beside it.
         log_error: What the protocol log calls it (``ErrMsg=``).
+        hangs: A probe comes to no end: it times out, and does not fail.
         breaks_ctp_of: Front ends whose end-to-end probe fails because they proxy to here.
         names_back_end: That probe's error text contains ``Proxy=<server>:1995:SSL``.
         logs_back_end: The protocol log of the front end shows where the session was proxied to.
@@ -101,6 +104,7 @@ class Fault:
     error: str = "The POP3 server did not answer the LOGIN in time."
     exception: str = ""
     log_error: str = ""
+    hangs: bool = False
     breaks_ctp_of: tuple[Server, ...] = ()
     names_back_end: bool = True
     logs_back_end: bool = True
@@ -131,7 +135,8 @@ class Fault:
         if self.server is not server and self.names_back_end:
             code = self.log_error or "ProxyFailed"
             error = f"[Error={code} Proxy={self.server.fqdn}:1995:SSL] {error}"
-        return Trouble(error=error, exception=self.exception, log_error=self.log_error)
+        words = {"exception": self.exception, "log_error": self.log_error}
+        return Trouble(error=error, hangs=self.hangs, **words)
 
 
 def _concerned_service(server: Server, fails: frozenset[str]) -> str:

@@ -109,7 +109,9 @@ class Probing:
             raise failed(f"The probe {probe} can't be run manually. {why}".strip())
         if not server.runs(HEALTH_MANAGER):
             raise failed("The Microsoft Exchange Health Manager service isn't running.")
-        takes = DURATION_TIMEOUT if result == "Timeout" else DURATION
+        truth = self.monitoring.broken(server, aspect, "probes") if result == "truth" else None
+        hangs = result == "Timeout" or (truth is not None and truth.hangs)
+        takes = DURATION_TIMEOUT if hangs else DURATION
         now = self.world.now
         due = now + timedelta(seconds=takes)
         return Running(server, name, aspect, actor, result, trouble, now, due, server.boots)
@@ -126,7 +128,7 @@ class Probing:
         truth = self.monitoring.broken(server, running.aspect, "probes")
         result, trouble = running.result, running.trouble
         if result == "truth":
-            result, trouble = ("Failed" if truth else SUCCEEDED), truth
+            result, trouble = _result(truth), truth
         said = trouble or Trouble(error="")
         logging = server.runs(FRONT_END) and server.log_in_effect.get(FRONT_END, False)
         if running.aspect == "ctp" and logging:
@@ -159,3 +161,9 @@ class Probing:
             if script.server is server and script.probe == probe:
                 return script.next()
         return "truth", None
+
+
+def _result(trouble: Trouble | None) -> str:
+    if trouble is None:
+        return SUCCEEDED
+    return "Timeout" if trouble.hangs else "Failed"

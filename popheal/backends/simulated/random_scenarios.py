@@ -296,6 +296,7 @@ class _Drawing:
         """What is said of a fault, and which other protocols fail alike."""
         if self.likely(0.15):
             fault |= self.chance.choice(_WORDS)
+        self._maybe(fault, 0.1, "hangs", True)
         if self.likely(0.1):
             fault["also"] = [self.chance.choice(OTHER_PROTOCOLS)]
         elif self.likely(0.05):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from popheal.cli.render.live import labelled
-from popheal.engine.plan import Path, Plan, PlannedRun
+from popheal.engine.plan import Path, Plan, PlannedMove, PlannedRun
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
@@ -41,6 +41,9 @@ def plan_lines(
         yield from labelled(out, "At most", worst_of(run))
         if run.databases:
             yield from labelled(out, "Databases", databases_of(run))
+        for label, said in (("Refused now", run.obstacles), ("Note", run.notes)):
+            for number_of, one in enumerate(said):
+                yield from labelled(out, "" if number_of else label, one)
         named = run.hash or f"has no hash, as the state of the server can't be read: {run.problem}"
         yield from labelled(out, "Plan", named)
         if policy.highest_impact is Impact.CHANGE:
@@ -56,8 +59,15 @@ def plan_lines(
 
 def databases_of(run: PlannedRun) -> str:
     """The databases that would be moved, and where to they could be."""
-    return ", ".join(
-        f"{one.database} (to {' or '.join(one.targets) or 'nowhere'})" for one in run.databases
+    return ", ".join(f"{one.database} (to {_targets_of(one)})" for one in run.databases)
+
+
+def _targets_of(move: PlannedMove) -> str:
+    return (
+        " or ".join(
+            f"{one}, in another site" if one in move.other_site else one for one in move.targets
+        )
+        or "nowhere"
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from popheal.engine.actions.comeback import await_server
 from popheal.engine.actions.components import check_component, keep_component
 from popheal.engine.actions.mailbox_servers import check_backends, find_backends, recover_backends
 from popheal.engine.actions.probes import check_health, probe
-from popheal.engine.actions.reboot import await_server, reboot
+from popheal.engine.actions.reboot import reboot
 from popheal.engine.actions.services import reload_pop3, restart_service
 from popheal.engine.actions.settings import (
     activate_component,

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
+
+from attrs import frozen
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import again, retry_call
 from popheal.engine.requests import call
+from popheal.engine.triage.words import heed_words
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import alert_value, backends_named_in, is_unhealthy, servers_named
-from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo
-from popheal.exchange.protocol_log import correlate
-from popheal.healthsets.pop.catalog import MONITORS, find_monitor
+from popheal.exchange.interpret import (
+    alert_value,
+    backends_named_in,
+    find_service,
+    is_running,
+    is_switched_off,
+    is_unhealthy,
+    servers_named,
+)
+from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo, ServiceStatus
+from popheal.exchange.names import same_server
+from popheal.exchange.protocol_log import Correlation, correlate
+from popheal.healthsets.pop.catalog import MAILBOX_SIDE, POP3_BACK_END, find_monitor
 from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.reports.report import FindingKind
 
 #: Log lines are written a little before and after the times that the probe reports.
 SLACK = timedelta(seconds=2)
-
-#: The monitors whose recovery step 3.6 refers to.
-MAILBOX_SIDE = tuple(one for one in MONITORS if one.procedure == "mailbox")
 
 _MAILBOX_SET = "pop.protocol"
 
@@ -67,42 +77,138 @@ async def _find_in_log(
     """
     if probe.started is None or probe.finished is None:
         return ActionResult("could_not_tell", "the probe did not say when it ran")
-    settings = await retry_call(work.session, Backend.pop_settings, work.server)
-    since, until = probe.started - SLACK, probe.finished + SLACK
     while True:
         try:
-            files = await call(Backend.pop_logs, work.server, settings.log_location, since, until)
+            found = await _read_log(work, probe.started - SLACK, probe.finished + SLACK)
         except BackendError as error:
             last = ActionResult("could_not_tell", str(error))
         else:
-            found = correlate(files, since, until)
+            heed_words(work, found.said)
             if found.backends:
+                _note_proven(work, found.proven, servers)
                 return _found(work, found.backends, servers, "the protocol log")
             last = _PASSED_ON_TO_NONE if found.conclusive else _SESSION_NOT_WHOLE
         if not await again(work.session, "log"):
             return last
 
 
+async def _read_log(work: RunContext, since: datetime, until: datetime) -> Correlation:
+    settings = await call(Backend.pop_settings, work.server)
+    files = await call(Backend.pop_logs, work.server, settings.log_location, since, until)
+    return correlate(files, since, until)
+
+
+def _note_proven(work: RunContext, names: Sequence[str], servers: Sequence[ServerInfo]) -> None:
+    meant = servers_named(names, servers) or ()
+    work.memory.backends_proven = tuple(one.fqdn for one in meant)
+
+
+async def why_not_proven(work: RunContext) -> str:
+    """Why back ends that are well prove nothing about the front end; empty if they do.
+
+    A back end's name is only text: in a probe's error, or beside a logon that need not be the
+    probe's. It points at a server to look at. That the front end is at fault follows only if a
+    session that can be nobody's but the probe's was passed to a server that is well.
+    """
+    named, probe = work.memory.backends, work.memory.last_probe
+    missing = [one for one in named if one not in work.memory.backends_proven]
+    if not missing:
+        return ""
+    if probe and probe.started and probe.finished:
+        while True:
+            try:
+                found = await _read_log(work, probe.started - SLACK, probe.finished + SLACK)
+            except BackendError:
+                found = Correlation(conclusive=False, backends=())
+            heed_words(work, found.said)
+            missing = [
+                one for one in named if not any(same_server(host, one) for host in found.proven)
+            ]
+            if not missing:
+                work.memory.backends_proven = named
+                return ""
+            if not await again(work.session, "proof"):
+                break
+    return (
+        f"that {', '.join(missing)} is well proves nothing about the front end: the protocol log "
+        "has no session of the probe that was passed on to there"
+    )
+
+
 async def check_backends(work: RunContext) -> ActionResult:
-    """CTP 3.5 and 3.6: keep those whose deep or self test monitor is Unhealthy."""
-    ill, unclear = [], []
-    for backend in work.memory.backends:
-        try:
-            rows = await retry_call(work.session, Backend.server_health, backend)
-        except BackendError as error:
-            unclear.append(str(error))
-            continue
-        health = mailbox_side_of(backend, rows)
-        if health == "unhealthy":
-            ill.append(backend)
-        elif health != "healthy":
-            unclear.append(f"{backend}: {health}")
+    """CTP 3.5 and 3.6: keep those that are ill, by their POP3 service or by their monitors.
+
+    One on which POP is switched off is neither well nor ill: that is told, and nothing is done.
+    """
+    judged = [await _judge(work, backend) for backend in work.memory.backends]
+    ill = [one for one in judged if one.outcome == "unhealthy"]
     if ill:
-        work.memory.backends = tuple(ill)
-        return ActionResult("unhealthy", f"ill: {', '.join(ill)}")
-    if unclear or not work.memory.backends:
-        return ActionResult("could_not_tell", "; ".join(unclear) or "no back end to look at")
-    return ActionResult("healthy", f"well: {', '.join(work.memory.backends)}")
+        work.memory.backends = tuple(one.server for one in ill)
+    for outcome, kind in _WORST_FIRST:
+        found = [one for one in judged if one.outcome == outcome]
+        if found and outcome == "healthy" and (why := await why_not_proven(work)):
+            return ActionResult("could_not_tell", why, kind=FindingKind.COULD_NOT_TELL)
+        if found:
+            # Whatever else was seen is told, too: it may explain what is left after this.
+            said = [*found, *(one for one in judged if one not in found and one.why)]
+            return ActionResult(outcome, "; ".join(map(str, said)), kind=kind)
+    return ActionResult("could_not_tell", "no back end to look at")
+
+
+#: What the worst of several back ends is comes first, and the reason that goes with it.
+_WORST_FIRST: Final = (
+    ("unhealthy", FindingKind.UNHEALTHY),
+    ("off", FindingKind.SWITCHED_OFF),
+    ("could_not_tell", FindingKind.COULD_NOT_TELL),
+    ("healthy", None),
+)
+
+
+@frozen
+class _Judged:
+    """What a Mailbox server was found to be: an outcome, and why in words, where there is more."""
+
+    server: str
+    outcome: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        how = {"unhealthy": "ill", "healthy": "well", "off": "switched off"}
+        said = f"{self.server} is {how[self.outcome]}" if self.outcome in how else self.server
+        return f"{said}: {self.why}" if self.why else said
+
+
+async def _judge(work: RunContext, backend: str) -> _Judged:
+    """Its service first: monitors may say Healthy for a while after it has stopped."""
+    try:
+        services = await retry_call(work.session, Backend.services, backend, (POP3_BACK_END,))
+        service = find_service(POP3_BACK_END, services)
+        if service is None:
+            return _Judged(backend, "could_not_tell", f"{POP3_BACK_END} was not found there")
+        if not is_running(service):
+            return _judge_idle(backend, service)
+        rows = await retry_call(work.session, Backend.server_health, backend)
+    except BackendError as error:
+        return _Judged(backend, "could_not_tell", str(error))
+    health = mailbox_side_of(backend, rows)
+    if health in ("healthy", "unhealthy"):
+        return _Judged(backend, health)
+    return _Judged(backend, "could_not_tell", health)
+
+
+def _judge_idle(backend: str, service: ServiceStatus) -> _Judged:
+    """A POP3 back-end service that does not run: by accident, or on purpose."""
+    said = f"{service.name} is {service.state} ({service.start_type})"
+    if is_switched_off(service):
+        return _Judged(
+            backend,
+            "off",
+            f"{said}, so POP is off there. If it is meant to be on, run on {backend}: "
+            f"Set-Service {service.name} -StartupType Automatic; Start-Service {service.name}",
+        )
+    if service.state.casefold() == "startpending":
+        return _Judged(backend, "could_not_tell", said)
+    return _Judged(backend, "unhealthy", f"{said}, although it starts by itself")
 
 
 def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:

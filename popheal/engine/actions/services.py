@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve
 
@@ -13,25 +13,43 @@ from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import try_call
 from popheal.errors import NOTHING_DONE, BackendError, OutcomeUnknown
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import find_service, is_running
+from popheal.exchange.interpret import find_service, is_running, is_stopping, starts_by_itself
 from popheal.exchange.models import ServiceStatus
 from popheal.healthsets.pop.catalog import POP3_FRONT_END, services_of
+from popheal.reports.report import FindingKind
 from popheal.tables.actions import BY_ROLE
 from popheal.tables.debts import DebtKind
+
+_NOT_ATTEMPTED: Final = "not attempted: "
 
 
 async def restart_service(work: RunContext) -> ActionResult:
     """Step 1 of each section, on the alert's server only (D17)."""
     action = work.run.next_action()
     which = action.argument if action else BY_ROLE
-    worst = ActionResult("done", "restarted")
+    restarted: list[str] = []
+    worst: ActionResult | None = None
     for service in services_of(which, work.info):
         observed = await _restart(work, service)
         if observed.outcome in ("refused", "could_not_tell"):
-            return observed
+            return _cut_short(observed, restarted)
+        restarted.append(observed.detail)
         if observed.outcome == "failed":
             worst = observed
-    return worst
+    said = "; ".join(restarted)
+    return evolve(worst, detail=said) if worst else ActionResult("done", said or "nothing to do")
+
+
+def _cut_short(observed: ActionResult, restarted: Sequence[str]) -> ActionResult:
+    """One of two services was not restarted; what was done to the other one has been done."""
+    if not restarted:
+        return observed
+    why = observed.detail.removeprefix(_NOT_ATTEMPTED)
+    return ActionResult(
+        "could_not_tell",
+        f"{'; '.join(restarted)}; but {why}: whether that is enough can't be told",
+        kind=observed.kind,
+    )
 
 
 async def reload_pop3(work: RunContext) -> ActionResult:
@@ -53,13 +71,11 @@ async def _restart(work: RunContext, service: str) -> ActionResult:
         if commanded or seen.outcome in ("done", "could_not_tell"):
             return seen
     if old is None:
-        return ActionResult(
-            "refused", f"not attempted: there is no service {service} on the server"
-        )
+        said = f"{_NOT_ATTEMPTED}there is no service {service} on the server"
+        return ActionResult("refused", said)
     if old.start_type.casefold() == "disabled":
-        return ActionResult(
-            "refused", f"not attempted: {old.name} is Disabled, so it would not start"
-        )
+        said = f"{_NOT_ATTEMPTED}{old.name} is Disabled, so it would not start"
+        return ActionResult("refused", said, kind=FindingKind.SWITCHED_OFF)
     await work.intend(
         Backend.restart_service,
         service,
@@ -79,12 +95,14 @@ async def _see_restarted(
 ) -> ActionResult:
     """Look until the service runs as a new process; the command's return proves nothing."""
     why = f" ({error})" if error else ""
+    was = _what_was_wrong(old)
     while True:
         seen = await try_call(Backend.services, work.server, (old.name,))
         now = None if isinstance(seen, BackendError) else find_service(old.name, seen)
         if now and is_running(now) and not _same_process(old, now):
             work.memory.changed_at = now.started_at
-            return ActionResult("done", f"{old.name} runs as process {now.process_id}{why}")
+            said = f"{old.name} {was}runs as process {now.process_id}{why}"
+            return ActionResult("done", said, kind=FindingKind.NOT_RUNNING if was else None)
         if not await poll(work.session, old.name, work.deadline, work.timing.service_poll):
             break
     if now is None:
@@ -93,7 +111,29 @@ async def _see_restarted(
         # A restart whose answer was lost may still arrive.
         outcome = "could_not_tell" if isinstance(error, OutcomeUnknown) else "refused"
         return ActionResult(outcome, f"{old.name} is still the same process, not restarted{why}")
-    return ActionResult("failed", f"{old.name} is {now.state} after the restart{why}")
+    if is_stopping(now):
+        return ActionResult("could_not_tell", _stuck(work, now, why), kind=FindingKind.STUCK)
+    said = f"{old.name} is {now.state} after the restart{why}"
+    return ActionResult("failed", said, kind=FindingKind.NOT_RUNNING)
+
+
+def _what_was_wrong(old: ServiceStatus) -> str:
+    """Why a restart is right for a reason: a service that starts by itself, and does not run."""
+    if is_running(old) or not starts_by_itself(old):
+        return ""
+    return f"was {old.state}, although it starts by itself ({old.start_type}); it was started and "
+
+
+def _stuck(work: RunContext, service: ServiceStatus, why: str) -> str:
+    """What a person is told of a service that never stops. Its process is never ended by us."""
+    process = service.process_id
+    said = f"{service.name} is stuck in {service.state} since its restart was commanded{why}"
+    if process is None:
+        return f"{said}; its process id was not told"
+    return (
+        f"{said}; it is process {process}. To end it, on {work.server}: "
+        f"Stop-Process -Id {process} -Force; then Start-Service {service.name}"
+    )
 
 
 def _as_it_was(now: ServiceStatus, intended: Mapping[str, Any]) -> ServiceStatus:

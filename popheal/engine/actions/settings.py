@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from popheal.engine.actions.gates import why_group_forbids, why_not_ours, why_not_touch
+from popheal.engine.actions.put_back import refuse_put_back
 from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.limits import Refusal
 from popheal.engine.looks.component import is_active as component_active
 from popheal.engine.looks.component import why_not_activate
 from popheal.engine.looks.copies import read_copies_on
@@ -17,6 +20,7 @@ from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
 from popheal.healthsets.pop.catalog import HEALTH_API, POP_PROXY_COMPONENT
 from popheal.reports.report import FindingKind
+from popheal.tables.actions import FAIL_BACK_UNHEALED
 from popheal.tables.debts import DebtKind
 
 
@@ -59,21 +63,37 @@ def _activation(seen: MailboxServer) -> bool:
 
 
 async def drain(work: RunContext) -> ActionResult:
-    """Deep/SelfTest 3: disable activation, after noting what it was and what was active."""
-    before = await retry_call(work.session, Backend.mailbox_server, work.server)
-    copies = await retry(work.session, "copies", lambda: read_copies_on(work.server))
+    """Deep/SelfTest 3: disable activation, after noting what it was and what was active.
+
+    Since the databases were seen to be able to move, a person may have taken an hour to approve:
+    everything that speaks against it is asked again right before.
+    """
     # Written down before a crash: what was active, and owed, was read then.
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
-    if before.activation_disabled:
-        if debt:
-            return ActionResult("done", "seen to be set")
-        return ActionResult(
-            "refused", "not attempted: somebody else has disabled activation meanwhile"
-        )
+    not_done = "could_not_tell" if work.memory.intended else "refused"
+    if (
+        debt
+        and (
+            await retry_call(work.session, Backend.mailbox_server, work.server)
+        ).activation_disabled
+    ):
+        return ActionResult("done", "seen to be set")
+    refusal = await why_not_touch(work)
+    if refusal:
+        return _not_attempted(not_done, refusal)
+    before = await retry_call(work.session, Backend.mailbox_server, work.server)
+    refusal = why_not_ours(before)
+    if refusal or before.dag is None:
+        return _not_attempted(not_done, refusal)
+    refusal, seen = await why_group_forbids(work, before.dag)
+    if refusal:
+        return _not_attempted(not_done, refusal)
     if debt is None:
         debt = work.run.owe(prior=before.activation_disabled)
         work.memory.active_before = tuple(
-            copy.database for copy, database in copies if is_active(copy) and not database.recovery
+            copy.database
+            for copy, database in seen.layout.here
+            if is_active(copy) and not database.recovery
         )
     await work.intend(
         Backend.set_activation_disabled,
@@ -88,8 +108,19 @@ async def drain(work: RunContext) -> ActionResult:
     )
 
 
+def _not_attempted(outcome: str, refusal: Refusal | None) -> ActionResult:
+    if refusal is None:
+        raise AssertionError("what is not attempted has a reason")
+    return ActionResult(outcome, f"not attempted: {refusal.reason}", kind=refusal.kind)
+
+
 async def fail_back(work: RunContext) -> ActionResult:
-    """Deep/SelfTest 7: allow activation again, if a probe has succeeded on this very boot."""
+    """Deep/SelfTest 7: allow activation again, if the mailbox side is well on this very boot.
+
+    That is seen by one of its own probes alone, run by hand. Where the front end has not been
+    healed, copies and replication must be well besides.
+    """
+    action = work.run.next_action()
     debt = work.run.owed(DebtKind.ACTIVATION_DISABLED)
     if debt is None:
         return ActionResult(
@@ -103,7 +134,12 @@ async def fail_back(work: RunContext) -> ActionResult:
         )
     passed = _passed_on(work)
     if passed is None or not same_boot(passed, host.boot_time):
-        return ActionResult("refused", "the server has restarted since the probe succeeded")
+        said = "no probe of its mailbox side has succeeded since the server's latest restart"
+        return ActionResult("refused", said, kind=FindingKind.NO_PROOF)
+    if action and action.argument == FAIL_BACK_UNHEALED.argument:
+        refused = await refuse_put_back(work)
+        if refused:
+            return refused
     now = await try_call(Backend.mailbox_server, work.server)
     if isinstance(now, MailboxServer) and now.activation_disabled is debt.prior:
         if not work.memory.intended:
@@ -129,7 +165,7 @@ async def fail_back(work: RunContext) -> ActionResult:
 
 
 def _passed_on(work: RunContext) -> datetime | None:
-    """The boot on which a probe last succeeded."""
+    """The boot on which a probe of the mailbox side last succeeded."""
     return work.memory.passed_on_boot
 
 

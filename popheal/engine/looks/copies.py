@@ -6,12 +6,15 @@ that has them. So every answer is checked against a second one before it counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from attrs import field, frozen
 
 from popheal.engine.requests import call, look
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import is_active
 from popheal.exchange.models import Database, DatabaseCopy
 from popheal.exchange.names import same_server
 
@@ -50,6 +53,50 @@ async def read_copies_of(_context: Any, server: str, database: str) -> Sequence[
     if not any(same_server(copy.server, server) for copy in copies):
         raise _unreadable(server, f"the copy of {database} on this server is missing in the answer")
     return copies
+
+
+@frozen(kw_only=True)
+class Layout:
+    """Where the databases are that have a copy on a server.
+
+    Attributes:
+        server: The server.
+        here: Its copies, each with its database.
+        everywhere: For each replicated one that is no recovery database, all of its copies; by
+            its name without case.
+        active_on: How many databases are active on other servers, where that matters.
+    """
+
+    server: str
+    here: Copies
+    everywhere: Mapping[str, Sequence[DatabaseCopy]]
+    active_on: Mapping[str, int] = field(factory=dict)
+
+    def copies_of(self, database: Database) -> Sequence[DatabaseCopy]:
+        """All copies of a replicated database."""
+        return self.everywhere[database.name.casefold()]
+
+
+@look
+async def read_layout(_context: Any, server: str) -> Layout:
+    """The copies on a server, and all other copies of the same databases.
+
+    Raises:
+        BackendError: If any of it can't be read, or doesn't fit together.
+    """
+    here = await read_copies_on(server)
+    everywhere = {
+        database.name.casefold(): await read_copies_of(server, database.name)
+        for _, database in here
+        if database.replicated and not database.recovery
+    }
+    return Layout(server=server, here=here, everywhere=everywhere)
+
+
+@look
+async def count_active(_context: Any, server: str) -> int:
+    """How many databases are active on a server. Raises BackendError."""
+    return sum(is_active(copy) for copy, _ in await read_copies_on(server))
 
 
 def _unreadable(server: str, cause: str) -> Unreadable:

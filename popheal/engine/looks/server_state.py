@@ -1,34 +1,55 @@
-"""Reading the state that a plan starts from. Only looks."""
+"""Reading the state that a plan starts from, and what stands in its way now. Only looks."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from popheal.engine.context import HealingContext
-from popheal.engine.looks.copies import read_copies_of, read_copies_on
+from popheal.engine.looks.copies import Layout, read_layout
+from popheal.engine.looks.feasibility import (
+    moves_of,
+    notes_on,
+    why_backups_forbid,
+    why_databases_forbid,
+    why_members_forbid,
+    why_quorum_is_unsure,
+)
+from popheal.engine.looks.group import Group, read_group, with_active_counted
 from popheal.engine.looks.retry import retry
 from popheal.engine.plan import PlannedMove
 from popheal.engine.plan_basis import DatabaseFacts, MemberFacts, ServerState
-from popheal.engine.requests import call
+from popheal.engine.requests import call, try_call
+from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import can_take_over, is_active
-from popheal.exchange.models import Dag, Database, DatabaseCopy
+from popheal.exchange.interpret import is_active
+from popheal.exchange.models import Dag, HostStatus
 from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import MAILBOX_SIDE_HEALTH_SET, MAILBOX_SIDE_PROBES
+from popheal.policy.policy import Policy
 
 
 @frozen(kw_only=True)
 class Seen:
-    """The state of a server, and where its active databases could go at this moment."""
+    """The state of a server.
+
+    Attributes:
+        facts: What an approval stands or falls with.
+        moves: Where its active databases could go at this moment.
+        notes: What a person should know beforehand, though it holds nothing.
+        obstacles: What a drain, or a restart, would be refused for at this moment.
+    """
 
     facts: ServerState
     moves: tuple[PlannedMove, ...] = ()
+    notes: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
 
 
-async def look_for_plan(
+async def look_for_state(
     session: HealingContext, server: str, drained: Collection[str] | None = None
-) -> Seen:
+) -> ServerState:
     """Read the state of a server, a bounded number of times if that fails.
 
     Args:
@@ -40,36 +61,99 @@ async def look_for_plan(
     Raises:
         BackendError: What the last try raised.
     """
-    return await retry(session, "plan", lambda: _read_all(server, drained))
+    facts, _, _ = await retry(session, "plan", lambda: _read_state(server, drained))
+    return facts
 
 
-async def _read_all(server: str, drained: Collection[str] | None) -> Seen:
+async def look_for_plan(
+    session: HealingContext, server: str, drained: Collection[str] | None = None
+) -> Seen:
+    """Likewise, with what would be moved where, what is known beforehand, and what would hold.
+
+    What speaks against a drain is only told here: that it can't be read is such an obstacle too.
+    """
+    facts, layout, host = await retry(session, "plan", lambda: _read_state(server, drained))
+    notes = list(_on_the_host(host))
+    held = _why_host_holds(host, session.policy)
+    if layout is None:
+        return Seen(facts=facts, notes=tuple(notes), obstacles=held)
+    notes.append(await _proof(server))
+    if not facts.dag:
+        nowhere = "it is in no database availability group: its mailboxes have nowhere to go"
+        return Seen(facts=facts, notes=tuple(notes), obstacles=(*held, nowhere))
+    try:
+        group = await read_group(server, facts.dag, drained is None)
+        layout = await with_active_counted(group, layout)
+        held += tuple(_obstacles(group, layout, session.policy, drained=drained is not None))
+    except BackendError as error:
+        return Seen(facts=facts, notes=tuple(notes), obstacles=(*held, str(error)))
+    moves = moves_of(group, layout, session.policy, drained or ())
+    notes += notes_on(group, layout, session.policy)
+    return Seen(facts=facts, moves=moves, notes=tuple(notes), obstacles=held)
+
+
+def _on_the_host(host: HostStatus) -> Iterator[str]:
+    if host.reboot_pending:
+        yield "Windows has a restart pending: a restart takes longer, as it configures updates"
+
+
+def _why_host_holds(host: HostStatus, policy: Policy) -> tuple[str, ...]:
+    if host.reboot_pending and policy.heed_pending_restart:
+        return ("Windows has a restart pending (policy: heed_pending_restart)",)
+    return ()
+
+
+async def _proof(server: str) -> str:
+    """What will have to succeed before the server is put back."""
+    listed = await try_call(Backend.monitoring_items, server, MAILBOX_SIDE_HEALTH_SET)
+    if isinstance(listed, BackendError):
+        return f"which probes of its mailbox side there are can't be told: {listed}"
+    names = {one.name.casefold() for one in listed}
+    there = [name for one in MAILBOX_SIDE_PROBES if (name := one.rpartition("\\")[2])]
+    there = [name for name in there if name.casefold() in names]
+    if not there:
+        return "it has no probe of its mailbox side, so nothing could prove that it may be put back"
+    return (
+        f"once drained and restarted it is put back only if {' or '.join(there)}, run by hand, "
+        "succeeds; on a drained server the deep test may find no database to test"
+    )
+
+
+def _obstacles(group: Group, layout: Layout, policy: Policy, *, drained: bool) -> Iterator[str]:
+    for found in (
+        why_members_forbid(group, policy),
+        None if drained else why_quorum_is_unsure(group),
+        why_databases_forbid(group, layout, policy),
+        None if drained else why_backups_forbid(layout, policy),
+    ):
+        if found:
+            yield found.why
+
+
+async def _read_state(
+    server: str, drained: Collection[str] | None
+) -> tuple[ServerState, Layout | None, HostStatus]:
     info = await call(Backend.server_info, server)
     host = await call(Backend.host_status, server)
-    facts = ServerState(
+    state = ServerState(
         server=info.fqdn,
         booted_at=host.boot_time,
         mailbox_role=info.mailbox_role,
         client_access_role=info.client_access_role,
     )
     if not info.mailbox_role:
-        return Seen(facts=facts)
+        return state, None, host
     mailbox = await call(Backend.mailbox_server, server)
     members = await _members(server, mailbox.dag) if mailbox.dag else ()
-    databases, moves = await _databases(server, members, drained)
-    return Seen(
-        facts=ServerState(
-            server=facts.server,
-            booted_at=facts.booted_at,
-            mailbox_role=facts.mailbox_role,
-            client_access_role=facts.client_access_role,
-            dag=mailbox.dag or "",
-            drained=mailbox.activation_disabled and drained is None,
-            members=members,
-            databases=databases,
-        ),
-        moves=moves,
+    layout = await read_layout(server)
+    state = evolve(
+        state,
+        dag=mailbox.dag or "",
+        drained=mailbox.activation_disabled and drained is None,
+        members=members,
+        databases=tuple(_databases(layout, drained or ())),
     )
+    return state, layout, host
 
 
 async def _members(server: str, name: str) -> tuple[MemberFacts, ...]:
@@ -89,37 +173,15 @@ async def _members(server: str, name: str) -> tuple[MemberFacts, ...]:
     return tuple(members)
 
 
-async def _databases(
-    server: str, members: Collection[MemberFacts], drained: Collection[str] | None
-) -> tuple[tuple[DatabaseFacts, ...], tuple[PlannedMove, ...]]:
-    databases, moves = [], []
-    before = {name.casefold() for name in drained or ()}
-    for copy, database in await read_copies_on(server):
+def _databases(layout: Layout, drained: Collection[str]) -> Iterator[DatabaseFacts]:
+    before = {name.casefold() for name in drained}
+    for copy, database in layout.here:
         active = is_active(copy) or database.name.casefold() in before
-        copies: list[DatabaseCopy] = []
-        if active and _may_move(database):
-            copies = list(await read_copies_of(server, database.name))
-            targets = [one.server for one in copies if _could_take(one, server, members)]
-            moves.append(PlannedMove(database=database.name, targets=tuple(sorted(targets))))
-        databases.append(
-            DatabaseFacts(
-                name=database.name,
-                replicated=database.replicated,
-                recovery=database.recovery,
-                active=active,
-                copies=[one.server for one in copies],
-            )
+        movable = database.replicated and not database.recovery
+        yield DatabaseFacts(
+            name=database.name,
+            replicated=database.replicated,
+            recovery=database.recovery,
+            active=active,
+            copies=[one.server for one in layout.copies_of(database)] if active and movable else [],
         )
-    return tuple(databases), tuple(sorted(moves, key=lambda one: one.database.casefold()))
-
-
-def _may_move(database: Database) -> bool:
-    return database.replicated and not database.recovery
-
-
-def _could_take(copy: DatabaseCopy, server: str, members: Collection[MemberFacts]) -> bool:
-    barred = any(
-        same_server(copy.server, one.server) and (one.drained or not one.operational)
-        for one in members
-    )
-    return not same_server(copy.server, server) and can_take_over(copy) and not barred

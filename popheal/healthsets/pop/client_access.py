@@ -3,21 +3,33 @@
 Once protocol logging has been turned on, every way out leads through its restoration:
 the good one (``disabling_protocol_logging``), giving up (``..._unhealed``) and a person's
 stop (``..._cancelled``). The runbook forgets it on most ways (D11, D12).
+
+A hang goes a way of its own: the services are restarted, with logging on, and the Mailbox server
+that the hung probe went to is looked at, and healed if it is unhealthy. This server is never
+restarted for it.
 """
 
 from __future__ import annotations
 
 from popheal.healthsets.pop.fragments import (
+    BLOCKED,
     ENDINGS,
+    HANGS,
+    NOT_PUT_BACK,
+    PROBE_UNCLEAR,
+    PUT_BACK,
     STOPPED,
+    STOPPED_WHILE_LOGGING,
+    FrontEndSteps,
     RebootSteps,
+    after_front_end,
+    restoring_logging,
     safe_reboot,
     to_safe_reboot,
 )
 from popheal.tables.actions import (
     CHECK_BACKENDS,
     ENABLE_PROTOCOL_LOGGING,
-    FAIL_BACK,
     FIND_BACKENDS,
     FRONT_END,
     PROBE,
@@ -26,38 +38,14 @@ from popheal.tables.actions import (
     RESTORE_PROTOCOL_LOGGING,
     restart_service,
 )
-from popheal.tables.citations import Citation, Ours, Section
-from popheal.tables.table import CANCEL, Guard, Procedure, State, on, otherwise, state
+from popheal.tables.citations import Ours, Section
+from popheal.tables.table import Procedure, on, otherwise, state
 
 SECTION = Section.CLIENT_ACCESS
 STEP = SECTION.step
 VERIFYING = Section.VERIFYING.step
 
 GIVE_UP = "disabling_protocol_logging_unhealed"
-PROBE_UNCLEAR = Ours("D19: a probe that can't be run proves nothing")
-PUT_BACK = Ours("D11: whatever ends it, logging is set back first")
-NOT_PUT_BACK = Ours("D11: logging that could not be turned off is handed over in writing")
-
-
-def restoring_logging(suffix: str, *, then: str, why: Citation) -> tuple[State, State]:
-    """Set logging back and restart POP3 on a way out that ends in ``then``."""
-    return (
-        state(
-            f"disabling_protocol_logging_{suffix}",
-            RESTORE_PROTOCOL_LOGGING,
-            STEP("6"),
-            on("done", f"restarting_pop3_{suffix}", STEP("7")),
-            otherwise(then, NOT_PUT_BACK),
-        ),
-        state(
-            f"restarting_pop3_{suffix}",
-            RELOAD_POP3,
-            STEP("7"),
-            on("done", then, why),
-            otherwise(then, Ours("the setting is back; the handover says that the restart failed")),
-        ),
-    )
-
 
 CLIENT_ACCESS = Procedure(
     name="client_access",
@@ -79,6 +67,12 @@ CLIENT_ACCESS = Procedure(
             STEP("2"),
             on("succeeded", "recovered", VERIFYING("2.4", 2)),
             on("failed", "enabling_protocol_logging", STEP("3")),
+            on(
+                "timed_out",
+                "enabling_protocol_logging",
+                Ours("D25: a hang may be that of the back end behind it, which step 3 finds"),
+            ),
+            on("blocked", "escalated", BLOCKED),
             otherwise("escalated", PROBE_UNCLEAR),
         ),
         state(
@@ -105,6 +99,12 @@ CLIENT_ACCESS = Procedure(
                 "succeeded", "disabling_protocol_logging", Ours("D11: healed, so logging goes back")
             ),
             on("failed", "finding_backends", STEP("3.4")),
+            on(
+                "timed_out",
+                "finding_backends_hung",
+                Ours("D25: as 3.4, but a hang leads to no restart of this server"),
+            ),
+            on("blocked", GIVE_UP, BLOCKED),
             otherwise(GIVE_UP, PROBE_UNCLEAR),
         ),
         state(
@@ -124,6 +124,7 @@ CLIENT_ACCESS = Procedure(
             STEP("3.5"),
             on("unhealthy", "recovering_backends", STEP("3.6")),
             *to_safe_reboot("healthy", STEP("4")),
+            on("off", GIVE_UP, Ours("D26: POP is switched off there; no restart turns it on")),
             otherwise(GIVE_UP, Ours("only a back end known to be healthy is ruled out")),
         ),
         state(
@@ -139,33 +140,39 @@ CLIENT_ACCESS = Procedure(
             Ours("D11: after 3.6 the runbook does not return to this section"),
             on("succeeded", "disabling_protocol_logging", STEP("6")),
             *to_safe_reboot("failed", STEP("4")),
+            on("timed_out", GIVE_UP, HANGS),
+            on("blocked", GIVE_UP, BLOCKED),
             otherwise(GIVE_UP, PROBE_UNCLEAR),
+        ),
+        state(
+            "finding_backends_hung",
+            FIND_BACKENDS,
+            Ours("D25: as 3.5, for a probe that hangs"),
+            on("found", "checking_backends_hung", STEP("3.5")),
+            otherwise(GIVE_UP, HANGS),
+        ),
+        state(
+            "checking_backends_hung",
+            CHECK_BACKENDS,
+            Ours("D25: as 3.5, for a probe that hangs"),
+            on("unhealthy", "recovering_backends", STEP("3.6")),
+            on("off", GIVE_UP, Ours("D26: POP is switched off there; no restart turns it on")),
+            otherwise(GIVE_UP, HANGS),
         ),
         *safe_reboot(
             RebootSteps(reboot=STEP("4"), back=STEP("5")),
             then="reprobing_after_reboot",
             give_up=GIVE_UP,
         ),
-        state(
-            "reprobing_after_reboot",
-            PROBE,
-            STEP("5"),
-            on(
-                "succeeded",
-                "failing_back",
-                Ours("D9: the server was drained for the restart, so it is put back"),
-                given=Guard.DRAINED,
+        *after_front_end(
+            FrontEndSteps(
+                probe=STEP("5"),
+                well=STEP("6"),
+                put_back=Ours("D9: as step 7 of Deep/SelfTest, which this section lacks"),
+                unhealed=STEP("8"),
             ),
-            on("succeeded", "disabling_protocol_logging", STEP("6"), unless=Guard.DRAINED),
-            on("failed", GIVE_UP, STEP("8")),
-            otherwise(GIVE_UP, PROBE_UNCLEAR),
-        ),
-        state(
-            "failing_back",
-            FAIL_BACK,
-            Ours("D9: as step 7 of Deep/SelfTest, which this section lacks"),
-            on("done", "disabling_protocol_logging", STEP("6")),
-            otherwise(GIVE_UP, Ours("D10: a server left drained is handed over in writing")),
+            well="disabling_protocol_logging",
+            give_up=GIVE_UP,
         ),
         state(
             "disabling_protocol_logging",
@@ -194,8 +201,5 @@ CLIENT_ACCESS = Procedure(
         *restoring_logging("cancelled", then="cancelled", why=STOPPED),
     ),
     endings=ENDINGS,
-    on_cancel=(
-        on(CANCEL, "disabling_protocol_logging_cancelled", PUT_BACK, given=Guard.LOGGING),
-        on(CANCEL, "cancelled", STOPPED, unless=Guard.LOGGING),
-    ),
+    on_cancel=STOPPED_WHILE_LOGGING,
 )

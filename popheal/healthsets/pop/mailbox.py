@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from popheal.healthsets.pop.fragments import CANCELLED, ENDINGS, RebootSteps, safe_reboot
-from popheal.tables.actions import BACK_END, FAIL_BACK, PROBE, restart_service
+from popheal.healthsets.pop.fragments import (
+    BLOCKED,
+    CANCELLED,
+    ENDINGS,
+    HANGS,
+    LEFT_DRAINED,
+    PROBE_UNCLEAR,
+    RebootSteps,
+    safe_reboot,
+)
+from popheal.tables.actions import (
+    BACK_END,
+    FAIL_BACK,
+    PROBE_BACK_END,
+    PROBE_MAILBOX_SIDE,
+    after_reboot,
+    restart_service,
+)
 from popheal.tables.citations import Ours, Section
 from popheal.tables.table import Procedure, on, otherwise, state
 
 SECTION = Section.MAILBOX
 STEP = SECTION.step
 VERIFYING = Section.VERIFYING.step
+
+#: Why the failing monitor's own probe isn't the last word on a drained server.
+NOTHING_TO_TEST = Ours("D24: a drained server may have nothing for the deep test to test")
 
 MAILBOX = Procedure(
     name="mailbox",
@@ -27,11 +46,13 @@ MAILBOX = Procedure(
         ),
         state(
             "reprobing",
-            PROBE,
+            PROBE_BACK_END,
             STEP("2"),
             on("succeeded", "recovered", VERIFYING("2.4", 2)),
             on("failed", "checking_switchover", STEP("3")),
-            otherwise("escalated", Ours("D19: a probe that can't be run proves nothing")),
+            on("timed_out", "escalated", HANGS),
+            on("blocked", "escalated", BLOCKED),
+            otherwise("escalated", PROBE_UNCLEAR),
         ),
         *safe_reboot(
             RebootSteps(
@@ -46,18 +67,42 @@ MAILBOX = Procedure(
         ),
         state(
             "reprobing_after_reboot",
-            PROBE,
+            after_reboot(PROBE_BACK_END),
             STEP("6"),
             on("succeeded", "failing_back", STEP("7")),
             on("failed", "escalated", STEP("8")),
-            otherwise("escalated", Ours("D19: a probe that can't be run proves nothing")),
+            on("could_not_tell", "reprobing_mailbox_side", NOTHING_TO_TEST),
+            otherwise("escalated", STEP("8")),
         ),
         state(
             "failing_back",
             FAIL_BACK,
             STEP("7"),
             on("done", "recovered", STEP("7")),
-            otherwise("escalated", Ours("D10: a server left drained is handed over in writing")),
+            otherwise("escalated", LEFT_DRAINED),
+        ),
+        state(
+            "reprobing_mailbox_side",
+            after_reboot(PROBE_MAILBOX_SIDE),
+            NOTHING_TO_TEST,
+            on("succeeded", "failing_back_by_other_probe", STEP("7")),
+            on("failed", "escalated", STEP("8")),
+            otherwise("escalated", PROBE_UNCLEAR),
+        ),
+        state(
+            "failing_back_by_other_probe",
+            FAIL_BACK,
+            STEP("7"),
+            on("done", "reprobing_after_failback", NOTHING_TO_TEST),
+            otherwise("escalated", LEFT_DRAINED),
+        ),
+        state(
+            "reprobing_after_failback",
+            after_reboot(PROBE_BACK_END),
+            Ours("D24: only the failing monitor's own probe shows that it is healed"),
+            on("succeeded", "recovered", VERIFYING("2.4", 2)),
+            on("failed", "escalated", STEP("8")),
+            otherwise("escalated", PROBE_UNCLEAR),
         ),
     ),
     endings=ENDINGS,

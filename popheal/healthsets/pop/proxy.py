@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from popheal.healthsets.pop.fragments import (
+    BLOCKED,
     CANCELLED,
     ENDINGS,
+    HANGS,
+    PROBE_UNCLEAR,
+    FrontEndSteps,
     RebootSteps,
+    after_front_end,
     safe_reboot,
     to_safe_reboot,
 )
-from popheal.tables.actions import FAIL_BACK, FRONT_END, PROBE, restart_service
+from popheal.tables.actions import FRONT_END, PROBE, restart_service
 from popheal.tables.citations import Ours, Section
-from popheal.tables.table import Guard, Procedure, on, otherwise, state
+from popheal.tables.table import Procedure, on, otherwise, state
 
 SECTION = Section.PROXY
 STEP = SECTION.step
@@ -37,35 +42,24 @@ PROXY = Procedure(
             STEP("2"),
             on("succeeded", "recovered", VERIFYING("2.4", 2)),
             *to_safe_reboot("failed", STEP("3")),
-            otherwise("escalated", Ours("D19: a probe that can't be run proves nothing")),
+            on("timed_out", "escalated", HANGS),
+            on("blocked", "escalated", BLOCKED),
+            otherwise("escalated", PROBE_UNCLEAR),
         ),
         *safe_reboot(
             RebootSteps(reboot=STEP("3"), back=STEP("4")),
             then="reprobing_after_reboot",
             give_up="escalated",
         ),
-        state(
-            "reprobing_after_reboot",
-            PROBE,
-            STEP("4"),
-            on(
-                "succeeded",
-                "failing_back",
-                Ours("D9: the server was drained for the restart, so it is put back"),
-                given=Guard.DRAINED,
+        *after_front_end(
+            FrontEndSteps(
+                probe=STEP("4"),
+                well=VERIFYING("2.4", 2),
+                put_back=Ours("D9: as step 7 of Deep/SelfTest, which this section lacks"),
+                unhealed=STEP("5"),
             ),
-            on("succeeded", "recovered", VERIFYING("2.4", 2), unless=Guard.DRAINED),
-            on("failed", "escalated", STEP("5")),
-            otherwise("escalated", Ours("D19: a probe that can't be run proves nothing")),
-        ),
-        state(
-            "failing_back",
-            FAIL_BACK,
-            Ours("D9: as step 7 of Deep/SelfTest, which this section lacks"),
-            on(
-                "done", "recovered", Ours("D9: the probe had succeeded, and the server is put back")
-            ),
-            otherwise("escalated", Ours("D10: a server left drained is handed over in writing")),
+            well="recovered",
+            give_up="escalated",
         ),
     ),
     endings=ENDINGS,

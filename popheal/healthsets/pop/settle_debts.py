@@ -1,19 +1,22 @@
 """What a run does whose table has changed since it was started: pay what is safe, hand over.
 
 Not a procedure of the runbook, and not among those that a monitor asks for. A drained server is
-not failed back here: without a probe that succeeded, nobody knows that it serves.
+not failed back here: without a probe that succeeded, nobody knows that it serves. A person's
+stop, of before or of now, changes nothing but how it ends: logging is set back all the same.
 """
 
 from __future__ import annotations
 
-from popheal.healthsets.pop.fragments import CANCELLED, ENDINGS
-from popheal.tables.actions import RELOAD_POP3, RESTORE_PROTOCOL_LOGGING
-from popheal.tables.citations import Ours, Section
-from popheal.tables.table import Procedure, on, otherwise, state
+from popheal.healthsets.pop.fragments import (
+    ENDINGS,
+    STOPPED,
+    STOPPED_WHILE_LOGGING,
+    restoring_logging,
+)
+from popheal.tables.citations import Ours
+from popheal.tables.table import Procedure
 
-_STEP = Section.CLIENT_ACCESS.step
 _CHANGED = Ours("a run is not gone on with on a table that it was not started with")
-_NOT_SAID = Ours("the handover says what could not be put back")
 
 SETTLE_DEBTS = Procedure(
     name="settling",
@@ -21,21 +24,9 @@ SETTLE_DEBTS = Procedure(
     monitors=(),
     start="disabling_protocol_logging_settled",
     states=(
-        state(
-            "disabling_protocol_logging_settled",
-            RESTORE_PROTOCOL_LOGGING,
-            _STEP("6"),
-            on("done", "restarting_pop3_settled", _STEP("7")),
-            otherwise("escalated", _NOT_SAID),
-        ),
-        state(
-            "restarting_pop3_settled",
-            RELOAD_POP3,
-            _STEP("7"),
-            on("done", "escalated", _CHANGED),
-            otherwise("escalated", _NOT_SAID),
-        ),
+        *restoring_logging("settled", then="escalated", why=_CHANGED),
+        *restoring_logging("cancelled", then="cancelled", why=STOPPED),
     ),
     endings=ENDINGS,
-    on_cancel=CANCELLED,
+    on_cancel=STOPPED_WHILE_LOGGING,
 )

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
+from pypsrp.powershell import PowerShell
 
-from popheal.backends.psrp import PsrpBackend, exchange_connection, scripts
+from popheal.backends.psrp import PsrpBackend, error_records, exchange_connection, scripts
 from popheal.backends.psrp.scripts import RECOVERY_ACTIONS, RESTART_SERVER, RESTART_SERVICE
-from popheal.errors import CommandFailed, NotAuthorised, Unreachable, Unreadable
+from popheal.errors import CommandFailed, NotAuthorised, NotBegun, Unreachable, Unreadable
 from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.exchange.models import MailboxServer, ServerInfo
 from popheal.journal import Journal
@@ -30,6 +31,7 @@ SCRIPTS = {
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "dag": (EX1, "DAG1"),
     "invoke_probe": (EX1, "POP.Proxy\\PopProxyTestProbe"),
+    "monitoring_items": (EX1, "POP.Protocol"),
     "copies_of": (EX1, "DB1"),
     "services": (EX1, ("MSExchangePop3", "MSExchangePOP3BE")),
     "pop_logs": (EX1, "D:\\Logs\\$(bad) 'quoted'", NOW - timedelta(minutes=1), NOW),
@@ -39,8 +41,12 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "set_activation_disabled": (EX1, True),
     "move_database": (EX1, "DB1"),
     "set_protocol_logging": (EX1, True),
+    "set_component_state": (EX1, "PopProxy", True, "HealthAPI"),
     "reboot": (EX1, BOOT),
 }
+
+
+BY_NAME = ("set_activation_disabled", "move_database")
 
 
 @pytest.mark.parametrize("method", LOOKS + EFFECTS)
@@ -54,8 +60,11 @@ def test_says_the_same_as_the_served_backend(
     expected = getattr(FakeBackend(), method)(*arguments)
     assert expected == over_the_wire
     assert len(calls) == 1
-    if method != "all_servers":
-        assert arguments == calls[0][1] or method in ("dag", "copies_of")
+    if method in BY_NAME:
+        # Their documentation has Name, DN and GUID as identity, and not the full name.
+        assert calls[0][1] == ("ex1", *arguments[1:])
+    elif method not in ("all_servers", "dag", "copies_of"):
+        assert arguments == calls[0][1]
 
 
 def test_is_a_backend(backend: PsrpBackend) -> None:
@@ -165,8 +174,9 @@ def test_a_server_that_restarts(backend: PsrpBackend, lab: Lab, fake: FakeBacken
     fake.down.clear()
     lab.sync()
     assert backend.host_status(EX1).boot_time == BOOT + timedelta(minutes=5)
-    with pytest.raises(CommandFailed, match="started since"):
+    with pytest.raises(NotBegun, match="started since") as caught:
         backend.reboot(EX1, BOOT)
+    assert caught.value.reason == "boot_time"
 
 
 def test_long_logs_come_as_head_and_tail(backend: PsrpBackend, fake: FakeBackend) -> None:
@@ -186,7 +196,7 @@ def test_long_logs_come_as_head_and_tail(backend: PsrpBackend, fake: FakeBackend
 def test_wildcards_are_no_service_names(backend: PsrpBackend, fake: FakeBackend) -> None:
     """Restart-Service takes patterns, so a pattern isn't let through."""
     for name in ("MSExchange*", "", "a b", "x;Stop-Computer"):
-        with pytest.raises(CommandFailed, match="not the name of a service"):
+        with pytest.raises(NotBegun, match="not the name of a service"):
             backend.restart_service(EX1, name)
     assert not fake.calls
 
@@ -208,8 +218,13 @@ def test_a_wrong_address_reaches_no_wrong_server(lab: Lab, fake: FakeBackend) ->
     settings = lab.settings()
     addresses = {EX1: settings.addresses[EX2], EX2: settings.addresses[EX2]}
     wrong = PsrpBackend(attrs.evolve(settings, addresses=addresses))
-    with wrong, pytest.raises(CommandFailed, match="This server is ex2, not ex1"):
-        wrong.reboot(EX1, BOOT)
+    with wrong:
+        with pytest.raises(NotBegun, match="This server is ex2, not ex1") as caught:
+            wrong.reboot(EX1, BOOT)
+        with pytest.raises(CommandFailed, match="This server is ex2, not ex1"):
+            wrong.host_status(EX1)
+    assert caught.value.reason == "wrong_server"
+    assert "address" in caught.value.next_step
     assert not fake.calls
 
 
@@ -257,7 +272,15 @@ def test_scripts_are_plain() -> None:
     """ASCII, so that no code page matters; each starts by checking where it runs."""
     for script in SCRIPTS.values():
         assert script.isascii()
-        assert script.index("$here -ne $HostName") < 400
+        before = script.partition("$here -ne $HostName")[0].partition(")\n")[2]
+        # Only how a refusal is told comes before.
+        assert re.sub(r"function Deny.*?\n}\n", "", before, flags=re.DOTALL).splitlines() == [
+            "$ErrorActionPreference = 'Stop'",
+            "Set-StrictMode -Off",
+            "# The wrong address must not lead to the wrong server.",
+            "$here = [System.Net.Dns]::GetHostName()",
+            "if (",
+        ]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -274,16 +297,100 @@ def test_scripts_end_at_the_first_error(name: str) -> None:
 def test_a_restart_fails_closed() -> None:
     """Each thing that must be known is checked before shutdown.exe, and each refusal throws."""
     before, _, after = RESTART_SERVER.partition("Start-Process")
-    assert "if ($null -eq $system) { throw" in before
-    assert "if ($null -eq $system.LastBootUpTime) { throw" in before
-    assert before.index("LastBootUpTime) { throw") < before.index("$system.LastBootUpTime.To")
+    assert "if ($null -eq $system) { Deny ''" in before
+    assert "if ($null -eq $system.LastBootUpTime) { Deny ''" in before
+    assert before.index("LastBootUpTime) { Deny") < before.index("$system.LastBootUpTime.To")
+    assert re.search(r"TotalSeconds\) -gt 30\) \{[^}]*Deny 'boot_time'", before)
+    # The first restart may be about to happen, so this one is no certain refusal.
     assert re.search(r"if \(\$null -ne \$root\.OpenSubKey\(\$path\)\) \{\s+throw", before)
     assert "already under way" in before
     assert "shutdown.exe" not in before
     assert "return" not in RESTART_SERVER
-    assert re.search(r"if \(0, 1115, 1190 -notcontains \$shutdown\.ExitCode\) \{\s+throw", after)
+    assert "if ($code -ne 0) { throw $said }" in after
     # Not left behind where there was no restart.
     assert re.search(r"catch \{\s+\$root\.DeleteSubKey\(\$path\)\s+throw\s+\}\s*\Z", after)
+
+
+def test_exit_codes_that_are_certain() -> None:
+    """Those by which nothing was begun, with the reason; any other is no more than a failure."""
+    table = RESTART_SERVER.partition("$reasons = @{")[2].partition("}")[0]
+    reasons = {int(code): why for code, why in re.findall(r"(\d+) = '(\w*)'", table)}
+    assert {code for code, why in reasons.items() if why == "denied"} == {5, 1300, 1314}
+    assert {code for code, why in reasons.items() if why == "shutdown"} == {1115, 1190}
+    assert 0 not in reasons
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_refusals_have_ids(name: str) -> None:
+    """The id is what the reader looks for, and each reason is one that has a next step."""
+    script = SCRIPTS[name]
+    assert f'"{scripts.NOT_BEGUN}.$Reason"' in script
+    for reason in re.findall(r"Deny '(\w*)'", script):
+        assert reason == "" or reason in error_records._ON_REFUSAL
+
+
+def test_scripts_run_in_a_scope_of_their_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one leaves behind (variables with types, preferences) does not reach the next."""
+    scopes: list[object] = []
+    original = PowerShell.add_script
+
+    def noting(self: PowerShell, script: str, use_local_scope: bool | None = None) -> PowerShell:
+        scopes.append(use_local_scope)
+        return original(self, script, use_local_scope)
+
+    monkeypatch.setattr(PowerShell, "add_script", noting)
+    with PsrpBackend(lab.settings()) as backend:
+        backend.restart_service(EX1, "MSExchangePop3")
+        backend.services(EX1, ("MSExchangePop3",))
+    assert scopes == [True, True]
+
+
+def test_a_node_is_told_where_there_is_one() -> None:
+    """No cluster, no module or no right: whatever goes wrong there, the rest is told."""
+    (line,) = (one for one in scripts.HOST_STATUS.splitlines() if "Get-ClusterNode" in one)
+    assert re.fullmatch(r"try \{ \$node = .* \} catch \{ \$node = '' \}", line)
+    assert "GetUtcOffset([datetime]::UtcNow).TotalSeconds" in scripts.HOST_STATUS
+
+
+REFUSALS = [
+    ("boot_time", "restarted meanwhile"),
+    ("denied", "administrator"),
+    ("disabled", "disabled the service"),
+    ("missing", "which services"),
+    ("shutdown", "shutdown.exe /a"),
+    ("", "Nothing was changed"),
+]
+
+
+@pytest.mark.parametrize(("reason", "next_step"), REFUSALS)
+def test_what_a_script_declines_was_not_begun(
+    backend: PsrpBackend, fake: FakeBackend, reason: str, next_step: str
+) -> None:
+    """In whatever words: the id says it, and why, and the operator is told what to do."""
+    told = NotBegun(server=EX1, command="x", cause="Nicht neu gestartet: 5.", reason=reason)
+    fake.fail("reboot", told)
+    with pytest.raises(NotBegun) as caught:
+        backend.reboot(EX1, BOOT)
+    assert (caught.value.cause, caught.value.reason) == (told.cause, reason)
+    assert next_step in str(caught.value)
+
+
+def test_the_same_words_without_the_id_are_no_refusal(
+    backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """Words are for people: nothing is made of them."""
+    cause = "PophealNotBegun.boot_time Not restarted: the last boot was at ..."
+    fake.fail("reboot", CommandFailed(server=EX1, command="x", cause=cause))
+    with pytest.raises(CommandFailed, match="last boot"):
+        backend.reboot(EX1, BOOT)
+
+
+def test_a_parameter_outside_the_role(backend: PsrpBackend, fake: FakeBackend) -> None:
+    """Parameters are bound before anything is begun, so nothing was; and a role can be mended."""
+    with pytest.raises(NotAuthorised, match="DatabaseCopyNoSuch") as caught:
+        backend._exchange(EX1, "Set-MailboxServer", effect=True, DatabaseCopyNoSuch=True)
+    assert "parameter" in caught.value.next_step
+    assert not fake.calls
 
 
 @pytest.mark.parametrize(
@@ -322,5 +429,5 @@ def test_no_events_is_the_only_error_that_is_no_error() -> None:
 def test_a_disabled_service_is_not_stopped() -> None:
     """It could not be started again."""
     before, _, after = RESTART_SERVICE.partition("Restart-Service")
-    assert re.search(r"StartMode -eq 'Disabled'\) \{ throw", before)
+    assert re.search(r"StartMode -eq 'Disabled'\) \{ Deny 'disabled'", before)
     assert "Stop-Service" not in before + after

@@ -13,12 +13,17 @@ from uuid import UUID
 import attrs
 import pytest
 from psrpcore.types import PSInvocationState, PSRPMessageType
+from pypsrp.exceptions import InvalidPSRPOperation
+from pypsrp.powershell import RunspacePool
 
 from popheal.backends.psrp import PsrpBackend, exchange_connection
+from popheal.backends.psrp.failures import diagnose
+from popheal.backends.psrp.http import LogonRefused, schemes_in
 from popheal.errors import (
     BackendError,
     CommandFailed,
     NotAuthorised,
+    NotBegun,
     OutcomeUnknown,
     PophealError,
     UnknownName,
@@ -47,6 +52,10 @@ EACH = [
 #: In answer to Command these prove that the command wasn't taken.
 REFUSALS = {
     Wire.UNAUTHORISED: NotAuthorised,
+    Wire.OTHER_LOGON: NotAuthorised,
+    Wire.REDIRECT: Unreachable,
+    Wire.REDIRECT_KEPT: Unreachable,
+    Wire.NO_SUCH_PATH: Unreachable,
     Wire.FORBIDDEN: NotAuthorised,
     Wire.NOT_FOUND: Unreachable,
     Wire.SHELL_LIMIT: Unreachable,
@@ -58,7 +67,7 @@ UNREADABLE = (Wire.NOT_XML, Wire.FOREIGN_XML)
 
 def expected(kind: Wire, step: str, *, effect: bool) -> type[BackendError]:
     """The rule in words: only what provably never began is Unreachable or NotAuthorised."""
-    denied = kind in (Wire.UNAUTHORISED, Wire.FORBIDDEN)
+    denied = kind in (Wire.UNAUTHORISED, Wire.OTHER_LOGON, Wire.FORBIDDEN)
     if step in ("Create", "Negotiate"):
         return NotAuthorised if denied else Unreachable
     if step == "Command" and kind in REFUSALS:
@@ -220,6 +229,116 @@ def test_too_many_shells(lab: Lab) -> None:
         other.close()
 
 
+@pytest.mark.parametrize("kind", [Wire.REDIRECT, Wire.REDIRECT_KEPT])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_redirect_is_not_followed(
+    kind: Wire, step: str, lab: Lab, backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """Logon and command would go with it. It is said, and where to, without what may be secret."""
+    target = f"http://somebody:s3cret@{lab.addresses[EX2]}/wsman?token=s3cret#s3cret"
+    lab.faults.add(WireFault(kind=kind, action=step, server=EX1, times=9, location=target))
+    with pytest.raises(BackendError) as caught:
+        backend.host_status(EX1)
+    assert f"it redirects to http://{lab.addresses[EX2]}/wsman (HTTP 30" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    check_told_well(caught.value)
+    if step in ("Create", "Negotiate", "Command"):
+        assert "not an alias" in caught.value.next_step
+        assert not fake.calls
+    assert lab.shells(EX2, "wsman") == 0
+
+
+def test_a_redirect_to_nowhere_in_particular(lab: Lab, backend: PsrpBackend) -> None:
+    """A part of an address, or what is none at all."""
+    for location, told in (("/owa", "redirects to /owa ("), ("http://[", "redirects (")):
+        lab.faults.add(
+            WireFault(kind=Wire.REDIRECT, action="Create", server=EX1, location=location)
+        )
+        with pytest.raises(Unreachable) as caught:
+            backend.host_status(EX1)
+        assert told in str(caught.value)
+
+
+def test_a_session_that_cannot_be_opened(
+    lab: Lab, backend: PsrpBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The far side's own reason is told, and that it has to be mended there."""
+
+    def broken(self: RunspacePool) -> None:
+        said = "The specified module\n'NoSuch' was not loaded."
+        raise InvalidPSRPOperation(f"Received a broken RunspacePoolState message: {said}")
+
+    monkeypatch.setattr(RunspacePool, "open", broken)
+    with pytest.raises(Unreachable, match="module 'NoSuch' was not loaded") as caught:
+        backend.host_status(EX1)
+    assert "session configuration" in caught.value.next_step
+    check_told_well(caught.value)
+    assert (
+        diagnose(InvalidPSRPOperation("no such thing")).cause == "the answer is not WS-Management"
+    )
+
+
+def test_a_path_where_there_is_no_endpoint(lab: Lab, backend: PsrpBackend) -> None:
+    """By the number of the fault: its text is in the server's language."""
+    lab.faults.add(WireFault(kind=Wire.NO_SUCH_PATH, action="Create", server=EX1))
+    with pytest.raises(Unreachable, match="at this port and path") as caught:
+        backend.host_status(EX1)
+    assert "Check the port and the path" in caught.value.next_step
+
+
+def test_other_ways_to_log_on_are_told(lab: Lab, backend: PsrpBackend) -> None:
+    """It was not the password: the endpoint does not take what is configured."""
+    lab.faults.add(WireFault(kind=Wire.OTHER_LOGON, action="Create", server=EX1))
+    with pytest.raises(NotAuthorised, match="configured, but Negotiate, Kerberos ") as caught:
+        backend.host_status(EX1)
+    assert 'Set auth to "kerberos" or "negotiate" or "ntlm"' in caught.value.next_step
+    check_told_well(caught.value)
+
+
+def test_a_way_to_log_on_that_the_library_misses(lab: Lab) -> None:
+    """The lab offers Basic, and a ticket or NTLM is configured."""
+    connection = exchange_connection((EX2,), auth="ntlm", username="lab", password="secret-enough")
+    settings = attrs.evolve(lab.settings(), exchange=connection)
+    with PsrpBackend(settings) as backend, pytest.raises(NotAuthorised, match="but Basic") as told:
+        backend.server_health(EX1)
+    assert 'Set auth to "basic"' in told.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("header", "schemes"),
+    [
+        ("Negotiate", ("Negotiate",)),
+        ('Negotiate, Basic realm="x, NTLM y", NTLM', ("Negotiate", "Basic", "NTLM")),
+        ("Negotiate oYG1MIGyoAMKAQ==", ("Negotiate",)),
+        ('Basic realm="a", charset="UTF-8", CredSSP', ("Basic", "CredSSP")),
+        ("", ()),
+        ("=, ,,", ()),
+    ],
+)
+def test_what_a_header_offers(header: str, schemes: tuple[str, ...]) -> None:
+    """Schemes, without parameters and what is in quotes."""
+    assert schemes_in(header) == schemes
+
+
+@pytest.mark.parametrize(
+    ("auth", "offered", "fits"),
+    [
+        ("basic", ("Negotiate",), False),
+        ("basic", ("BASIC",), True),
+        ("basic", (), True),
+        ("kerberos", ("Negotiate",), True),
+        ("kerberos", ("NTLM",), False),
+        ("ntlm", ("Kerberos",), False),
+        ("certificate", ("Negotiate",), True),
+    ],
+)
+def test_whether_what_is_configured_is_offered(
+    auth: str, offered: tuple[str, ...], fits: bool
+) -> None:
+    """What was not told is not held against it."""
+    assert LogonRefused(auth, offered).fits is fits
+
+
 def test_a_wrong_password(lab: Lab, fake: FakeBackend) -> None:
     """Is tried once, at one endpoint: more would lock the account."""
     connection = exchange_connection((EX1, EX2), auth="basic", username="lab", password="wrong-one")
@@ -306,6 +425,19 @@ def test_errors_of_the_served_backend_arrive(
     assert backend.host_status(EX1).boot_time == BOOT
 
 
+def test_only_our_own_scripts_can_say_that_nothing_was_begun(
+    backend: PsrpBackend, fake: FakeBackend
+) -> None:
+    """A cmdlet of Exchange has no such word: what it did before its error, a look tells."""
+    raised = NotBegun(server=EX1, command="x", cause="the cause", reason="denied")
+    for method, kind in (("move_database", CommandFailed), ("restart_service", NotBegun)):
+        fake.fail(method, raised)
+        with pytest.raises(BackendError) as caught:
+            getattr(backend, method)(EX1, "DB1")
+        assert type(caught.value) is kind
+        check_told_well(caught.value)
+
+
 def test_a_server_that_does_not_exist(backend: PsrpBackend) -> None:
     """Exchange's own words for it become UnknownName."""
     with pytest.raises(UnknownName) as caught:
@@ -340,7 +472,7 @@ def test_reboot_lost_and_repeated(lab: Lab, backend: PsrpBackend, fake: FakeBack
     lab.faults.add(WireFault(kind=Wire.DROP_DONE, action="Receive", endpoint="plain"))
     with pytest.raises(OutcomeUnknown):
         backend.reboot(EX1, BOOT)
-    with pytest.raises(CommandFailed):
+    with pytest.raises(NotBegun):
         backend.reboot(EX1, BOOT)
 
 

@@ -14,6 +14,7 @@ from popheal.backends.psrp import clixml, parse
 from popheal.backends.psrp.client import _Deserializer
 from popheal.backends.psrp.clixml import Record
 from popheal.backends.psrp.parse import Row
+from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.errors import Unreadable
 from popheal.exchange.models import RecoveryAction
 from tests.support.paths import ROOT
@@ -126,7 +127,16 @@ def test_database_copies() -> None:
     assert len(active) == 7
     assert all((c.server, c.active_server) == ("MBX1001", "mbx1001") for c in active)
     assert all(isinstance(c.copy_queue, int) and c.content_index for c in seen)
-    assert len(parse.rows([checks], server="s", command="c")) == 16
+    found = parse.rows([checks], server="s", command="c")
+    told = {seen.check: seen for seen in map(parse.replication_check, found)}
+    assert len(found) == len(told) == 16
+    assert {seen.server for seen in told.values()} == {"MBX1001"}
+    # Of one, what it prints as is not its value. It has not passed.
+    assert {name: one.result for name, one in told.items() if one.result != "Passed"} == {
+        "ReplayService": "Error"
+    }
+    assert told["ReplayService"].error == "Replication has failed !"
+    assert told["QuorumGroup"].error == ""
 
 
 @pytest.mark.parametrize(
@@ -169,6 +179,29 @@ def test_every_sample_can_be_read() -> None:
 def test_moments(text: str, moment: datetime | None) -> None:
     """Every form with a zone; nothing is made of one without."""
     assert clixml.moment_of(text) == moment
+
+
+def test_a_moment_with_an_offset_is_an_object() -> None:
+    """It prints without saying which of its numbers is the month; its UTC is one of its fields."""
+    made = Record(("System.DateTimeOffset",), "9/29/2021 11:59:07 AM -07:00")
+    assert clixml.moment_of(made) is None
+    made.put("UtcDateTime", "2021-09-29T18:59:07.020592Z")
+    assert clixml.moment_of(made) == UTC_2021
+
+
+def test_a_letter_is_its_letter() -> None:
+    """It comes as its number."""
+    assert clixml.read("<C>8364</C>") == "\u20ac"
+
+
+def test_a_single_object_is_a_list_of_one() -> None:
+    """Also where it has nothing to print; one that is nothing but an empty list is none."""
+    alone = record(Name="EX1")
+    assert clixml.items_of(alone) == [alone]
+    empty = Record(("System.Object[]",))
+    assert clixml.items_of(empty) == []
+    empty.value = []
+    assert clixml.items_of(empty) == []
 
 
 def test_flags_and_counts() -> None:
@@ -227,6 +260,159 @@ def test_types_first_named_in_a_list() -> None:
     assert found.operational == ()
 
 
+RESULT_TYPE = "Microsoft.Exchange.Monitoring.ReplicationCheckResult"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "result"),
+    [
+        ("Passed", "Passed", "Passed"),
+        ("Passed", None, "Passed"),
+        ("*FAILED*", "Failed", "*FAILED*"),
+        ("Passed", "Failed", "Failed"),
+        ("Error", "Passed", "Error"),
+        (RESULT_TYPE, "Passed", "Passed"),
+        (None, "Passed", "Passed"),
+        (None, record(Value="?"), None),
+    ],
+)
+def test_results_of_replication_checks(text: str | None, value: object, result: str | None) -> None:
+    """An object, or what is left of it: passed is only what nothing speaks against."""
+    made = Record((RESULT_TYPE,), text)
+    made.put("Value", value)
+    item = row(record(Server="ex1", Check="QuorumGroup", Result=made))
+    if result is None:
+        with pytest.raises(Unreadable, match="Result"):
+            parse.replication_check(item)
+    else:
+        assert parse.replication_check(item).result == result
+
+
+def test_a_result_that_is_an_enum_or_a_text() -> None:
+    """Either of them is what it says."""
+    enum = Record((RESULT_TYPE,), "Passed")
+    enum.value = 0
+    for result in (enum, "Passed"):
+        item = row(record(Server="ex1", Check="QuorumGroup", Result=result))
+        assert parse.replication_check(item).result == "Passed"
+
+
+def pair(key: object, value: object, text: str | None = None) -> Record:
+    made = Record(("System.Collections.Generic.KeyValuePair`2",), text)
+    made.put("Key", key)
+    made.put("Value", value)
+    return made
+
+
+def lagged(*items: object) -> tuple[str, ...]:
+    return row(record(ReplayLagTimes=list(items))).lagged("ReplayLagTimes")
+
+
+def test_lag_in_every_form() -> None:
+    """Pairs as objects, as they print, and as a dictionary; spans as they print, and ISO 8601."""
+    server = Record(("ADObjectId",), "contoso.test/Configuration/Servers/EX1")
+    named = record(Name="EX1")
+    for key in (server, named, "EX1", "contoso.test/Servers/EX1"):
+        assert lagged(pair(key, "7.00:00:00"), pair("EX2", "00:00:00")) == ("EX1",)
+        assert lagged(pair(key, Record(text="7.00:00:00"))) == ("EX1",)
+    assert lagged(Record(text="[EX1, 00:10:00]"), "[EX2, 00:00:00]") == ("EX1",)
+    assert lagged("[contoso.test/Servers/EX1, 14.00:00:00]") == ("EX1",)
+    assert row(record(ReplayLagTimes=pair("EX1", "P7D"))).lagged("ReplayLagTimes") == ("EX1",)
+    several = Record()
+    several.value = {"EX1": "P7D", "EX2": "PT0S"}
+    assert row(record(ReplayLagTimes=several)).lagged("ReplayLagTimes") == ("EX1",)
+    for nothing in (None, [], ""):
+        assert row(record(ReplayLagTimes=nothing)).lagged("ReplayLagTimes") == ()
+    assert row(record()).lagged("ReplayLagTimes") == ()
+
+
+@pytest.mark.parametrize(
+    "span",
+    ["00:00:00", "0.00:00:00", "00:00:00.0000000", "00:00", "PT0S", "P0D", "P0DT0H0M0.0S", 0],
+)
+def test_spans_of_nothing(span: object) -> None:
+    assert lagged(pair("EX1", span)) == ()
+
+
+@pytest.mark.parametrize(
+    "span",
+    ["00:00:01", "00:00:00.0000001", "10:00:00", "1.00:00:00", "PT1S", "P7D", "PT0.5S", "?", None],
+)
+def test_spans_of_something(span: object) -> None:
+    """What can't be read is not taken for nothing: a copy that lags is no redundancy."""
+    assert lagged(pair("EX1", span)) == ("EX1",)
+
+
+def test_lag_of_nobody() -> None:
+    """What can't be said to be about a server is no answer."""
+    for item in ("EX1", Record(), pair(None, "P7D"), pair(Record(), "P7D"), 7):
+        with pytest.raises(Unreadable, match="ReplayLagTimes"):
+            lagged(item)
+
+
+def test_where_the_copies_of_a_database_are() -> None:
+    """Directory objects by their names, in whatever form they come; and what only -Status tells."""
+    servers = [record(Name="EX1"), Record(text="contoso.test/Servers/EX2"), "ex3"]
+    told = {"Servers": servers, "BackupInProgress": True}
+    seen = parse.database(row(record(**{**FULL, **told})))
+    assert (seen.servers, seen.backup_in_progress) == (("EX1", "EX2", "ex3"), True)
+    alone = parse.database(row(record(**{**FULL, "Servers": record(Name="EX1")})))
+    assert (alone.servers, alone.backup_in_progress) == (("EX1",), None)
+
+
+def test_bindings_in_every_form() -> None:
+    """As they print, or by their fields; one alone is a list too."""
+    alone = record(Address="::", Port=995)
+    several = ["0.0.0.0:110", Record(text="[::]:110"), record(Address="192.0.2.1", Port="110")]
+    told = {"UnencryptedOrTLSBindings": several, "SSLBindings": alone}
+    seen = parse.pop_settings(row(record(**{**FULL, **told}), "ex1"))
+    assert seen.bindings == ("0.0.0.0:110", "[::]:110", "192.0.2.1:110", "[::]:995")
+    assert parse.pop_settings(row(record(**FULL), "ex1")).bindings == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "moment", "text"),
+    [
+        ("2021-09-29T11:59:07.020592-07:00", UTC_2021, ""),
+        ("10/9/2024 8:58:55 PM", None, "10/9/2024 8:58:55 PM"),
+        ("2024-10-09T20:58:55", None, "2024-10-09T20:58:55"),
+        (None, None, ""),
+        ("", None, ""),
+    ],
+)
+def test_when_a_monitor_was_evaluated(told: str | None, moment: datetime | None, text: str) -> None:
+    """A time without zone is no moment, and comes as it was."""
+    seen = parse.monitor_health(row(record(**{**FULL, "LastExecutionTime": told}), "ex1"))
+    assert (seen.last_execution, seen.last_execution_text) == (moment, text)
+
+
+def test_what_a_monitor_says_of_a_failure() -> None:
+    """Error and exception, whichever there is."""
+    for given, error in (
+        ({"Error": "-ERR", "Exception": "System.Exception: no"}, "-ERR\nSystem.Exception: no"),
+        ({"Error": "", "Exception": "System.Exception: no"}, "System.Exception: no"),
+        ({"Error": None}, ""),
+    ):
+        assert parse.monitor_health(row(record(**{**FULL, **given}), "ex1")).error == error
+
+
+@pytest.mark.parametrize(
+    ("told", "offset"),
+    [(7200.0, 7200.0), (-12600, -12600.0), ("0", 0.0), (None, None), ("NaN", None), ("?", None)],
+)
+def test_a_zone_that_is_told(told: object, offset: float | None) -> None:
+    """A number of seconds, or nothing."""
+    seen = parse.host_status(row(record(**{**FULL, "UtcOffset": told}), "ex1"))
+    assert (seen.utc_offset, seen.cluster_node) == (offset, "")
+
+
+def test_the_state_of_a_node() -> None:
+    """As a text or as an enum."""
+    for state in ("Paused", Record(text="Paused")):
+        seen = parse.host_status(row(record(**{**FULL, "ClusterNode": state}), "ex1"))
+        assert seen.cluster_node == "Paused"
+
+
 MANDATORY = [
     (parse.mailbox_server, "DatabaseCopyActivationDisabledAndMoveNow"),
     (parse.mailbox_server, "DatabaseCopyAutoActivationPolicy"),
@@ -248,6 +434,12 @@ MANDATORY = [
     (parse.component_state, "State"),
     (parse.monitor_health, "AlertValue"),
     (parse.monitor_health, "Server"),
+    (parse.replication_check, "Server"),
+    (parse.replication_check, "Check"),
+    (parse.replication_check, "Result"),
+    (parse.monitoring_item, "Name"),
+    (parse.monitoring_item, "ItemType"),
+    (parse.monitoring_item, "HealthSetName"),
     (parse.dag, "Servers"),
     (parse.log_file, "Head"),
 ]
@@ -275,6 +467,9 @@ FULL = {
     "AlertValue": "SomethingNew",
     "HealthSetName": "POP",
     "Server": "ex1",
+    "Check": "QuorumGroup",
+    "Result": "Passed",
+    "ItemType": "Probe",
     "Head": "",
 }
 
@@ -350,7 +545,7 @@ def at(minute: int) -> datetime:
 
 
 def actions(*events: dict[str, object]) -> list[RecoveryAction]:
-    return parse.recovery_actions([row(record(**event), "ex1") for event in events])
+    return recovery_actions([row(record(**event), "ex1") for event in events])
 
 
 def test_a_start_and_an_end_are_one_action() -> None:
@@ -432,6 +627,6 @@ def test_garbled_events(event: dict[str, object], change: dict[str, object], sai
 def test_events_that_are_no_objects() -> None:
     """Or objects with nothing in them."""
     with pytest.raises(Unreadable, match="no object"):
-        parse.recovery_actions(parse.rows(["500"], server="s", command="c"))
+        recovery_actions(parse.rows(["500"], server="s", command="c"))
     with pytest.raises(Unreadable, match="TimeCreated"):
         actions({})

@@ -60,6 +60,17 @@ def test_the_words_end_with_the_fault():
     assert (result.error, result.exception) == ("", "")
 
 
+def test_what_hangs_times_out():
+    """A probe takes a minute then, and the monitor is Unhealthy all the same."""
+    scenario = organised(faults=[fault("restart", hangs=True)])
+    began = scenario.clock.now()
+    assert probe(scenario, "deep").result == "Timeout"
+    assert scenario.clock.now() - began == timedelta(seconds=60)
+    assert value(scenario, "deep") == "Unhealthy"
+    scenario.backend.restart_service("MBX1", BE)
+    assert probe(scenario, "deep").result == "Succeeded"
+
+
 def test_a_scripted_result_has_an_exception_too():
     """And a success has neither."""
     script = {"server": "MBX1", "probe": "PopDeepTestProbe", "error": "e", "exception": "x"}
@@ -102,6 +113,21 @@ def test_a_stopped_back_end_is_named_by_the_end_to_end_probe():
         "Unhealthy", "Healthy", "Healthy",
     ]  # fmt: skip
     assert any("Proxy=mbx1.contoso.com:1995:SSL" in line for line in logged(scenario))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"state": "Stopped"}, "Healthy"),
+        ({"state": "Stopped", "starts_after_boot": False}, "Unhealthy"),
+        ({"state": "StopPending"}, "Unhealthy"),
+    ],
+)
+def test_a_service_that_is_missed_raises_an_alert(said, expected):
+    """One that did not come by itself, or is stuck; one that was never in use raises none."""
+    scenario = organised(servers={"MBX1": {"services": {BE: said}}})
+    assert value(scenario, "deep") == expected
+    assert probe(scenario, "deep").result == "Failed"
 
 
 # --- nothing to test -----------------------------------------------------------------------------

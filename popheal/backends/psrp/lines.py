@@ -1,0 +1,93 @@
+"""The open connections that a backend and its views share, and what was learnt of the servers.
+
+Importing this does not import pypsrp; the first command does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from popheal.backends.psrp.settings import PsrpSettings
+from popheal.exchange.models import ServerInfo
+from popheal.exchange.names import same_server, short_name
+
+if TYPE_CHECKING:
+    from popheal.backends.psrp.routing import Routes
+
+
+class Lines:
+    """Runs one command at a time, for whoever asks; a second one waits."""
+
+    def __init__(self, settings: PsrpSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._routes: Routes | None = None
+        # Replaced, never changed, so that it can be read while a command runs.
+        self._known: Mapping[str, ServerInfo] = {}
+
+    def close(self) -> None:
+        """Give back every remote shell. They are opened again if a command comes."""
+        with self._lock:
+            if self._routes is not None:
+                self._routes.close()
+
+    def learn(self, servers: Iterable[ServerInfo]) -> None:
+        """Note which servers there are, by what the organisation has said of them."""
+        self._known = {**self._known, **{one.fqdn.casefold(): one for one in servers}}
+
+    def name_of(self, server: str) -> str:
+        """A server's Name, which may differ from the first part of its full name."""
+        full = self._settings.full_name(server)
+        known = (one for one in self._known.values() if same_server(one.fqdn, full))
+        return next((one.name for one in known), short_name(full))
+
+    def exchange(
+        self,
+        server: str,
+        cmdlet: str,
+        parameters: Mapping[str, object],
+        *,
+        avoided: Sequence[str],
+        effect: bool,
+    ) -> Sequence[object]:
+        """Run a cmdlet on an Exchange endpoint."""
+        from popheal.backends.psrp.client import Command
+
+        command = Command(name=cmdlet, parameters=parameters, effect=effect)
+        versions = {name: one.version for name, one in self._known.items()}
+        with self._lock:
+            return self._connected().exchange(server, command, avoided, versions)
+
+    def plain(
+        self,
+        server: str,
+        what: str,
+        script: str,
+        parameters: Mapping[str, object],
+        *,
+        effect: bool,
+    ) -> Sequence[object]:
+        """Run a script on the server's own endpoint."""
+        from popheal.backends.psrp.client import Command
+
+        name = short_name(self._settings.full_name(server))
+        command = Command(
+            name=what, script=script, parameters={"HostName": name, **parameters}, effect=effect
+        )
+        with self._lock:
+            return self._connected().plain(server, command)
+
+    def going_down(self, server: str) -> None:
+        """Forget the connections to a server that restarts."""
+        with self._lock:
+            if self._routes is not None:
+                self._routes.going_down(server)
+
+    def _connected(self) -> Routes:
+        if self._routes is None:
+            from popheal.backends.psrp.routing import Routes
+
+            self._routes = Routes(self._settings)
+        return self._routes

@@ -1,0 +1,140 @@
+"""Seeing a server, and its services, come back from a restart."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.looks.retry import poll
+from popheal.engine.requests import call, try_call
+from popheal.errors import BackendError, NotAuthorised
+from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import (
+    booted_since,
+    evaluated_after,
+    find_service,
+    is_running,
+    starts_by_itself,
+)
+from popheal.exchange.models import HostStatus, ServiceStatus
+from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END
+from popheal.healthsets.pop.health import pop_rows
+from popheal.reports.report import FindingKind
+from popheal.util.text import moment
+
+HEALTH_MANAGER: Final = "MSExchangeHM"
+_POP3: Final = (POP3_FRONT_END, POP3_BACK_END)
+
+
+async def await_server(work: RunContext) -> ActionResult:
+    """Deep/SelfTest 6: the boot time has moved, services run again, health is being evaluated.
+
+    A service that ran before and does not come back by itself is started, once: one that is
+    Manual at once; one of POP3, or the Health Manager where the policy allows it, once it has
+    had the time that a service may take.
+    """
+    deadline = work.deadline
+    if work.memory.update_pending:
+        deadline = max(deadline, work.timing.update_deadline)
+    while True:
+        observed = await _look_for_server(work)
+        if observed.outcome == "up":
+            work.memory.up_since = work.session.clock.now()
+            return observed
+        if not await poll(work.session, "boot", deadline, work.timing.reboot_poll):
+            return observed
+
+
+def _not_back(said: str, kind: FindingKind = FindingKind.NOT_BACK) -> ActionResult:
+    return ActionResult("not_back", said, kind=kind)
+
+
+async def _look_for_server(work: RunContext) -> ActionResult:
+    try:
+        host = await call(Backend.host_status, work.server)
+    except NotAuthorised as error:
+        # Not the server's fault, and no sign that it isn't there.
+        return ActionResult("could_not_tell", f"it can't be logged on to: {error}")
+    except BackendError as error:
+        return _not_back(f"it does not answer: {error}")
+    before = work.memory.boot_before
+    if before is None:
+        return ActionResult("could_not_tell", "its boot time was not recorded before")
+    if not booted_since(before, host.boot_time):
+        return _not_back(f"it has not gone down: it still runs since {moment(host.boot_time)}")
+    work.memory.changed_at = host.boot_time
+    try:
+        missing = await _services_missing(work, host)
+    except BackendError as error:
+        return ActionResult("could_not_tell", str(error))
+    if missing:
+        return _not_back(f"up, but not running: {', '.join(missing)}", FindingKind.NOT_RUNNING)
+    if not await _health_is_fresh(work, host):
+        return ActionResult("could_not_tell", "up, but its monitors have not been evaluated yet")
+    return ActionResult("up", f"booted at {moment(host.boot_time)}{_started(work)}")
+
+
+async def _services_missing(work: RunContext, host: HostStatus) -> list[str]:
+    """Those that ran before the reboot and do not run now, in words; some are started."""
+    wanted = work.memory.running_before
+    if not wanted:
+        return []
+    seen = await call(Backend.services, work.server, wanted)
+    missing = []
+    for name in wanted:
+        service = find_service(name, seen)
+        if service and is_running(service):
+            continue
+        missing.append(_in_words(work, name, service))
+        reason = _why_to_start(work, service, host) if service else ""
+        command = f"Start-Service {name}"
+        if reason and work.session.progress.count(command) == 1:
+            await work.intend(Backend.start_service, name, command=command, reason=reason)
+            await try_call(Backend.start_service, work.server, name)
+    return missing
+
+
+def _in_words(work: RunContext, name: str, service: ServiceStatus | None) -> str:
+    said = f"{name} ({service.state}, {service.start_type})" if service else name
+    if name == HEALTH_MANAGER and not work.session.policy.start_health_manager:
+        return f"{said}, which popheal may not start (policy: start_health_manager)"
+    return said
+
+
+def _why_to_start(work: RunContext, service: ServiceStatus, host: HostStatus) -> str:
+    """Why a service that ran before the reboot is to be started; empty if it is not."""
+    if service.state.casefold() != "stopped":
+        return ""
+    if service.start_type.casefold() == "manual":
+        return "it ran before the reboot"
+    ours = service.name in _POP3 or (
+        service.name == HEALTH_MANAGER and work.session.policy.start_health_manager
+    )
+    waited = host.local_time - host.boot_time
+    if not ours or not starts_by_itself(service):
+        return ""
+    if waited <= timedelta(seconds=work.timing.service_deadline):
+        return ""
+    return "it ran before the reboot, and did not start by itself after it"
+
+
+def _started(work: RunContext) -> str:
+    """Which services had to be started, and why."""
+    started = [
+        f"; {command.removeprefix('Start-Service ')} had to be started: {details['reason']}"
+        for command, details in work.memory.intended.items()
+        if command.startswith("Start-Service ")
+    ]
+    return "".join(started)
+
+
+async def _health_is_fresh(work: RunContext, host: HostStatus) -> bool:
+    try:
+        rows = await call(Backend.server_health, work.server)
+    except BackendError:
+        return False
+    return any(
+        not row.stale and evaluated_after(row, host.boot_time, host.utc_offset)
+        for row in pop_rows(work.server, rows)
+    )
