@@ -19,6 +19,7 @@ from popheal.exchange.backend import AsyncBackend, Backend
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Report
+from popheal.second_opinion.settings import SecondOpinion
 from popheal.tables.table import Procedure
 from popheal.util.clock import Clock, SteadyClock, SystemClock
 
@@ -60,6 +61,8 @@ class Healer:
         approver: Asked where the policy wants a person's approval, see
             :class:`~popheal.engine.approval.ApprovalRequest`. Without one, or where it does not
             decide, the healing waits for an answer in the journal, if that is a file.
+        second_opinion: Where an independent POP3 logon is tried besides, once triage has looked
+            and at the end. It is told in the report, and decides nothing. None: nowhere.
         procedures: Tables to follow instead of the shipped ones, by their names: ``mailbox``,
             ``client_access``, ``proxy``, ``command_time``.
 
@@ -73,6 +76,7 @@ class Healer:
     journal: Journal | None = field(default=None, kw_only=True)
     observers: Sequence[Observer] = field(default=(), kw_only=True)
     approver: Approver | None = field(default=None, kw_only=True)
+    second_opinion: SecondOpinion | None = field(default=None, kw_only=True)
     procedures: Mapping[str, Procedure] = field(
         default=PROCEDURES, converter=_with_shipped, kw_only=True
     )
@@ -177,6 +181,7 @@ class Healer:
             observers=tuple(self.observers),
             control=control or Control(),
             approver=self.approver,
+            second_opinion=self.second_opinion,
         )
 
     def _begin(self, context: HealingContext, alert: Alert) -> Start[Report]:
@@ -223,6 +228,7 @@ class Settings(TypedDict, total=False):
     journal: Journal | None
     observers: Sequence[Observer]
     approver: Approver | None
+    second_opinion: SecondOpinion | None
     procedures: Mapping[str, Procedure]
 
 

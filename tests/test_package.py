@@ -30,6 +30,7 @@ def test_importing_brings_no_extras():
     """Neither the remoting client, nor a database, nor the command line's libraries."""
     loaded = modules_after("import popheal")
     assert not loaded & {"pypsrp", "psrpcore", "click", "sqlite3", "cattrs", "requests", "keyring"}
+    assert "poplib" not in loaded, "only who wants a second opinion needs it"
     # structlog uses rich where it is installed; popheal itself must not.
     from_structlog = modules_after("import attrs, transitions, structlog")
     assert {name for name in loaded - from_structlog if name.split(".")[0] == "rich"} == set()
@@ -62,6 +63,7 @@ ROOMS = {
     "policy",
     "reports",
     "backends",
+    "second_opinion",
     "diagrams",
     "verify",
     "journal",

@@ -11,6 +11,8 @@ from popheal.audit.records import HealingStory, RunStory
 from popheal.audit.table_checks import stopped_at
 from popheal.journal import entries
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, Entry
+from popheal.policy.policy import Consent, Policy
+from popheal.tables.actions import ACTIVATE_COMPONENT, Impact
 from popheal.tables.table import Verdict
 
 #: The run at fault (empty: the healing as a whole), the entry, and a sentence.
@@ -142,11 +144,16 @@ def effects_were_approved(story: HealingStory) -> Found:
     for run in story.runs.values():
         for line in run.harmful:
             policy = story.policy_at(line.seq)
-            if policy is None or not policy.needs_approval(run.impact_of(line)):
+            if policy is None or not _needs_approval(policy, run.impact_of(line), line.effect):
                 continue
             before = [one for one in answered if one.run_id == run.id and one.seq < line.seq]
             if not before or before[-1].outcome != GRANTED:
                 yield run.id, line, f"{line.what} on {line.server} without the approval it needed"
+
+
+def _needs_approval(policy: Policy, impact: Impact, effect: str) -> bool:
+    special = effect in ACTIVATE_COMPONENT.effects and policy.pop_proxy is Consent.ASK
+    return special or policy.needs_approval(impact)
 
 
 def _answers(question: entries.ApprovalAsked, answer: entries.ApprovalAnswered) -> bool:

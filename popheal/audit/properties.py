@@ -191,7 +191,7 @@ PROPERTIES: Final = (
         id="P23",
         sentence="Nothing was given up without a reason: a step that failed or could not tell, a "
         "hang that the restart of the service did not cure, or a probe that still failed after a "
-        "restart of the server.",
+        "restart of the server, or with PopProxy active again.",
         look_at=_DEFECT,
         runs=(table_checks.given_up_for_a_reason,),
     ),
@@ -214,6 +214,20 @@ PROPERTIES: Final = (
         "that was put back, or it was tried, or a probe of its mailbox side did not succeed.",
         look_at="Look whether activation is disabled there: Get-MailboxServer.",
         runs=(run_checks.well_servers_are_put_back,),
+    ),
+    JournalProperty(
+        id="P27",
+        sentence="PopProxy was made active only after a look that found nothing against it, and "
+        "once in a run.",
+        look_at="Look who keeps PopProxy inactive: Get-ServerComponentState.",
+        runs=(run_checks.pop_proxy_was_checked,),
+    ),
+    JournalProperty(
+        id="P28",
+        sentence="PopProxy that was made active was set back, or handed over in writing, unless "
+        "POP worked and, after the wait, it was still active.",
+        look_at="Look whether POP works there, and PopProxy is active: Get-ServerComponentState.",
+        runs=(run_checks.pop_proxy_is_settled,),
     ),
     JournalProperty(
         id="J1",

@@ -152,7 +152,7 @@ class RunStory:
         """What an effect did to the world, whatever the table calls it."""
         if intent.effect in ("reboot", "set_activation_disabled"):
             return Impact.RESTORE if intent.value is False else Impact.DISRUPT
-        if intent.effect == "set_protocol_logging":
+        if intent.effect in ("set_protocol_logging", "set_component_state"):
             return Impact.CHANGE if intent.value else Impact.RESTORE
         if intent.effect in ("start_service", "move_database"):
             return Impact.RESTORE

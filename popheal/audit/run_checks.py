@@ -28,11 +28,11 @@ _BY_OTHERS_IN_0_1_0: Final = (
     "it has been restarted meanwhile",
     "somebody else has put activation back",
 )
-#: Which effect incurs each debt, and which action pays it.
+#: Which effect incurs each debt, and which actions pay it.
 _PAYMENT: Final = {
     one.incurs: (
         one.effects[0],
-        next(two.name for two in ACTIONS.values() if two.pays is one.incurs),
+        tuple(two.name for two in ACTIONS.values() if two.pays is one.incurs),
     )
     for one in ACTIONS.values()
     if one.incurs
@@ -356,8 +356,31 @@ def _went_well(line: ActionFinished) -> bool:
     return outcome_of(line.outcome).good
 
 
+def pop_proxy_was_checked(run: RunStory) -> Found:
+    """P27: made active only after a look that found nothing against it, and not while owed."""
+    for line in _intents(run, "set_component_state", value=True):
+        looked = run.last("check_component", before=line.seq)
+        if looked is None or looked.outcome != "feasible":
+            yield line, f"PopProxy of {line.server} was to be made active without a look before"
+        again = [
+            one
+            for one in _intents(run, "set_component_state", value=True)
+            if one.seq < line.seq and one.state != line.state
+        ]
+        if again:
+            yield line, f"PopProxy of {line.server} was to be made active a second time"
+
+
+def pop_proxy_is_settled(run: RunStory) -> Found:
+    """P28: set back, or handed over, or seen to be of use after the wait."""
+    yield from _settled(run, DebtKind.COMPONENT_ACTIVATED)
+    kept, started = run.last("keep_component"), run.last("restart_service")
+    if run.verdict is Verdict.RECOVERED and kept and started and not waited(run, started, kept):
+        yield kept, f"PopProxy of {kept.server} was left active without having waited"
+
+
 def _settled(run: RunStory, kind: DebtKind) -> Found:
-    effect, payment = _PAYMENT[kind]
+    effect, payments = _PAYMENT[kind]
     for line in _intents(run, effect, value=True):
         outcome = run.outcome_of(line)
         refused = outcome is not None and outcome.outcome == "refused"
@@ -366,7 +389,7 @@ def _settled(run: RunStory, kind: DebtKind) -> Found:
     for debt in _ended_debts(run, kind, DebtStatus.OWED):
         yield None, f"{_named(debt)} was neither put back nor handed over"
     for debt in _ended_debts(run, kind, DebtStatus.PAID):
-        paid = run.last(payment)
+        paid = run.last(*payments)
         if paid is None or paid.outcome != "done":
             yield None, f"{_named(debt)} is said to be put back, but no step did that"
     for debt in _ended_debts(run, kind, DebtStatus.HANDED_OVER):

@@ -154,7 +154,7 @@ def given_up_for_a_reason(run: RunStory) -> Found:
         lost = _hopeless(move.table)
         if move.outcome == CANCEL or move.target not in lost or move.source in lost:
             continue
-        is_last = run.last("reboot", before=move.line.seq) or any(
+        is_last = run.last("reboot", "activate_component", before=move.line.seq) or any(
             _saw_it_work(one) for one in run.outcomes if one.seq < move.line.seq
         )
         action = move.action

@@ -24,6 +24,7 @@ from popheal.config.secret_source import SECRET_KEYS, SecretSource, variable
 from popheal.exchange.names import SERVERS, is_server_name, repeated
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.policy import Policy
+from popheal.second_opinion import SecondOpinion
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
 from popheal.tables.timing import Timing
@@ -96,6 +97,7 @@ class Config:
         journal: The file in which healings are written down, if one is wanted.
         watch: Which servers to look at without being asked, if any.
         notify: Whom to tell how healings ended, if anybody.
+        second_opinion: Where an independent POP3 logon is tried besides, if anywhere.
     """
 
     source: str
@@ -104,6 +106,7 @@ class Config:
     journal: FilePath | None = None
     watch: WatchSettings | None = None
     notify: NotifySettings | None = None
+    second_opinion: SecondOpinion | None = None
 
     @property
     def timing(self) -> Timing:
@@ -133,6 +136,7 @@ def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) 
         journal=_journal(reader, tables),
         watch=WatchSettings(**tables["watch"]) if tables["watch"] else None,
         notify=_notify(reader, tables, source),
+        second_opinion=_second_opinion(reader, tables, source),
     )
 
 
@@ -180,12 +184,16 @@ _TABLES: Final[Mapping[str, Schema]] = {
         "urls_env": evolve(variable("POPHEAL_NOTIFY"), required=True),
         **without(keys_of(NotifySettings), "urls"),
     },
+    "second_opinion": {
+        **without(keys_of(SecondOpinion), "password"),
+        **without(SECRET_KEYS, "certificate_key_password_env"),
+    },
 }
 
 #: Who logs on. ``[winrm]`` takes these from ``[exchange]`` where it doesn't say.
 _IDENTITY: Final = ("auth", "username", "certificate_pem", "certificate_key_pem")
 #: Settings that name a file.
-_FILES: Final = ("certificate_pem", "certificate_key_pem", "certificate_validation")
+_FILES: Final = ("certificate_pem", "certificate_key_pem", "certificate_validation", "ca_bundle")
 
 _Tables = Mapping[str, dict[str, Any]]
 
@@ -269,6 +277,22 @@ def _notify(reader: Reader, tables: _Tables, source: SecretSource) -> NotifySett
     )
 
 
+# --- second opinion ------------------------------------------------------------------------------
+
+
+def _second_opinion(reader: Reader, tables: _Tables, source: SecretSource) -> SecondOpinion | None:
+    table, given = "second_opinion", tables["second_opinion"]
+    if not given:
+        return None
+    passwords = source.passwords(table, given)
+    if not passwords:
+        right = 'Name an environment variable: password_env = "POPHEAL_POP_PASSWORD".'
+        reader.document.wrong((table, "password_env"), "is missing", right)
+    _see_files(reader, table, given)
+    given = without(given, *SECRET_KEYS)
+    return reader.make((table,), SecondOpinion, **given, **passwords)
+
+
 # --- connections ---------------------------------------------------------------------------------
 
 
@@ -301,12 +325,16 @@ def _connection(
     given: Mapping[str, Any],
     passwords: Mapping[str, Secret],
 ) -> Connection:
+    _see_files(reader, table, given)
+    return reader.make((table,), make, **without(given, *SECRET_KEYS), **passwords)
+
+
+def _see_files(reader: Reader, table: str, given: Mapping[str, Any]) -> None:
     for key in _FILES:
         path = given.get(key)
         if isinstance(path, str) and not FilePath(path).is_file():
             seen = f"is '{path}', which is not a file"
             reader.document.wrong((table, key), seen, "Check the path.")
-    return reader.make((table,), make, **without(given, *SECRET_KEYS), **passwords)
 
 
 def _refuse_clear_text(reader: Reader, settings: PsrpSettings) -> None:

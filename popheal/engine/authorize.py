@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from popheal.engine.approval import Approval, ApprovalRequest
-from popheal.engine.context import RunContext
+from popheal.engine.context import HealingContext, RunContext
 from popheal.engine.limits import Refusal, check_limits
 from popheal.engine.looks.server_state import Seen, look_for_plan, look_for_state
 from popheal.engine.plan import PlannedRun, plan_run
@@ -22,6 +22,7 @@ from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
 from popheal.errors import BackendError
 from popheal.exchange.interpret import booted_since, same_boot
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, ApprovalAsked
+from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import REBOOT, RECOVER_BACKENDS, Action
@@ -56,9 +57,19 @@ async def authorize(work: RunContext, action: Action, *, may_ask: bool = True) -
 
 def _is_asked_about(work: RunContext, action: Action) -> bool:
     """Recovering back ends is not: each of them is a run of its own, and asks for itself."""
-    return action.name != RECOVER_BACKENDS.name and work.session.policy.needs_approval(
-        action.impact
-    )
+    return action.name != RECOVER_BACKENDS.name and work.session.policy.asks_about(action)
+
+
+def _setting(policy: Policy, action: Action) -> str:
+    """The setting of the policy by which an action is asked about, as a file has it."""
+    if policy.approval_from and policy.needs_approval(action.impact):
+        return f"approval_from = '{policy.approval_from.value}'"
+    return f"pop_proxy = '{policy.pop_proxy.value}'"
+
+
+def nobody_to_ask(session: HealingContext) -> bool:
+    """Whether there is neither an approver nor a journal file by which somebody could answer."""
+    return session.approver is None and session.current_lease.in_memory
 
 
 def _no(reason: str) -> Refusal:
@@ -92,7 +103,8 @@ async def _why_not_approved(work: RunContext, action: Action) -> Refusal | None:
     """Whether the approval still stands, right before an effect."""
     approval = work.memory.approval
     if approval is None:
-        return _no("nobody has approved of it (policy: approval_from)")
+        setting = _setting(work.session.policy, action)
+        return _no(f"nobody has approved of it (policy: {setting})")
     if work.session.clock.now() >= approval.until:
         return _no(f"the approval of plan {approval.plan} has expired, at {moment(approval.until)}")
     try:
@@ -125,13 +137,12 @@ def _begin(work: RunContext, approval: Approval, worst_case: float) -> None:
 
 async def _ask(work: RunContext, action: Action) -> Refusal | None:
     """Ask a person, and wait for the answer; None if it is yes."""
-    session, lease = work.session, work.session.current_lease
-    limit = session.policy.approval_from
-    if session.approver is None and lease.in_memory:
+    session = work.session
+    if nobody_to_ask(session):
         return _no(
-            f"it needs a person's approval (policy: approval_from = "
-            f"'{limit.value if limit else ''}'), and there is nobody to ask: neither an approver, "
-            "nor a journal file by which somebody could answer"
+            f"it needs a person's approval (policy: {_setting(session.policy, action)}), and there "
+            "is nobody to ask: neither an approver, nor a journal file by which somebody could "
+            "answer"
         )
     try:
         seen = await look_for_plan(work.session, work.server, _drained(work))

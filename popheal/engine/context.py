@@ -21,6 +21,7 @@ from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
 from popheal.reports.report import FindingKind
+from popheal.second_opinion import SecondOpinion
 from popheal.tables.table import Procedure, Verdict
 from popheal.tables.timing import Timing
 from popheal.util.clock import Clock, SteadyClock
@@ -103,6 +104,7 @@ class HealingContext:
         restoring: The stop has been heeded: what goes on only puts things back.
         retry_at: When it may be tried again, where something was refused until then.
         approver: Who is asked first where the policy wants an approval, if anybody.
+        second_opinion: Where an independent logon is tried besides, if anywhere.
         progress: How far the present step has come.
         clock_ahead: By how many seconds the wall's clock was seen to be set forward.
         case: The :class:`~popheal.engine.case.Case` that grows as the healing goes on.
@@ -123,6 +125,7 @@ class HealingContext:
     exiting: SystemExit | None = None
     retry_at: datetime | None = None
     approver: Approver | None = None
+    second_opinion: SecondOpinion | None = None
     progress: Progress = field(factory=Progress)
     clock_ahead: float = 0.0
     case: Any = field(default=None, repr=False)

@@ -27,8 +27,9 @@ from popheal.engine.perform import (
     note_interrupt,
     registered,
     require_intended,
+    second_opinion_of,
 )
-from popheal.engine.requests import Call, Effect, Logic, Pause, Prompt, Request, T
+from popheal.engine.requests import Call, Consult, Effect, Logic, Pause, Prompt, Request, T
 from popheal.errors import Detached, JournalError
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
         return check_answer_of(request, method_of(backend, request, context)(*request.args))
     if isinstance(request, Prompt):
         return approver_of(request, context)()
+    if isinstance(request, Consult):
+        return second_opinion_of(context)
     return _insist(in_journal(request, context), context)
 
 
@@ -214,6 +217,8 @@ async def _aperform(
         return await _asleep(request.seconds, context)
     if isinstance(request, Prompt):
         return await _aprompt(request, context)
+    if isinstance(request, Consult):
+        return await asyncio.to_thread(second_opinion_of, context)
     if not isinstance(request, Call):
         return await _ajournal(in_journal(request, context), context)
     method = method_of(backend, request, context)

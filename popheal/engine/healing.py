@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from popheal.engine.activation import activates_pop_proxy
 from popheal.engine.authorize import authorize
 from popheal.engine.case import Case, RunRecord, owed_as_written, restore, run_report
+from popheal.engine.consultation import consult
 from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import execute
 from popheal.engine.limits import Refusal
@@ -158,6 +160,8 @@ def case_of(session: HealingContext, alert: Alert, name: str = "") -> Case:
 
 async def _heal(case: Case) -> Report:
     verdict, summary = await _heal_server(case, case.alert.server, MONITORS)
+    if case.run_records and verdict is not Verdict.CANCELLED:
+        await consult(case, "at the end")
     return await case.end(verdict, summary)
 
 
@@ -171,6 +175,7 @@ async def triage_only(session: HealingContext, alert: Alert) -> tuple[Triage, Re
     triage = await triage_server(session, alert.server, MONITORS, ())
     case.server = triage.server
     await case.find(*triage.findings)
+    await consult(case, "in triage")
     verdict = triage.verdict or Verdict.ESCALATED
     return triage, (await case.end(verdict, triage.summary))
 
@@ -265,12 +270,15 @@ async def _look(
     session.emit(events.TriageStarted, server)
     triage = await triage_server(session, server, monitors, healed, behind)
     session.progress.clear()
-    if not case.run_records and same_server(triage.server, case.alert.server):
+    first = not case.run_records
+    if first and same_server(triage.server, case.alert.server):
         case.server = triage.server
     await case.find(*triage.findings)
+    if first and not session.control.cancelled:
+        await consult(case, "in triage")
     if session.control.cancelled:
         return _stopped(healed)
-    if not triage.verdict:
+    if not triage.verdict or await activates_pop_proxy(case, triage, monitors):
         return triage
     if not healed:
         return triage.verdict, triage.summary
@@ -340,7 +348,7 @@ def _record_of(
         raise AssertionError("a verified fault implies that the server was looked at")
     run = Run(
         id=f"{case.id}.{len(case.run_records) + 1}",
-        procedure=case.session.procedures[monitor.procedure],
+        procedure=case.session.procedures[triage.procedure or monitor.procedure],
         server=triage.info.fqdn,
         monitor=monitor.name,
         mailbox_role=triage.info.mailbox_role,

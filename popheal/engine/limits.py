@@ -28,10 +28,12 @@ from popheal.exchange.models import HostStatus, RecoveryAction
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.journal.lease import Reboot
+from popheal.policy.policy import Consent
 from popheal.policy.windows import is_open, next_opening
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import (
     ACTIONS,
+    ACTIVATE_COMPONENT,
     BY_ROLE,
     DRAIN,
     ENABLE_PROTOCOL_LOGGING,
@@ -276,6 +278,14 @@ def _frees_up(times: Iterable[datetime], limit: int, span: timedelta) -> datetim
     return newest[0] + span if newest else None
 
 
+async def _pop_proxy(work: RunContext, _: Action) -> Refusal | None:
+    if work.session.policy.pop_proxy is not Consent.NEVER:
+        return None
+    return Refusal(
+        FindingKind.POLICY, "the policy does not allow to make PopProxy active (pop_proxy)"
+    )
+
+
 _DISRUPTIVE: Final = (_impact, _window, _reboots, _group_pause)
 
 #: For each action that changes something, the cheap ones first. A drain asks again by itself, once
@@ -288,6 +298,8 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = for_each_action(
         DRAIN: _DISRUPTIVE,
         REBOOT: (),
         RECOVER_BACKENDS: (_impact, _window),
+        # The service is started next: without that the component would be of no use.
+        ACTIVATE_COMPONENT: (_pop_proxy, _impact, _window, _restarts),
     },
     [one for one in ACTIONS.values() if not one.impact.harmless],
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve
 
 from popheal.engine import requests as asked
-from popheal.engine.requests import Call, Effect, Logic, Look, Pause, Prompt, Request, T
+from popheal.engine.requests import Call, Consult, Effect, Logic, Look, Pause, Prompt, Request, T
 from popheal.errors import (
     BackendError,
     Detached,
@@ -88,6 +88,16 @@ def in_journal(request: Request[Any], context: HealingContext) -> Once:
     return Once(partial(_IN_JOURNAL[type(request)], context, request))
 
 
+def second_opinion_of(context: HealingContext) -> Any:
+    """The second opinion, where one is configured. Takes as long as its settings allow."""
+    if context.second_opinion is None:
+        return None
+    # Only who wants one waits for the POP3 client and TLS.
+    from popheal.second_opinion.logon import ask
+
+    return ask(context.second_opinion)
+
+
 def approver_of(request: Prompt, context: HealingContext) -> Callable[[], Any]:
     """The call of the approver."""
     if context.approver is None:
@@ -145,7 +155,7 @@ def after(
     if isinstance(request, Prompt) and isinstance(error, Exception):
         log_failure(ApprovalAsked.name, error)  # whoever fails to answer has not answered
     broken_off = not isinstance(error, Exception)
-    if isinstance(request, Prompt) or (isinstance(request, Pause) and broken_off):
+    if isinstance(request, Prompt | Consult) or (isinstance(request, Pause) and broken_off):
         return partial(logic.send, None)
     if isinstance(request, Call):
         return partial(logic.throw, _as_answerable(request, error, context))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from popheal.engine.activation import look_at_pop_proxy
 from popheal.engine.context import HealingContext
 from popheal.engine.healing import triage_only
 from popheal.engine.looks.server_state import look_for_plan
@@ -19,6 +20,8 @@ async def plan_only(session: HealingContext, alert: Alert) -> Plan:
         UnknownName: If the organisation has no such server.
     """
     triage, report = await triage_only(session, alert)
+    if triage.verdict:
+        await look_at_pop_proxy(session, triage)
     if triage.info is None or not triage.failing:
         return Plan(report=report)
     try:
@@ -32,7 +35,9 @@ async def plan_only(session: HealingContext, alert: Alert) -> Plan:
         )
     except BackendError as error:
         planned = partial(plan_run, facts=None, problem=str(error))
-    monitors = {monitor.procedure: monitor for monitor in reversed(triage.failing)}
+    monitors = {
+        triage.procedure or monitor.procedure: monitor for monitor in reversed(triage.failing)
+    }
     return Plan(
         report=report,
         runs=tuple(

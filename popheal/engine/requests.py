@@ -24,6 +24,7 @@ from popheal.errors import BackendError
 from popheal.exchange.backend import EFFECTS, Backend
 from popheal.journal import Entry, Question
 from popheal.journal.entries import ApprovalAsked
+from popheal.second_opinion import Opinion
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,6 +83,13 @@ class Prompt(Request["bool | None"]):
 
     asks: ApprovalRequest
     question: Question
+
+
+@frozen
+class Consult(Request[Opinion | None]):
+    """Get the second opinion that is configured. The answer is None if none is, or if it was
+    broken off. Whoever drives knows the settings, with their password: no request holds one.
+    """
 
 
 # --- what is asked of the journal: it is on the disk before the answer comes ---------------------

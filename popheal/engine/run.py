@@ -28,6 +28,7 @@ from popheal.util.serialize import from_jsonable, to_jsonable
 GUARD_OF_DEBT: Final = {
     DebtKind.ACTIVATION_DISABLED: Guard.DRAINED,
     DebtKind.PROTOCOL_LOGGING: Guard.LOGGING,
+    DebtKind.COMPONENT_ACTIVATED: Guard.ACTIVATED,
 }
 
 

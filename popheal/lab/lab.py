@@ -11,7 +11,6 @@ from typing import Any, Self
 from popheal.backends.psrp.settings import (
     PsrpSettings,
     exchange_connection,
-    is_loopback,
     winrm_connection,
 )
 from popheal.errors import ConfigurationError
@@ -25,6 +24,7 @@ from popheal.lab.objects import Origin
 from popheal.lab.shells import Asked
 from popheal.lab.windows_endpoint import run_script
 from popheal.lab.wire_faults import FaultPlan
+from popheal.util.addresses import is_loopback
 
 #: Seconds between two looks at which servers are up.
 _WATCH = 0.02

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +12,7 @@ from attrs import field, frozen
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.healthsets.pop.causes import Cause
 from popheal.policy.windows import Window
-from popheal.tables.actions import Impact
+from popheal.tables.actions import ACTIVATE_COMPONENT, Action, Impact
 from popheal.tables.timing import Timing
 from popheal.util.schema import (
     FLAG,
@@ -26,6 +27,15 @@ from popheal.util.schema import (
     whole,
 )
 from popheal.util.serialize import to_jsonable
+
+
+class Consent(Enum):
+    """When something out of the ordinary may be done."""
+
+    ASK = "ask"  #: Only if a person approves.
+    NEVER = "never"
+    ALLOW = "allow"  #: Like anything else of its impact.
+
 
 #: What putting back is not: from the least drastic to the most.
 _DRASTIC = (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)
@@ -117,6 +127,8 @@ class Policy:
             after a restart of the server.
         fail_back_unhealed: Allow activation again where only the front end still fails, once the
             mailbox side is seen to be well. Else the server stays drained.
+        pop_proxy: Whether PopProxy may be made active again where Managed Availability alone has
+            taken it offline: ASK, only if a person approves; NEVER; or ALLOW, as any CHANGE.
         dependencies: The health sets that stand for each dependency of the runbook's table.
         causes: Words of messages that name a cause, besides those that are known already: they
             forbid steps, and never permit any.
@@ -143,6 +155,7 @@ class Policy:
     heed_pending_restart: bool = field(default=False, validator=FLAG)
     start_health_manager: bool = field(default=False, validator=FLAG)
     fail_back_unhealed: bool = field(default=True, validator=FLAG)
+    pop_proxy: Consent = field(default=Consent.ASK, validator=member_of(*Consent))
     dependencies: Mapping[str, tuple[str, ...]] = field(
         default=DEPENDENCY_HEALTH_SETS, converter=_frozen, validator=_DEPENDENCIES
     )
@@ -159,6 +172,11 @@ class Policy:
     def needs_approval(self, impact: Impact) -> bool:
         """Whether a person must approve an action of this impact."""
         return _reaches(impact, self.approval_from)
+
+    def asks_about(self, action: Action) -> bool:
+        """Whether a person must approve of an action: of its impact, or of it alone."""
+        special = action.name == ACTIVATE_COMPONENT.name and self.pop_proxy is Consent.ASK
+        return special or self.needs_approval(action.impact)
 
     def to_json(self) -> dict[str, Any]:
         """The policy as plain JSON values."""

@@ -12,14 +12,17 @@ from popheal.reports import commands
 from popheal.reports.advice import FOR_KIND, LATER, STAYED, SWITCHED_OFF, Advice
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import (
+    ACTIVATE_COMPONENT,
     AWAIT_SERVER,
     CHECK_BACKENDS,
+    CHECK_COMPONENT,
     CHECK_HEALTH,
     CHECK_SWITCHOVER,
     DRAIN,
     ENABLE_PROTOCOL_LOGGING,
     FAIL_BACK,
     FIND_BACKENDS,
+    KEEP_COMPONENT,
     PROBE,
     REBOOT,
     RECOVER_BACKENDS,
@@ -227,6 +230,39 @@ FOR_ACTION: Final[Mapping[tuple[str, FindingKind | str], Advice]] = MappingProxy
             commands=commands.LOGGING,
         ),
         (RELOAD_POP3.name, FAILED): _NOT_UP,
+        (CHECK_COMPONENT.name, "infeasible"): Advice(
+            headline="PopProxy is offline on {server}, and is better left so for now",
+            steps="Find out why it was taken offline, and make that well first.",
+            commands=(commands.COMPONENTS, commands.SERVICES),
+        ),
+        (CHECK_COMPONENT.name, COULD_NOT_TELL): Advice(
+            headline="why PopProxy is offline on {server} could not be told",
+            steps="Nothing was changed. See who has taken it offline.",
+            commands=commands.COMPONENTS,
+        ),
+        (ACTIVATE_COMPONENT.name, REFUSED): Advice(
+            headline="PopProxy is offline on {server}, and was left so",
+            steps="Nothing was changed by that. " + _SEE_WHY,
+            commands=commands.COMPONENTS,
+        ),
+        (ACTIVATE_COMPONENT.name, COULD_NOT_TELL): Advice(
+            headline="whether PopProxy is active on {server} could not be told",
+            steps="See whether it is, and whether POP works.",
+            commands=(commands.COMPONENTS, commands.RUN_PROBE),
+        ),
+        (KEEP_COMPONENT.name, "inactive"): Advice(
+            headline="PopProxy was made active on {server}, and went offline again",
+            steps=(
+                "The server itself takes it offline while the proxy probe fails. Find out why "
+                "that fails: it tests the front end at the loopback address."
+            ),
+            commands=(commands.COMPONENTS, commands.RUN_PROBE),
+        ),
+        (KEEP_COMPONENT.name, COULD_NOT_TELL): Advice(
+            headline="whether PopProxy has stayed active on {server} could not be told",
+            steps="See whether it is, and whether POP works.",
+            commands=(commands.COMPONENTS, commands.RUN_PROBE),
+        ),
     }
 )
 

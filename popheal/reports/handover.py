@@ -41,15 +41,21 @@ _UNDO: Final = {
     "-DatabaseCopyActivationDisabledAndMoveNow ${value}",
     DebtKind.PROTOCOL_LOGGING: "Set-PopSettings -Server {server} -ProtocolLogEnabled ${value}",
     DebtKind.MONITOR_REPAIRING: "Set-ServerMonitor -Server {server} -Repairing ${value}",
+    DebtKind.COMPONENT_ACTIVATED: "Set-ServerComponentState -Identity {server} "
+    "-Component PopProxy -State Inactive -Requester HealthAPI",
 }
 #: What else it takes.
 _AND_THEN: Final = {
     DebtKind.PROTOCOL_LOGGING: "Then restart the POP3 service there: only that ends the logging.",
+    DebtKind.COMPONENT_ACTIVATED: "Leave PopProxy active where POP works now; only where it "
+    "does not, set it back.",
 }
 _LEFT: Final = {
     DebtKind.ACTIVATION_DISABLED: "{server} is left drained: it takes no active databases",
     DebtKind.PROTOCOL_LOGGING: "{server} may still write POP3 protocol logs, which fill its disk",
     DebtKind.MONITOR_REPAIRING: "a monitor of {server} is left marked Repairing",
+    DebtKind.COMPONENT_ACTIVATED: "PopProxy of {server} may be left active, which Managed "
+    "Availability had taken offline",
 }
 
 
@@ -93,7 +99,12 @@ def hand_over(
 # --- evidence ------------------------------------------------------------------------------------
 
 #: Findings that speak for no fault.
-_NO_EVIDENCE: Final = (FindingKind.HEALTHY, FindingKind.TRANSIENT, FindingKind.NOTE)
+_NO_EVIDENCE: Final = (
+    FindingKind.HEALTHY,
+    FindingKind.TRANSIENT,
+    FindingKind.SECOND_OPINION,
+    FindingKind.NOTE,
+)
 #: More often than that, and only the first time and the last are told.
 _EACH_TIME: Final = 3
 

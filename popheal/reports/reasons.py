@@ -21,7 +21,13 @@ from popheal.tables.table import Verdict
 
 #: Findings that tell what was seen, and call for nothing by themselves.
 TELLING: Final = frozenset(
-    {FindingKind.HEALTHY, FindingKind.UNHEALTHY, FindingKind.TRANSIENT, FindingKind.NOTE}
+    {
+        FindingKind.HEALTHY,
+        FindingKind.UNHEALTHY,
+        FindingKind.TRANSIENT,
+        FindingKind.NOTE,
+        FindingKind.SECOND_OPINION,
+    }
 )
 #: How states end that are gone through once it is decided how a run ends.
 _ON_THE_WAY_OUT: Final = ("_unhealed", "_cancelled")

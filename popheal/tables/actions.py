@@ -21,6 +21,7 @@ from popheal.tables.impacts import Impact as Impact  # noqa: PLC0414 - the place
 from popheal.tables.outcomes import (
     BLOCKED,
     COULD_NOT_TELL,
+    DONE,
     EFFECT_OUTCOMES,
     FAILED,
     OFF,
@@ -295,6 +296,42 @@ RELOAD_POP3: Final = _effect(
     sentence="Restart the POP3 service, so that the restored setting takes effect",
 )
 
+# --- PopProxy -----------------------------------------------------------------------------------
+
+CHECK_COMPONENT: Final = _look(
+    name="check_component",
+    outcomes=("feasible", "infeasible", COULD_NOT_TELL),
+    looks=5,
+    sentence="Check that HealthAPI alone keeps PopProxy inactive, and that nothing would at once "
+    "take it offline again",
+)
+ACTIVATE_COMPONENT: Final = _effect(
+    name="activate_component",
+    impact=Impact.CHANGE,
+    incurs=DebtKind.COMPONENT_ACTIVATED,
+    effects=("set_component_state",),
+    looks=6,  # everything once more, right before
+    deadline="service_deadline",
+    sentence="Make PopProxy active again, in the name of HealthAPI",
+)
+#: Pays, as what is seen to help is to stay.
+KEEP_COMPONENT: Final = _look(
+    name="keep_component",
+    outcomes=(DONE, "inactive", COULD_NOT_TELL),
+    pays=DebtKind.COMPONENT_ACTIVATED,
+    looks=1,
+    sentence="See that PopProxy is still active, and leave it so",
+)
+DEACTIVATE_COMPONENT: Final = _effect(
+    name="deactivate_component",
+    impact=Impact.RESTORE,
+    pays=DebtKind.COMPONENT_ACTIVATED,
+    effects=("set_component_state",),
+    looks=1,
+    deadline="service_deadline",
+    sentence="Make PopProxy inactive again, in the name of HealthAPI, as it was before",
+)
+
 # --- all of them --------------------------------------------------------------------------------
 
 #: Every action by its name, whatever its argument.
@@ -318,6 +355,10 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
             FAIL_BACK,
             RESTORE_PROTOCOL_LOGGING,
             RELOAD_POP3,
+            CHECK_COMPONENT,
+            ACTIVATE_COMPONENT,
+            KEEP_COMPONENT,
+            DEACTIVATE_COMPONENT,
         )
     }
 )

@@ -13,6 +13,8 @@ class DebtKind(Enum):
     ACTIVATION_DISABLED = "activation_disabled"
     PROTOCOL_LOGGING = "protocol_logging"
     MONITOR_REPAIRING = "monitor_repairing"
+    #: Paid, too, by seeing that POP works and stays so: then it is to stay active.
+    COMPONENT_ACTIVATED = "component_activated"
 
 
 class DebtStatus(Enum):

@@ -75,6 +75,7 @@ class Guard(Enum):
     MAILBOX_ROLE = "mailbox_role"  #: The server has the Mailbox role, so it may host databases.
     DRAINED = "drained"  #: This run disabled activation on the server and still owes it.
     LOGGING = "logging"  #: This run turned protocol logging on and still owes it.
+    ACTIVATED = "activated"  #: This run made PopProxy active and still owes it.
 
 
 @frozen(kw_only=True)

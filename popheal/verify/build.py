@@ -25,11 +25,13 @@ UNCLEAR_DEBTS_STAY = True
 _DEBT_VARIABLE = {
     DebtKind.ACTIVATION_DISABLED: "owes_activation",
     DebtKind.PROTOCOL_LOGGING: "owes_logging",
+    DebtKind.COMPONENT_ACTIVATED: "owes_component",
 }
 _GUARDS: Mapping[Guard, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     Guard.MAILBOX_ROLE: ("role", ("mailbox",), ("no_mailbox",)),
     Guard.DRAINED: ("owes_activation", (YES, "unclear"), (NO,)),
     Guard.LOGGING: ("owes_logging", (YES, "unclear"), (NO,)),
+    Guard.ACTIVATED: ("owes_component", (YES, "unclear"), (NO,)),
 }
 _POLICIES = {
     Impact.CHANGE: ("change_only", "no_reboot", "one_reboot"),

@@ -96,6 +96,26 @@ def left_drained(verdict: Verdict) -> Sequence[Cond]:
     )
 
 
+def activated_blindly(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "activate"):
+        yield {"liftable": NO}
+        yield {"owes_component": (YES, "unclear")}
+
+
+def left_activated(verdict: Verdict) -> Sequence[Cond]:
+    ours: Cond = {"owes_component": NO, "component": ("sent", "ours")}
+    owed: Cond = {"owes_component": (YES, "unclear")}
+    if verdict is Verdict.RECOVERED:
+        return (owed, {**ours, "lasting": NO})
+    # Where POP was last seen well, it is left active on purpose.
+    return (ours, {**owed, "set_back": NO, "seen": ("ill", "hung", "unseen", "stale", "relapsed")})
+
+
+def taken_offline_though_well(_outlook: Outlook, step: Step) -> Iterable[Cond]:
+    if _sends(step, "deactivate"):
+        yield {"seen": "well", "component": "ours", "stop": (NO, "asked")}
+
+
 def unhandled(_outlook: Outlook, step: Step) -> Iterable[Cond]:
     if step.row is None:
         yield {}
@@ -133,6 +153,8 @@ def undoes_others(_outlook: Outlook, step: Step) -> Iterable[Cond]:
         yield {"activation": "others"}
     if _sends(step, "logging_off"):
         yield {"logging": "others"}
+    if _sends(step, "deactivate"):
+        yield {"component": "others"}
 
 
 def false_verdict(verdict: Verdict) -> Sequence[Cond]:
@@ -164,7 +186,7 @@ def gives_up_for_nothing(outlook: Outlook, step: Step) -> Iterable[Cond]:
     if step.target not in lost or step.state in lost:
         return
     if step.outcome in step.contract.action.last_resort:
-        yield {"seen": ("ill", "hung", "unseen"), "boots": "none"}
+        yield {"seen": ("ill", "hung", "unseen"), "boots": "none", "owes_component": NO}
     elif step.outcome not in step.contract.action.reasons:
         # After a hang there is nothing left to try but to heal the back end that hangs.
         yield {"seen": ("ill", "unseen", "well", "stale", "relapsed")}

@@ -21,6 +21,8 @@ _BUDGET: Final = ("look_only", "change_only", "one_reboot")
 #: When a drain, and turning logging on, is attempted at all.
 _DRAINS: Final[Cond] = {"role": "mailbox", "activation": "allowed", "gate": "open"}
 _TURNS_ON: Final[Cond] = {"logging": "off"}
+#: When PopProxy is made active at all.
+_ACTIVATES: Final[Cond] = {"component": "inactive"}
 _OWED: Final = (YES, "unclear")
 #: When a failback is attempted at all.
 _FAILS_BACK: Final[Cond] = {"role": "mailbox", "boot": ("seen", "ill", "probed")}
@@ -252,6 +254,73 @@ EFFECTS: Final = (
                 when={"owes_logging": _OWED, "logging": "ours"},
                 then={"logging": "off"},
                 sends="logging_off",
+                calm=False,
+            ),
+        ),
+    ),
+    Contract(
+        action=actions.ACTIVATE_COMPONENT,
+        sentence="It makes PopProxy active and notes the debt, if it is inactive. A command that "
+        "failed, or whose answer was lost, may have been carried out, or may still be.",
+        answers=(
+            Answer(
+                outcome="done",
+                sentence="PopProxy is seen to be active.",
+                when=_ACTIVATES,
+                then={"component": "ours"},
+                sends="activate",
+                owes=True,
+            ),
+            *_unclear("activate", "component", _ACTIVATES),
+            REFUSED,
+            UNTOLD,
+        ),
+    ),
+    Contract(
+        action=actions.DEACTIVATE_COMPONENT,
+        sentence="It makes PopProxy inactive, and does nothing where the run owes none, or where "
+        "it is inactive already. A command of before whose answer was lost may arrive after it.",
+        answers=(
+            Answer(
+                outcome="done",
+                sentence="PopProxy is seen to be inactive.",
+                when={"owes_component": _OWED, "component": ("ours", "others")},
+                then={"component": "inactive"},
+                sends="deactivate",
+            ),
+            Answer(
+                outcome="done",
+                sentence="PopProxy is inactive already; nothing was sent.",
+                when={"owes_component": _OWED, "component": ("inactive", "sent")},
+                calm=False,
+            ),
+            Answer(
+                outcome="done",
+                sentence="This run had not made it active; nothing was sent.",
+                when={"owes_component": NO},
+                calm=False,
+            ),
+            Answer(
+                outcome="failed",
+                sentence="PopProxy is seen to be active.",
+                when={"owes_component": _OWED},
+                sends="deactivate",
+            ),
+            REFUSED,
+            UNTOLD,
+            Answer(
+                outcome=COULD_NOT_TELL,
+                sentence="The answer was lost; the command was not carried out.",
+                when={"owes_component": _OWED},
+                sends="deactivate",
+                calm=False,
+            ),
+            Answer(
+                outcome=COULD_NOT_TELL,
+                sentence="The answer was lost; the command was carried out.",
+                when={"owes_component": _OWED, "component": ("ours", "others")},
+                then={"component": "inactive"},
+                sends="deactivate",
                 calm=False,
             ),
         ),

@@ -109,6 +109,20 @@ VARIABLES: Final = (
         sentence="The same for protocol logging.",
     ),
     Variable(
+        name="component",
+        values=("inactive", "sent", "ours", "others"),
+        initial=("inactive",),
+        sentence="PopProxy, for the run that is about it: inactive; inactive, while a command of "
+        "this run to make it active may still arrive; made active by this run; by somebody else.",
+    ),
+    Variable(
+        name="owes_component",
+        values=(NO, YES, "unclear"),
+        initial=(NO,),
+        sentence="The same for PopProxy: whether the run owes to set it back, or to have seen that "
+        "it helps.",
+    ),
+    Variable(
         name="stop",
         values=(NO, "asked", "heeded"),
         initial=(NO,),
@@ -180,6 +194,28 @@ VARIABLES: Final = (
         initial=(NO,),
         sentence="Whether the rest of the availability group was seen to be able to take over, "
         "since a member of it was last touched.",
+        history=True,
+    ),
+    Variable(
+        name="liftable",
+        values=(NO, YES),
+        initial=(NO,),
+        sentence="Whether it was seen, since the run last made PopProxy active, that nothing else "
+        "keeps it inactive, and that nothing would take it offline again at once.",
+        history=True,
+    ),
+    Variable(
+        name="set_back",
+        values=(NO, YES),
+        initial=(NO,),
+        sentence="Whether it was tried, since the run made PopProxy active, to set it back.",
+        history=True,
+    ),
+    Variable(
+        name="lasting",
+        values=(NO, YES),
+        initial=(NO,),
+        sentence="Whether POP was seen well after the wait, since the run last restarted anything.",
         history=True,
     ),
     Variable(
@@ -336,5 +372,29 @@ EVENTS: Final = (
         sentence="Somebody else turns protocol logging off at any time, whoever had turned it on.",
         when={"logging": ("ours", "others")},
         then={"logging": "off"},
+    ),
+    # --- PopProxy --------------------------------------------------------------------------------
+    Event(
+        name="our activation arrives",
+        actor="Exchange",
+        sentence="A command to make PopProxy active whose answer was lost is carried out late, or "
+        "never.",
+        when={"component": "sent"},
+        then={"component": "ours"},
+    ),
+    Event(
+        name="PopProxy is taken offline again",
+        actor="Exchange",
+        sentence="Managed Availability, or a person, takes PopProxy offline at any time.",
+        when={"component": ("ours", "others")},
+        then={"component": "inactive"},
+    ),
+    Event(
+        name="somebody makes PopProxy active",
+        actor="somebody else",
+        sentence="Somebody else makes PopProxy active at any time, except while this run owes to "
+        "set it back: then nobody could tell the two apart.",
+        when={"component": "inactive", "owes_component": NO},
+        then={"component": "others"},
     ),
 )

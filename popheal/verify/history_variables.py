@@ -23,6 +23,7 @@ def notes(action: Action, contract: Contract, answer: Answer) -> Iterator[Note]:
     if outcome.futile:
         yield Note(when={}, then={"futile": YES})
     yield from _of_the_way_back(action, contract, answer)
+    yield from _of_pop_proxy(action, known, answer)
     if known.name == actions.WAIT.name:
         yield Note(when={}, then={"settled": YES})
     yield from _of_an_effect(answer)
@@ -56,6 +57,19 @@ def _of_the_way_back(action: Action, contract: Contract, answer: Answer) -> Iter
             yield Note(when={"front": "back"}, then={"front": "ill"})
     elif known.name == actions.FAIL_BACK.name:
         yield Note(when={}, then={"putback": YES})
+
+
+def _of_pop_proxy(action: Action, known: Action, answer: Answer) -> Iterator[Note]:
+    if known.name == actions.CHECK_COMPONENT.name and answer.outcome.good:
+        yield Note(when={}, then={"liftable": YES})
+    if known.name == actions.DEACTIVATE_COMPONENT.name:
+        yield Note(when={}, then={"set_back": YES})
+    if known.sees_pop and not action.argument and answer.outcome.good:
+        yield Note(when={"settled": YES}, then={"lasting": YES})
+    if answer.sends in _DISTURBS:
+        yield Note(when={}, then={"lasting": NO})
+    if answer.sends == "activate":
+        yield Note(when={}, then={"liftable": NO, "set_back": NO})
 
 
 def _settled(action: Action) -> Cond:

@@ -74,6 +74,37 @@ LOOKS: Final = (
         answers=(Answer(outcome="elapsed", sentence="The time is over."),),
     ),
     Contract(
+        action=actions.CHECK_COMPONENT,
+        sentence="It can say that PopProxy may be made active only while it is inactive, and it is "
+        "not trusted for longer than the moment.",
+        answers=(
+            Answer(
+                outcome="feasible",
+                sentence="HealthAPI alone keeps PopProxy inactive.",
+                when={"component": ("inactive", "sent")},
+            ),
+            Answer(outcome="infeasible", sentence="Something speaks against it."),
+            _UNCLEAR,
+        ),
+    ),
+    Contract(
+        action=actions.KEEP_COMPONENT,
+        sentence="It sees whether PopProxy is active at that moment, whoever made it so.",
+        answers=(
+            Answer(
+                outcome="done",
+                sentence="PopProxy is active.",
+                when={"component": ("ours", "others")},
+            ),
+            Answer(
+                outcome="inactive",
+                sentence="PopProxy is inactive.",
+                when={"component": ("inactive", "sent")},
+            ),
+            _UNCLEAR,
+        ),
+    ),
+    Contract(
         action=actions.CHECK_SWITCHOVER,
         sentence="It can say that the databases can move only for a server with the Mailbox role, "
         "while no gate of triage holds, and it is not trusted for longer than the moment: another "

@@ -220,7 +220,7 @@ PROPERTIES: Final = (
         id="P23",
         sentence="Nothing is given up without a reason: a step that failed or could not tell, a "
         "hang that the restart of the service did not cure, or a probe that still fails after a "
-        "restart of the server.",
+        "restart of the server, or with PopProxy active again.",
         formula="AG (hope & AX !hope -> reason)",
         form="invariant",
         on_step=checks.gives_up_for_nothing,
@@ -250,5 +250,24 @@ PROPERTIES: Final = (
         formula="AG (drained & front_end_unwell -> AF (failback_tried | mailbox_side_unproved))",
         form="response",
         on_end=checks.left_out_of_service,
+    ),
+    Property(
+        id="P27",
+        sentence="PopProxy is made active only after it was seen that HealthAPI alone keeps it "
+        "inactive and nothing would take it offline again at once, and not while that is owed.",
+        formula="(!activate W liftable) & AG (activate -> !owes_component)",
+        form="precedence",
+        on_step=checks.activated_blindly,
+    ),
+    Property(
+        id="P28",
+        sentence="PopProxy that we made active is set back, or that is tried and it is handed over "
+        "in writing, unless POP works after the wait; and POP that was last seen to work is taken "
+        "offline again only if a person says stop.",
+        formula="AG (activate -> AF (set_back | handed_over | (recovered & lasting))) & "
+        "AG (deactivate -> seen != well | stop = heeded)",
+        form="response",
+        on_step=checks.taken_offline_though_well,
+        on_end=checks.left_activated,
     ),
 )

@@ -35,6 +35,7 @@ from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.events import Event, Observer
 from popheal.reports.report import Alert, Report
+from popheal.second_opinion.settings import SecondOpinion
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
 from popheal.util.text import moment
@@ -73,6 +74,7 @@ def watch(
     observers: Sequence[Observer] = (),
     control: Control | None = None,
     once: bool = False,
+    second_opinion: SecondOpinion | None = None,
 ) -> list[Verdict]:
     """Heal what turns ill on some servers, until it is told to end.
 
@@ -94,6 +96,7 @@ def watch(
             Detach it to end at once: a healing at work is left for the next start, which resumes
             it.
         once: End by itself, once each server was looked at.
+        second_opinion: As for :func:`~popheal.api.heal`.
 
     Returns:
         How the healings since the last pause ended; for each look that failed, ``UNKNOWN``.
@@ -117,6 +120,7 @@ def watch(
                 organisation=backend.organisation,
                 observers=tuple(observers),
                 control=control or Control(),
+                second_opinion=second_opinion,
             ),
             servers=[_Watched(name=name) for name in dict.fromkeys(servers)],
         )
@@ -334,6 +338,7 @@ class _Watch:
             clock=self.session.clock,
             journal=self.journal,
             observers=(*self.session.observers, self._note_stop),
+            second_opinion=self.session.second_opinion,
         )
         self.stop_noted = False
         try:

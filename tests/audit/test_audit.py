@@ -33,6 +33,7 @@ from popheal.engine.looks.group import Member
 from popheal.errors import Detached, JournalError
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.journal.database import Database
+from popheal.policy.policy import Consent
 from popheal.verify import PROPERTIES as PROVED
 from tests.evidence.test_mutants import failback_first, retargeted, without
 from tests.journal.test_faults import may_not, modes
@@ -44,6 +45,9 @@ LOGGED = "client-access-healed-by-logging-restart"
 SLOW = "command-time-healed-by-reboot"
 GIVEN_UP = "another-member-is-down"
 DRAINED = "fault-survives-the-reboot"
+OFFLINE = "pop-proxy-inactive"
+#: By default a person would be asked, who is not there.
+POLICIES = {OFFLINE: Policy(pop_proxy=Consent.ALLOW)}
 
 FRONT = "proxy-healed-by-reboot"
 
@@ -147,7 +151,7 @@ def rows_of(scenario, second=None):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
         for name in filter(None, (scenario, second)):
-            heal_into(path, load_scenario(name))
+            heal_into(path, load_scenario(name), policy=POLICIES.get(name))
         with closing(sqlite3.connect(path)) as connection:
             connection.row_factory = sqlite3.Row
             healings = [dict(row) for row in connection.execute("SELECT * FROM healing")]
@@ -381,7 +385,8 @@ def left_owed(rows):
 
 
 def paid_by_nothing(rows):
-    rows.drop(*rows.all("outcome", "fail_back"), *rows.all("outcome", "reload_pop3"))
+    paying = ("fail_back", "reload_pop3", "keep_component")
+    rows.drop(*(row for name in paying for row in rows.all("outcome", name)))
 
 
 def forgotten(rows):
@@ -399,6 +404,28 @@ def handed_over_untried(rows):
 
 def not_in_the_report(rows):
     rows.healings[0]["report"]["debts"] = []
+
+
+def activated_without_a_look(rows):
+    rows.drop(rows.one("outcome", "check_component"))
+
+
+def activated_though_others_hold_it(rows):
+    rows.comes_to(rows.one("outcome", "check_component"), "infeasible")
+
+
+def activated_again(rows):
+    row = copy.deepcopy(rows.one("intent", "set_component_state"))
+    row["data"]["run"]["state"] = "waiting"
+    rows.put(row, before=rows.one("outcome", "wait"))
+
+
+def kept_without_a_wait(rows):
+    rows.drop(*rows.all("outcome", "wait"), *rows.all("waiting"))
+
+
+def activated_unasked(rows):
+    rows.healings[0]["policy"]["pop_proxy"] = "ask"
 
 
 def approval(rows, kind, before, *, outcome="", **data):
@@ -675,6 +702,7 @@ DOCTORINGS = [
     ("P10", REBOOTED, handed_over_though_recovered),
     ("P10", DRAINED, not_in_the_report),
     ("P12", REBOOTED, never_approved),
+    ("P12", OFFLINE, activated_unasked),
     ("P12", REBOOTED, refused_and_done),
     ("P12", REBOOTED, never_answered),
     ("P12", REBOOTED, answered_unasked),
@@ -704,6 +732,14 @@ DOCTORINGS = [
     ("P23", REBOOTED, given_up_though_there_was_a_way),
     ("P24", REBOOTED, cause_named_and_rebooted),
     ("P26", FRONT, left_drained_for_its_front_end),
+    ("P27", OFFLINE, activated_without_a_look),
+    ("P27", OFFLINE, activated_though_others_hold_it),
+    ("P27", OFFLINE, activated_again),
+    ("P28", OFFLINE, left_owed),
+    ("P28", OFFLINE, paid_by_nothing),
+    ("P28", OFFLINE, forgotten),
+    ("P28", OFFLINE, handed_over_though_recovered),
+    ("P28", OFFLINE, kept_without_a_wait),
     ("J1", REBOOTED, damaged_json),
     ("J1", REBOOTED, no_object),
     ("J1", RESTARTED, step_and_columns_differ),

@@ -23,6 +23,7 @@ from popheal.config.load import (
 from popheal.errors import ConfigurationError
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.windows import DAYS, Window
+from popheal.second_opinion import SecondOpinion
 from popheal.tables.actions import Impact
 from popheal.util.secrets import Secret
 from tests.support.paths import ROOT
@@ -577,6 +578,42 @@ def test_a_keyring_that_is_not_installed(load, monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     error = error_of(load, f'{SERVERS}auth = "ntlm"\nusername = "x"\nkeyring = true\n')
     assert "pip install 'popheal[keyring]'" in str(error)
+
+
+OPINION = f'{SERVERS}[second_opinion]\nhost = "pop.contoso.com"\nusername = "x"\n'
+
+
+def test_a_second_opinion_is_asked_for_where_the_file_says(load, keyring, tmp_path):
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_text("")
+    config = load(f'{OPINION}password_env = "EXCHANGE_PASSWORD"\n')
+    right = {"host": "pop.contoso.com", "username": "x", "password": Secret(PASSWORD)}
+    assert config.second_opinion == SecondOpinion(**right)
+    assert PASSWORD not in repr(config)
+    more = f"tls = 'stls'\nport = 1110\ndeadline = 5\nca_bundle = '{authorities}'\n"
+    config = load(f"{OPINION}keyring = true\n{more}")
+    assert config.second_opinion == SecondOpinion(
+        **right, tls="stls", port=1110, deadline=5, ca_bundle=str(authorities)
+    )
+    assert load(SERVERS).second_opinion is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ["[second_opinion] password_env", "is missing"]),
+        ('password = "Tr0ub4dor&3"', ["not accepted in a file"]),
+        ('password_env = "EXCHANGE_PASSWORD"\ntls = "plain"', ["[second_opinion] tls", "clear"]),
+        ('password_env = "EXCHANGE_PASSWORD"\ntls = "ssl"', ["line 7", "tls, stls, plain"]),
+        ('password_env = "EXCHANGE_PASSWORD"\nca_bundle = "none.pem"', ["ca_bundle", "not a file"]),
+        ('password_env = "EXCHANGE_PASSWORD"\ndeadline = 900', ["line 7", "up to 300"]),
+        ('password_env = "NOT_SET"', ["is not set"]),
+    ],
+)
+def test_a_second_opinion_that_can_not_be_asked_for(load, text, said):
+    error = error_of(load, f"{OPINION}{text}\n")
+    for part in said:
+        assert part in str(error), str(error)
 
 
 def test_a_certificate_is_taken_for_both_endpoints(load, tmp_path):

@@ -201,7 +201,7 @@ SAFE_REBOOT_CITES = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "pop_proxy"])
 def test_overview_folds_the_safe_reboot(name):
     """Its five states are one node, which is entered and left like them."""
     graph = folded(PROCEDURES[name])

@@ -33,6 +33,7 @@ from popheal.errors import (
 )
 from popheal.healthsets.pop import PROCEDURES
 from popheal.journal import Kind
+from popheal.policy.policy import Consent
 from popheal.policy.windows import DAYS, Window
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import Impact
@@ -1071,7 +1072,8 @@ def test_a_refused_back_end_puts_logging_back():
 def test_approved_throughout_is_as_without(name):
     """With a yes to everything each scenario takes the same way."""
     one, other = load_scenario(name), load_scenario(name)
-    report = heal(alert_of(one), one.backend, journal=Journal())
+    plain = Policy(pop_proxy=Consent.ALLOW)  # which would be asked about anyway
+    report = heal(alert_of(one), one.backend, policy=plain, journal=Journal())
     approved = heal(alert_of(other), other.backend, policy=CHANGE, approver=yes, journal=Journal())
     assert [run.path for run in approved.runs] == [run.path for run in report.runs]
     assert approved.verdict is report.verdict

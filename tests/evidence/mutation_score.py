@@ -209,6 +209,22 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         "gives up and hands over, with one try more or less",
     ),
     (
+        (
+            r"pop_proxy: .*(starting_pop3 \w+|reprobing (failed|could_not_tell)) "
+            r"to (reprobing|waiting)$"
+            r"|pop_proxy: .*skipped: (starting_pop3|reprobing), straight to (reprobing|waiting)$"
+        ),
+        "is probed after the wait all the same, and set back if POP does not work then",
+    ),
+    (
+        r"keeping_pop_proxy inactive to escalated$",
+        "it is offline again, as it was before: a person is told to set back what is so already",
+    ),
+    (
+        r"deactivating_(unhealed|cancelled): debt not settled$",
+        "hands over what has in fact been settled: a person looks once too often",
+    ),
+    (
         r"(restarting_pop3_(unhealed|cancelled)|failing_back_unhealed): debt not settled$",
         "hands over what has in fact been settled: a person looks once too often",
     ),

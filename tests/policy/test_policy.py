@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from popheal import Policy, Timing
 from popheal.errors import ConfigurationError, InvalidValue
+from popheal.policy.policy import Consent
 from popheal.policy.windows import DAYS, Window
 from popheal.tables.actions import Impact
 
@@ -74,6 +75,7 @@ WRONG = [
     ("heed_pending_restart", [None, 1, "no"]),
     ("start_health_manager", [None, 1, "no"]),
     ("fail_back_unhealed", [None, 1, "no"]),
+    ("pop_proxy", [None, "ask", True]),
     ("dependencies", [{"Network": "Network"}]),
     ("causes", [["x"], [None], "x", None]),
 ]
@@ -145,6 +147,7 @@ policies = st.builds(
     heed_pending_restart=st.booleans(),
     start_health_manager=st.booleans(),
     fail_back_unhealed=st.booleans(),
+    pop_proxy=st.sampled_from(Consent),
     dependencies=st.dictionaries(st.text(), st.lists(st.text()).map(tuple)),
 )
 

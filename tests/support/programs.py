@@ -9,6 +9,7 @@ import pytest
 
 #: What each is for.
 _FOR = {
+    "dovecot": "to log on to a POP3 server",
     "dot": "which is Graphviz, to draw",
     "gcc": "to compile what spin writes",
     "kinit": "to get a Kerberos ticket",

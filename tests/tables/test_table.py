@@ -235,7 +235,7 @@ def test_each_procedure_carries_out_its_section_in_order(procedure):
         and not one.name.endswith(("_unhealed", "_cancelled"))
     ]
     assert steps == sorted(steps)
-    assert steps[0] == (1,)
+    assert steps[:1] == ([(1,)] if procedure.section else [])
 
 
 def test_citations_read_like_the_page():

@@ -22,8 +22,9 @@ from popheal.backends.psrp.clixml import read
 from popheal.backends.psrp.error_records import ErrorText
 from popheal.backends.psrp.failures import Diagnosis, Stage, Trouble, diagnose
 from popheal.backends.psrp.http import check
-from popheal.backends.psrp.settings import PsrpSettings, Target, is_loopback
+from popheal.backends.psrp.settings import PsrpSettings, Target
 from popheal.backends.psrp.transport import Limits
+from popheal.util.addresses import is_loopback
 from popheal.util.secrets import Secret
 
 # What pypsrp logs would otherwise, where nobody set up logging, land on stderr with tracebacks.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from popheal.errors import InvalidValue
 from popheal.exchange.names import SERVERS, same_server
+from popheal.util.addresses import is_loopback
 from popheal.util.schema import FLAG, TEXT, Rule, is_text, number_of, one_of, seconds, whole
 from popheal.util.secrets import Secret
 
@@ -204,16 +204,6 @@ class Target:
 
 def _impossible(seen: str, *table: str) -> InvalidValue:
     return InvalidValue(source="connection settings", path=(*table, ""), seen=seen)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address (or ``localhost``) never leaves this machine."""
-    if address.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _split(address: str) -> tuple[str, int | None]:

@@ -52,7 +52,13 @@ def triage(
     alert = alert_of(server, health_set, monitor, alert_file)
 
     def work(backend: Any, told: Config, story: Story) -> Report:
-        return api.triage(alert, backend, policy=told.policy, observers=[story])
+        return api.triage(
+            alert,
+            backend,
+            policy=told.policy,
+            observers=[story],
+            second_opinion=told.second_opinion,
+        )
 
     report = at_work(alert, config, work, as_json=as_json)
     next_step = f"See what healing could do: popheal plan {report.server} --config {config}"
@@ -148,6 +154,7 @@ def heal(
                 control=control,
                 journal=opened,
                 approver=approver_here(journal=bool(path)),
+                second_opinion=told.second_opinion,
             )
 
     report = at_work(alert, config, work, as_json=as_json, control=control)

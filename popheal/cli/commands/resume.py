@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from popheal.journal import HealingRecord, Journal
     from popheal.policy.policy import Policy
     from popheal.reports.events import Observer
+    from popheal.second_opinion import SecondOpinion
 
 _STOPPED: Final = "a person said stop"
 
@@ -63,6 +64,7 @@ class _Resuming:
     journal: Journal
     backend: Any
     policy: Policy
+    second_opinion: SecondOpinion | None
     notifiers: list[Observer]
     options: str
     as_json: bool
@@ -100,6 +102,7 @@ class _Resuming:
                 observers=[story, *self.notifiers],
                 control=self.control,
                 approver=approver_here(journal=True),
+                second_opinion=self.second_opinion,
             )
 
     def all(self) -> list[Report]:
@@ -169,6 +172,7 @@ def resume(healing: str | None, config: Path, journal: Path | None, as_json: boo
             journal=opened,
             backend=backend,
             policy=told.policy,
+            second_opinion=told.second_opinion,
             notifiers=notifiers(told),
             options=options_again(config, journal),
             as_json=as_json,

@@ -88,6 +88,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                     observers=[*lines, *notifiers(told)],
                     control=control,
                     once=once,
+                    second_opinion=told.second_opinion,
                 )
         except BrokenOff:
             known = f"the journal has it: popheal healings {in_journal(path)}"

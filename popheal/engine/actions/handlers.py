@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import Final
 
 from popheal.engine.actions.comeback import await_server
+from popheal.engine.actions.components import check_component, keep_component
 from popheal.engine.actions.mailbox_servers import check_backends, find_backends, recover_backends
 from popheal.engine.actions.probes import check_health, probe
 from popheal.engine.actions.reboot import reboot
 from popheal.engine.actions.services import reload_pop3, restart_service
 from popheal.engine.actions.settings import (
+    activate_component,
+    deactivate_component,
     drain,
     enable_protocol_logging,
     fail_back,
@@ -61,5 +64,9 @@ HANDLERS: Final[Mapping[str, ActionHandler]] = for_each_action(
         actions.RESTORE_PROTOCOL_LOGGING: restore_protocol_logging,
         actions.VERIFY_COPIES: verify_copies,
         actions.WAIT: wait,
+        actions.CHECK_COMPONENT: check_component,
+        actions.ACTIVATE_COMPONENT: activate_component,
+        actions.KEEP_COMPONENT: keep_component,
+        actions.DEACTIVATE_COMPONENT: deactivate_component,
     }
 )

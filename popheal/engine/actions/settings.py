@@ -11,6 +11,8 @@ from popheal.engine.actions.gates import why_group_forbids, why_not_ours, why_no
 from popheal.engine.actions.put_back import refuse_put_back
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
+from popheal.engine.looks.component import is_active as component_active
+from popheal.engine.looks.component import why_not_activate
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
 from popheal.engine.requests import T, call, try_call
@@ -18,6 +20,7 @@ from popheal.errors import NOTHING_DONE, BackendError, CommandFailed
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
+from popheal.healthsets.pop.catalog import HEALTH_API, POP_PROXY_COMPONENT
 from popheal.reports.reasons import kind_of
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import FAIL_BACK_UNHEALED
@@ -29,6 +32,7 @@ async def _set_and_see(
     change: tuple[Callable[..., None], bool],
     look: Callable[..., T],
     value_of: Callable[[T], bool],
+    args: tuple[object, ...] = (),
 ) -> ActionResult:
     """Set a value, then look until it is set: the look decides, not the command's return.
 
@@ -36,7 +40,7 @@ async def _set_and_see(
     have been sent, not seeing the value proves nothing, and the debt stays.
     """
     setter, wanted = change
-    error = await try_call(setter, work.server, wanted)
+    error = await try_call(setter, work.server, *(args or (wanted,)))
     if isinstance(error, NOTHING_DONE):
         return ActionResult("refused", str(error), kind=kind_of(error))
     while True:
@@ -240,4 +244,67 @@ async def restore_protocol_logging(work: RunContext) -> ActionResult:
     )
     return await _set_and_see(
         work, (Backend.set_protocol_logging, debt.prior), Backend.pop_settings, _logging
+    )
+
+
+# --- PopProxy ------------------------------------------------------------------------------------
+
+
+def _component(active: bool) -> tuple[str, bool, str]:
+    """What the command that sets PopProxy takes, after the server."""
+    return POP_PROXY_COMPONENT, active, HEALTH_API
+
+
+async def activate_component(work: RunContext) -> ActionResult:
+    """D14: make PopProxy active in the name of HealthAPI, if still nothing speaks against it."""
+    debt = work.run.owed(DebtKind.COMPONENT_ACTIVATED)
+    active = component_active(await retry_call(work.session, Backend.component_states, work.server))
+    if active and debt:  # by us, as was written down before a crash
+        return ActionResult("done", "seen to be set")
+    # A person may have taken an hour to approve.
+    why = await why_not_activate(work.session, work.server)
+    if why and not work.memory.intended:
+        kind = FindingKind.COMPONENT_INACTIVE
+        return ActionResult("refused", f"not attempted: {why}", attempted=False, kind=kind)
+    if why:
+        return ActionResult("could_not_tell", why, kind=FindingKind.COMPONENT_INACTIVE)
+    debt = debt or work.run.owe(prior=False)
+    await work.intend(
+        Backend.set_component_state,
+        *_component(True),
+        command="Set-ServerComponentState PopProxy Active",
+        value=True,
+        prior=debt.prior,
+    )
+    return await _set_and_see(
+        work,
+        (Backend.set_component_state, True),
+        Backend.component_states,
+        component_active,
+        _component(True),
+    )
+
+
+async def deactivate_component(work: RunContext) -> ActionResult:
+    """D14: make PopProxy inactive again, unless somebody has done so."""
+    debt = work.run.owed(DebtKind.COMPONENT_ACTIVATED)
+    if debt is None:
+        return ActionResult("done", "this run did not make PopProxy active")
+    seen = await try_call(Backend.component_states, work.server)
+    if not isinstance(seen, BackendError) and not component_active(seen):
+        by_others = not work.memory.intended
+        said = "PopProxy is inactive again already" if by_others else "seen to be set"
+        return ActionResult("done", said, by_others=by_others)
+    await work.intend(
+        Backend.set_component_state,
+        *_component(debt.prior),
+        command="Set-ServerComponentState PopProxy Inactive",
+        value=debt.prior,
+    )
+    return await _set_and_see(
+        work,
+        (Backend.set_component_state, debt.prior),
+        Backend.component_states,
+        component_active,
+        _component(debt.prior),
     )

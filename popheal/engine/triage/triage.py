@@ -46,6 +46,7 @@ class Triage:
         summary: One sentence for people.
         failing: The monitors whose failure was verified, in the order of healing.
         nearer: By name of a monitor, the Mailbox servers whose own tests fail and explain it.
+        procedure: The procedure that answers it, where that is not the monitor's own.
         no_disruption: By name of a failing monitor, why the server must not be taken out of
             service for it; only of those where there is such a reason.
         dag: The database availability group of the server, if it is in one.
@@ -59,6 +60,7 @@ class Triage:
     findings: list[Finding] = field(factory=list)
     failing: list[Monitor] = field(factory=list)
     nearer: dict[str, tuple[str, ...]] = field(factory=dict)
+    procedure: str = ""
     no_disruption: dict[str, str] = field(factory=dict)
     info: ServerInfo | None = None
     host: HostStatus | None = None

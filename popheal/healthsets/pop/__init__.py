@@ -1,5 +1,7 @@
 """The runbook's recovery procedures, one module a section: tables and citations only.
 
+One is ours: :data:`POP_PROXY`, for what the runbook does not know.
+
 Read a table beside the runbook: each state names the step it carries out, each row the
 sentence that leads on, or, where the runbook is silent or wrong, our reason.
 """
@@ -14,13 +16,14 @@ from popheal.errors import UnknownName
 from popheal.healthsets.pop.client_access import CLIENT_ACCESS
 from popheal.healthsets.pop.command_time import COMMAND_TIME
 from popheal.healthsets.pop.mailbox import MAILBOX
+from popheal.healthsets.pop.pop_proxy import POP_PROXY
 from popheal.healthsets.pop.proxy import PROXY
 from popheal.healthsets.pop.settle_debts import SETTLE_DEBTS
 from popheal.tables.table import Procedure
 
 #: All procedures by name.
 PROCEDURES: Final[Mapping[str, Procedure]] = MappingProxyType(
-    {table.name: table for table in (MAILBOX, CLIENT_ACCESS, PROXY, COMMAND_TIME)}
+    {table.name: table for table in (MAILBOX, CLIENT_ACCESS, PROXY, COMMAND_TIME, POP_PROXY)}
 )
 
 
@@ -36,6 +39,7 @@ __all__ = [
     "CLIENT_ACCESS",
     "COMMAND_TIME",
     "MAILBOX",
+    "POP_PROXY",
     "PROCEDURES",
     "PROXY",
     "SETTLE_DEBTS",

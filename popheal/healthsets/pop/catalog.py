@@ -28,6 +28,12 @@ HEALTH_MANAGER: Final = "MSExchangeHM"
 
 #: The server component that must be active for the front end to serve POP (erratum D14).
 POP_PROXY_COMPONENT: Final = "PopProxy"
+#: In whose name Managed Availability takes it offline, and in whose alone it may be lifted.
+HEALTH_API: Final = "HealthAPI"
+#: Whose probe shows whether it serves again.
+POP_PROXY_MONITOR: Final = "PopProxyTestMonitor"
+#: The ports that POP3 clients, and the probes of the front end, connect to.
+POP3_PORTS: Final = ("110", "995")
 
 #: The runbook's dependencies as health sets of Managed Availability. For the two
 #: authentication dependencies no health set is known, so they can't be checked.

@@ -28,7 +28,6 @@ from popheal.backends.psrp import settings as settings_module
 from popheal.backends.psrp.client import _wsman
 from popheal.backends.psrp.error_records import RULES, ErrorText, Rule, failure, without_noise
 from popheal.backends.psrp.failures import MEANING, Stage, Trouble, diagnose, meaning
-from popheal.backends.psrp.settings import is_loopback
 from popheal.backends.psrp.transport import Limits
 from popheal.errors import (
     CommandFailed,
@@ -40,6 +39,7 @@ from popheal.errors import (
 )
 from popheal.exchange import names
 from popheal.exchange.names import same_server
+from popheal.util.addresses import is_loopback
 from popheal.util.text import one_line
 
 
