@@ -221,10 +221,7 @@ class ActionFinished(RunEntry):
 
     @property
     def data(self) -> Mapping[str, Any]:
-        plain = {name: value for name, value in super().data.items() if value is not False}
-        if plain["step"]["kind"] is None:
-            plain["step"] = {k: v for k, v in plain["step"].items() if k != "kind"}
-        return plain
+        return {name: value for name, value in super().data.items() if value is not False}
 
 
 @frozen(kw_only=True)
