@@ -333,6 +333,10 @@ class NotBegun(BackendError):
         super().__init__(server=server, command=command, cause=cause, next_step=next_step)
 
 
+#: After these nothing was changed by an effect: each promises it.
+NOTHING_DONE = (Unreachable, NotAuthorised, NotBegun)
+
+
 class CommandFailed(BackendError):
     """The far side answered, with an error. What it changed before, only a look can tell."""
 

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from popheal.errors import BackendError, CommandFailed, UnknownName
+from popheal.errors import BackendError, CommandFailed, NotBegun, UnknownName
 from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.exchange.models import (
     ComponentState,
@@ -31,9 +31,11 @@ from popheal.exchange.models import (
     HostStatus,
     MailboxServer,
     MonitorHealth,
+    MonitoringItem,
     PopSettings,
     ProbeResult,
     RecoveryAction,
+    ReplicationCheck,
     ServerInfo,
     ServiceStatus,
 )
@@ -94,6 +96,9 @@ class BackendConformance:
         for database in _each(Database, backend.databases(self.server)):
             named = _each(DatabaseCopy, backend.copies_of(self.server, database.name))
             assert any(same_server(copy.server, self.server) for copy in named)
+        if mailbox.dag:
+            checks = _each(ReplicationCheck, backend.replication_health(self.server))
+            assert checks, "replication_health: a member of a group has checks"
         _each(ComponentState, backend.component_states(self.server))
         _each(PopSettings, [backend.pop_settings(self.server)])
         for name in (self.server, self.server.upper(), self.server.split(".", 1)[0]):
@@ -103,6 +108,13 @@ class BackendConformance:
         """A probe that can be run has a result; one that can't is CommandFailed."""
         _each(ProbeResult, [backend.invoke_probe(self.server, SELF_TEST_PROBE)])
         assert _raises(CommandFailed, lambda: backend.invoke_probe(self.server, "POP\\NoSuchProbe"))
+
+    def test_monitoring_items(self, backend: Backend) -> None:
+        """What there is of a health set: the probe that can be run, and its monitor."""
+        health_set, probe = SELF_TEST_PROBE.split("\\")
+        items = _each(MonitoringItem, backend.monitoring_items(self.server, health_set))
+        assert probe in [item.name for item in items if item.kind.casefold() == "probe"]
+        assert any(item.kind.casefold() == "monitor" for item in items)
 
     def test_services(self, backend: Backend) -> None:
         """Services are found without case; unknown ones are left out."""
@@ -153,12 +165,17 @@ class BackendConformance:
             backend.set_activation_disabled(self.server, value)
             assert value is backend.mailbox_server(self.server).activation_disabled
 
+    def test_a_component_that_is_in_service_stays_so(self, backend: Backend) -> None:
+        """Setting a requester's entry to what it is anyway changes no state."""
+        states = {one.component: one.state for one in backend.component_states(self.server)}
+        backend.set_component_state(self.server, "PopProxy", True, "HealthAPI")
+        after = {one.component: one.state for one in backend.component_states(self.server)}
+        assert states == after
+
     def test_reboot_is_conditional(self, backend: Backend) -> None:
-        """A reboot that names another boot time is refused, and nothing happens."""
+        """A reboot that names another boot time is NotBegun, and nothing happens."""
         before = backend.host_status(self.server).boot_time
-        assert _raises(
-            CommandFailed, lambda: backend.reboot(self.server, before - timedelta(days=1))
-        )
+        assert _raises(NotBegun, lambda: backend.reboot(self.server, before - timedelta(days=1)))
         assert before == backend.host_status(self.server).boot_time
 
 

@@ -26,8 +26,8 @@ def example(monkeypatch):
 
 
 def test_the_example_is_short_and_runs():
-    """Under 80 lines, and it heals."""
-    assert len(EXAMPLE.read_text("utf-8").splitlines()) < 80
+    """Under 90 lines, and it heals."""
+    assert len(EXAMPLE.read_text("utf-8").splitlines()) < 90
     done = subprocess.run(
         [sys.executable, EXAMPLE], check=True, capture_output=True, text=True, timeout=60
     )

@@ -43,6 +43,10 @@ class DictionaryBackend:
         if location: raise self.failed("Get-ChildItem", "there is no such folder")
         return []
     def recovery_actions(self, server, since): return []
+    def replication_health(self, server): return []
+    def monitoring_items(self, server, health_set):
+        return [seen.MonitoringItem(name=f"PopSelfTest{kind}", kind=kind, health_set=health_set)
+                for kind in ("Probe", "Monitor")]
 
     def server_health(self, server):
         value = "Unhealthy" if self.state["ill"] else "Healthy"
@@ -65,8 +69,9 @@ class DictionaryBackend:
     def set_activation_disabled(self, server, disabled): self.state["disabled"] = disabled
     def move_database(self, server, database): raise self.failed("Move-ActiveMailboxDatabase", "?")
     def set_protocol_logging(self, server, enabled): self.state["logging"] = enabled
+    def set_component_state(self, server, component, active, requester): pass
     def reboot(self, server, booted_at):
-        raise self.failed("Restart-Computer", "this example has no power switch")
+        raise errors.NotBegun(server=FQDN, command="Restart-Computer", cause="no power switch")
 
     def failed(self, command, cause):
         return errors.CommandFailed(server=FQDN, command=command, cause=cause)

@@ -66,7 +66,14 @@ WRONG = [
     ("probe_failures", [0, 1.0, True]),
     ("reboot_last_of_role", [None, 1, "no"]),
     ("move_databases_back", [None, 0, "no"]),
-    ("sibling_share", [0, 1.1, NAN, True, None]),
+    ("sibling_share", [-0.1, 1.1, NAN, True, None]),
+    ("ignored_components", ["OwaProxy", [""], [3], None]),
+    ("same_site_only", [None, 1, "no"]),
+    ("healthy_copies", [0, -1, 1.5, True, "all"]),
+    ("heed_backups", [None, 1, "no"]),
+    ("heed_pending_restart", [None, 1, "no"]),
+    ("start_health_manager", [None, 1, "no"]),
+    ("fail_back_unhealed", [None, 1, "no"]),
     ("dependencies", [{"Network": "Network"}]),
 ]
 
@@ -129,7 +136,14 @@ policies = st.builds(
     probe_failures=some,
     reboot_last_of_role=st.booleans(),
     move_databases_back=st.booleans(),
-    sibling_share=st.floats(min_value=0, max_value=1, exclude_min=True),
+    sibling_share=st.floats(min_value=0, max_value=1),
+    ignored_components=st.lists(st.sampled_from(["OwaProxy", "ImapProxy"]), max_size=2),
+    same_site_only=st.booleans(),
+    healthy_copies=st.none() | some,
+    heed_backups=st.booleans(),
+    heed_pending_restart=st.booleans(),
+    start_health_manager=st.booleans(),
+    fail_back_unhealed=st.booleans(),
     dependencies=st.dictionaries(st.text(), st.lists(st.text()).map(tuple)),
 )
 

@@ -10,6 +10,7 @@ from attrs import define
 
 from popheal.backends.simulated.history import (
     NATURE,
+    CopyChanged,
     DatabaseMounted,
     DatabaseMoveCommanded,
     DatabaseMoved,
@@ -53,7 +54,7 @@ class Availability:
             if database.replicated and not database.active.up:
                 self._fail_over_later(database, FAILOVER_DELAY)
         for dag in self.world.dags:
-            dag.pam = next((m for m in dag.members if m.up), None)
+            dag.pam = _first_up(dag)
             if dag.rebalances:
                 self.world.after(REBALANCE_INTERVAL, partial(self._rebalance, dag))
 
@@ -82,6 +83,10 @@ class Availability:
         """Say how many logs the copy is behind now."""
         return copy.copy_queue + int(copy.copy_queue_growth * (self.world.elapsed / 60))
 
+    def replay_queue(self, copy: Copy) -> int:
+        """Say how many logs wait to be replayed: a copy that lags holds back one a minute."""
+        return max(copy.replay_queue, int(copy.replay_lag / 60))
+
     # --- who may take a database -----------------------------------------------------------------
 
     def refusal(self, database: Database, target: Server, *, in_need: bool = False) -> str:
@@ -103,6 +108,8 @@ class Availability:
             return f"activation of the copy on {target.name} is suspended"
         if not in_need and self.copy_queue(copy) > LONGEST_QUEUE:
             return f"the copy on {target.name} is {self.copy_queue(copy)} logs behind"
+        if not in_need and copy.replay_lag:
+            return f"the copy on {target.name} lags"
         return self._policy_refusal(database, target, in_need=in_need)
 
     def _policy_refusal(self, database: Database, target: Server, *, in_need: bool) -> str:
@@ -113,6 +120,8 @@ class Availability:
             return f"{target.name} is in another site and takes databases of its own only"
         if target.activation_disabled and not in_need:
             return f"activation is disabled on {target.name}"
+        if not target.component_active("HighAvailability") and not in_need:
+            return f"HighAvailability is Inactive on {target.name}"
         limit = target.maximum_active_databases
         if limit is not None and len(self.world.active_on(target)) >= limit:
             return f"MaximumActiveDatabases of {target.name} is reached"
@@ -230,6 +239,7 @@ class Availability:
 
     def server_went_down(self, server: Server) -> None:
         dag = self.world.dag_of(server)
+        self._break_seeding(server)
         for database in self.world.active_on(server):
             self._dismount(database)
             if not database.replicated:
@@ -247,6 +257,17 @@ class Availability:
                     self._dismount(database)
                     self._out(database)
 
+    def _break_seeding(self, server: Server) -> None:
+        """What is being seeded from a copy on a server fails when that server goes down."""
+        for database, source in self.world.copies_on(server):
+            if source.status != "SeedingSource":
+                continue
+            source.status = "Healthy"
+            for copy in (one for one in database.copies if one.status == "Seeding"):
+                copy.status = "FailedAndSuspended"
+                details = {"database": database.name, "status": copy.status}
+                self.world.record(CopyChanged, copy.server, NATURE, **details)
+
     def server_is_ready(self, server: Server) -> None:
         """Mount what belongs to servers that are back, or whose cluster has a majority again."""
         dag = self.world.dag_of(server)
@@ -259,8 +280,9 @@ class Availability:
                 self._mount(database)
 
     def _elect(self, dag: DagGroup) -> None:
+        """A paused node does not become the primary active manager, but it may be it already."""
         if dag.pam is None or not dag.pam.up:
-            dag.pam = next((m for m in dag.members if m.up), None)
+            dag.pam = _first_up(dag)
 
     def _has_quorum(self, database: Database) -> bool:
         dag = self.world.dag_of(database.active)
@@ -310,3 +332,7 @@ class Availability:
             target = next((s for s in better if not self.refusal(database, s)), None)
             if target is not None:
                 self._move(database, target, NATURE, "rebalance")
+
+
+def _first_up(dag: DagGroup) -> Server | None:
+    return next((m for m in dag.members if m.up and m.cluster_node == "Up"), None)

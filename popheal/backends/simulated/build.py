@@ -23,8 +23,10 @@ from popheal.backends.simulated.model import (
     Server,
     Service,
 )
+from popheal.backends.simulated.oddities import Oddities
 from popheal.backends.simulated.organisation import Organisation
 from popheal.backends.simulated.presets import PRESETS
+from popheal.backends.simulated.probes import SHORT_NAMES
 from popheal.backends.simulated.script import SCRIPTS, follow, read_cure
 from popheal.backends.simulated.world import SPELLINGS, World
 from popheal.util.schema import Document, Key, Path, Reader, Schema, one_of
@@ -40,6 +42,8 @@ class _General:
     domain: str = "contoso.com"
     names: Annotated[str, one_of(*SPELLINGS)] = "short"
     identity_ignored: bool = False
+    deep_needs_active_database: bool = False
+    log: Oddities = field(factory=Oddities)
 
 
 @frozen(kw_only=True)
@@ -50,6 +54,7 @@ class _Described:
     active: Server | None = None
     dismounted: bool = False
     recovery: bool = False
+    backup_in_progress: bool = False
     on: dict[str, Copy] = field(factory=dict)
 
 
@@ -120,6 +125,8 @@ class _Builder:
         self.version = given.version or str(self.preset.get("version", self.version))
         world.domain, world.names = given.domain, given.names
         world.identity_ignored = given.identity_ignored
+        world.deep_needs_active_database = given.deep_needs_active_database
+        world.log = given.log
 
     def _merged(
         self, reader: Reader, path: Path, value: Any
@@ -141,6 +148,8 @@ class _Builder:
                 for one in getattr(server, key):
                     if one not in known:
                         reader.unknown((*at, key, one), {}, known)
+            for number, probe in enumerate(server.missing_probes):
+                one_of(*SHORT_NAMES).taken(reader, (*at, "missing_probes", number), probe)
             self._start(server)
             self.world.servers.append(server)
         if not self.world.servers:
@@ -158,7 +167,9 @@ class _Builder:
         for name, boots_after in _services(server).items():
             service = given.get(name, Service())
             pop = name in (FRONT_END, BACK_END)
-            service.name, service.boots_after = name, boots_after
+            service.name = name
+            if service.boots_after is None:
+                service.boots_after = boots_after
             service.start_type = service.start_type or (server.pop_start if pop else "Automatic")
             runs = server.pop_running if pop else True
             service.state = service.state or ("Running" if runs else "Stopped")
@@ -176,7 +187,8 @@ class _Builder:
         for service in server.services.values():
             if server.down:
                 service.state = "Stopped"
-            elif service.running:
+            elif service.state != "Stopped":
+                # One that is stuck on its way has a process, too.
                 service.process_id = 1000 + 4 * len(self.world.servers) + len(server.services)
                 service.started_at = server.boot_time + timedelta(minutes=3)
 
@@ -206,6 +218,7 @@ class _Builder:
             wrong((*path, "copies"), "is empty", right)
         active = given.active or copies[0].server
         database = Database(name=name, copies=copies, active=active, recovery=given.recovery)
+        database.backup_in_progress = given.backup_in_progress
         if database.copy_on(active) is None:
             wrong((*path, "active"), "names a server without a copy", "Choose one of copies.")
         if given.recovery and len(copies) > 1:

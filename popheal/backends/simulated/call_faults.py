@@ -12,6 +12,7 @@ from popheal.errors import (
     BackendError,
     CommandFailed,
     NotAuthorised,
+    NotBegun,
     OutcomeUnknown,
     Unreachable,
     Unreadable,
@@ -23,13 +24,16 @@ from popheal.util.schema import one_of, unfit
 CAUSES: dict[type[BackendError], str] = {
     Unreachable: "the connection was refused",
     NotAuthorised: "access is denied",
+    NotBegun: "the server declined it before it began",
     CommandFailed: "the operation failed",
     OutcomeUnknown: "the connection was lost before the answer came",
     Unreadable: "the answer could not be understood",
 }
 ERRORS = {error.__name__: error for error in CAUSES}
 #: After these errors nothing can have been done: that is what they promise.
-HARMLESS = frozenset({"Unreachable", "NotAuthorised"})
+HARMLESS = frozenset({"Unreachable", "NotAuthorised", "NotBegun"})
+#: Why the far side declines, in a word; empty for any other reason.
+REASONS = ("", "boot_time", "shutdown", "denied", "missing", "disabled", "wrong_server")
 #: Seconds after which an effect arrives that the caller has given up on.
 LATE = 20.0
 
@@ -47,6 +51,7 @@ class BrokenCall:
         for_ever: All from then on.
         done: Whether an effect is carried out nevertheless: ``no``, ``yes`` (before the
             exception), or ``later`` (some seconds after it).
+        reason: Why it was declined, for ``NotBegun``: one of REASONS.
         since: Seconds from the start at which this begins to count.
         until: And at which it ends; None for never.
     """
@@ -59,6 +64,7 @@ class BrokenCall:
     for_ever: bool = False
     done: Annotated[str, one_of("no", "yes", "later")] = "no"
     cause: str = ""
+    reason: Annotated[str, one_of(*REASONS)] = ""
     since: float = 0.0
     until: float | None = None
     _seen: int = field(default=0, init=False)
@@ -67,6 +73,11 @@ class BrokenCall:
         if self.done != "no" and self.error in HARMLESS:
             right = f"{self.error} promises that nothing was done."
             raise unfit(self, "done", f"is '{self.done}'", right)
+        if self.error == "NotBegun" and self.method not in EFFECTS:
+            right = f"Only an effect can be declined: {', '.join(EFFECTS)}."
+            raise unfit(self, "method", f"is '{self.method}'", right)
+        if self.reason and self.error != "NotBegun":
+            raise unfit(self, "reason", f"is nothing to {self.error}", "It goes with NotBegun.")
 
     def strikes(self, method: str, server: Server | None, seconds: float) -> bool:
         """Count a call, and tell whether it is one to break."""
@@ -97,5 +108,8 @@ class BrokenCalls:
 
 def error_of(broken: BrokenCall, server: str, command: str) -> BackendError:
     """Make the exception a broken call raises."""
-    error = ERRORS[broken.error]
-    return error(server=server, command=command, cause=broken.cause or CAUSES[error])
+    error, given = ERRORS[broken.error], {"server": server, "command": command}
+    given["cause"] = broken.cause or CAUSES[error]
+    if error is NotBegun:
+        return NotBegun(**given, reason=broken.reason)
+    return error(**given)

@@ -102,10 +102,25 @@ def _power_on(organisation: Organisation, event: Event) -> None:
         organisation.power.switch_on(event.server, event.actor)
 
 
-def _set_setup(organisation: Organisation, event: Event, *, running: bool) -> None:
-    """Have Exchange Setup run on a server, or end there."""
-    with organisation.present():
-        event.server.setup_running = running
+def _set(key: str, value: object) -> Callable[[Organisation, Event], None]:
+    """Have something be so on a server from now on."""
+
+    def do(organisation: Organisation, event: Event) -> None:
+        with organisation.present():
+            setattr(event.server, key, value)
+
+    return do
+
+
+def _set_backup(*, running: bool) -> Callable[[Organisation, Event], None]:
+    """Have a backup of a database begin or end."""
+
+    def do(organisation: Organisation, event: Event) -> None:
+        with organisation.present():
+            if event.database:
+                event.database.backup_in_progress = running
+
+    return do
 
 
 def _set_copy(organisation: Organisation, event: Event) -> None:
@@ -144,8 +159,14 @@ DOINGS: dict[str, tuple[tuple[str, ...], Callable[[Organisation, Event], None]]]
     ),
     "set_copy": (("database", "state"), _set_copy),
     "power_on": ((), _power_on),
-    "setup_begins": ((), lambda o, e: _set_setup(o, e, running=True)),
-    "setup_ends": ((), lambda o, e: _set_setup(o, e, running=False)),
+    "setup_begins": ((), _set("setup_running", True)),
+    "setup_ends": ((), _set("setup_running", False)),
+    "pause_node": ((), _set("cluster_node", "Paused")),
+    "resume_node": ((), _set("cluster_node", "Up")),
+    "schedule_shutdown": ((), _set("shutdown_scheduled", True)),
+    "abort_shutdown": ((), _set("shutdown_scheduled", False)),
+    "backup_begins": (("database",), _set_backup(running=True)),
+    "backup_ends": (("database",), _set_backup(running=False)),
 }
 
 

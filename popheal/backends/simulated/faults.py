@@ -27,6 +27,23 @@ DEPENDENCY_ASPECTS = (
     "network",
 )
 ASPECTS = (*POP_ASPECTS, *EXTRA_ASPECTS, *DEPENDENCY_ASPECTS)
+#: Other protocols whose deep test logs on to a mailbox, too.
+OTHER_PROTOCOLS = ("imap", "owa", "activesync", "ews", "mapi")
+
+
+@frozen(kw_only=True)
+class Trouble:
+    """Why something does not work, as it is told.
+
+    Attributes:
+        error: What a probe says, and the row of a monitor.
+        exception: Its exception, with the trace.
+        log_error: What the protocol log calls it (``ErrMsg=``).
+    """
+
+    error: str
+    exception: str = ""
+    log_error: str = ""
 
 
 @frozen(kw_only=True)
@@ -63,7 +80,10 @@ class Fault:
         fails: Aspects that are broken on the server.
         service: The service whose restart counts; one that fits if empty.
         seen_by: ``both``, or ``monitors`` only (a stale alert), or ``probes`` only.
-        error: What a failing probe says.
+        also: Other protocols whose deep tests fail on the server, too.
+        error: What a failing probe says, and the row of a monitor that sees the fault.
+        exception: The exception that they give beside it.
+        log_error: What the protocol log calls it (``ErrMsg=``).
         breaks_ctp_of: Front ends whose end-to-end probe fails because they proxy to here.
         names_back_end: That probe's error text contains ``Proxy=<server>:1995:SSL``.
         logs_back_end: The protocol log of the front end shows where the session was proxied to.
@@ -77,7 +97,10 @@ class Fault:
     cure: Cure = field(metadata={"example": ", ".join(f'"{word}"' for word in CURES)})
     service: str = ""
     seen_by: Annotated[str, one_of("both", "monitors", "probes")] = "both"
+    also: frozenset[Annotated[str, one_of(*OTHER_PROTOCOLS)]] = frozenset()
     error: str = "The POP3 server did not answer the LOGIN in time."
+    exception: str = ""
+    log_error: str = ""
     breaks_ctp_of: tuple[Server, ...] = ()
     names_back_end: bool = True
     logs_back_end: bool = True
@@ -90,7 +113,7 @@ class Fault:
     reboots: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        if not self.fails and not self.breaks_ctp_of:
+        if not (self.fails or self.also or self.breaks_ctp_of):
             raise unfit(self, "fails", "is empty", f"Name what fails: {', '.join(ASPECTS)}.")
         self.service = self.service or _concerned_service(self.server, self.fails)
 
@@ -98,9 +121,17 @@ class Fault:
         """Whether the aspect of that server is broken by this fault now."""
         if not self.active:
             return False
-        if server is self.server and aspect in self.fails:
+        if server is self.server and aspect in self.fails | self.also:
             return True
         return aspect == "ctp" and any(s is server for s in self.breaks_ctp_of)
+
+    def told(self, server: Server) -> Trouble:
+        """What the probes and monitors of a server say of it."""
+        error = self.error
+        if self.server is not server and self.names_back_end:
+            code = self.log_error or "ProxyFailed"
+            error = f"[Error={code} Proxy={self.server.fqdn}:1995:SSL] {error}"
+        return Trouble(error=error, exception=self.exception, log_error=self.log_error)
 
 
 def _concerned_service(server: Server, fails: frozenset[str]) -> str:

@@ -18,6 +18,7 @@ BACK_END = "MSExchangePOP3BE"
 HEALTH_MANAGER = "MSExchangeHM"
 REPLICATION = "MSExchangeRepl"
 STORE = "MSExchangeIS"
+CLUSTER = "ClusSvc"
 LOG_LOCATION = r"C:\Program Files\Microsoft\Exchange Server\V15\Logging\Pop3"
 INSTALL_PATH = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\"
 
@@ -37,8 +38,12 @@ COMMON_SERVICES = {
     HEALTH_MANAGER: 90.0,
     "MSExchangeHMRecovery": 90.0,
 }
-MAILBOX_SERVICES = {"ClusSvc": 20.0, STORE: 40.0, REPLICATION: 45.0}
+MAILBOX_SERVICES = {CLUSTER: 20.0, STORE: 40.0, REPLICATION: 45.0}
 POP_START = 60.0
+#: Where POP3 listens, if nobody says otherwise.
+BINDINGS = ("[::]:110", "0.0.0.0:110", "[::]:995", "0.0.0.0:995")
+#: The port that the front end's probes connect to, on the server itself.
+PROBED_PORT = 995
 START_TYPES = ("Automatic", "Manual", "Disabled")
 
 #: Components, with the state they have when nobody set anything.
@@ -74,6 +79,19 @@ COPY_STATUSES = (
     "DisconnectedAndResynchronizing",
     "SinglePageRestore",
 )
+#: What ``Test-ReplicationHealth`` looks at, where it is asked of a member of a DAG.
+REPLICATION_CHECKS = (
+    "ClusterService",
+    "ReplayService",
+    "ActiveManager",
+    "TasksRpcListener",
+    "TcpListener",
+    "DagMembersUp",
+    "QuorumGroup",
+    "FileShareQuorum",
+    "DBCopySuspended",
+    "DBCopyFailed",
+)
 #: Components that ``ServerWideOffline`` does not take along.
 INDEPENDENT_COMPONENTS = frozenset({"Monitoring", "RecoveryActionsEnabled"})
 
@@ -86,12 +104,14 @@ ComponentState = Annotated[str, one_of(*COMPONENT_STATES)]
 
 @define(kw_only=True)
 class Service:
-    """One Windows service. A scenario may say the first three, which else depend on the server.
+    """One Windows service. What a scenario does not say depends on the server.
 
     Attributes:
         on_restart: ``works``; ``hangs`` in StopPending; ``fails`` to start again; or
             ``stops_again`` some seconds after it started.
         boots_after: Seconds from the server's answering to the service's running, if automatic.
+        starts_after_boot: An automatic service that nevertheless does not come by itself is one
+            that Windows gave up on; by hand it starts.
         in_use: It ran when the simulation began, or somebody started it since.
     """
 
@@ -100,9 +120,10 @@ class Service:
     )
     start_type: Annotated[str, one_of(*START_TYPES)] = ""
     on_restart: Annotated[str, one_of("works", "hangs", "fails", "stops_again")] = "works"
+    boots_after: float | None = None
+    starts_after_boot: bool = True
 
     name: str = field(default="", init=False)
-    boots_after: float = field(default=0.0, init=False)
     in_use: bool = field(default=True, init=False)
     process_id: int | None = field(default=None, init=False)
     started_at: datetime | None = field(default=None, init=False)
@@ -120,6 +141,19 @@ class Server:
         clock_skew: Seconds its clock is ahead of the organisation's.
         reboot: What it does when it is rebooted.
         reboot_seconds: From the command to answering again.
+        update_seconds: By how much longer that takes while a restart is pending, as updates are
+            configured on the way; None: as long again.
+        shutdown_scheduled: Somebody has scheduled a shutdown: no other is accepted.
+        utc_offset: Seconds by which its time zone is ahead of UTC.
+        times_without_zone: Rows of Get-ServerHealth have times as texts in its time zone.
+        times_missing: They have none.
+        cluster_node: State of its node in the cluster, while that runs.
+        failed_checks: Checks of Test-ReplicationHealth that fail here, whatever is so.
+        missing_probes: Probes that are not defined on it.
+        proxy_offline_after: Seconds for which its proxy test has to fail until Managed
+            Availability takes PopProxy offline; None for never.
+        deep_needs_active_database: Its deep test fails where it has nothing to test; None: as
+            the organisation says.
         services: Its services by name; by the name in lower case once it is set up.
         components: For each component that somebody set: requester to state.
         boots: Number of boots and downs so far: what was planned under another number is void.
@@ -143,14 +177,25 @@ class Server:
     ] = "normal"
     reboot_seconds: float = 240.0
     reboot_pending: bool = False
+    update_seconds: float | None = None
+    shutdown_scheduled: bool = False
+    utc_offset: Annotated[float, NUMBER] = 0.0
+    times_without_zone: bool = False
+    times_missing: bool = False
     setup_running: bool = False
     pop_start: Annotated[str, one_of(*START_TYPES)] = "Automatic"
     pop_running: bool = True
     services: dict[str, Service] = field(factory=dict)
     components: dict[str, dict[str, ComponentState]] = field(factory=dict)
     pop_proxy_inactive: Annotated[str, one_of("stops", "refuses")] = "stops"
+    proxy_offline_after: float | None = None
+    bindings: tuple[str, ...] = BINDINGS
     protocol_logging: bool = False
     log_location: str = LOG_LOCATION
+    missing_probes: tuple[str, ...] = ()
+    deep_needs_active_database: bool | None = None
+    cluster_node: Annotated[str, one_of("Up", "Paused")] = "Up"
+    failed_checks: tuple[Annotated[str, one_of(*REPLICATION_CHECKS)], ...] = ()
     activation_disabled: bool = False
     auto_activation_policy: Annotated[str, one_of("Unrestricted", "IntrasiteOnly", "Blocked")] = (
         "Unrestricted"
@@ -173,6 +218,9 @@ class Server:
     def __attrs_post_init__(self) -> None:
         if not self.roles:
             raise unfit(self, "roles", "is empty", 'Give "mailbox", "client_access" or both.')
+        if self.times_missing and self.times_without_zone:
+            right = "Give at most one of them."
+            raise unfit(self, "times_missing", "and 'times_without_zone' don't fit", right)
 
     @property
     def mailbox_role(self) -> bool:
@@ -186,6 +234,11 @@ class Server:
         """Translate a moment into what this server's clock shows then."""
         return moment + timedelta(seconds=self.clock_skew)
 
+    def printed(self, moment: datetime) -> str:
+        """A moment as a text of this server's time zone, which does not say which it is."""
+        local = self.told(moment) + timedelta(seconds=self.utc_offset)
+        return f"{local.month}/{local.day}/{local.year} {local.hour % 12 or 12}:{local:%M:%S %p}"
+
     def is_named(self, name: str) -> bool:
         return name.casefold() in {self.name.casefold(), self.fqdn.casefold()}
 
@@ -195,6 +248,17 @@ class Server:
     def runs(self, name: str) -> bool:
         service = self.service(name)
         return self.up and service is not None and service.running
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether its node takes part in the cluster: a paused one does, and votes."""
+        return self.runs(CLUSTER)
+
+    @property
+    def serves_loopback(self) -> bool:
+        """Whether POP3 listens where the probes of the front end connect to."""
+        hosts = ("127.0.0.1", "0.0.0.0", "[::]")  # noqa: S104
+        return any(f"{host}:{PROBED_PORT}" in self.bindings for host in hosts)
 
     def component_active(self, component: str) -> bool:
         """Any inactive requester wins; ServerWideOffline takes most components along."""
@@ -214,6 +278,7 @@ class Copy:
     Attributes:
         status: What it is while passive: ``Healthy``, ``Failed``, ``Suspended``, ``Seeding``...
         copy_queue_growth: Logs by which the copy queue grows each minute.
+        replay_lag: Seconds for which it holds back what it has copied before replaying it.
         settles_at: Until then it is ``Resynchronizing`` after it stopped being the active one.
     """
 
@@ -222,6 +287,7 @@ class Copy:
     copy_queue: int = 0
     copy_queue_growth: float = 0.0
     replay_queue: int = 0
+    replay_lag: float = 0.0
     content_index: str = "NotApplicable"
 
     server: Server = field(init=False)
@@ -245,6 +311,7 @@ class Database:
     copies: list[Copy]
     active: Server
     recovery: bool = False
+    backup_in_progress: bool = False
     mount: str = "Mounted"
     transition: int = 0
     flagged: Server | None = None
@@ -266,6 +333,7 @@ class DagGroup:
 
     Attributes:
         witness: A file share witness votes where the number of members is even.
+        witness_reachable: It can be reached; else it is configured, and does not vote.
         rebalances: It moves databases back to their preferred server every hour. None: as its
             version does.
         move_suppression: Seconds after a move in which the same database isn't moved again by
@@ -274,15 +342,20 @@ class DagGroup:
 
     members: list[Server]
     witness: bool = True
+    witness_reachable: bool = True
     rebalances: bool | None = None
     move_suppression: float = 0.0
 
     name: str = field(default="", init=False)
     pam: Server | None = field(default=None, init=False)
 
+    @property
+    def witness_in_use(self) -> bool:
+        return self.witness and len(self.members) % 2 == 0
+
     def has_quorum(self) -> bool:
-        """Whether the members that are up are a majority of the votes."""
-        even = len(self.members) % 2 == 0
-        votes = len(self.members) + (1 if even and self.witness else 0)
-        present = sum(m.up for m in self.members) + (1 if even and self.witness else 0)
+        """Whether the members that are in the cluster are a majority of the votes."""
+        votes = len(self.members) + self.witness_in_use
+        present = sum(m.in_cluster for m in self.members)
+        present += self.witness_in_use and self.witness_reachable
         return present * 2 > votes

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from popheal.backends.simulated.faults import POP_ASPECTS
+from popheal.backends.simulated.faults import POP_ASPECTS, Trouble
 from popheal.backends.simulated.history import MonitorChanged
-from popheal.backends.simulated.model import BACK_END, FRONT_END, HEALTH_MANAGER, Server
+from popheal.backends.simulated.model import (
+    BACK_END,
+    FRONT_END,
+    HEALTH_MANAGER,
+    PROBED_PORT,
+    Server,
+)
+from popheal.backends.simulated.monitors import MONITORS, MonitorKind
 from popheal.backends.simulated.world import World
 from popheal.exchange.models import MonitorHealth, MonitoringItem
 
@@ -18,52 +26,11 @@ from popheal.exchange.models import MonitorHealth, MonitoringItem
 INTERVAL = 60.0
 #: Seconds from the start of Health Manager to the first evaluation.
 WARM_UP = 120.0
-
-
-@frozen
-class MonitorKind:
-    """One monitor as the product defines it; ``aspect`` is what it watches, if we simulate it."""
-
-    name: str
-    health_set: str
-    aspect: str = ""
-    target: str = ""
-    component: str = ""
-    role: str = "any"
-
-    def on(self, server: Server) -> bool:
-        if self.role == "mailbox":
-            return server.mailbox_role
-        return server.client_access_role if self.role == "client_access" else True
-
-
-_BE = "MSExchangePop3BE"
-MONITORS = (
-    MonitorKind("PopCTPMonitor", "POP", "ctp", FRONT_END, "PopProxy", "client_access"),
-    MonitorKind("AverageCommandProcessingTimeGt60sMonitor", "POP", "command_time", FRONT_END),
-    MonitorKind(
-        "PopProxyTestMonitor", "POP.Proxy", "proxy", FRONT_END, "PopProxy", "client_access"
-    ),
-    MonitorKind("PopDeepTestMonitor", "POP.Protocol", "deep", _BE, "", "mailbox"),
-    MonitorKind("PopSelfTestMonitor", "POP.Protocol", "self", _BE, "", "mailbox"),
-    MonitorKind(
-        "PrivateWorkingSetWarningMonitor", "POP.Protocol", "working_set", _BE, "", "mailbox"
-    ),
-    MonitorKind(
-        "ProcessProcessorTimeErrorMonitor", "POP.Protocol", "processor_time", _BE, "", "mailbox"
-    ),
-    MonitorKind("CrashEventMonitor", "POP.Protocol", "crashes", _BE, "", "mailbox"),
-    MonitorKind("ActiveDirectoryConnectivityMonitor", "AD", "active_directory"),
-    MonitorKind("StoreServiceMonitor", "Store", "store", "MSExchangeIS", "", "mailbox"),
-    MonitorKind(
-        "ServiceHealthMSExchangeReplMonitor", "DataProtection", "data_protection", "", "", "mailbox"
-    ),
-    MonitorKind("ClusterGroupMonitor", "Clustering", "clustering", "", "", "mailbox"),
-    MonitorKind("NetworkAdapterMonitor", "Network", "network"),
-    MonitorKind("OwaDeepTestMonitor", "OWA.Protocol", "", "MSExchangeOWAAppPool", "", "mailbox"),
-    MonitorKind("ImapProxyTestMonitor", "IMAP.Proxy", "", "MSExchangeImap4", "ImapProxy"),
-    MonitorKind("HubAvailabilityMonitor", "HubTransport", "", "", "HubTransport", "mailbox"),
-    MonitorKind("FreeDiskSpaceMonitor", "MailboxSpace", "", "", "", "mailbox"),
+#: What a deep test says that finds no database to test; it is ActiveSync's that was seen.
+_INDEX = "Index was out of range. Must be non-negative and less than the size of the collection."
+NOTHING_TO_TEST = Trouble(
+    error=_INDEX,
+    exception=f"System.ArgumentOutOfRangeException: {_INDEX} Parameter name: index",
 )
 
 
@@ -100,6 +67,7 @@ class _Row:
     last_transition: datetime
     last_execution: datetime | None
     failing_since: datetime | None = None
+    error: str = ""
 
 
 @define
@@ -126,6 +94,7 @@ class Monitoring:
                     degraded = (now - began).total_seconds() < INTERVAL
                     row.alert_value = "Degraded" if degraded else "Unhealthy"
                     row.last_transition = row.failing_since = began
+                    row.error = _words(self._failing(server, kind))
                 self._rows[server.name, kind.name] = row
             self.world.after(30 + 7 * number, partial(self._tick, server))
 
@@ -147,15 +116,16 @@ class Monitoring:
         asked = health_set.casefold()
         known = [one for one in MONITORS if one.on(server) and one.health_set.casefold() == asked]
         found = [(kind.name, "Monitor", kind) for kind in known]
-        found += [(kind.name.replace("Monitor", "Probe"), "Probe", kind) for kind in known]
+        probes = [(kind.probe, "Probe", kind) for kind in known if kind.probe]
+        found += [one for one in probes if one[0] not in server.missing_probes]
         return [
-            MonitoringItem(name=name, kind=what, health_set=kind.health_set)
+            MonitoringItem(name=name, kind=what, health_set=kind.health_set, target=kind.target)
             for name, what, kind in found
         ]
 
     # --- evaluation ------------------------------------------------------------------------------
 
-    def broken(self, server: Server, aspect: str, seen_by: str) -> str:
+    def broken(self, server: Server, aspect: str, seen_by: str) -> Trouble | None:
         """Say why the aspect of POP doesn't work there, or nothing if it does.
 
         Args:
@@ -163,29 +133,41 @@ class Monitoring:
             aspect: ``ctp``, ``deep``...
             seen_by: ``monitors`` or ``probes``: some faults are seen by one of them only.
         """
+        if aspect == "deep" and self._nothing_to_test(server):
+            return NOTHING_TO_TEST
         for fault in self.world.faults:
-            if not fault.breaks(server, aspect) or fault.seen_by not in ("both", seen_by):
-                continue
-            if fault.server is not server and fault.names_back_end:
-                return f"[Error=ProxyFailed Proxy={fault.server.fqdn}:1995:SSL] {fault.error}"
-            return fault.error
-        return (
+            if fault.breaks(server, aspect) and fault.seen_by in ("both", seen_by):
+                return fault.told(server)
+        error = (
             self._service_missing(server, aspect)
             or self._proxy_inactive(server, aspect, seen_by)
+            or self._loopback_missing(server, aspect)
             or self._back_end_missing(server, aspect)
             or self._dependency_missing(server, aspect)
         )
+        return Trouble(error=error) if error else None
+
+    def _nothing_to_test(self, server: Server) -> bool:
+        """A test that logs on to a mailbox of each database active here finds none."""
+        needs = server.deep_needs_active_database
+        if needs is None:
+            needs = self.world.deep_needs_active_database
+        active = self.world.active_on(server)
+        return needs and not any(one.mount == "Mounted" for one in active)
+
+    def _loopback_missing(self, server: Server, aspect: str) -> str:
+        # The probes of the front end connect to the server itself.
+        if aspect not in ("ctp", "proxy") or server.serves_loopback:
+            return ""
+        return _refused(PROBED_PORT)
 
     def _service_missing(self, server: Server, aspect: str) -> str:
         needed = {"ctp": FRONT_END, "proxy": FRONT_END, "deep": BACK_END, "self": BACK_END}
         name = needed.get(aspect, "")
         if not name or server.runs(name):
             return ""
-        port = 995 if name == FRONT_END else 1995
-        return (
-            "No connection could be made because the target machine actively refused it "
-            f"127.0.0.1:{port}"
-        )
+        port = PROBED_PORT if name == FRONT_END else 1995
+        return _refused(port)
 
     def _proxy_inactive(self, server: Server, aspect: str, seen_by: str) -> str:
         # The proxy test's own monitor stays Healthy, beside a state of Offline: seen in the field.
@@ -210,12 +192,12 @@ class Monitoring:
             return "The mailbox could not be opened: MapiExceptionNetworkError."
         return ""
 
-    def _failing(self, server: Server, kind: MonitorKind) -> bool:
+    def _failing(self, server: Server, kind: MonitorKind) -> Trouble | None:
         if not kind.aspect or not kind.on(server):
-            return False
+            return None
         if self._off_on_purpose(server, kind.aspect):
-            return False
-        return bool(self.broken(server, kind.aspect, "monitors"))
+            return None
+        return self.broken(server, kind.aspect, "monitors")
 
     def _off_on_purpose(self, server: Server, aspect: str) -> bool:
         # Where POP was never in use, Managed Availability doesn't raise alerts about it...
@@ -242,7 +224,9 @@ class Monitoring:
     def _evaluate(self, server: Server, kind: MonitorKind) -> None:
         row, now = self._rows[server.name, kind.name], self.world.now
         row.last_execution = now
-        if not self._failing(server, kind):
+        trouble = self._failing(server, kind)
+        row.error = _words(trouble)
+        if trouble is None:
             row.failing_since, value = None, "Healthy"
         else:
             row.failing_since = row.failing_since or now
@@ -294,9 +278,9 @@ class Monitoring:
             target=kind.target,
             alert_value=value,
             state=state,
-            last_transition=server.told(row.last_transition),
-            last_execution=None if executed is None else server.told(executed),
             stale=override is not None and override.stale,
+            error=row.error,
+            **_times(server, row.last_transition, executed),
         )
 
     def _extra(self, server: Server, kind: MonitorKind, override: RowOverride) -> MonitorHealth:
@@ -310,7 +294,28 @@ class Monitoring:
             target=kind.target,
             alert_value=override.alert_value or "Healthy",
             state=override.state or "NotApplicable",
-            last_transition=server.told(started - timedelta(minutes=10)),
-            last_execution=server.told(executed),
             stale=override.stale,
+            **_times(server, started - timedelta(minutes=10), executed),
         )
+
+
+def _times(server: Server, changed: datetime, executed: datetime | None) -> dict[str, Any]:
+    """The times of a row, by the clock of its server, in the form in which that one gives them."""
+    if server.times_missing:
+        return {}
+    if not server.times_without_zone:
+        told = None if executed is None else server.told(executed)
+        return {"last_transition": server.told(changed), "last_execution": told}
+    return {"last_execution_text": "" if executed is None else server.printed(executed)}
+
+
+def _words(trouble: Trouble | None) -> str:
+    """What a row says of a failure."""
+    return "" if trouble is None else "\n".join(filter(None, (trouble.error, trouble.exception)))
+
+
+def _refused(port: int) -> str:
+    return (
+        "No connection could be made because the target machine actively refused it "
+        f"127.0.0.1:{port}"
+    )

@@ -30,7 +30,7 @@ from popheal.backends.simulated.history import (
     History,
     ProtocolLoggingSet,
 )
-from popheal.backends.simulated.model import Database, Server
+from popheal.backends.simulated.model import COMPONENTS, Database, Server
 from popheal.backends.simulated.monitoring import Monitoring
 from popheal.backends.simulated.pop3_log import LogBook
 from popheal.backends.simulated.power import Power
@@ -271,6 +271,9 @@ class Organisation:
         self, server: str, component: str, requester: str, state: str, actor: str
     ) -> None:
         with self._asked(server, "Set-ServerComponentState") as call:
+            if component not in COMPONENTS:
+                seen = f"There is no component '{component}'."
+                raise self.world.not_begun(call.server, call.command, seen, "missing")
             call.server.components.setdefault(component, {})[requester] = state
             details = {"component": component, "requester": requester, "state": state}
             self.world.record(ComponentStateSet, call.server, actor, **details)

@@ -12,8 +12,9 @@ import io
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from popheal.backends.simulated.faults import Trouble
 from popheal.backends.simulated.model import BACK_END, FRONT_END, Server
 from popheal.backends.simulated.world import World
 from popheal.exchange.models import LogFile
@@ -39,6 +40,23 @@ FLUSH = timedelta(seconds=20)
 MARGIN = timedelta(hours=1)
 
 
+_FIRST_SESSION = 0xE0
+#: How a wrong password is logged, or a user name that nobody has.
+LOGON_DENIED = Trouble(
+    error="Logon failure: unknown user name or bad password.", log_error="AuthFailed:LogonDenied"
+)
+
+
+@frozen
+class _Session:
+    """Who logged on from where; to which server that was proxied, if it was; what it met."""
+
+    client: str
+    user: str
+    proxy: str
+    trouble: Trouble | None = None
+
+
 @define
 class _File:
     lines: list[tuple[datetime, str]] = field(factory=list)
@@ -58,7 +76,7 @@ class LogBook:
 
     world: World
     _folders: dict[str, dict[str, _File]] = field(factory=dict, init=False)
-    _sessions: int = field(default=0xE0, init=False)
+    _sessions: int = field(default=_FIRST_SESSION, init=False)
 
     def begin(self) -> None:
         """Open the logs of the services that are logging when the simulation begins."""
@@ -69,7 +87,12 @@ class LogBook:
 
     def service_started(self, server: Server, service: str) -> None:
         """Open a log, with a head, for a service that logs from now on."""
-        self._write(server, _prefix(service), self._head(server))
+        prefix = _prefix(service)
+        if self.world.log.ids_begin_anew and prefix == "POP3":
+            self._sessions = _FIRST_SESSION
+            if any(name.startswith(f"{prefix}2") for name in self._folders.get(server.name, {})):
+                return
+        self._write(server, prefix, self._head(server))
         if service.casefold() == FRONT_END.casefold() and server.mailbox_role:
             # Something to be mistaken for the front end's: the back end logs to this folder too.
             self._write(server, "POP3BE", self._head(server))
@@ -89,28 +112,35 @@ class LogBook:
         return [(now, line) for line in head]
 
     def probe_ran(
-        self, server: Server, started: datetime, error: str, *, proxied: bool = True
+        self, server: Server, started: datetime, trouble: Trouble | None, *, proxied: bool = True
     ) -> None:
         """Write the sessions of an end-to-end probe and of some users at the same time.
 
         Args:
             server: The front end.
             started: When the probe began, in the organisation's time.
-            error: What the probe met; empty for success.
+            trouble: What the probe met; None for success.
             proxied: The session came as far as being proxied to a back end.
         """
         back_end = self.world.back_end_of(server)
         begun = server.told(started) + timedelta(seconds=0.4)
         others = [s for s in self.world.servers if s.mailbox_role] or [back_end]
         proxy = back_end.fqdn if proxied else ""
-        sessions = (
-            (0.0, "192.0.2.23:50122", "anna", others[-1].fqdn, ""),
-            (0.2, "127.0.0.1:22219", HEALTH_MAILBOX, proxy, error),
-            (0.3, "192.0.2.41:61077", "ben", others[0].fqdn, ""),
-        )
+        sessions = [
+            _Session("192.0.2.23:50122", "anna", others[-1].fqdn),
+            _Session("192.0.2.41:61077", "ben", others[0].fqdn),
+        ]
+        odd = self.world.log
+        if odd.probe:
+            sessions.insert(1, _Session("127.0.0.1:22219", HEALTH_MAILBOX, proxy, trouble))
+        if odd.nameless:
+            sessions.append(_Session("127.0.0.1:22244", "", others[-1].fqdn, LOGON_DENIED))
+        if odd.stranger != "none":
+            reached = others[-1].fqdn if odd.stranger == "proxied" else ""
+            sessions.append(_Session("203.0.113.7:40044", "xhealthmailbox1", reached, LOGON_DENIED))
         lines: list[tuple[datetime, str]] = []
-        for after, *session in sessions:
-            lines += self._session(server, begun + timedelta(seconds=after), *session)
+        for number, session in enumerate(sessions):
+            lines += self._session(server, begun + timedelta(seconds=0.15 * number), session)
         self._write(server, "POP3", sorted(lines, key=lambda pair: pair[0]))
         if server.mailbox_role:
             self._write(server, "POP3BE", self._back_end_session(server, begun))
@@ -137,31 +167,23 @@ class LogBook:
             folder[name].lines.append((stamp, line))
 
     def _session(
-        self, server: Server, begun: datetime, client: str, user: str, proxy: str, error: str
+        self, server: Server, begun: datetime, one: _Session
     ) -> list[tuple[datetime, str]]:
         self._sessions += 1
         session = f"{self._sessions:016X}"
-        target = f"{proxy}:1995:SSL"
-        if error:
-            # Only monitoring mailboxes are told where the logon was proxied to.
-            reply = f"-ERR [Error=ProxyFailed Proxy={target}] Logon failure."
-            context = f'R="{reply}";Msg=Proxy:{target};ErrMsg=ProxyFailed'
-            if not proxy:
-                context = 'R="-ERR Server Unavailable.";ErrMsg=ServerUnavailable'
-        else:
-            context = f'R=ok;Msg="Proxy:{target};ProxySuccess"'
+        account = f"{one.user}@{self.world.domain}" if one.user else ""
         steps = (
             ("OpenSession", "", ""),
-            ("user", f"{user}@{self.world.domain}", "R=ok"),
-            ("pass", "*****", context),
+            ("user", account, "R=ok"),
+            ("pass", "*****", _context(one)),
             ("quit", "", "R=ok"),
             ("CloseSession", "", ""),
         )
         lines = []
         for number, (command, parameters, said) in enumerate(steps):
             stamp = begun + timedelta(seconds=0.6 * number)
-            known = "" if number == 0 else user[:20]
-            row = [_stamp(stamp), session, str(number), "127.0.0.1:995", client, known]
+            known = "" if number == 0 else one.user[:20]
+            row = [_stamp(stamp), session, str(number), "127.0.0.1:995", one.client, known]
             row += ["107", "20", "60", command, parameters, said]
             lines.append((stamp, _csv(row if server.version == "2013" else [*row, ""])))
         return lines
@@ -173,6 +195,21 @@ class LogBook:
         row += ["192.0.2.9:41002", "clara", "31", "44", "12", "auth", "PLAIN *****", "R=ok"]
         line = _csv(row if server.version == "2013" else [*row, ""])
         return [(begun, line)]
+
+
+def _context(one: _Session) -> str:
+    """What the log says of a logon: the reply, where it was proxied to, and the error."""
+    target = f"{one.proxy}:1995:SSL"
+    if one.trouble is None:
+        return f'R=ok;Msg="Proxy:{target};ProxySuccess"'
+    code = one.trouble.log_error
+    if not one.proxy:
+        words = "Logon failure: unknown user name or bad password" if code else "Server Unavailable"
+        return f'R="-ERR {words}.";ErrMsg={code or "ServerUnavailable"}'
+    code = code or "ProxyFailed"
+    # Only monitoring mailboxes are told where the logon was proxied to.
+    told = f"[Error={code} Proxy={target}] " if one.user == HEALTH_MAILBOX else ""
+    return f'R="-ERR {told}Logon failure.";Msg=Proxy:{target};ErrMsg={code}'
 
 
 def logs(service: str) -> bool:

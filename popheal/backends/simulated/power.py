@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from attrs import define
 
@@ -16,7 +17,9 @@ from popheal.backends.simulated.history import (
 from popheal.backends.simulated.model import Server
 from popheal.backends.simulated.services import Services
 from popheal.backends.simulated.world import World
+from popheal.errors import BackendError
 
+COMMAND = "Restart-Computer"
 #: Seconds from an accepted command to the server's going down.
 SHUTDOWN = 8.0
 #: Windows counts its boot time from this many seconds before the server answers.
@@ -50,8 +53,8 @@ class Power:
             RebootCommanded,
             server,
             actor,
-            accepted=not refusal,
-            refusal=refusal,
+            accepted=refusal is None,
+            refusal=refusal.cause if refusal else "",
             boot_time=server.boot_time,
             active_databases=self.world.active_replicated(server),
             unreplicated_databases=self.world.active_unreplicated(server),
@@ -60,7 +63,7 @@ class Power:
             situation=self.world.situation(server),
         )
         if refusal:
-            raise self.world.failed(server, "Restart-Computer", refusal)
+            raise refusal
         # As the real command does, which a crash may have somebody send a second time.
         server.restart_marked = server.restart_marked or booted_at is not None
         if server.reboot != "never_goes_down":
@@ -78,15 +81,22 @@ class Power:
             server.boots += 1
             self._come_up(server, actor, 1, KERNEL_LEAD)
 
-    def _refusal(self, server: Server, booted_at: datetime | None) -> str:
-        if server.going_down:
-            return "A system shutdown is in progress."
-        if server.restart_marked and booted_at is not None:
-            return "A restart is already under way, or was aborted."
+    def _refusal(self, server: Server, booted_at: datetime | None) -> BackendError | None:
+        """The error by which the command is declined, as popheal's own script does it."""
+        declined = partial(self.world.not_begun, server, COMMAND)
         told = server.told(server.boot_time)
         if booted_at is not None and abs((told - booted_at).total_seconds()) > TOLERANCE:
-            return f"The server booted at {told.isoformat()}, not at {booted_at.isoformat()}."
-        return ""
+            seen = f"The server booted at {told.isoformat()}, not at {booted_at.isoformat()}."
+            return declined(seen, "boot_time")
+        if server.restart_marked and booted_at is not None:
+            # That is no certain refusal: the first command may be about to take effect.
+            why = "A restart is already under way, or was aborted."
+            return self.world.failed(server, COMMAND, why)
+        if server.going_down:
+            return declined("A system shutdown is in progress. (1115)", "shutdown")
+        if server.shutdown_scheduled:
+            return declined("A system shutdown has already been scheduled. (1190)", "shutdown")
+        return None
 
     def _go_down_after(self, server: Server, seconds: float, actor: str, times: int) -> None:
         self.world.while_up(server, seconds, lambda: self._go_down(server, actor, times))
@@ -96,13 +106,15 @@ class Power:
             WentDown, server, actor, active_databases=self.world.active_replicated(server)
         )
         server.up, server.going_down, server.down_by = False, False, actor
-        server.restart_marked = False
+        server.restart_marked = server.shutdown_scheduled = False
         server.boots += 1
         self.services.power_lost(server)
         self.availability.server_went_down(server)
         if server.reboot != "never_comes_back":
-            slow = 2.0 if server.reboot_pending else 1.0
-            away = max(30.0, server.reboot_seconds * slow - SHUTDOWN)
+            takes = server.reboot_seconds
+            if server.reboot_pending:
+                takes += takes if server.update_seconds is None else server.update_seconds
+            away = max(30.0, takes - SHUTDOWN)
             lead = min(KERNEL_LEAD, away / 2)
             self.world.while_up(server, away, lambda: self._come_up(server, actor, times, lead))
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from attrs import define, field
 
+from popheal.backends.simulated.faults import Trouble
 from popheal.backends.simulated.history import ProbeRun
 from popheal.backends.simulated.model import FRONT_END, HEALTH_MANAGER, Server
 from popheal.backends.simulated.monitoring import Monitoring
@@ -32,8 +33,11 @@ PROBES = {
 }
 
 
-_SHORT = {name.split("\\")[1]: name for name in PROBES}
-_Probe = Annotated[str, one_of(*PROBES, *_SHORT, read=lambda name: _SHORT.get(name, name))]
+#: What a probe is called without its health set, and with it.
+SHORT_NAMES = {name.split("\\")[1]: name for name in PROBES}
+_Probe = Annotated[
+    str, one_of(*PROBES, *SHORT_NAMES, read=lambda name: SHORT_NAMES.get(name, name))
+]
 _Word = Annotated[str, one_of(*RESULT_TYPES, "truth", "refused")]
 
 
@@ -47,6 +51,7 @@ class ProbeScript:
     Attributes:
         probe: A key of PROBES; in a scenario its health set may be left out.
         error: The error text of the results that have one.
+        exception: And their exception.
     """
 
     server: Server
@@ -54,13 +59,15 @@ class ProbeScript:
     results: tuple[_Word, ...] = ()
     then: _Word = "truth"
     error: str = "The probe failed by script."
+    exception: str = ""
     _used: int = field(default=0, init=False)
 
-    def next(self) -> tuple[str, str]:
-        """The next result, with its error text."""
+    def next(self) -> tuple[str, Trouble | None]:
+        """The next result, with what it says."""
         self._used += 1
         word = self.results[self._used - 1] if self._used <= len(self.results) else self.then
-        return word, "" if word in (SUCCEEDED, "truth") else self.error
+        silent = word in (SUCCEEDED, "truth")
+        return word, None if silent else Trouble(error=self.error, exception=self.exception)
 
 
 @define
@@ -72,7 +79,7 @@ class Running:
     aspect: str
     actor: str
     result: str
-    error: str
+    trouble: Trouble | None
     started: datetime
     due: datetime
     boots: int
@@ -94,17 +101,18 @@ class Probing:
         if name not in PROBES:
             raise failed(f"The monitoring item {probe} wasn't found.")
         aspect, role = PROBES[name]
-        if role not in server.roles:
+        if role not in server.roles or name.split("\\")[1] in server.missing_probes:
             raise failed(f"The monitoring item {probe} isn't defined on this server.")
-        result, error = self._scripted(server, name)
+        result, trouble = self._scripted(server, name)
         if result == "refused":
-            raise failed(f"The probe {probe} can't be run manually. {error}".strip())
+            why = trouble.error if trouble else ""
+            raise failed(f"The probe {probe} can't be run manually. {why}".strip())
         if not server.runs(HEALTH_MANAGER):
             raise failed("The Microsoft Exchange Health Manager service isn't running.")
         takes = DURATION_TIMEOUT if result == "Timeout" else DURATION
         now = self.world.now
         due = now + timedelta(seconds=takes)
-        return Running(server, name, aspect, actor, result, error, now, due, server.boots)
+        return Running(server, name, aspect, actor, result, trouble, now, due, server.boots)
 
     def finish(self, running: Running) -> ProbeResult:
         """Say what came of a probe."""
@@ -116,14 +124,15 @@ class Probing:
                 cause="the connection was lost while the probe was running",
             )
         truth = self.monitoring.broken(server, running.aspect, "probes")
-        result, error = running.result, running.error
+        result, trouble = running.result, running.trouble
         if result == "truth":
-            result, error = ("Failed", truth) if truth else (SUCCEEDED, "")
+            result, trouble = ("Failed" if truth else SUCCEEDED), truth
+        said = trouble or Trouble(error="")
         logging = server.runs(FRONT_END) and server.log_in_effect.get(FRONT_END, False)
         if running.aspect == "ctp" and logging:
-            failing = "" if result == SUCCEEDED else error or "failed"
             silent = any(f.breaks(server, "ctp") and not f.logs_back_end for f in self.world.faults)
-            self.log_book.probe_ran(server, running.started, failing, proxied=not silent)
+            seen = None if result == SUCCEEDED else said
+            self.log_book.probe_ran(server, running.started, seen, proxied=not silent)
         if result == SUCCEEDED:
             server.succeeded.append(probe)
         self.world.record(
@@ -132,20 +141,21 @@ class Probing:
             running.actor,
             probe=probe,
             result=result,
-            error=error,
+            error=said.error,
             started=running.started,
             boot_time=server.boot_time,
         )
         return ProbeResult(
             probe=probe,
             result=result,
-            error=error,
+            error=said.error,
+            exception=said.exception,
             started=server.told(running.started),
             finished=server.told(self.world.now),
         )
 
-    def _scripted(self, server: Server, probe: str) -> tuple[str, str]:
+    def _scripted(self, server: Server, probe: str) -> tuple[str, Trouble | None]:
         for script in self.scripts:
             if script.server is server and script.probe == probe:
                 return script.next()
-        return "truth", ""
+        return "truth", None

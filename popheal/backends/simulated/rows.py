@@ -9,6 +9,7 @@ from popheal.backends.simulated.history import CopiesLookedAt, CopySeen
 from popheal.backends.simulated.model import (
     COMPONENTS,
     INSTALL_PATH,
+    REPLICATION,
     VERSIONS,
     Copy,
     DagGroup,
@@ -45,9 +46,10 @@ def dag(world: World, group: DagGroup) -> models.Dag:
     return models.Dag(
         name=group.name,
         members=tuple(world.spelled(m) for m in group.members),
-        operational=tuple(world.spelled(m) for m in group.members if m.runs("ClusSvc")),
+        operational=tuple(world.spelled(m) for m in group.members if m.in_cluster),
         primary_active_manager=None if group.pam is None else world.spelled(group.pam),
-        witness="Primary" if group.witness and len(group.members) % 2 == 0 else "None",
+        # That it is in use doesn't say that it can be reached: only the check of it does.
+        witness="Primary" if group.witness_in_use else "None",
     )
 
 
@@ -57,7 +59,8 @@ def database(model: Database) -> models.Database:
         replicated=model.replicated,
         recovery=model.recovery,
         servers=tuple(one.server.name for one in model.copies),
-        backup_in_progress=False,
+        lagged=tuple(one.server.name for one in model.copies if one.replay_lag),
+        backup_in_progress=model.backup_in_progress,
     )
 
 
@@ -66,26 +69,31 @@ def replication_health(world: World, server: Server) -> list[models.ReplicationC
     group = world.dag_of(server)
     if group is None:
         return []
-    quorum = group.has_quorum()
+    quorum, replicates = group.has_quorum(), server.runs(REPLICATION)
+    passive = [one.status for model, one in world.copies_on(server) if model.active is not server]
     results = {
-        "ClusterService": server.runs("ClusSvc"),
-        "ReplayService": server.runs("MSExchangeRepl"),
-        "ActiveManager": server.runs("MSExchangeRepl"),
-        "TasksRpcListener": server.runs("MSExchangeRepl"),
-        "TcpListener": server.runs("MSExchangeRepl"),
+        # Without a majority the cluster's service stops.
+        "ClusterService": server.in_cluster and quorum,
+        "ReplayService": replicates,
+        "ActiveManager": replicates and quorum,
+        "TasksRpcListener": replicates,
+        "TcpListener": replicates,
         "DagMembersUp": all(one.up for one in group.members),
         "QuorumGroup": quorum,
-        **({"FileShareQuorum": quorum} if group.witness else {}),
+        "FileShareQuorum": group.witness_reachable or not group.witness_in_use,
+        "DBCopySuspended": not any("Suspended" in status for status in passive),
+        "DBCopyFailed": not any("Failed" in status for status in passive),
     }
-    return [
-        models.ReplicationCheck(
-            server=world.spelled(server),
-            check=check,
-            result="Passed" if passed else "*FAILED*",
-            error="" if passed else f"The check {check} did not pass on {server.name}.",
-        )
-        for check, passed in results.items()
-    ]
+    if not group.witness:
+        del results["FileShareQuorum"]
+    rows = []
+    for check, passed in results.items():
+        fine = passed and check not in server.failed_checks
+        error = "" if fine else f"The check {check} did not pass on {server.name}."
+        result = "Passed" if fine else "*FAILED*"
+        name = world.spelled(server)
+        rows.append(models.ReplicationCheck(server=name, check=check, result=result, error=error))
+    return rows
 
 
 def copy(availability: Availability, model: Database, one: Copy) -> models.DatabaseCopy:
@@ -102,7 +110,7 @@ def copy(availability: Availability, model: Database, one: Copy) -> models.Datab
         active_server=model.active.name.lower(),
         activation_suspended=one.activation_suspended,
         copy_queue=availability.copy_queue(one),
-        replay_queue=one.replay_queue,
+        replay_queue=availability.replay_queue(one),
         content_index=one.content_index,
     )
 
@@ -152,7 +160,7 @@ def pop_settings(world: World, server: Server) -> models.PopSettings:
         server=world.spelled(server),
         protocol_log_enabled=server.protocol_log_enabled,
         log_location=server.log_location,
-        bindings=("[::]:110", "0.0.0.0:110", "[::]:995", "0.0.0.0:995"),
+        bindings=server.bindings,
     )
 
 
@@ -163,8 +171,8 @@ def host_status(world: World, server: Server) -> models.HostStatus:
         local_time=server.told(world.now),
         setup_running=server.setup_running,
         reboot_pending=server.reboot_pending,
-        utc_offset=0.0,
-        cluster_node="Up" if world.dag_of(server) and server.runs("ClusSvc") else "",
+        utc_offset=server.utc_offset,
+        cluster_node=server.cluster_node if world.dag_of(server) and server.in_cluster else "",
     )
 
 

@@ -13,6 +13,7 @@ from popheal.backends.simulated.monitoring import RowOverride
 from popheal.backends.simulated.organisation import Organisation
 from popheal.backends.simulated.probes import ProbeScript
 from popheal.backends.simulated.recovery_actions import Recovery
+from popheal.backends.simulated.responders import watch_front_ends
 from popheal.util.schema import Key, Path, Reader, Schema, one_of, shown
 
 #: The tables about it.
@@ -47,6 +48,7 @@ def follow(organisation: Organisation, scripts: Mapping[str, Any]) -> None:
         fault.name = fault.name or f"fault {number}"
         organisation.add_fault(fault)
     organisation.begin()
+    watch_front_ends(organisation)
     for event in scripts["events"]:
         schedule(organisation, event)
 

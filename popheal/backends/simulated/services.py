@@ -21,6 +21,7 @@ from popheal.backends.simulated.world import Pending, World
 from popheal.errors import OutcomeUnknown
 from popheal.exchange.models import ServiceStatus
 
+RESTART, START = "Restart-Service", "Start-Service"
 #: Seconds a service takes to stop, and to start.
 STOPPING, STARTING = 4.0, 6.0
 #: Seconds after which Windows gives up on a service that hangs.
@@ -54,7 +55,7 @@ class Services:
 
     def restart(self, server: Server, name: str, actor: str) -> Pending:
         """Begin to restart a service; a stopped one is started."""
-        service = self._known(server, name, "Restart-Service")
+        service = self._startable(server, name, RESTART)
         was_running = service.running
         boots = server.boots
 
@@ -68,26 +69,22 @@ class Services:
                 was_running=was_running,
             )
 
-        if service.start_type == "Disabled":
-            self._halt(service)
-            over(worked=False)
-            raise self.world.failed(server, "Restart-Service", _cannot_start(service, "disabled"))
         if was_running:
             service.state = "StopPending"
         if service.on_restart == "hangs":
             due = self.world.while_up(server, PATIENCE, lambda: over(worked=False))
-            return self._outcome(server, service, boots, due, "Restart-Service")
+            return self._outcome(server, service, boots, due, RESTART)
         self.world.while_up(server, STOPPING, lambda: self._halt(service, "StartPending"))
 
         def started() -> None:
             over(self._try_run(server, service, "fails"))
 
         due = self.world.while_up(server, STOPPING + STARTING, started)
-        return self._outcome(server, service, boots, due, "Restart-Service")
+        return self._outcome(server, service, boots, due, RESTART)
 
     def start(self, server: Server, name: str, actor: str) -> Pending | None:
         """Begin to start a service; nothing is done to a running one."""
-        service = self._known(server, name, "Start-Service")
+        service = self._startable(server, name, START)
         if service.running:
             return None
         boots = server.boots
@@ -96,13 +93,13 @@ class Services:
             worked = self._try_run(server, service, "fails", "hangs")
             self.world.record(ServiceStarted, server, actor, service=service.name, worked=worked)
 
-        if service.start_type == "Disabled":
-            over()
-            raise self.world.failed(server, "Start-Service", _cannot_start(service, "disabled"))
+        if service.state == "StopPending":
+            # It can't be started before it has ended, and is none the less there.
+            raise self.world.failed(server, START, _cannot_start(service, "StopPending"))
         if service.state == "Stopped":
             service.state = "StartPending"
         due = self.world.while_up(server, STARTING, over)
-        return self._outcome(server, service, boots, due, "Start-Service")
+        return self._outcome(server, service, boots, due, START)
 
     def stop(self, server: Server, name: str, actor: str, why: str) -> None:
         """Stop a service at once."""
@@ -120,9 +117,9 @@ class Services:
     def booted(self, server: Server) -> None:
         """Plan the start of the automatic services, each in its time."""
         for service in server.services.values():
-            if service.start_type != "Automatic":
+            if service.start_type != "Automatic" or not service.starts_after_boot:
                 continue
-            if service.boots_after == 0:
+            if not service.boots_after:
                 self._run(server, service)
             else:
                 run = partial(self._run, server, service)
@@ -141,8 +138,15 @@ class Services:
     def _known(self, server: Server, name: str, command: str) -> Service:
         service = server.service(name)
         if service is None:
-            raise self.world.failed(
-                server, command, f"Cannot find any service with service name '{name}'."
+            seen = f"Cannot find any service with service name '{name}'."
+            raise self.world.not_begun(server, command, seen, "missing")
+        return service
+
+    def _startable(self, server: Server, name: str, command: str) -> Service:
+        service = self._known(server, name, command)
+        if service.start_type == "Disabled" and not (service.running and command == START):
+            raise self.world.not_begun(
+                server, command, _cannot_start(service, "disabled"), "disabled"
             )
         return service
 

@@ -15,8 +15,9 @@ from attrs import Factory, define, field, frozen
 from popheal.backends.simulated.faults import Fault
 from popheal.backends.simulated.history import NATURE, DagSituation, Happening, History
 from popheal.backends.simulated.model import Copy, DagGroup, Database, Server
+from popheal.backends.simulated.oddities import Oddities
 from popheal.backends.simulated.timeline import Timeline
-from popheal.errors import CommandFailed, UnknownName
+from popheal.errors import CommandFailed, NotBegun, UnknownName
 
 #: Rows of the product name servers in several ways, which mean the same.
 SPELLINGS: dict[str, Callable[[Server], str]] = {
@@ -48,6 +49,8 @@ class World:
         started: When the simulation began; scripts count from here.
         names: How rows spell the names of servers: a key of SPELLINGS.
         identity_ignored: ``Get-ServerHealth`` answers with the rows of all servers.
+        deep_needs_active_database: The deep test fails where no database is mounted to test.
+        log: What is odd about the protocol logs.
     """
 
     timeline: Timeline
@@ -60,6 +63,8 @@ class World:
     faults: list[Fault] = field(factory=list)
     names: str = "short"
     identity_ignored: bool = False
+    deep_needs_active_database: bool = False
+    log: Oddities = field(factory=Oddities)
 
     @property
     def now(self) -> datetime:
@@ -160,3 +165,7 @@ class World:
     def failed(self, server: Server, command: str, cause: str) -> CommandFailed:
         """Make the error of a command that the far side refused."""
         return CommandFailed(server=server.fqdn, command=command, cause=cause)
+
+    def not_begun(self, server: Server, command: str, cause: str, reason: str = "") -> NotBegun:
+        """Make the error of a command that was declined before anything was done."""
+        return NotBegun(server=server.fqdn, command=command, cause=cause, reason=reason)

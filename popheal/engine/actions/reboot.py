@@ -9,13 +9,14 @@ from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
 from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import Claim, call, try_call
-from popheal.errors import BackendError, NotAuthorised, Unreachable
+from popheal.errors import NOTHING_DONE, BackendError, NotBegun
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import booted_since, find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.healthsets.pop.health import is_maintenance, pop_rows, serves_pop
+from popheal.reports.report import FindingKind
 from popheal.util.text import moment
 
 #: What must run again after a reboot if it ran before: POP3 itself, and what it needs to serve
@@ -60,8 +61,12 @@ async def reboot(work: RunContext) -> ActionResult:
     if work.stopped:
         return ActionResult(not_done, "not attempted: a person said stop")
     error = await try_call(Backend.reboot, work.server, host.boot_time)
-    if isinstance(error, (Unreachable, NotAuthorised)):
-        return ActionResult(not_done, str(error))
+    moved = isinstance(error, NotBegun) and error.reason == "boot_time"
+    if isinstance(error, NOTHING_DONE) and not moved:
+        # Somebody else's shutdown is not ours to wait for.
+        under_way = isinstance(error, NotBegun) and error.reason == "shutdown"
+        kind = FindingKind.UNDER_WAY if under_way else None
+        return ActionResult(not_done, str(error), kind=kind)
     if error:
         # Even an error may have come after the command had begun to work: the boot time tells.
         return ActionResult("could_not_tell", str(error))

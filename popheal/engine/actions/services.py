@@ -11,7 +11,7 @@ from attrs import evolve
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import try_call
-from popheal.errors import BackendError, NotAuthorised, OutcomeUnknown, Unreachable
+from popheal.errors import NOTHING_DONE, BackendError, OutcomeUnknown
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import find_service, is_running
 from popheal.exchange.models import ServiceStatus
@@ -69,7 +69,7 @@ async def _restart(work: RunContext, service: str) -> ActionResult:
         running=is_running(old),
     )
     error = await try_call(Backend.restart_service, work.server, service)
-    if isinstance(error, (Unreachable, NotAuthorised)):
+    if isinstance(error, NOTHING_DONE):
         return ActionResult("refused", str(error))
     return await _see_restarted(work, old, error)
 

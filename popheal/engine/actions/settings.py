@@ -9,7 +9,7 @@ from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
 from popheal.engine.requests import T, call, try_call
-from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
+from popheal.errors import NOTHING_DONE, BackendError, CommandFailed
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active, same_boot
 from popheal.exchange.models import MailboxServer, PopSettings
@@ -29,7 +29,7 @@ async def _set_and_see(
     """
     setter, wanted = change
     error = await try_call(setter, work.server, wanted)
-    if isinstance(error, (Unreachable, NotAuthorised)):
+    if isinstance(error, NOTHING_DONE):
         return ActionResult("refused", str(error))
     while True:
         try:

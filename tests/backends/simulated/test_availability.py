@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from popheal.backends.simulated import build_scenario
 from popheal.backends.simulated import history as h
-from popheal.errors import CommandFailed
+from popheal.errors import CommandFailed, NotBegun
 
 
 def organised(preset="dag3", **tables):
@@ -330,7 +330,7 @@ def test_every_database_is_active_once_and_mounts_again(doings):
                 organisation.crash(server, h.NATURE)
             else:
                 organisation.move_database(server, "DB01", h.ADMINISTRATOR)
-        except CommandFailed:
+        except (CommandFailed, NotBegun):
             pass
         scenario.clock.sleep(pause)
     scenario.clock.sleep(1200)

@@ -12,6 +12,7 @@ from popheal.backends.simulated.call_faults import BrokenCall
 from popheal.errors import (
     CommandFailed,
     NotAuthorised,
+    NotBegun,
     OutcomeUnknown,
     PophealError,
     Unreachable,
@@ -43,9 +44,11 @@ COMMANDS = {
     "dag": "Get-DatabaseAvailabilityGroup",
     "server_health": "Get-ServerHealth",
     "invoke_probe": "Invoke-MonitoringProbe",
+    "monitoring_items": "Get-MonitoringItemIdentity",
     "database_copies": "Get-MailboxDatabaseCopyStatus",
     "copies_of": "Get-MailboxDatabaseCopyStatus",
     "databases": "Get-MailboxDatabase",
+    "replication_health": "Test-ReplicationHealth",
     "component_states": "Get-ServerComponentState",
     "pop_settings": "Get-PopSettings",
     "services": "Get-Service",
@@ -57,6 +60,7 @@ COMMANDS = {
     "set_activation_disabled": "Set-MailboxServer",
     "move_database": "Move-ActiveMailboxDatabase",
     "set_protocol_logging": "Set-PopSettings",
+    "set_component_state": "Set-ServerComponentState",
     "reboot": "Restart-Computer",
 }
 
@@ -66,6 +70,7 @@ def arguments(scenario, method):
     return {
         "dag": ("DAG1",),
         "invoke_probe": ("POP.Protocol\\PopDeepTestProbe",),
+        "monitoring_items": ("POP.Protocol",),
         "copies_of": ("DB01",),
         "services": ([BE],),
         "pop_logs": (scenario.backend.pop_settings("MBX1").log_location, now, now),
@@ -75,6 +80,7 @@ def arguments(scenario, method):
         "set_activation_disabled": (True,),
         "move_database": ("DB02",),
         "set_protocol_logging": (True,),
+        "set_component_state": ("PopProxy", True, "HealthAPI"),
         "reboot": (scenario.backend.host_status("MBX1").boot_time,),
     }.get(method, ())
 
@@ -112,6 +118,7 @@ def test_any_call_can_be_broken_in_any_way(method, error):
         ("restart_service", h.ServiceRestarted),
         ("set_activation_disabled", h.ActivationDisabledSet),
         ("set_protocol_logging", h.ProtocolLoggingSet),
+        ("set_component_state", h.ComponentStateSet),
         ("move_database", h.DatabaseMoveCommanded),
         ("reboot", h.RebootCommanded),
     ],
@@ -146,6 +153,22 @@ def test_an_error_that_promises_harmlessness_keeps_it():
     """It can't be scripted otherwise."""
     with pytest.raises(ValueError, match="promises"):
         BrokenCall(method="reboot", error="Unreachable", done="yes")
+    with pytest.raises(ValueError, match="promises"):
+        BrokenCall(method="reboot", error="NotBegun", done="later")
+
+
+def test_an_effect_may_be_declined_for_a_reason():
+    """That is nothing that could happen to a look, and no other error has a reason."""
+    call = {"method": "reboot", "error": "NotBegun", "reason": "denied", "cause": "no right to"}
+    scenario = organised(calls=[call])
+    with pytest.raises(NotBegun, match="no right to") as raised:
+        scenario.backend.reboot("MBX1", scenario.backend.host_status("MBX1").boot_time)
+    assert raised.value.reason == "denied"
+    assert scenario.organisation.history.of(h.RebootCommanded) == []
+    with pytest.raises(ValueError, match="can be declined"):
+        BrokenCall(method="host_status", error="NotBegun")
+    with pytest.raises(ValueError, match="goes with NotBegun"):
+        BrokenCall(method="reboot", error="CommandFailed", reason="denied")
 
 
 def test_calls_broken_for_a_time_and_for_ever():

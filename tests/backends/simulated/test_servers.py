@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popheal.backends.simulated import history as h
-from popheal.errors import CommandFailed, OutcomeUnknown, UnknownName, Unreachable
+from popheal.errors import CommandFailed, NotBegun, OutcomeUnknown, UnknownName, Unreachable
 from popheal.util.clock import SystemClock
 from tests.backends.simulated.test_availability import organised
 
@@ -62,13 +62,59 @@ def test_how_a_restart_goes_wrong(manner, state, raises):
     assert (service(scenario, BE).process_id is None) is (manner != "hangs")
 
 
-def test_a_disabled_service_stops_and_does_not_start():
-    """A restart takes it down; a start fails."""
-    scenario = organised(servers={"MBX1": {"pop_start": "Disabled"}})
-    for effect in (scenario.backend.restart_service, scenario.backend.start_service):
-        with pytest.raises(CommandFailed, match="disabled"):
+def test_a_disabled_service_is_not_even_touched():
+    """It would not start again; one that runs goes on, and counts as started."""
+    running = organised(servers={"MBX1": {"pop_start": "Disabled"}})
+    stopped = organised(servers={"MBX1": {"pop_start": "Disabled", "pop_running": False}})
+    running.backend.start_service("MBX1", BE)
+    refused = (
+        (running, running.backend.restart_service),
+        (stopped, stopped.backend.restart_service),
+        (stopped, stopped.backend.start_service),
+    )
+    for scenario, effect in refused:
+        before = service(scenario, BE)
+        with pytest.raises(NotBegun, match="disabled") as raised:
             effect("MBX1", BE)
-    assert service(scenario, BE).state == "Stopped"
+        assert raised.value.reason == "disabled"
+        assert service(scenario, BE) == before
+        assert not scenario.organisation.history.of(h.ServiceRestarted)
+
+
+def test_a_service_stuck_on_its_way_down_is_told_with_its_process():
+    """From the start, or by a restart; it can't be started before it has ended."""
+    stuck = {"services": {BE: {"state": "StopPending", "on_restart": "hangs"}}}
+    scenario = organised(servers={"MBX1": stuck, "MBX2": {"services": {BE: stuck["services"][BE]}}})
+    before = service(scenario, BE)
+    assert (before.state, before.process_id is None) == ("StopPending", False)
+    for effect in (scenario.backend.restart_service, scenario.backend.start_service):
+        with pytest.raises(CommandFailed, match="cannot be stopped"):
+            effect("MBX1", BE)
+    assert service(scenario, BE) == before
+    later = organised(servers={"MBX1": {"services": {BE: {"on_restart": "hangs"}}}})
+    running = service(later, BE)
+    with pytest.raises(CommandFailed):
+        later.backend.restart_service("MBX1", BE)
+    assert service(later, BE).state == "StopPending"
+    assert service(later, BE).process_id == running.process_id
+
+
+def test_services_that_come_late_or_not_at_all_after_a_boot():
+    """Both are Automatic. The one that does not come by itself can be started."""
+    hm = "MSExchangeHM"
+    services = {BE: {"boots_after": 400}, hm: {"starts_after_boot": False}}
+    scenario = organised(servers={"MBX1": {"services": services}})
+    assert service(scenario, BE).state == service(scenario, hm).state == "Running"
+    scenario.backend.reboot("MBX1", scenario.backend.host_status("MBX1").boot_time)
+    scenario.clock.sleep(240 + 390)
+    assert [service(scenario, one).state for one in (BE, FE, hm)] == [
+        "Stopped", "Running", "Stopped",
+    ]  # fmt: skip
+    scenario.clock.sleep(20)
+    assert service(scenario, BE).state == "Running"
+    assert service(scenario, hm).start_type == "Automatic"
+    scenario.backend.start_service("MBX1", hm)
+    assert service(scenario, hm).state == "Running"
 
 
 def test_starting():
@@ -131,8 +177,9 @@ def test_services_that_are_not_there():
     """Looking leaves them out; acting on them fails."""
     scenario = organised("split2013")
     assert scenario.backend.services("CAS1", ["NoSuch", BE]) == []
-    with pytest.raises(CommandFailed, match="Cannot find any service"):
+    with pytest.raises(NotBegun, match="Cannot find any service") as raised:
         scenario.backend.restart_service("CAS1", BE)
+    assert raised.value.reason == "missing"
 
 
 def test_the_connection_is_lost_when_the_server_goes_down_meanwhile():
@@ -193,17 +240,74 @@ def test_a_reboot_is_conditional_on_the_boot_time():
     """A repeated command is refused, while it goes down and when it is up again."""
     scenario = organised()
     booted_at = scenario.backend.host_status("MBX1").boot_time
-    with pytest.raises(CommandFailed, match="booted at"):
+    with pytest.raises(NotBegun, match="booted at") as moved:
         scenario.backend.reboot("MBX1", booted_at - timedelta(seconds=5))
     scenario.backend.reboot("MBX1", booted_at)
-    with pytest.raises(CommandFailed, match="in progress"):
+    with pytest.raises(CommandFailed, match="already under way"):
         scenario.backend.reboot("MBX1", booted_at)
     scenario.clock.sleep(300)
-    with pytest.raises(CommandFailed, match="booted at"):
+    with pytest.raises(NotBegun, match="booted at"):
         scenario.backend.reboot("MBX1", booted_at)
+    assert moved.value.reason == "boot_time"
     commands = scenario.organisation.history.of(h.RebootCommanded)
     assert [c.accepted for c in commands] == [False, True, False, False]
     assert len(scenario.organisation.history.of(h.Booted)) == 1
+
+
+@pytest.mark.parametrize(
+    ("others", "said"), [("reboot", "in progress"), ("schedule_shutdown", "been scheduled")]
+)
+def test_somebody_elses_shutdown_is_not_ours(others, said):
+    """Under way or scheduled: ours is declined, and nothing comes of it."""
+    scenario = organised(events=[{"do": others, "server": "MBX1", "at": 10}])
+    scenario.clock.sleep(12)
+    booted_at = scenario.backend.host_status("MBX1").boot_time
+    with pytest.raises(NotBegun, match=said) as raised:
+        scenario.backend.reboot("MBX1", booted_at)
+    assert raised.value.reason == "shutdown"
+    scenario.clock.sleep(600)
+    assert scenario.organisation.history.of(h.Booted, actor="popheal") == []
+
+
+def test_an_aborted_shutdown_is_none():
+    """Nor is one that was scheduled before the server booted."""
+    scheduled = {"MBX1": {"shutdown_scheduled": True}}
+    aborted = organised(
+        servers=scheduled, events=[{"do": "abort_shutdown", "server": "MBX1", "at": 5}]
+    )
+    crashed = organised(servers=scheduled, events=[{"do": "crash", "server": "MBX1", "at": 5}])
+    for scenario in (aborted, crashed):
+        scenario.clock.sleep(600)
+        scenario.backend.reboot("MBX1", scenario.backend.host_status("MBX1").boot_time)
+
+
+def test_updates_lengthen_the_boot_that_they_are_configured_in():
+    """By as long again if nobody says how long; the next boot is a plain one."""
+
+    def boots(**server):
+        scenario = organised(servers={"MBX1": {"reboot_seconds": 200, **server}})
+        for _ in range(2):
+            began = scenario.clock.now()
+            scenario.backend.reboot("MBX1", scenario.backend.host_status("MBX1").boot_time)
+            scenario.clock.sleep(20)
+            while not scenario.organisation.answers("MBX1"):
+                scenario.clock.sleep(1)
+            yield (scenario.clock.now() - began).total_seconds()
+
+    assert list(boots()) == [200, 200]
+    assert list(boots(update_seconds=1000)) == [200, 200]
+    assert list(boots(reboot_pending=True)) == [400, 200]
+    assert list(boots(reboot_pending=True, update_seconds=3000)) == [3200, 200]
+
+
+def test_a_server_says_what_its_zone_is_and_since_when_it_runs():
+    """Its clock is told in UTC all the same."""
+    servers = {"MBX1": {"utc_offset": 7200}, "MBX2": {"utc_offset": -25200, "up_for_hours": 0.5}}
+    scenario = organised(servers=servers)
+    one, other = (scenario.backend.host_status(name) for name in servers)
+    assert (one.utc_offset, other.utc_offset) == (7200, -25200)
+    assert one.local_time == other.local_time == scenario.clock.now()
+    assert other.local_time - other.boot_time == timedelta(minutes=30)
 
 
 @pytest.mark.parametrize(
