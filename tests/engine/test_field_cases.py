@@ -14,7 +14,8 @@ restarted, at_most_restarts, only_on
     ``SERVER SERVICE`` of every service restart of popheal's; their highest number; the servers
     that anything at all may be done to.
 says, says_any, says_not
-    Words that the report must name, all of them, or one, or none, in any case; likewise
+    Words that the report must name, all of them, or one, or none, in any case; ``says_like`` is
+    a regular expression; likewise
     ``first_step_any`` and ``first_step_says_not`` of the handover's first step, and
     ``summary_says`` and ``summary_says_not`` of its summary.
 told_if_drained
@@ -32,6 +33,7 @@ policy
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -40,6 +42,9 @@ import pytest
 from popheal import Policy, Verdict
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
+from popheal.exchange.models import LogFile
+from popheal.exchange.protocol_log import correlate
+from popheal.healthsets.pop.causes import Helps, find_cause
 from popheal.tables.debts import DebtKind
 from tests.engine.test_scenarios import assert_as_expected
 from tests.support.healing import healed
@@ -47,6 +52,8 @@ from tests.support.properties import Case, violations
 
 CASES = Path(__file__).parents[1] / "samples" / "cases" / "variants"
 INDEX = tomllib.loads((CASES / "index" / "scenarios.toml").read_text(encoding="utf-8"))
+LOGS = tomllib.loads((CASES / "index" / "logs.toml").read_text(encoding="utf-8"))
+TEXTS = tomllib.loads((CASES / "index" / "causes.toml").read_text(encoding="utf-8"))["texts"]
 #: What holds whatever the case; the rest of the properties is tried elsewhere.
 ALWAYS = ("P1", "P2", "P7", "P9", "P10", "P13", "P21")
 
@@ -93,6 +100,7 @@ def assert_told(case: Case, expected: dict) -> None:
     """The report names what a person has to know, and nothing misleading."""
     told = json.dumps(case.report.to_json(), ensure_ascii=False).casefold()
     assert_words(told, expected, "says")
+    assert re.search(expected.get("says_like", ""), told)
     assert_words(case.report.summary.casefold(), expected, "summary_says")
     steps = case.report.handover.next_steps if case.report.handover else ()
     first = steps[0].casefold() if steps else ""
@@ -148,3 +156,31 @@ def test_every_case_is_in_the_index():
     files = {path.stem: path.read_text(encoding="utf-8") for path in CASES.glob("*.toml")}
     assert files.keys() == INDEX.keys()
     assert all("Read at:" in text for text in files.values())
+
+
+@pytest.mark.parametrize("name", sorted(LOGS))
+def test_a_log_of_the_field_names_only_what_the_probe_reached(name):
+    """Whoever else is in the log names no back end and never makes "none" conclusive."""
+    expected = LOGS[name]
+    files = [
+        LogFile(name=path.name, text=path.read_bytes().decode())
+        for path in sorted((CASES / "logs" / name).iterdir())
+    ]
+    found = correlate(files, expected["since"], expected["until"])
+    assert list(found.backends) == expected["backends"]
+    assert found.conclusive is expected.get("conclusive", found.conclusive)
+
+
+@pytest.mark.parametrize("seen", TEXTS, ids=[one["text"][:40] for one in TEXTS])
+def test_words_of_the_field_forbid_what_they_must_and_no_more(seen):
+    """What no reboot cured is known as a cause; what decides nothing is taken for none."""
+    found = find_cause([seen["text"]])
+    if seen["helps"] == "anything":
+        assert found is None
+        return
+    assert found or not seen.get("known", True), "popheal would go on to a reboot"
+    if found is None:
+        return
+    assert found.helps is Helps.NOTHING or seen["helps"] == "service_restart"
+    told = f"{found.name} {found.says}".casefold()
+    assert any(word in told for word in seen["family"]), told
