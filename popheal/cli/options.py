@@ -68,7 +68,13 @@ def server_options(command: Command) -> Command:
             metavar="S",
             help="The health set that alerted: POP, POP.Protocol or POP.Proxy.",
         ),
-        click.argument("server"),
+        click.option(
+            "--alert-file",
+            type=PATH,
+            metavar="FILE",
+            help="The text of the alert, as a mail or an event log has it; - for standard input.",
+        ),
+        click.argument("server", required=False),
     ):
         command = decorate(command)
     return command

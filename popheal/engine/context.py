@@ -190,8 +190,11 @@ class RunState:
         running_before: Services that ran just before it.
         active_before: Databases that were active on the server before the drain.
         backends: Servers found to serve the failed probe; the unhealthy ones once checked.
+        backends_proven: Those of them to which a session of the probe in the log was passed.
         intended: The effects of the present action that were written down, by command, with
             their details. Where a run is resumed after a crash they may have been done.
+        no_disruption: Why the server must not be taken out of service, where that was told: a
+            cause that no reboot cures.
         until: When the present action's wait is over.
         approval: What a person has approved for this run.
     """
@@ -205,7 +208,9 @@ class RunState:
     running_before: tuple[str, ...] = ()
     active_before: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
+    backends_proven: tuple[str, ...] = ()
     intended: dict[str, dict[str, Any]] = Factory(dict)
+    no_disruption: str = ""
     until: datetime | None = None
     approval: Approval | None = None
 

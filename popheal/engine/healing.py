@@ -311,6 +311,7 @@ def _record_of(
             boot_at_start=triage.host.boot_time,
             skew=triage.skew,
             running_before=triage.running,
+            no_disruption=triage.no_disruption.get(monitor.name, ""),
         ),
         dag=triage.dag,
         pending=pending,

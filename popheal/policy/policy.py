@@ -9,6 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
+from popheal.healthsets.pop.causes import Cause
 from popheal.policy.windows import Window
 from popheal.tables.actions import Impact
 from popheal.tables.timing import Timing
@@ -47,6 +48,11 @@ def _frozen(given: Any) -> Any:
 _WINDOWS = Rule(
     "a list of windows",
     lambda value: isinstance(value, tuple) and all(isinstance(one, Window) for one in value),
+    raw=False,
+)
+_CAUSES = Rule(
+    "a list of causes",
+    lambda value: isinstance(value, tuple) and all(isinstance(one, Cause) for one in value),
     raw=False,
 )
 _DEPENDENCIES = Rule(
@@ -112,6 +118,8 @@ class Policy:
         fail_back_unhealed: Allow activation again where only the front end still fails, once the
             mailbox side is seen to be well. Else the server stays drained.
         dependencies: The health sets that stand for each dependency of the runbook's table.
+        causes: Words of messages that name a cause, besides those that are known already: they
+            forbid steps, and never permit any.
     """
 
     timing: Timing = field(default=Timing(), validator=instance_of(Timing))
@@ -138,6 +146,7 @@ class Policy:
     dependencies: Mapping[str, tuple[str, ...]] = field(
         default=DEPENDENCY_HEALTH_SETS, converter=_frozen, validator=_DEPENDENCIES
     )
+    causes: tuple[Cause, ...] = field(default=(), converter=_tuple, validator=_CAUSES)
 
     def allows(self, impact: Impact) -> bool:
         """Whether an action of this impact may be carried out."""

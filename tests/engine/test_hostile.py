@@ -298,7 +298,7 @@ def test_the_gates_are_looked_at_again_before_the_reboot(do):
                     self.simulation.set_activation_disabled("MBX3", True, h.ADMINISTRATOR)
                 else:
                     self.simulation.set_component(
-                        "MBX1", "HubTransport", "Maintenance", "Inactive", h.ADMINISTRATOR
+                        "MBX1", "HighAvailability", "Maintenance", "Inactive", h.ADMINISTRATOR
                     )
             return seen
 

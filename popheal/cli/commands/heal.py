@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popheal import api
+from popheal.cli.alert_option import alert_of
 from popheal.cli.options import journal_option, server_options
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
@@ -22,8 +23,7 @@ from popheal.cli.session import (
     show_report,
 )
 from popheal.engine.control import Control
-from popheal.healthsets.pop.catalog import monitor_named
-from popheal.reports.report import Alert, Report
+from popheal.reports.report import Report
 
 if TYPE_CHECKING:
     from popheal.cli.render.live import Story
@@ -32,17 +32,15 @@ if TYPE_CHECKING:
     from popheal.policy.policy import Policy
 
 
-def _alert_of(server: str, health_set: str | None, monitor: str | None) -> Alert:
-    """The alert that the arguments describe. Raises UnknownName."""
-    if health_set is None:
-        health_set = monitor_named(monitor).health_set if monitor else "POP"
-    return Alert(server=server, health_set=health_set, monitor=monitor)
-
-
 @click.command(short_help="Verify whether POP on a server really fails.")
 @server_options
 def triage(
-    server: str, health_set: str | None, monitor: str | None, config: Path, as_json: bool
+    server: str | None,
+    health_set: str | None,
+    monitor: str | None,
+    alert_file: Path | None,
+    config: Path,
+    as_json: bool,
 ) -> int:
     """Verify whether POP on SERVER really fails. Changes nothing.
 
@@ -51,7 +49,7 @@ def triage(
       popheal triage ex1 --monitor PopCTPMonitor \\
         --config popheal.toml --json
     """
-    alert = _alert_of(server, health_set, monitor)
+    alert = alert_of(server, health_set, monitor, alert_file)
 
     def work(backend: Any, told: Config, story: Story) -> Report:
         return api.triage(alert, backend, policy=told.policy, observers=[story])
@@ -66,9 +64,10 @@ def triage(
 @server_options
 @click.option("--all-paths", is_flag=True, help="List the ways that end without success, too.")
 def plan(
-    server: str,
+    server: str | None,
     health_set: str | None,
     monitor: str | None,
+    alert_file: Path | None,
     config: Path,
     as_json: bool,
     all_paths: bool,
@@ -80,7 +79,7 @@ def plan(
       popheal plan ex1.contoso.com --config popheal.toml \\
         --json | jq '.plan[].worst_case'
     """
-    alert = _alert_of(server, health_set, monitor)
+    alert = alert_of(server, health_set, monitor, alert_file)
 
     def work(backend: Any, told: Config, story: Story) -> tuple[Plan, Policy]:
         return api.plan(alert, backend, policy=told.policy, observers=[story]), told.policy
@@ -102,9 +101,10 @@ def plan(
 @server_options
 @journal_option
 def heal(
-    server: str,
+    server: str | None,
     health_set: str | None,
     monitor: str | None,
+    alert_file: Path | None,
     config: Path,
     journal: Path | None,
     as_json: bool,
@@ -118,6 +118,10 @@ def heal(
       popheal heal ex1.contoso.com --config popheal.toml
       popheal heal ex1 --monitor PopProxyTestMonitor \\
         --config popheal.toml --json
+      popheal heal --alert-file - --config popheal.toml < alert.txt
+
+    With --alert-file the text of an alert is read: the server, health set and monitor are found in
+    it, and words in it that name a cause keep popheal from doing what can't help.
 
     With a journal, by --journal or [journal] path in FILE, each step is written down before
     and after it is done, and popheal resume goes on after a crash. Without one it can't.
@@ -125,7 +129,7 @@ def heal(
     Ctrl-C stops it: protocol logging is put back; a server that was drained stays drained, as
     it was not failed back yet, and is handed over in writing. A second Ctrl-C breaks off.
     """
-    alert = _alert_of(server, health_set, monitor)
+    alert = alert_of(server, health_set, monitor, alert_file)
     control = Control()
 
     def work(backend: Any, told: Config, story: Story) -> Report:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import again, retry_call
 from popheal.engine.requests import call
+from popheal.engine.triage.words import heed_words
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import alert_value, backends_named_in, is_unhealthy, servers_named
 from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo
-from popheal.exchange.protocol_log import correlate
+from popheal.exchange.names import same_server
+from popheal.exchange.protocol_log import Correlation, correlate
 from popheal.healthsets.pop.catalog import MONITORS, find_monitor
 from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.reports.report import FindingKind
 
 #: Log lines are written a little before and after the times that the probe reports.
 SLACK = timedelta(seconds=2)
@@ -67,20 +70,62 @@ async def _find_in_log(
     """
     if probe.started is None or probe.finished is None:
         return ActionResult("could_not_tell", "the probe did not say when it ran")
-    settings = await retry_call(work.session, Backend.pop_settings, work.server)
-    since, until = probe.started - SLACK, probe.finished + SLACK
     while True:
         try:
-            files = await call(Backend.pop_logs, work.server, settings.log_location, since, until)
+            found = await _read_log(work, probe.started - SLACK, probe.finished + SLACK)
         except BackendError as error:
             last = ActionResult("could_not_tell", str(error))
         else:
-            found = correlate(files, since, until)
+            heed_words(work, found.said)
             if found.backends:
+                _note_proven(work, found.proven, servers)
                 return _found(work, found.backends, servers, "the protocol log")
             last = _PASSED_ON_TO_NONE if found.conclusive else _SESSION_NOT_WHOLE
         if not await again(work.session, "log"):
             return last
+
+
+async def _read_log(work: RunContext, since: datetime, until: datetime) -> Correlation:
+    settings = await call(Backend.pop_settings, work.server)
+    files = await call(Backend.pop_logs, work.server, settings.log_location, since, until)
+    return correlate(files, since, until)
+
+
+def _note_proven(work: RunContext, names: Sequence[str], servers: Sequence[ServerInfo]) -> None:
+    meant = servers_named(names, servers) or ()
+    work.memory.backends_proven = tuple(one.fqdn for one in meant)
+
+
+async def why_not_proven(work: RunContext) -> str:
+    """Why back ends that are well prove nothing about the front end; empty if they do.
+
+    A back end's name is only text: in a probe's error, or beside a logon that need not be the
+    probe's. It points at a server to look at. That the front end is at fault follows only if a
+    session that can be nobody's but the probe's was passed to a server that is well.
+    """
+    named, probe = work.memory.backends, work.memory.last_probe
+    missing = [one for one in named if one not in work.memory.backends_proven]
+    if not missing:
+        return ""
+    if probe and probe.started and probe.finished:
+        while True:
+            try:
+                found = await _read_log(work, probe.started - SLACK, probe.finished + SLACK)
+            except BackendError:
+                found = Correlation(conclusive=False, backends=())
+            heed_words(work, found.said)
+            missing = [
+                one for one in named if not any(same_server(host, one) for host in found.proven)
+            ]
+            if not missing:
+                work.memory.backends_proven = named
+                return ""
+            if not await again(work.session, "proof"):
+                break
+    return (
+        f"that {', '.join(missing)} is well proves nothing about the front end: the protocol log "
+        "has no session of the probe that was passed on to there"
+    )
 
 
 async def check_backends(work: RunContext) -> ActionResult:
@@ -102,6 +147,8 @@ async def check_backends(work: RunContext) -> ActionResult:
         return ActionResult("unhealthy", f"ill: {', '.join(ill)}")
     if unclear or not work.memory.backends:
         return ActionResult("could_not_tell", "; ".join(unclear) or "no back end to look at")
+    if why := await why_not_proven(work):
+        return ActionResult("could_not_tell", why, kind=FindingKind.COULD_NOT_TELL)
     return ActionResult("healthy", f"well: {', '.join(work.memory.backends)}")
 
 

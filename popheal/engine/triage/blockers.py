@@ -1,260 +1,106 @@
-"""Reasons to touch nothing although a monitor is unhealthy. Each is only a look.
+"""The reasons to touch nothing, or not this, in the order in which they are asked.
 
-A blocker returns a finding and the verdict it leads to, or None; it raises BackendError if it
-can't be told. They are asked in the order of the table at the end; the first that holds decides.
+Triage asks them before anything is done; :func:`why_blocked` asks them again within a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
-from attrs import define, field
-
-from popheal.engine.context import HealingContext, RunContext
-from popheal.engine.looks.managed_availability import (
-    NOT_HEEDED,
-    described,
-    recent_actions,
-    under_way,
-)
+from popheal.engine.context import RunContext
 from popheal.engine.looks.retry import retry_call
-from popheal.engine.requests import Logic, call
-from popheal.engine.triage.health import Rows, sort_rows
-from popheal.errors import BackendError
+from popheal.engine.triage.health import sort_rows
+from popheal.engine.triage.monitor_blockers import (
+    dependency,
+    half_enabled,
+    other_protocols,
+    siblings,
+    switched_off,
+)
+from popheal.engine.triage.server_blockers import (
+    component_states,
+    drained,
+    managed_availability,
+    repairing,
+    setup_running,
+)
+from popheal.engine.triage.triage_context import (
+    MonitorBlocker,
+    ServerBlocker,
+    Stop,
+    TriageContext,
+)
+from popheal.engine.triage.words import cause_of_probe, no_disruption
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import OVERDUE_AFTER, inactive_components, is_unhealthy, rows_of
-from popheal.exchange.models import ServerInfo, ServiceStatus
-from popheal.exchange.names import same_server
-from popheal.healthsets.pop.catalog import MONITORS, POP_PROXY_COMPONENT, Monitor
-from popheal.healthsets.pop.health import is_maintenance, is_row_of, pop_rows
-from popheal.reports.report import Finding, FindingKind
-from popheal.tables.table import Verdict
+from popheal.exchange.interpret import is_running
+from popheal.exchange.models import ServiceStatus
+from popheal.healthsets.pop.catalog import MONITORS, POP3_BACK_END, POP3_FRONT_END
+from popheal.tables.actions import CHECK_SWITCHOVER, DRAIN, REBOOT
 
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+__all__ = ["MONITOR_BLOCKERS", "SERVER_BLOCKERS", "Stop", "TriageContext", "why_blocked"]
 
+#: Of the whole server; the cheap ones and the certain ones first. The first that holds decides.
+SERVER_BLOCKERS: Final[tuple[ServerBlocker, ...]] = (
+    repairing,
+    setup_running,
+    component_states,
+    drained,
+    managed_availability,
+)
 
-@define(kw_only=True)
-class TriageContext:
-    """What triage has seen of the server so far."""
+#: Of one monitor: it is left alone, and the others are healed.
+MONITOR_BLOCKERS: Final[tuple[MonitorBlocker, ...]] = (
+    switched_off,
+    dependency,
+    other_protocols,
+    siblings,
+)
 
-    session: HealingContext
-    info: ServerInfo
-    rows: Rows
-    suspects: list[Monitor]
-    findings: list[Finding]
-    setup_running: bool = False
-    server_time: datetime = _LONG_AGO
-    boot_time: datetime = _LONG_AGO
-    services: list[ServiceStatus] = field(factory=list)
-    dag: str | None = None
+#: The run itself may have drained the server, and what Managed Availability does is asked about
+#: by the policy's limits before each effect.
+_NOT_AGAIN: Final = (drained, managed_availability)
 
-    def note(self, kind: FindingKind, detail: str, next_step: str = "") -> Finding:
-        """A finding about the server."""
-        return Finding(kind=kind, server=self.info.fqdn, detail=detail, next_step=next_step)
-
-
-Stop = tuple[Finding, Verdict]
-Blocker = Callable[[TriageContext], Logic[Stop | None]]
-
-
-async def setup_running(context: TriageContext) -> Stop | None:
-    """Somebody is patching."""
-    if not context.setup_running:
-        return None
-    return (
-        context.note(
-            FindingKind.SETUP_RUNNING,
-            "Exchange Setup is running on the server",
-            "Let Setup finish, then look again.",
-        ),
-        Verdict.HELD,
-    )
-
-
-async def component_states(context: TriageContext) -> Stop | None:
-    """Somebody is maintaining the server, or PopProxy is inactive (D14, KB 3025138)."""
-    seen = await retry_call(context.session, Backend.component_states, context.info.fqdn)
-    inactive = inactive_components(seen)
-    # Maintenance explains an inactive PopProxy, so it is looked for first; and who is named
-    # explains those whose requester can't be read.
-    inactive.sort(key=lambda one: not one[1])
-    for component, who in inactive:
-        if is_maintenance(component, who):
-            return (
-                context.note(
-                    FindingKind.MAINTENANCE,
-                    f"{component.component} is {component.state} (requested by "
-                    f"{', '.join(who) or 'a requester that could not be read'})",
-                    "Somebody is working on the server. Let them finish, then look again.",
-                ),
-                Verdict.HELD,
-            )
-    for component, who in inactive:
-        if component.component.casefold() == POP_PROXY_COMPONENT.casefold():
-            requester = who[0] if len(who) == 1 else "<requester>"
-            return (
-                context.note(
-                    FindingKind.COMPONENT_INACTIVE,
-                    f"PopProxy is {component.state} (requested by "
-                    f"{', '.join(who) or 'unknown'}): no restart or reboot helps",
-                    f"Find out why, then Set-ServerComponentState -Identity {context.info.fqdn} "
-                    f"-Component PopProxy -State Active -Requester {requester}, and restart POP3.",
-                ),
-                Verdict.ESCALATED,
-            )
-        context.findings.append(
-            context.note(
-                FindingKind.NOTE,
-                f"{component.component} is {component.state} (requested by "
-                f"{', '.join(who) or 'unknown'})",
-            )
-        )
-    return None
-
-
-async def drained(context: TriageContext) -> Stop | None:
-    """Somebody else has disabled database activation on the server."""
-    if not context.info.mailbox_role:
-        return None
-    seen = await retry_call(context.session, Backend.mailbox_server, context.info.fqdn)
-    context.dag = seen.dag
-    if seen.auto_activation_policy.casefold() == "blocked":
-        context.findings.append(
-            context.note(
-                FindingKind.NOTE,
-                "DatabaseCopyAutoActivationPolicy is Blocked, so the server will not be rebooted",
-            )
-        )
-    if not seen.activation_disabled:
-        return None
-    return (
-        context.note(
-            FindingKind.DRAINED,
-            "DatabaseCopyActivationDisabledAndMoveNow is set already, not by this healing",
-            "Find out who drained the server. When they are done: Set-MailboxServer "
-            f"{context.info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false.",
-        ),
-        Verdict.HELD,
-    )
-
-
-async def repairing(context: TriageContext) -> Stop | None:
-    """An administrator has said: I am on it."""
-    marked = [monitor.name for monitor in context.rows.are("repairing")]
-    if not marked:
-        return None
-    return (
-        context.note(
-            FindingKind.REPAIRING,
-            f"{', '.join(marked)}: marked Repairing, somebody is on it",
-            "When they are done, Set-ServerMonitor -Repairing $false.",
-        ),
-        Verdict.HELD,
-    )
-
-
-async def managed_availability(context: TriageContext) -> Stop | None:
-    """The product is healing the server by itself right now: let it."""
-    if not context.session.policy.heed_managed_availability:
-        return None
-    try:
-        actions = await recent_actions(context.session, context.info.fqdn, context.server_time)
-    except BackendError as error:
-        next_step = f"{error.next_step} {NOT_HEEDED}".strip()
-        unread = context.note(FindingKind.COULD_NOT_TELL, error.sentence(), next_step)
-        return unread, Verdict.UNKNOWN
-    acting = under_way(actions, context.server_time, context.boot_time)
-    if not acting:
-        return None
-    done_by = acting.expected_finish
-    if done_by:
-        left = done_by + OVERDUE_AFTER - context.server_time
-        context.session.retry_at = context.session.clock.now() + left
-    return (
-        context.note(
-            FindingKind.MANAGED_AVAILABILITY,
-            f"Managed Availability is at work on the server: {described(acting)}",
-            "Let it end, then look again.",
-        ),
-        Verdict.HELD,
-    )
-
-
-async def dependency(context: TriageContext) -> Stop | None:
-    """Something that POP needs is unhealthy: healing POP would not help."""
-    for monitor in context.suspects:
-        for name in monitor.dependencies:
-            health_sets = {
-                one.casefold() for one in context.session.policy.dependencies.get(name, ())
-            }
-            for row in rows_of(context.info.fqdn, context.rows.all_rows):
-                if row.health_set.casefold() in health_sets and is_unhealthy(row):
-                    return (
-                        context.note(
-                            FindingKind.DEPENDENCY,
-                            f"{monitor.name} depends on {name}, and "
-                            f"{row.health_set}\\{row.monitor} is Unhealthy",
-                            f"Heal the health set {row.health_set} first.",
-                        ),
-                        Verdict.ESCALATED,
-                    )
-    return None
-
-
-async def siblings(context: TriageContext) -> Stop | None:
-    """Several servers fail alike: the cause is elsewhere, and healing each would be harm."""
-    servers = await retry_call(context.session, Backend.all_servers, context.info.fqdn)
-    asked: list[tuple[str, set[str]]] = []
-    for one in servers:
-        if same_server(one.fqdn, context.info.fqdn) or not _alike(one, context.info):
-            continue
-        try:
-            rows = await call(Backend.server_health, one.fqdn)
-        except BackendError as error:
-            context.findings.append(
-                context.note(FindingKind.NOTE, f"sibling {one.fqdn} could not be asked: {error}")
-            )
-            continue
-        mine = pop_rows(one.fqdn, rows)
-        asked.append(
-            (
-                one.fqdn,
-                {
-                    monitor.name
-                    for monitor in context.suspects
-                    if any(is_row_of(monitor, row) and is_unhealthy(row) for row in mine)
-                },
-            )
-        )
-    for monitor in context.suspects:
-        ill = [server for server, names in asked if monitor.name in names]
-        if ill and len(ill) >= context.session.policy.sibling_share * len(asked):
-            return (
-                context.note(
-                    FindingKind.SIBLINGS,
-                    f"{monitor.name} is Unhealthy on {', '.join(ill)} too "
-                    f"({len(ill)} of {len(asked)} other servers)",
-                    "Look for what they share: network, name service, certificate, load balancer.",
-                ),
-                Verdict.ESCALATED,
-            )
-    return None
+#: The actions that take a server out of service, and the one that asks whether they may.
+_DISRUPTING: Final = {one.name for one in (CHECK_SWITCHOVER, DRAIN, REBOOT)}
 
 
 async def why_blocked(work: RunContext) -> Stop | None:
-    """The blockers asked again in the middle of a run: the first that holds now.
+    """Triage's blockers asked again within a run, and what the last failed probe said.
 
-    All but :func:`drained`: the run itself may have drained the server.
+    Before a drain or a reboot more holds than after a failed probe: a nearer cause elsewhere
+    lifts no brake, a cause that only a service restart may cure is one, and so is a POP3 service
+    that is switched off while the other runs.
+
+    Returns:
+        The first that holds now, and the verdict that it would have in triage; None if none does.
 
     Raises:
         BackendError: If one can't be told.
     """
+    action = work.run.next_action()
+    disrupting = action is not None and action.name in _DISRUPTING
+    said = cause_of_probe(work) or (no_disruption(work) if disrupting else None)
+    if said:
+        return said
+    context = await _context_of(work, disrupting=disrupting)
+    for blocker in SERVER_BLOCKERS:
+        if blocker not in _NOT_AGAIN and (stop := await blocker(context)):
+            return stop
+    if disrupting and (stop := half_enabled(context)):
+        return stop
+    for one in MONITOR_BLOCKERS:
+        if stop := await one(context, work.monitor):
+            return stop
+    return None
+
+
+async def _context_of(work: RunContext, *, disrupting: bool) -> TriageContext:
     session, server = work.session, work.server
     rows = await retry_call(session, Backend.server_health, server)
     host = await retry_call(session, Backend.host_status, server)
-    context = TriageContext(
+    names = (POP3_FRONT_END, POP3_BACK_END)
+    services = await retry_call(session, Backend.services, server, names)
+    return TriageContext(
         session=session,
         info=work.info,
         rows=sort_rows(server, MONITORS, rows),
@@ -263,26 +109,13 @@ async def why_blocked(work: RunContext) -> Stop | None:
         setup_running=host.setup_running,
         server_time=host.local_time,
         boot_time=host.boot_time,
+        services=[one for one in services if not _is_down_by_us(work, one)],
         dag=work.dag,
+        disrupting=disrupting,
     )
-    for blocker in BLOCKERS:
-        if blocker is not drained and (stop := await blocker(context)):
-            return stop
-    return None
 
 
-def _alike(one: ServerInfo, other: ServerInfo) -> bool:
-    roles = (one.mailbox_role, one.client_access_role)
-    return roles == (other.mailbox_role, other.client_access_role) and one.site == other.site
-
-
-#: In the order in which they are asked; the cheap ones and the certain ones first.
-BLOCKERS: Final[tuple[Blocker, ...]] = (
-    repairing,
-    setup_running,
-    component_states,
-    drained,
-    managed_availability,
-    dependency,
-    siblings,
-)
+def _is_down_by_us(work: RunContext, service: ServiceStatus) -> bool:
+    """Whether a service ran when the run began, and nobody has switched it off since."""
+    ran = service.name.casefold() in {name.casefold() for name in work.memory.running_before}
+    return ran and not is_running(service) and service.start_type.casefold() != "disabled"

@@ -10,19 +10,36 @@ from popheal.engine.context import HealingContext
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import retry_call
 from popheal.engine.requests import Pause, try_call
-from popheal.engine.triage.blockers import BLOCKERS, TriageContext, component_states
+from popheal.engine.triage.blockers import MONITOR_BLOCKERS, SERVER_BLOCKERS
 from popheal.engine.triage.health import Rows, describe, sort_rows
+from popheal.engine.triage.monitor_blockers import half_enabled
+from popheal.engine.triage.server_blockers import component_states
+from popheal.engine.triage.triage_context import Stop, TriageContext
+from popheal.engine.triage.words import (
+    TIMED_OUT,
+    cause_in,
+    message_details,
+    restart_only,
+    stop_for,
+)
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import find_service, is_running, is_switched_off, value_since
+from popheal.exchange.interpret import is_running, value_since
 from popheal.exchange.models import (
     HostStatus,
     MailboxServer,
     MonitorHealth,
+    ProbeResult,
     ServerInfo,
     ServiceStatus,
 )
-from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, Monitor, services_of
+from popheal.healthsets.pop.catalog import (
+    HEALTH_MANAGER,
+    POP3_BACK_END,
+    POP3_FRONT_END,
+    Monitor,
+)
+from popheal.healthsets.pop.causes import Cause, Helps
 from popheal.healthsets.pop.health import EVALUATED_WITHIN, is_row_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
@@ -39,6 +56,8 @@ class Triage:
         blind: The server's health could not be read at all.
         summary: One sentence for people.
         failing: The monitors whose failure was verified, in the order of healing.
+        no_disruption: By name of a failing monitor, why the server must not be taken out of
+            service for it; only of those where there is such a reason.
         dag: The database availability group of the server, if it is in one.
         skew: By how many seconds the server's clock is ahead of ours.
     """
@@ -49,6 +68,7 @@ class Triage:
     summary: str = ""
     findings: list[Finding] = field(factory=list)
     failing: list[Monitor] = field(factory=list)
+    no_disruption: dict[str, str] = field(factory=dict)
     info: ServerInfo | None = None
     host: HostStatus | None = None
     services: list[ServiceStatus] = field(factory=list)
@@ -66,7 +86,9 @@ class Triage:
     @property
     def running(self) -> tuple[str, ...]:
         """The POP3 services that run."""
-        return tuple(one.name for one in self.services if is_running(one))
+        pop3 = {POP3_FRONT_END.casefold(), POP3_BACK_END.casefold()}
+        mine = (one for one in self.services if one.name.casefold() in pop3)
+        return tuple(one.name for one in mine if is_running(one))
 
 
 async def triage_server(
@@ -104,16 +126,16 @@ async def triage_server(
         return await _nothing_unhealthy(session, result, info, rows)
     try:
         context = await _context_of(session, info, rows, suspects, result)
-        for blocker in BLOCKERS:
+        for blocker in SERVER_BLOCKERS:
             stop = await blocker(context)
             if stop:
                 return result.end(stop[1], stop[0])
+        _note_services(context)
+        stops = await _judge_each(context)
     except BackendError as error:
         return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
     result.dag = context.dag
-    if not _drop_switched_off(context, result):
-        return result
-    await _verify(context, result)
+    await _verify(context, result, stops)
     return result
 
 
@@ -220,7 +242,7 @@ async def _context_of(
 ) -> TriageContext:
     host = await retry_call(session, Backend.host_status, info.fqdn)
     asked_at = session.clock.now()
-    names = (POP3_FRONT_END, POP3_BACK_END)
+    names = (POP3_FRONT_END, POP3_BACK_END, HEALTH_MANAGER)
     services = await retry_call(session, Backend.services, info.fqdn, names)
     result.host, result.services = host, list(services)
     result.skew = (host.local_time - asked_at).total_seconds()
@@ -237,42 +259,39 @@ async def _context_of(
     )
 
 
-def _drop_switched_off(context: TriageContext, result: Triage) -> bool:
-    """Leave out monitors whose service isn't meant to run here (D13); False if none is left."""
-    kept = []
-    for monitor in context.suspects:
-        off = [
-            service.name
-            for name in _services_restarted(context, monitor)
-            if (service := find_service(name, context.services)) and is_switched_off(service)
-        ]
-        if not off:
-            kept.append(monitor)
+def _note_services(context: TriageContext) -> None:
+    """Report services that should run and don't: the state for which a restart is right."""
+    for service in context.services:
+        if is_running(service) or service.start_type.casefold() != "automatic":
             continue
+        pop3 = service.name.casefold() != HEALTH_MANAGER.casefold()
+        why = (
+            "a reason for restarting it"
+            if pop3
+            else "without it no monitor is evaluated, and no probe can be run"
+        )
         context.findings.append(
-            Finding(
-                kind=FindingKind.SWITCHED_OFF,
-                server=context.info.fqdn,
-                monitor=monitor.name,
-                detail=f"{', '.join(off)} does not run and is not set to start by itself: "
-                "POP is off here, and healing would turn it on",
-                next_step="If POP is meant to run here, set the service to Automatic and start it.",
+            context.note(
+                FindingKind.NOT_RUNNING,
+                f"{service.name} is set to start by itself, and is {service.state}: {why}",
+                f"If it does not stay up, the System log of {context.info.fqdn} has its reason "
+                "(Service Control Manager), and the state of the PopProxy component.",
             )
         )
-    if not kept:
-        result.end(Verdict.HELD, None, context.findings[-1].detail)
-    context.suspects = kept
-    return bool(kept)
+    if half := half_enabled(context):
+        context.findings.append(half[0])
 
 
-def _services_restarted(context: TriageContext, monitor: Monitor) -> tuple[str, ...]:
-    """The services that the monitor's procedure would restart, and so start."""
-    which = {
-        one.action.argument
-        for one in context.session.procedures[monitor.procedure].states
-        if one.action.name == "restart_service"
-    }
-    return tuple(name for one in sorted(which) for name in services_of(one, context.info))
+async def _judge_each(context: TriageContext) -> dict[str, Stop]:
+    """Ask, for each monitor by itself, what speaks against healing it: by its name."""
+    stops: dict[str, Stop] = {}
+    for monitor in context.suspects:
+        for blocker in MONITOR_BLOCKERS:
+            if stop := await blocker(context, monitor):
+                stops[monitor.name] = stop
+                context.findings.append(stop[0])
+                break
+    return stops
 
 
 _BY_HAND = (
@@ -280,47 +299,99 @@ _BY_HAND = (
 )
 
 
-async def _verify(context: TriageContext, result: Triage) -> None:
-    """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor."""
-    unclear: list[Finding] = []
+async def _verify(context: TriageContext, result: Triage, stops: dict[str, Stop]) -> None:
+    """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor that may be healed."""
     for monitor in context.suspects:
-        outcome, detail = await _verify_one(context, monitor)
-        kind = {
-            "failed": FindingKind.VERIFIED,
-            "succeeded": FindingKind.TRANSIENT,
-        }.get(outcome, FindingKind.COULD_NOT_TELL)
-        finding = Finding(
-            kind=kind,
-            server=context.info.fqdn,
-            monitor=monitor.name,
-            detail=detail or outcome,
-            next_step=_BY_HAND if kind is FindingKind.COULD_NOT_TELL else "",
-        )
-        result.findings.append(finding)
-        if kind is FindingKind.VERIFIED:
-            result.failing.append(monitor)
-        elif kind is FindingKind.COULD_NOT_TELL:
-            unclear.append(finding)
+        if monitor.name in stops:
+            continue
+        outcome, detail, said = await _verify_one(context, monitor)
+        finding = _finding_of(context, monitor, outcome, detail)
+        context.findings.append(finding)
+        if finding.kind is FindingKind.COULD_NOT_TELL:
+            stops[monitor.name] = finding, Verdict.UNKNOWN
+        elif finding.kind is FindingKind.VERIFIED:
+            cause = cause_in(context.session, message_details(context, monitor, said))
+            _heed(context, result, monitor, cause, stops)
+            if outcome == "timed_out" and monitor.name not in stops:
+                result.no_disruption.setdefault(monitor.name, TIMED_OUT)
+    result.failing = [
+        monitor
+        for monitor in context.suspects
+        if monitor.name not in stops and _is_verified(context, monitor)
+    ]
     if result.failing:
         names = ", ".join(monitor.name for monitor in result.failing)
         result.summary = f"{names} verified to fail"
-    elif unclear:
-        result.end(Verdict.UNKNOWN, None, f"the fault could not be verified: {unclear[0].detail}")
-    else:
+        return
+    first = next((stops[one.name] for one in context.suspects if one.name in stops), None)
+    if first is None:
         result.end(Verdict.TRANSIENT, None, "the probes succeed: a transient error, gone by now")
+        return
+    finding, verdict = first
+    unclear = verdict is Verdict.UNKNOWN
+    said_so = f"the fault could not be verified: {finding.detail}" if unclear else finding.detail
+    result.end(verdict, None, said_so)
 
 
-async def _verify_one(context: TriageContext, monitor: Monitor) -> tuple[str, str]:
+def _is_verified(context: TriageContext, monitor: Monitor) -> bool:
+    return any(
+        one.kind is FindingKind.VERIFIED and one.monitor == monitor.name for one in context.findings
+    )
+
+
+def _finding_of(context: TriageContext, monitor: Monitor, outcome: str, detail: str) -> Finding:
+    """What a probe's outcome means. A hang is what a restart cures, so it is a fault."""
+    kinds = {
+        "failed": FindingKind.VERIFIED,
+        "timed_out": FindingKind.VERIFIED,
+        "succeeded": FindingKind.TRANSIENT,
+    }
+    kind = kinds.get(outcome, FindingKind.COULD_NOT_TELL)
+    hangs = "the probe times out, which looks like a hang: " if outcome == "timed_out" else ""
+    return context.note(
+        kind,
+        f"{hangs}{detail or outcome}",
+        _BY_HAND if kind is FindingKind.COULD_NOT_TELL else "",
+        monitor,
+    )
+
+
+def _heed(
+    context: TriageContext,
+    result: Triage,
+    monitor: Monitor,
+    cause: Cause | None,
+    stops: dict[str, Stop],
+) -> None:
+    """Do, or leave, what follows from the cause that the message details name."""
+    if cause is None:
+        return
+    if cause.helps is Helps.NOTHING:
+        stop = stop_for(cause, context.info.fqdn, monitor.name)
+        stops[monitor.name] = stop
+        context.findings.append(stop[0])
+        return
+    kind = FindingKind.NOTE
+    if cause.helps is Helps.SERVICE_RESTART:
+        kind = FindingKind.CAUSE
+        result.no_disruption[monitor.name] = restart_only(cause)
+    said = f"{cause.name}: {cause.says}"
+    context.findings.append(context.note(kind, said, cause.next_step, monitor))
+
+
+async def _verify_one(
+    context: TriageContext, monitor: Monitor
+) -> tuple[str, str, ProbeResult | None]:
     if monitor.probe:
-        observed, _ = await run_probe(context.session, context.info.fqdn, monitor.probe)
-        return observed.outcome, observed.detail
+        observed, said = await run_probe(context.session, context.info.fqdn, monitor.probe)
+        return observed.outcome, observed.detail, said
     # D6: no probe says anything about command times; the row itself is read once more.
     try:
         rows = await retry_call(context.session, Backend.server_health, context.info.fqdn)
     except BackendError as error:
-        return "could_not_tell", str(error)
+        return "could_not_tell", str(error), None
     mine = [row for row in pop_rows(context.info.fqdn, rows) if is_row_of(monitor, row)]
     value = value_since(mine, context.server_time - EVALUATED_WITHIN)
     outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")
-    said = ", ".join(f"{row.alert_value}, evaluated {moment(row.last_execution)}" for row in mine)
-    return outcome, f"{monitor.name} is {said or 'not there'}"
+    told = ", ".join(f"{row.alert_value}, evaluated {moment(row.last_execution)}" for row in mine)
+    return outcome, f"{monitor.name} is {told or 'not there'}", None

@@ -23,6 +23,8 @@ HEALTH_SETS: Final = ("POP", "POP.Protocol", "POP.Proxy")
 #: Windows services; names compare without case.
 POP3_FRONT_END: Final = "MSExchangePOP3"
 POP3_BACK_END: Final = "MSExchangePOP3BE"
+#: Evaluates every monitor, and runs every probe.
+HEALTH_MANAGER: Final = "MSExchangeHM"
 
 #: The server component that must be active for the front end to serve POP (erratum D14).
 POP_PROXY_COMPONENT: Final = "PopProxy"
@@ -40,6 +42,36 @@ DEPENDENCY_HEALTH_SETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
+#: The tests of other protocols that log on to a mailbox as POP's do: by protocol, the health set
+#: (with its ``.Protocol``) and the monitors, in lower case. What they share with POP is the
+#: directory, authentication, the monitoring mailboxes and the store; they share no POP3 service.
+#: Microsoft's pages on each health set list them; MAPI over HTTP's are seen in Get-ServerHealth.
+LOGON_MONITORS: Final[Mapping[str, tuple[str, frozenset[str]]]] = MappingProxyType(
+    {
+        "IMAP": ("IMAP", frozenset({"imapdeeptestmonitor", "imapctpmonitor"})),
+        "OWA": ("OWA", frozenset({"owadeeptestmonitor", "owactpmonitor"})),
+        "ActiveSync": (
+            "ActiveSync",
+            frozenset({"activesyncdeeptestmonitor", "activesyncctpmonitor"}),
+        ),
+        "EWS": ("EWS", frozenset({"ewsdeeptestmonitor", "ewsctpmonitor"})),
+        "MAPI": (
+            "Outlook",
+            frozenset(
+                {
+                    "outlookmapihttpdeeptestmonitor",
+                    "outlookmapihttpctpmonitor",
+                    "outlookrpcdeeptestmonitor",
+                    "outlookrpcctpmonitor",
+                }
+            ),
+        ),
+    }
+)
+
+#: How many of them must fail for the cause to be what they share.
+ALIKE_AT_LEAST: Final = 2
+
 
 @frozen(kw_only=True)
 class Monitor:
@@ -52,6 +84,8 @@ class Monitor:
         procedure: Name of the procedure that answers it.
         dependencies: As the runbook lists them for the probe.
         aliases: Other spellings, the runbook's own misspellings among them (D2).
+        logs_on: Whether its probe logs on to a mailbox, as the deep tests of other protocols do.
+        through_back_end: Whether it fails, too, where only a Mailbox server behind it does.
     """
 
     name: str
@@ -60,6 +94,13 @@ class Monitor:
     procedure: str
     dependencies: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    logs_on: bool = False
+    through_back_end: bool = False
+
+    @property
+    def mailbox_side(self) -> bool:
+        """Whether it tests a Mailbox server's own POP3 service."""
+        return self.procedure == "mailbox"
 
 
 #: In the order in which several failing monitors are healed: mailbox side first, then proxy,
@@ -77,6 +118,7 @@ MONITORS: Final = (
             "High Availability",
         ),
         aliases=("PopTestDeepMonitor",),
+        logs_on=True,
     ),
     Monitor(
         name="PopSelfTestMonitor",
@@ -97,6 +139,8 @@ MONITORS: Final = (
         procedure="client_access",
         dependencies=tuple(DEPENDENCY_HEALTH_SETS),
         aliases=("POPCTPMonitor",),
+        logs_on=True,
+        through_back_end=True,
     ),
     Monitor(
         name="AverageCommandProcessingTimeGt60sMonitor",
@@ -104,6 +148,12 @@ MONITORS: Final = (
         probe=None,
         procedure="command_time",
     ),
+)
+
+#: The dependencies of the end-to-end test that are the Mailbox server's behind it: where another
+#: server is seen to be at fault, they are asked about there.
+BEHIND_THE_FRONT_END: Final = frozenset(
+    {"Mailbox Server Authentication", "Information Store", "High Availability"}
 )
 
 #: The probe that shows, before failing back, that a server serves POP at all.

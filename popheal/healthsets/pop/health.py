@@ -6,12 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from popheal.exchange.interpret import rows_of, value_since
+from popheal.exchange.interpret import is_unhealthy, rows_of, value_since
 from popheal.exchange.models import (
     ComponentState,
     MonitorHealth,
 )
-from popheal.healthsets.pop.catalog import HEALTH_SETS, POP_PROXY_COMPONENT, Monitor, find_monitor
+from popheal.healthsets.pop.catalog import (
+    HEALTH_SETS,
+    LOGON_MONITORS,
+    MONITORS,
+    POP_PROXY_COMPONENT,
+    Monitor,
+    find_monitor,
+)
 
 
 def pop_rows(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
@@ -44,14 +51,66 @@ def serves_pop(server: str, rows: Sequence[MonitorHealth], now: datetime) -> boo
 
 
 def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
-    """Whether an inactive component says that somebody is working on the server."""
+    """Whether an inactive component says that somebody is working on the server.
+
+    Only of those that :func:`holds` is true of; of all others, inactivity means nothing for POP.
+    """
     name = component.component.casefold()
     if name in _HANDS_OFF:
         return True
+    if name not in _HOLDING:
+        return False
     if not requesters:  # Nobody can be named: somebody's work, except where POP itself is off.
         return name != POP_PROXY_COMPONENT.casefold()
     return any(who.casefold() != "healthapi" for who in requesters)
 
 
+def holds(component: ComponentState) -> bool:
+    """Whether POP must be left alone while this component is inactive.
+
+    ``OwaProxy`` and the like can be off for months without concerning POP: they are reported.
+    """
+    return component.component.casefold() in _HOLDING
+
+
 #: Inactive here: the owner has told Managed Availability not to act, and means us too.
 _HANDS_OFF: Final = {"monitoring", "recoveryactionsenabled"}
+#: The whole server, POP itself, the taking over of databases, and the two above.
+_HOLDING: Final = {
+    *_HANDS_OFF,
+    "serverwideoffline",
+    "highavailability",
+    POP_PROXY_COMPONENT.casefold(),
+}
+
+
+# --- what other monitors say about a monitor of POP ----------------------------------------------
+
+
+def unhealthy_mailbox_side(server: str, rows: Iterable[MonitorHealth]) -> list[str]:
+    """Which monitors of the mailbox side (deep test, self test) are Unhealthy on that server."""
+    mine = pop_rows(server, rows)
+    return [
+        monitor.name
+        for monitor in MONITORS
+        if monitor.mailbox_side
+        and any(is_row_of(monitor, row) and is_unhealthy(row) for row in mine)
+    ]
+
+
+def failing_protocols(server: str, rows: Iterable[MonitorHealth]) -> dict[str, str]:
+    """The other protocols whose logon test is Unhealthy on that server.
+
+    Returns:
+        By protocol, the monitor that says so, as ``HealthSet\\Monitor``.
+    """
+    found: dict[str, str] = {}
+    for row in rows_of(server, rows):
+        family = row.health_set.casefold()
+        for protocol, (health_set, monitors) in LOGON_MONITORS.items():
+            alike = family == health_set.casefold() or family.startswith(
+                f"{health_set}.".casefold()
+            )
+            if alike and row.monitor.casefold() in monitors and is_unhealthy(row):
+                found.setdefault(protocol, f"{row.health_set}\\{row.monitor}")
+    return found
