@@ -43,8 +43,10 @@ from popheal import Policy, Verdict
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
 from popheal.exchange.models import LogFile
+from popheal.exchange.names import same_server
 from popheal.exchange.protocol_log import correlate
-from popheal.healthsets.pop.causes import Helps, find_cause
+from popheal.healthsets.pop.causes import Helps, name_cause
+from popheal.reports.alert_text import read_alert
 from popheal.tables.debts import DebtKind
 from tests.engine.test_scenarios import assert_as_expected
 from tests.support.healing import healed
@@ -54,6 +56,7 @@ CASES = Path(__file__).parents[1] / "samples" / "cases" / "variants"
 INDEX = tomllib.loads((CASES / "index" / "scenarios.toml").read_text(encoding="utf-8"))
 LOGS = tomllib.loads((CASES / "index" / "logs.toml").read_text(encoding="utf-8"))
 TEXTS = tomllib.loads((CASES / "index" / "causes.toml").read_text(encoding="utf-8"))["texts"]
+ALERTS = tomllib.loads((CASES / "index" / "alerts.toml").read_text(encoding="utf-8"))
 #: What holds whatever the case; the rest of the properties is tried elsewhere.
 ALWAYS = ("P1", "P2", "P7", "P9", "P10", "P13", "P21")
 
@@ -176,10 +179,10 @@ def test_a_log_of_the_field_names_only_what_the_probe_reached(name):
 @pytest.mark.parametrize("seen", TEXTS, ids=[one["text"][:40] for one in TEXTS])
 def test_words_of_the_field_forbid_what_they_must_and_no_more(seen):
     """What no reboot cured is known as a cause; what decides nothing is taken for none."""
-    found = find_cause([seen["text"]])
+    found = name_cause([seen["text"]])
     if seen["helps"] == "anything":
         # Where the table knows such words, it knows that they decide nothing.
-        assert found is None or found.helps not in (Helps.NOTHING, Helps.SERVICE_RESTART)
+        assert found is None or found.helps is Helps.UNDECIDED
         return
     assert found or not seen.get("known", True), "popheal would go on to a reboot"
     if found is None:
@@ -187,3 +190,21 @@ def test_words_of_the_field_forbid_what_they_must_and_no_more(seen):
     assert found.helps is Helps.NOTHING or seen["helps"] == "service_restart"
     told = f"{found.name} {found.says}".casefold()
     assert any(word in told for word in seen["family"]), told
+
+
+@pytest.mark.parametrize("name", sorted(ALERTS))
+def test_an_alert_of_the_field_is_understood_or_told_to_be_unclear(name):
+    """Nothing is made up; what is not found is told."""
+    expected = ALERTS[name]
+    found = read_alert((CASES / "alerts" / f"{name}.txt").read_text(encoding="utf-8"))
+    server = found.servers[0] if len(found.servers) == 1 else None
+    right = {
+        "server": server is not None and same_server(server, expected["server"]),
+        "health_set": found.health_set == expected["health_set"],
+        "monitor": (found.monitor or "") == expected["monitor"],
+    }
+    given = {"server": server, "health_set": found.health_set, "monitor": found.monitor}
+    for what, is_right in right.items():
+        assert is_right or given[what] is None, f"{what}: {given[what]}"
+        assert is_right or what not in expected["must"], found.unclear
+    assert all(right.values()) or found.unclear
