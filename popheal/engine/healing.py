@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from popheal.engine.activation import activates_pop_proxy
 from popheal.engine.authorize import authorize
-from popheal.engine.case import Case, RunRecord, owed_as_written, restore, run_report
+from popheal.engine.case import Case, RunRecord, owed_as_written, restore
 from popheal.engine.consultation import consult
 from popheal.engine.context import HealingContext, RunContext, RunState
+from popheal.engine.endings import after_healing, ended, stopped
 from popheal.engine.executor import execute
 from popheal.engine.limits import Refusal
 from popheal.engine.requests import Claim, Forget, Keep, Logic, Sync
@@ -20,12 +21,10 @@ from popheal.engine.run import Run
 from popheal.engine.triage import Triage, triage_server
 from popheal.errors import BackendError, UnknownName
 from popheal.exchange.names import same_server
-from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE, MONITORS, Monitor
 from popheal.journal import Entry, HealingRecord, Journal, Kind, entries
 from popheal.policy.policy import Policy
 from popheal.reports import events
-from popheal.reports.reasons import in_a_sentence
 from popheal.reports.report import Alert, Finding, FindingKind, Report
 from popheal.tables.stored import table_to_json
 from popheal.tables.table import Verdict
@@ -197,7 +196,7 @@ async def _heal_server(
         await _resume_children(case, begun.run.id)
         await execute(begun)
         if begun.run.verdict is not Verdict.RECOVERED:
-            return _ended(begun)
+            return ended(begun)
         if same_server(begun.run.server, server):
             healed.append(begun.run.monitor)
             pending = set(begun.work.pending)
@@ -217,9 +216,9 @@ async def _heal_server(
         ]
         if nearer and not parent:
             behind.append(nearer[0])
-            ended = await _heal_behind(case, nearer[0], healed)
-            if ended:
-                return ended
+            outcome = await _heal_behind(case, nearer[0], healed)
+            if outcome:
+                return outcome
             continue
         pending = {one.name for one in triage.failing} - {*healed, monitor.name}
         run_record = _record_of(case, triage, monitor, sorted(pending), parent)
@@ -229,7 +228,7 @@ async def _heal_server(
         await _start(case, run_record)
         await execute(run_record)
         if run_record.run.verdict is not Verdict.RECOVERED:
-            return _ended(run_record)
+            return ended(run_record)
         healed.append(monitor.name)
 
 
@@ -277,12 +276,12 @@ async def _look(
     if first and not session.control.cancelled:
         await consult(case, "in triage")
     if session.control.cancelled:
-        return _stopped(healed)
+        return stopped(healed)
     if not triage.verdict or await activates_pop_proxy(case, triage, monitors):
         return triage
     if not healed:
         return triage.verdict, triage.summary
-    return _after_healing(triage, healed, pending)
+    return after_healing(triage, healed, pending)
 
 
 async def _held_back(
@@ -290,7 +289,7 @@ async def _held_back(
 ) -> tuple[Verdict, str]:
     """How it ends where the next run may not begin."""
     if case.session.control.cancelled:
-        return _stopped(healed)
+        return stopped(healed)
     await case.find(
         Finding(
             kind=refusal.kind,
@@ -300,11 +299,6 @@ async def _held_back(
         )
     )
     return (Verdict.ESCALATED if healed else Verdict.HELD), refusal.reason
-
-
-def _stopped(healed: list[str]) -> tuple[Verdict, str]:
-    done = f"{', '.join(healed)}: healed; " if healed else ""
-    return Verdict.CANCELLED, f"{done}stopped by a person before anything else was done"
 
 
 def _begun(case: Case, server: str, parent: str) -> list[RunRecord]:
@@ -322,19 +316,6 @@ async def _resume_children(case: Case, parent: str) -> None:
     for one in case.run_records:
         if one.work.parent == parent:
             await execute(one)
-
-
-def _after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tuple[Verdict, str]:
-    """What the look after a recovery means for the whole."""
-    names = ", ".join(healed)
-    if triage.verdict and triage.verdict.good:
-        return Verdict.RECOVERED, f"{names}: healed"
-    if pending:
-        return Verdict.ESCALATED, f"{names}: healed, but then: {triage.summary}"
-    # Everything that was verified to fail is healed; the rest can't be seen yet, or isn't ours.
-    if triage.verdict is Verdict.ESCALATED or triage.blind:
-        return Verdict.ESCALATED, f"{names}: healed, but {triage.summary}"
-    return Verdict.RECOVERED, f"{names}: healed (other monitors: {triage.summary})"
 
 
 # --- one run -------------------------------------------------------------------------------------
@@ -418,19 +399,3 @@ async def _start(case: Case, run_record: RunRecord) -> None:
         parent=work.parent,
     )
     work.emit(events.RunStarted, monitor=run.monitor, hash=run.procedure.hash)
-
-
-def _ended(run_record: RunRecord) -> tuple[Verdict, str]:
-    """How a run ended without success, and the step that ended it, in words."""
-    run, steps = run_record.run, run_record.steps
-    verdict = run.verdict or Verdict.ESCALATED
-    name = run.procedure.name
-    if verdict is Verdict.CANCELLED:
-        state = steps[-1].state if steps else run.procedure.start
-        return verdict, f"{name} was stopped by a person, at {state}"
-    if run.procedure is SETTLE_DEBTS:
-        return verdict, (
-            "the procedure has changed since this run was started, so it was not gone on with: "
-            "what it owed was paid where that is safe, and is handed over where not"
-        )
-    return verdict, in_a_sentence(run_report(run_record))

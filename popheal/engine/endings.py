@@ -1,0 +1,43 @@
+"""How a healing of one server ends, in a verdict and in words."""
+
+from __future__ import annotations
+
+from popheal.engine.case import RunRecord, run_report
+from popheal.engine.triage import Triage
+from popheal.healthsets.pop import SETTLE_DEBTS
+from popheal.reports.reasons import in_a_sentence
+from popheal.tables.table import Verdict
+
+
+def stopped(healed: list[str]) -> tuple[Verdict, str]:
+    done = f"{', '.join(healed)}: healed; " if healed else ""
+    return Verdict.CANCELLED, f"{done}stopped by a person before anything else was done"
+
+
+def after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tuple[Verdict, str]:
+    """What the look after a recovery means for the whole."""
+    names = ", ".join(healed)
+    if triage.verdict and triage.verdict.good:
+        return Verdict.RECOVERED, f"{names}: healed"
+    if pending:
+        return Verdict.ESCALATED, f"{names}: healed, but then: {triage.summary}"
+    # Everything that was verified to fail is healed; the rest can't be seen yet, or isn't ours.
+    if triage.verdict is Verdict.ESCALATED or triage.blind:
+        return Verdict.ESCALATED, f"{names}: healed, but {triage.summary}"
+    return Verdict.RECOVERED, f"{names}: healed (other monitors: {triage.summary})"
+
+
+def ended(run_record: RunRecord) -> tuple[Verdict, str]:
+    """How a run ended without success, and the step that ended it, in words."""
+    run, steps = run_record.run, run_record.steps
+    verdict = run.verdict or Verdict.ESCALATED
+    name = run.procedure.name
+    if verdict is Verdict.CANCELLED:
+        state = steps[-1].state if steps else run.procedure.start
+        return verdict, f"{name} was stopped by a person, at {state}"
+    if run.procedure is SETTLE_DEBTS:
+        return verdict, (
+            "the procedure has changed since this run was started, so it was not gone on with: "
+            "what it owed was paid where that is safe, and is handed over where not"
+        )
+    return verdict, in_a_sentence(run_report(run_record))
