@@ -90,11 +90,11 @@ class Policy:
         highest_impact: The most drastic effect allowed: DISRUPT, or CHANGE for "never reboot",
             or LOOK for "change nothing". Putting back is always allowed.
         reboots_per_server: How often one server may be restarted within 24 hours, whoever
-            restarts it, as far as popheal knows: from its journal, and from the recovery actions
-            of Managed Availability.
+            restarts it, as far as popheal knows: from its journal, from the recovery actions of
+            Managed Availability, and from its last boot.
         hours_between_reboots: How many hours lie at least between the restarts of two members
-            of one database availability group. Two restarts of the same server are limited by
-            ``reboots_per_server``.
+            of one database availability group, whoever restarted the other one: its last boot
+            counts. Two restarts of the same server are limited by ``reboots_per_server``.
         restarts_per_hour: How often the POP3 services of one server may be restarted within one
             hour, counted likewise.
         windows: When something may be done, see ``window_from``. Empty: at any time.
@@ -118,8 +118,9 @@ class Policy:
             whoever made them so.
         same_site_only: Switch databases over within their site only.
         healthy_copies: How many healthy copies of each database must stay elsewhere when a
-            server is taken out of service. None: as Microsoft's own maintenance script counts,
-            two, or one where no more are configured (copies that lag do not count).
+            server is taken out of service, if that is more than Microsoft's own maintenance
+            script asks for: two, or one where no more than two are configured (copies that lag do
+            not count). None: no more than that.
         heed_backups: Take no server out of service while a database on it is being backed up.
         heed_pending_restart: Restart no server on which Windows has a restart pending: it will
             configure updates on the way.

@@ -43,12 +43,12 @@ _SOURCES: Final = ("microsoft-exchange", "msexchange")
 
 _HEALTH_SET: Final = re.compile(
     r"\bHealth ?Set(?: ?Name)?\s*[:=>]\s*[\"']?(?P<field>[\w.]+)"
-    r"|(?P<before>\b[A-Za-z][\w.]*) health ?set\b"
+    r"|(?P<before>\b[A-Za-z][\w.]{0,60}) health ?set\b"
     r"|\bhealth set (?:of |named )?[\"'](?P<quoted>[\w.]+)[\"']"
     r"|\b(?P<alone>POP\.(?:Protocol|Proxy))\b",
     re.IGNORECASE,
 )
-_MONITOR: Final = re.compile(r"\b\w+(?:Monitor|Probe)\b", re.IGNORECASE)
+_MONITOR: Final = re.compile(r"\b\w{1,80}(?:Monitor|Probe)\b", re.IGNORECASE)
 _ENTITY: Final = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
 #: Words before "health set" in a sentence that name none.
 _NO_HEALTH_SET: Final = {"the", "a", "this", "that", "exchange", "each", "following", "its"}

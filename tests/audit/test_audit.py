@@ -26,8 +26,10 @@ from popheal.audit import PROPERTIES, check_journal
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.backends.simulated.random_scenarios import random_organisation
 from popheal.cli.app import popheal
-from popheal.engine.actions import reboot, settings, switchover
+from popheal.engine.actions import gates, reboot, settings
 from popheal.engine.control import Control
+from popheal.engine.looks import feasibility
+from popheal.engine.looks.group import Member
 from popheal.errors import Detached, JournalError
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.journal.database import Database
@@ -918,7 +920,9 @@ def test_mutants_are_caught_by_what_they_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr(reboot, "why_not_clear", blind)
     unverified = without(MAILBOX, "verifying_no_active_copies", into="rebooting")
     assert "P1" in mutant_journal(tmp_path / "copies.db", unverified, REBOOTED)
-    monkeypatch.setattr(switchover, "_why_members_forbid", blind)
+    monkeypatch.setattr(gates, "why_members_forbid", lambda *_: None)
+    monkeypatch.setattr(feasibility, "why_out", lambda _: "")
+    monkeypatch.setattr(Member, "takes_no_more", False)
     both = retargeted(CLIENT_ACCESS, recovering_backends={"failed": "checking_switchover"})
     scenario = "client-access-back-end-stays-drained"
     policy = Policy(hours_between_reboots=0)

@@ -327,7 +327,7 @@ def test_a_plan_says_the_worst_and_the_ways_there(configured):
     told = run("plan", "mbx1", "--config", config).stdout
     assert "mailbox on mbx1.contoso.com, for PopDeepTestMonitor (first)" in told
     assert "client_access on mbx1.contoso.com, for PopCTPMonitor (then, if that recovered)" in told
-    assert "At most    1 reboot, 1 service restart, 9 actions, 1 h 48 min of waiting" in told
+    assert "At most    1 reboot, 1 service restart, 11 actions, 4 h 36 min of waiting" in told
     assert "other ways end as escalated (see --all-paths)" in told
     everything = run("plan", "mbx1", "--all-paths", "--config", config).stdout
     assert "> escalated" in everything
@@ -360,7 +360,7 @@ USAGE = {
     "empty scenario": (["rehearse", ""], "popheal rehearse --list"),
     "empty lab": (["lab", ""], "popheal rehearse --list"),
     "speed": (["rehearse", "--speed", "0"], "--speed"),
-    "no server": (["heal"], "SERVER"),
+    "no server": (["heal", "-c", "{config}"], "SERVER"),
     "no configuration": (["heal", "ex1"], "'--config'; give it, or set POPHEAL_CONFIG. See:"),
     "configuration not there": (["heal", "ex1", "--config", "none.toml"], "none.toml"),
     "monitor": (["triage", "ex1", "-c", "{config}", "--monitor", "PopNone"], "PopDeepTestMonitor"),
@@ -534,7 +534,7 @@ def test_a_diagram_goes_to_a_file_or_a_directory(tmp_path):
 
 
 def test_procedures_can_be_read():
-    assert "mailbox: 9 states" in run("procedures").stdout
+    assert "mailbox: 12 states" in run("procedures").stdout
     table = run("procedures", "client-access").stdout
     assert "Restart the POP3 service" in table
     assert "[CTP 1]" in table

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 
-from popheal import Journal, Policy, Verdict, heal
+from popheal import Healer, Journal, Policy, Verdict, heal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.errors import CommandFailed, NotBegun, Unreachable
 from popheal.exchange.backend import LOOKS
 from popheal.exchange.models import ComponentState, RecoveryAction
 from popheal.reports.report import FindingKind
+from popheal.tables.actions import Impact
 from tests.support.healing import alert_of
 
 #: A fault that only a reboot heals, on a member of a group; what the group is like comes after.
@@ -752,3 +753,81 @@ def test_a_reboot_is_counted_once_though_the_journal_and_the_server_tell_of_it(s
         one.backend.clock.sleep(8000)
     assert last_step(report).kind is FindingKind.BUDGET
     assert "2 times" in last_step(report).detail
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+def planned(scenario, policy=None, **altered):
+    """The plan of its first run."""
+    backend = Altered(scenario.organisation, **altered)
+    healer = Healer(backend, clock=scenario.backend.clock, policy=policy or Policy())
+    return healer.plan(alert_of(scenario)).runs[0]
+
+
+def test_a_plan_names_only_places_that_would_take_a_database(scenario):
+    """And says which of them are in another site."""
+    run = planned(scenario(SITES.format(site="DR", policy="Unrestricted")))
+    assert [(one.targets, one.other_site) for one in run.databases] == [(("DR1",), ("DR1",))]
+    assert run.obstacles == ()
+    assert any("another site (the site DR)" in one for one in run.notes)
+
+    run = planned(scenario(SITES.format(site="DR", policy="IntrasiteOnly")))
+    assert [one.targets for one in run.databases] == [()]
+    assert any("IntrasiteOnly" in one for one in run.obstacles)
+
+
+def test_a_plan_says_what_is_known_beforehand(scenario):
+    """None of it holds, and none of it is what an approval stands or falls with."""
+    plain = planned(scenario())
+    run = planned(scenario(), host_status=only_of("mbx1", reboot_pending=True))
+    said = " ".join(run.notes)
+    assert "primary active manager of DAG1" in said
+    assert "restart pending" in said
+    assert "PopDeepTestProbe or PopSelfTestProbe" in said
+    assert "deep test may find no database to test" in said
+    assert run.hash == plain.hash
+
+
+@pytest.mark.parametrize(
+    ("altered", "words"),
+    [
+        ({"component_states": inactive("HighAvailability")}, "HighAvailability is Inactive"),
+        ({"replication_health": check_of("QuorumGroup")}, "QuorumGroup"),
+        ({"replication_health": failing(of="mbx3")}, "MBX3"),
+        ({"databases": only_of("mbx1", backup_in_progress=True)}, "backup"),
+    ],
+)
+def test_a_plan_says_what_would_be_refused(scenario, altered, words):
+    """As things stand: what can't be told would be refused too."""
+    run = planned(scenario(), **altered)
+    assert any(words in one for one in run.obstacles), run.obstacles
+    assert run.hash
+
+
+def test_a_plan_that_may_not_disrupt_says_nothing_of_drains(scenario):
+    """Nothing would be moved."""
+    run = planned(
+        scenario(), Policy(highest_impact=Impact.CHANGE), replication_health=check_of("QuorumGroup")
+    )
+    assert (run.databases, run.notes, run.obstacles) == ((), (), ())
+
+
+def test_what_is_under_way_when_approved_is_asked_again(scenario):
+    """A person approved; meanwhile another member has gone into maintenance."""
+    one = scenario()
+    backend = Altered(one.organisation)
+
+    def approve(request):
+        backend.altered["component_states"] = inactive("HighAvailability")
+        return True
+
+    report = heal(
+        alert_of(one),
+        backend,
+        journal=Journal(),
+        clock=one.backend.clock,
+        policy=Policy(approval_from=Impact.DISRUPT),
+        approver=approve,
+    )
+    assert_refused(one, report, FindingKind.OUT_OF_SERVICE, "HighAvailability", state="draining")

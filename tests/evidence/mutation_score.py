@@ -145,7 +145,7 @@ HARMLESS: Final[tuple[tuple[str, str], ...]] = (
         (
             r"(draining|verifying_no_active_copies|failing_back|reprobing_mailbox_side) "
             r"(failed|refused|active|could_not_tell) to "
-            r"(reprobing_mailbox_side|failing_back)(_unhealed|_by_other_probe)?$"
+            r"(reprobing_mailbox_side|failing_back)(_unhealed|_on_proof)?$"
         ),
         "tries to put the server back once more, on the same proof, before it is handed over",
     ),

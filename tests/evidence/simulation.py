@@ -186,13 +186,36 @@ DECIDING = {
     "await_server": ("host_status", "services", "server_health", "*"),
     "check_backends": ("server_health",),
     "check_health": ("server_health",),
-    "check_switchover": ("mailbox_server", "dag", "databases", "copies_of"),
-    "drain": ("mailbox_server", "database_copies", "set_activation_disabled"),
+    "check_switchover": (
+        "mailbox_server",
+        "dag",
+        "databases",
+        "copies_of",
+        "host_status",
+        "component_states",
+        "replication_health",
+        "monitoring_items",
+        "invoke_probe",
+    ),
+    "drain": (
+        "mailbox_server",
+        "database_copies",
+        "component_states",
+        "replication_health",
+        "set_activation_disabled",
+    ),
     "enable_protocol_logging": ("pop_settings", "set_protocol_logging"),
     "fail_back": ("host_status", "mailbox_server", "set_activation_disabled"),
     "find_backends": ("all_servers", "pop_settings", "pop_logs"),
     "probe": ("invoke_probe", "host_status"),
-    "reboot": ("host_status", "services", "database_copies", "reboot"),
+    "reboot": (
+        "host_status",
+        "services",
+        "database_copies",
+        "component_states",
+        "replication_health",
+        "reboot",
+    ),
     "recover_backends": ("server_info", "invoke_probe", "restart_service"),
     "reload_pop3": ("services", "restart_service"),
     "restart_service": ("services", "restart_service"),
@@ -263,6 +286,20 @@ def stop_at_call(organisation: Any, calls: int, stop: Event) -> None:
 # --- liveness ------------------------------------------------------------------------------------
 
 
+#: What may be wrong with a server, and does not pass.
+LASTING = (
+    "reboot",
+    "down",
+    "bindings",
+    "failed_checks",
+    "missing_probes",
+    "proxy_offline_after",
+    "shutdown_scheduled",
+    "times_missing",
+    "times_without_zone",
+)
+
+
 def calm(tables: Any) -> Any:
     """The same organisation, in which nothing new goes wrong after a while."""
     tables["calls"] = [{**one, "until": CALM_AFTER} for one in tables["calls"]]
@@ -273,11 +310,13 @@ def calm(tables: Any) -> Any:
     ]
     tables["rows"] = []
     tables["faults"] = [{**one, "cure": {"seconds": CALM_AFTER}} for one in tables["faults"]]
+    tables["organisation"]["deep_needs_active_database"] = False
     for server in tables["servers"].values():
-        server.pop("reboot", None)
-        server.pop("down", None)
+        for trouble in LASTING:
+            server.pop(trouble, None)
         for service in server.get("services", {}).values():
-            service.pop("on_restart", None)
+            for trouble in ("on_restart", "starts_after_boot", "state", "start_type"):
+                service.pop(trouble, None)
     return tables
 
 

@@ -13,7 +13,9 @@ from attrs import evolve
 
 from popheal import Policy, Verdict
 from popheal.backends.simulated import load_scenario
-from popheal.engine.actions import reboot, settings, switchover
+from popheal.engine.actions import gates, reboot, settings
+from popheal.engine.looks import feasibility
+from popheal.engine.looks.group import Member
 from popheal.errors import DefinitionError
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.tables.citations import Ours
@@ -147,21 +149,20 @@ def test_two_members_at_once(monkeypatch):
     case = heal_with(mutant, scenario, policy=policy)
     assert violations(case) == []
 
-    async def carefree(*_):
-        pass
-
-    monkeypatch.setattr(switchover, "_why_dag_forbids", carefree)
+    monkeypatch.setattr(gates, "why_members_forbid", lambda *_: None)
+    monkeypatch.setattr(feasibility, "why_out", lambda _: "")
+    monkeypatch.setattr(Member, "takes_no_more", False)
     assert violations(heal_with(mutant, scenario, policy=policy), "P2")
 
 
 def test_effects_without_a_verified_failure(monkeypatch):
     """P5 fails where triage takes the monitor's word for it."""
-    from popheal.engine.triage import triage
+    from popheal.engine.triage import verification
 
     async def credulous(_scene, _monitor):
-        return "failed", "the monitor says so"
+        return "failed", "the monitor says so", None
 
-    monkeypatch.setattr(triage, "_verify_one", credulous)
+    monkeypatch.setattr(verification, "_verify_one", credulous)
     assert violations(healed(load_scenario("transient")), "P5")
 
 

@@ -77,6 +77,7 @@ WRONG = [
     ("fail_back_unhealed", [None, 1, "no"]),
     ("pop_proxy", [None, "ask", True]),
     ("dependencies", [{"Network": "Network"}]),
+    ("causes", [["x"], [None], "x", None]),
 ]
 
 
@@ -173,7 +174,7 @@ ONE = {"days": ["mon"], "start": "01:00", "end": "02:00"}
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"reboots": 3}, "reboots is not a known key. Possible here: approval_from, depend"),
+        ({"reboots": 3}, "reboots is not a known key. Possible here: approval_from, causes"),
         (
             {"timing": {"setle": 3}},
             "[timing] setle is not a known key. Did you mean 'settle'? Possible here: approval_",

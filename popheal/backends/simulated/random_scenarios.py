@@ -297,6 +297,7 @@ class _Drawing:
         if self.likely(0.15):
             fault |= self.chance.choice(_WORDS)
         self._maybe(fault, 0.1, "hangs", True)
+        self._maybe(fault, 0.1, "seen_by", "monitors", "probes")
         if self.likely(0.1):
             fault["also"] = [self.chance.choice(OTHER_PROTOCOLS)]
         elif self.likely(0.05):

@@ -124,7 +124,8 @@ def heal(
       popheal heal ex1.contoso.com --config popheal.toml
       popheal heal ex1 --monitor PopProxyTestMonitor \\
         --config popheal.toml --json
-      popheal heal --alert-file - --config popheal.toml < alert.txt
+      popheal heal --alert-file - \\
+        --config popheal.toml < alert.txt
 
     With --alert-file the text of an alert is read: the server, health set and monitor are found in
     it, and words in it that name a cause keep popheal from doing what can't help.

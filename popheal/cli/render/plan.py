@@ -41,7 +41,8 @@ def plan_lines(
         yield from labelled(out, "At most", worst_of(run))
         if run.databases:
             yield from labelled(out, "Databases", databases_of(run))
-        for label, said in (("Refused now", run.obstacles), ("Note", run.notes)):
+        refused = [f"a drain or restart would be refused now: {one}" for one in run.obstacles]
+        for label, said in (("Refused", refused), ("Note", run.notes)):
             for number_of, one in enumerate(said):
                 yield from labelled(out, "" if number_of else label, one)
         named = run.hash or f"has no hash, as the state of the server can't be read: {run.problem}"

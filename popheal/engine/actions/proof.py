@@ -63,13 +63,17 @@ def tells_when(row: MonitorHealth, utc_offset: float | None) -> bool:
 async def why_no_proof(work: RunContext) -> Refusal | None:
     """Find out which probes of the mailbox side can be run by hand, and remember them.
 
+    Where the failing monitor's own probe is one of them, it has just been run, and decides after
+    the restart; the other one is then asked only if that one can't tell, so it isn't tried before.
+
     Raises:
         BackendError: If it can't be told.
     """
     named = await _probes_that_exist(work)
+    own = [one for one in named if _has_just_run(work, one)]
     unclear: BackendError | None = None
     refused, runnable = [], []
-    for probe in named:
+    for probe in [] if own else named:
         error = await _why_not_runnable(work, probe)
         if error is None:
             runnable.append(probe)
@@ -77,8 +81,8 @@ async def why_no_proof(work: RunContext) -> Refusal | None:
             refused.append(f"{probe}: {error.cause}")
         else:
             unclear = error
-    work.memory.proof_probes = tuple(runnable)
-    if runnable:
+    work.memory.proof_probes = tuple(named if own else runnable)
+    if work.memory.proof_probes:
         return None
     if unclear:
         raise unclear
@@ -107,9 +111,6 @@ async def _why_not_runnable(work: RunContext, probe: str) -> BackendError | None
     The cmdlet's own error says that it can't; a probe that was poisoned, quarantined or rejected
     says neither.
     """
-    last = work.memory.last_probe
-    if last and last.probe.casefold() == probe.casefold() and _has_run(last.result):
-        return None  # it has just been run by hand, and failed
     result = await try_call(Backend.invoke_probe, work.server, probe)
     if isinstance(result, BackendError):
         return result
@@ -121,6 +122,12 @@ async def _why_not_runnable(work: RunContext, probe: str) -> BackendError | None
         cause=f"{probe}: {result.result} {result.error}".rstrip(),
         next_step="Look by hand whether the probe can be run there.",
     )
+
+
+def _has_just_run(work: RunContext, probe: str) -> bool:
+    """Whether it was run by hand in this run already, and failed."""
+    last = work.memory.last_probe
+    return bool(last and last.probe.casefold() == probe.casefold() and _has_run(last.result))
 
 
 def _has_run(result: str) -> bool:

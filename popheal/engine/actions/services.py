@@ -27,29 +27,29 @@ async def restart_service(work: RunContext) -> ActionResult:
     """Step 1 of each section, on the alert's server only (D17)."""
     action = work.run.next_action()
     which = action.argument if action else BY_ROLE
-    restarted: list[str] = []
-    worst: ActionResult | None = None
+    restarted: list[ActionResult] = []
     for service in services_of(which, work.info):
         observed = await _restart(work, service)
         if observed.outcome in ("refused", "could_not_tell"):
             return _cut_short(observed, restarted)
-        restarted.append(observed.detail)
-        if observed.outcome == "failed":
-            worst = observed
-    said = "; ".join(restarted)
-    return evolve(worst, detail=said) if worst else ActionResult("done", said or "nothing to do")
+        restarted.append(observed)
+    # That a service was restarted is all there is to say, unless it had not been running.
+    notable = [one for one in restarted if one.outcome == "failed"] or [
+        one for one in restarted if one.kind
+    ]
+    if notable:
+        return evolve(notable[-1], detail="; ".join(one.detail for one in restarted))
+    return ActionResult("done", "restarted")
 
 
-def _cut_short(observed: ActionResult, restarted: Sequence[str]) -> ActionResult:
+def _cut_short(observed: ActionResult, restarted: Sequence[ActionResult]) -> ActionResult:
     """One of two services was not restarted; what was done to the other one has been done."""
     if not restarted:
         return observed
+    done = "; ".join(one.detail for one in restarted)
     why = observed.detail.removeprefix(_NOT_ATTEMPTED)
-    return ActionResult(
-        "could_not_tell",
-        f"{'; '.join(restarted)}; but {why}: whether that is enough can't be told",
-        kind=observed.kind,
-    )
+    said = f"{done}; but {why}: whether that is enough can't be told"
+    return ActionResult("could_not_tell", said, kind=observed.kind)
 
 
 async def reload_pop3(work: RunContext) -> ActionResult:

@@ -258,10 +258,13 @@ def _why_too_few(group: Group, layout: Layout, policy: Policy) -> Obstacle | Non
         needed = copies_needed(database, copies, policy.healthy_copies)
         healthy = healthy_elsewhere(layout.server, database, copies, out)
         if len(healthy) < needed:
-            asked = f" (policy: healthy_copies = {needed})" if policy.healthy_copies else ""
+            asked = (
+                f" (policy: healthy_copies = {needed})" if policy.healthy_copies == needed else ""
+            )
+            kept = f"{len(healthy)} healthy {'copy' if len(healthy) == 1 else 'copies'}"
             return Obstacle(
                 FindingKind.REDUNDANCY,
-                f"{database.name} would be left with {len(healthy)} healthy copies elsewhere, and "
+                f"{database.name} would be left with {kept} elsewhere, and "
                 f"{needed} must stay{asked}; elsewhere: {_described(database, layout)}",
             )
     return None
@@ -329,6 +332,10 @@ def notes_on(group: Group, layout: Layout, policy: Policy) -> Iterator[str]:
     ]
     if untold:
         yield f"whether a backup is running was not told of {', '.join(untold)}"
+
+
+def note_on_the_manager(group: Group, server: str) -> Iterator[str]:
+    """Whether the server holds the group's role that decides where databases are active."""
     manager = group.dag.primary_active_manager
-    if manager and same_server(manager, layout.server):
+    if manager and same_server(manager, server):
         yield f"it is the primary active manager of {group.dag.name}; another member takes over"

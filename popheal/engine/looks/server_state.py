@@ -10,6 +10,7 @@ from popheal.engine.context import HealingContext
 from popheal.engine.looks.copies import Layout, read_layout
 from popheal.engine.looks.feasibility import (
     moves_of,
+    note_on_the_manager,
     notes_on,
     why_backups_forbid,
     why_databases_forbid,
@@ -88,7 +89,7 @@ async def look_for_plan(
     except BackendError as error:
         return Seen(facts=facts, notes=tuple(notes), obstacles=(*held, str(error)))
     moves = moves_of(group, layout, session.policy, drained or ())
-    notes += notes_on(group, layout, session.policy)
+    notes += [*note_on_the_manager(group, server), *notes_on(group, layout, session.policy)]
     return Seen(facts=facts, moves=moves, notes=tuple(notes), obstacles=held)
 
 

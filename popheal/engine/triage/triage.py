@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from attrs import define, field
 
 from popheal.engine.context import HealingContext
-from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import retry_call
 from popheal.engine.requests import Pause, try_call
 from popheal.engine.triage.blockers import MONITOR_BLOCKERS, SERVER_BLOCKERS
@@ -15,21 +14,14 @@ from popheal.engine.triage.health import Rows, describe, sort_rows
 from popheal.engine.triage.monitor_blockers import half_enabled
 from popheal.engine.triage.server_blockers import component_states
 from popheal.engine.triage.triage_context import Stop, TriageContext
-from popheal.engine.triage.words import (
-    TIMED_OUT,
-    cause_in,
-    message_details,
-    restart_only,
-    stop_for,
-)
+from popheal.engine.triage.verification import verify
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_running, value_since
+from popheal.exchange.interpret import is_running
 from popheal.exchange.models import (
     HostStatus,
     MailboxServer,
     MonitorHealth,
-    ProbeResult,
     ServerInfo,
     ServiceStatus,
 )
@@ -39,11 +31,8 @@ from popheal.healthsets.pop.catalog import (
     POP3_FRONT_END,
     Monitor,
 )
-from popheal.healthsets.pop.causes import Cause, Helps
-from popheal.healthsets.pop.health import EVALUATED_WITHIN, is_row_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
-from popheal.util.text import moment
 
 
 @define(kw_only=True)
@@ -137,7 +126,7 @@ async def triage_server(
     except BackendError as error:
         return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
     result.dag = context.dag
-    await _verify(context, result, stops)
+    await verify(context, result, stops)
     return result
 
 
@@ -294,106 +283,3 @@ async def _judge_each(context: TriageContext) -> dict[str, Stop]:
                 context.findings.append(stop[0])
                 break
     return stops
-
-
-_BY_HAND = (
-    "Look by hand whether POP works there. Get-MonitoringItemIdentity lists the probes that exist."
-)
-
-
-async def _verify(context: TriageContext, result: Triage, stops: dict[str, Stop]) -> None:
-    """Verifying 2.3 and 2.4: rerun the probe of each unhealthy monitor that may be healed."""
-    for monitor in context.suspects:
-        if monitor.name in stops:
-            continue
-        outcome, detail, said = await _verify_one(context, monitor)
-        finding = _finding_of(context, monitor, outcome, detail)
-        context.findings.append(finding)
-        if finding.kind is FindingKind.COULD_NOT_TELL:
-            stops[monitor.name] = finding, Verdict.UNKNOWN
-        elif finding.kind is FindingKind.VERIFIED:
-            cause = cause_in(context.session, message_details(context, monitor, said))
-            _heed(context, result, monitor, cause, stops)
-            if outcome == "timed_out" and monitor.name not in stops:
-                result.no_disruption.setdefault(monitor.name, TIMED_OUT)
-    result.failing = [
-        monitor
-        for monitor in context.suspects
-        if monitor.name not in stops and _is_verified(context, monitor)
-    ]
-    if result.failing:
-        names = ", ".join(monitor.name for monitor in result.failing)
-        result.summary = f"{names} verified to fail"
-        return
-    first = next((stops[one.name] for one in context.suspects if one.name in stops), None)
-    if first is None:
-        result.end(Verdict.TRANSIENT, None, "the probes succeed: a transient error, gone by now")
-        return
-    finding, verdict = first
-    unclear = verdict is Verdict.UNKNOWN
-    said_so = f"the fault could not be verified: {finding.detail}" if unclear else finding.detail
-    result.end(verdict, None, said_so)
-
-
-def _is_verified(context: TriageContext, monitor: Monitor) -> bool:
-    return any(
-        one.kind is FindingKind.VERIFIED and one.monitor == monitor.name for one in context.findings
-    )
-
-
-def _finding_of(context: TriageContext, monitor: Monitor, outcome: str, detail: str) -> Finding:
-    """What a probe's outcome means. A hang is what a restart cures, so it is a fault."""
-    kinds = {
-        "failed": FindingKind.VERIFIED,
-        "timed_out": FindingKind.VERIFIED,
-        "succeeded": FindingKind.TRANSIENT,
-    }
-    kind = kinds.get(outcome, FindingKind.COULD_NOT_TELL)
-    hangs = "the probe times out, which looks like a hang: " if outcome == "timed_out" else ""
-    return context.note(
-        kind,
-        f"{hangs}{detail or outcome}",
-        _BY_HAND if kind is FindingKind.COULD_NOT_TELL else "",
-        monitor,
-    )
-
-
-def _heed(
-    context: TriageContext,
-    result: Triage,
-    monitor: Monitor,
-    cause: Cause | None,
-    stops: dict[str, Stop],
-) -> None:
-    """Do, or leave, what follows from the cause that the message details name."""
-    if cause is None:
-        return
-    if cause.helps is Helps.NOTHING:
-        stop = stop_for(cause, context.info.fqdn, monitor.name)
-        stops[monitor.name] = stop
-        context.findings.append(stop[0])
-        return
-    kind = FindingKind.NOTE
-    if cause.helps is Helps.SERVICE_RESTART:
-        kind = FindingKind.CAUSE
-        result.no_disruption[monitor.name] = restart_only(cause)
-    said = f"{cause.name}: {cause.says}"
-    context.findings.append(context.note(kind, said, cause.next_step, monitor))
-
-
-async def _verify_one(
-    context: TriageContext, monitor: Monitor
-) -> tuple[str, str, ProbeResult | None]:
-    if monitor.probe:
-        observed, said = await run_probe(context.session, context.info.fqdn, monitor.probe)
-        return observed.outcome, observed.detail, said
-    # D6: no probe says anything about command times; the row itself is read once more.
-    try:
-        rows = await retry_call(context.session, Backend.server_health, context.info.fqdn)
-    except BackendError as error:
-        return "could_not_tell", str(error), None
-    mine = [row for row in pop_rows(context.info.fqdn, rows) if is_row_of(monitor, row)]
-    value = value_since(mine, context.server_time - EVALUATED_WITHIN)
-    outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")
-    told = ", ".join(f"{row.alert_value}, evaluated {moment(row.last_execution)}" for row in mine)
-    return outcome, f"{monitor.name} is {told or 'not there'}", None

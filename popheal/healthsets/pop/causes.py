@@ -6,76 +6,17 @@ that are not in the table change nothing. The table itself is below: :data:`CAUS
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-from attrs import field, frozen
+from popheal.healthsets.pop.cause import Cause, Helps, gravest_named
 
-from popheal.util.schema import TEXT, Rule
-
-
-class Helps(Enum):
-    """What may still be done about a cause."""
-
-    NOTHING = "nothing"  #: Neither a restart of the service nor one of the server helps.
-    SERVICE_RESTART = "service_restart"  #: A restart of the service may help; a reboot does not.
-    UNDECIDED = "undecided"  #: The words have several causes: they only say where to look next.
-
-
-def _is_pattern(value: Any) -> bool:
-    """Whether it is a regular expression that finds something, but not everything."""
-    try:
-        return isinstance(value, str) and bool(value) and not re.search(value, "")
-    except re.error:
-        return False
-
-
-_PATTERN: Final = Rule("a regular expression that does not match an empty text", _is_pattern)
-
-
-@frozen(kw_only=True)
-class Cause:
-    """One cause.
-
-    Attributes:
-        name: A few words, for reports and policies.
-        pattern: Matches the words by which it is known, without case: codes, ``Error=`` and
-            ``ErrMsg=`` values and types of exceptions, not whole sentences.
-        says: What it means, for the operator; part of a sentence.
-        next_step: What makes it well; or the look that decides, where the words don't.
-        helps: What may still be done.
-        source: Where it was seen in public.
-    """
-
-    name: str = field(validator=TEXT)
-    pattern: str = field(validator=_PATTERN)
-    says: str = field(validator=TEXT)
-    next_step: str = field(validator=TEXT)
-    helps: Helps = Helps.NOTHING
-    source: str = ""
-
-    def is_named_in(self, text: str) -> bool:
-        """Whether the text names this cause."""
-        return re.search(self.pattern, text, re.IGNORECASE | re.DOTALL) is not None
-
-
-#: Where several causes are named, the one that forbids most counts.
-_GRAVEST_FIRST: Final = (Helps.NOTHING, Helps.SERVICE_RESTART, Helps.UNDECIDED)
+__all__ = ["CAUSES", "Cause", "Helps", "find_cause", "name_cause"]
 
 
 def name_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> Cause | None:
-    """The cause that one of the texts names; of several the gravest, then the first in the table.
-
-    Args:
-        texts: What was told, from wherever. Each is looked at by itself.
-        causes: The table; by default :data:`CAUSES`.
-    """
-    said = [text for text in texts if text]
-    table = CAUSES if causes is None else causes
-    named = [one for one in table if any(map(one.is_named_in, said))]
-    return min(named, key=lambda one: _GRAVEST_FIRST.index(one.helps), default=None)
+    """The gravest cause of the table that one of the texts names; by default of :data:`CAUSES`."""
+    return gravest_named(texts, CAUSES if causes is None else causes)
 
 
 def find_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> Cause | None:
@@ -233,7 +174,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="The account is being throttled",
-        pattern=r"\bOverBudgetException\b|\bUserThrottl\w+|\bBudgetExceeded\b|\bThrottlingPolicy\b",
+        pattern=r"\bOverBudgetException\b|\bUserThrottl|\bBudgetExceeded\b|\bThrottlingPolicy\b",
         says="the account has used up what its throttling policy allows",
         next_step="Get-ThrottlingPolicy (PopMaxConcurrency and the like) of that account.",
         source=_LIMIT,
@@ -264,8 +205,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="The directory can't be used",
-        pattern=r"\bADTransientException\b|\bNoSuitableServer\w*|\bSuitabilityDirectoryException\b"
-        r"|\bDomainControllerNotFound\w*|\bLdapException\b|\bADServerSettings\w*Exception\b",
+        pattern=r"\bADTransientException\b|\bNoSuitableServer|\bSuitabilityDirectoryException\b"
+        r"|\bDomainControllerNotFound|\bLdapException\b|\bADServerSettings(Changed)?Exception\b",
         says="no domain controller answers Exchange as it needs",
         next_step="Look at the health set AD, and at event 2080 (MSExchangeADTopology).",
         source="learn.microsoft.com/troubleshoot/exchange: suitable directory servers, event 2080",
@@ -289,7 +230,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="A name does not resolve",
         pattern=r"\bHostNotFound\b|\bWSAHOST_NOT_FOUND\b|0x80072AF9"
-        r"|Socket\w*Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b",
         says="the name service does not know a name that is connected to",
         next_step="Resolve-DnsName on the server, for the name in the message.",
         source=_WINSOCK,
@@ -297,21 +238,21 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="No way to the other server",
         pattern=r"\b(Network|Host)(Unreachable|Down)\b|\bWSAE(NET|HOST)(UNREACH|DOWN)\b"
-        r"|Socket\w*Exception.{0,80}\b100(50|51|64|65)\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b100(50|51|64|65)\b",
         says="the network does not lead to the server that is connected to",
         next_step="Test-NetConnection from the server; route, firewall, the other server's state.",
         source=_WINSOCK,
     ),
     Cause(
         name="Something else has the port",
-        pattern=r"\bAddressAlreadyInUse\b|\bWSAEADDRINUSE\b|Socket\w*Exception.{0,80}\b10048\b",
+        pattern=r"\bAddressAlreadyInUse\b|\bWSAEADDRINUSE\b|\bSocket(Error)?Exception.{0,80}\b10048\b",
         says="another program listens on the port that POP3 is configured with",
         next_step="netstat -abno on the server; Get-PopSettings shows the bindings.",
         source=_WINSOCK,
     ),
     Cause(
         name="POP is bound to an address that is not there",
-        pattern=r"\bAddressNotAvailable\b|\bWSAEADDRNOTAVAIL\b|Socket\w*Exception.{0,80}\b10049\b",
+        pattern=r"\bAddressNotAvailable\b|\bWSAEADDRNOTAVAIL\b|\bSocket(Error)?Exception.{0,80}\b10049\b",
         says="the bindings name an address that the server does not have",
         next_step="Get-PopSettings shows the bindings; the probe needs 0.0.0.0, [::] or 127.0.0.1.",
         source=f"{_WINSOCK}; {_TROUBLESHOOTER}",
@@ -333,19 +274,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
         source="github.com/cunninghamp/ExchangeAnalyzer: issue 82 (POP and IMAP logs)",
     ),
     Cause(
-        name="A file of the installation is missing",
-        pattern=r"\bFileNotFoundException\b|\bFileLoadException\b|\bBadImageFormatException\b"
-        r"|\bTypeLoadException\b",
+        name="A file of the installation is missing or damaged",
+        pattern=r"\bFile(NotFound|Load)Exception\b|\b(BadImageFormat|TypeLoad)Exception\b"
+        r"|\bConfigurationErrorsException\b|\bXmlException\b",
         says="the service can't load a file that it needs, so the installation is not whole",
         next_step="Compare Microsoft.Exchange.Pop3.exe.config with another server's; run Setup of "
         "the latest update again.",
-        source=_TWENTY_ONE,
-    ),
-    Cause(
-        name="A configuration file can't be read",
-        pattern=r"\bConfigurationErrorsException\b|\bXmlException\b",
-        says="a configuration file of the service is damaged",
-        next_step="Compare Microsoft.Exchange.Pop3.exe.config with another server's.",
         source=_TWENTY_ONE,
     ),
     Cause(
@@ -359,7 +293,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="Nobody listens on the port",
         pattern=r"\bConnectionRefused\b|\bWSAECONNREFUSED\b|\bactively refused\b"
-        r"|Socket\w*Exception.{0,80}\b10061\b|\bErrorCode\W{1,5}10061\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b10061\b|\bErrorCode\W{1,5}10061\b",
         says="the connection was refused: the POP3 service there does not run, or not on that port",
         next_step="Get-Service MSExchangePOP3*, on the server that refused; Get-PopSettings shows "
         "ports and bindings; PopProxy's state says whether it stops by design.",
@@ -403,7 +337,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="The connection was closed by the other side",
         pattern=r"\bConnectionReset\b|\bWSAECONNRESET\b|forcibly closed"
-        r"|Socket\w*Exception.{0,80}\b10054\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b10054\b",
         says="the other side broke off: it hangs, stops, or is offline",
         next_step=_PROXY_STATE,
         helps=Helps.UNDECIDED,
@@ -411,7 +345,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="The other side did not answer",
-        pattern=r"\bWSAETIMEDOUT\b|Socket\w*Exception.{0,80}\b10060\b|\bTimeoutException\b",
+        pattern=r"\bWSAETIMEDOUT\b|\bSocket(Error)?Exception.{0,80}\b10060\b|\bTimeoutException\b",
         says="no answer in time: a hang, or a firewall that drops",
         next_step="Test-NetConnection to the port; if it opens, the service hangs.",
         helps=Helps.UNDECIDED,
