@@ -192,17 +192,9 @@ async def _heal_server(
     healed: list[str] = []
     pending: set[str] = set()
     behind: list[str] = []
-    for begun in _begun(case, server, parent):
-        await _resume_children(case, begun.run.id)
-        await execute(begun)
-        if begun.run.verdict is not Verdict.RECOVERED:
-            return ended(begun)
-        if same_server(begun.run.server, server):
-            healed.append(begun.run.monitor)
-            pending = set(begun.work.pending)
-        else:
-            behind.append(begun.run.server)
-            healed.append(_pop_on(begun.run.server))
+    outcome = await _resume_begun(case, server, parent, healed, pending, behind)
+    if outcome:
+        return outcome
     while True:
         triage = await _look(case, server, monitors, healed, pending, behind)
         if not isinstance(triage, Triage):
@@ -215,8 +207,9 @@ async def _heal_server(
             if one not in behind and not same_server(one, server)
         ]
         if nearer and not parent:
-            behind.append(nearer[0])
-            outcome = await _heal_behind(case, nearer[0], healed)
+            case.behind = nearer[0]
+            behind.append(case.behind)
+            outcome = await _heal_behind(case, case.behind, healed)
             if outcome:
                 return outcome
             continue
@@ -232,6 +225,43 @@ async def _heal_server(
         healed.append(monitor.name)
 
 
+async def _resume_begun(
+    case: Case,
+    server: str,
+    parent: str,
+    healed: list[str],
+    pending: set[str],
+    behind: list[str],
+) -> tuple[Verdict, str] | None:
+    """Carry on what was begun before an interruption; how it ends, if it ends with that.
+
+    Args:
+        case: The healing.
+        server: The server to heal.
+        parent: The run that it is part of; empty if none.
+        healed: What is healed; is added to, like the others.
+        pending: Monitors that failed too when the last run was begun.
+        behind: Servers behind this one that were looked at.
+    """
+    for begun in _begun(case, server, parent):
+        await _resume_children(case, begun.run.id)
+        await execute(begun)
+        if begun.run.verdict is not Verdict.RECOVERED:
+            return ended(begun)
+        if same_server(begun.run.server, server):
+            healed.append(begun.run.monitor)
+            pending.clear()
+            pending.update(begun.work.pending)
+        else:
+            behind.append(begun.run.server)
+            healed.append(_pop_on(begun.run.server))
+    if case.behind and not behind and not parent and same_server(server, case.alert.server):
+        # Left in a pause while it was being looked at.
+        behind.append(case.behind)
+        return await _heal_behind(case, case.behind, healed)
+    return None
+
+
 async def _heal_behind(case: Case, server: str, healed: list[str]) -> tuple[Verdict, str] | None:
     """Heal the Mailbox server that explains why others fail; how it ends, if it can't be healed.
 
@@ -239,6 +269,7 @@ async def _heal_behind(case: Case, server: str, healed: list[str]) -> tuple[Verd
     front end's own procedure is what is left.
     """
     verdict, summary = await _heal_server(case, server, MAILBOX_SIDE)
+    case.behind = ""
     if verdict is Verdict.RECOVERED:
         healed.append(_pop_on(server))
     if verdict.good:
