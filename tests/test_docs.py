@@ -8,16 +8,19 @@ from __future__ import annotations
 import importlib
 import re
 from pkgutil import resolve_name
+from typing import get_args, get_type_hints
 
 import pytest
 from attrs import fields
 
+from popheal.backends.psrp.settings import Connection, PsrpSettings, exchange_connection
 from popheal.backends.simulated import scenario_names
 from popheal.config import load
 from popheal.engine.triage.blockers import BLOCKERS
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.tables.timing import Timing
+from popheal.util.schema import keys_of
 from tests.support.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")])
@@ -66,6 +69,42 @@ def test_defaults_are_right(table, record):
         assert shown == (
             str(value).lower() if isinstance(value, bool) else f"{value}".removesuffix(".0")
         )
+
+
+NUMBERS = [
+    ("[exchange]", exchange_connection(["ex1"])),
+    ("From a program", PsrpSettings(exchange=exchange_connection(["ex1"]), winrm=Connection())),
+    ("[policy]", Policy()),
+    ("[timing]", Timing()),
+    ("[watch]", load.WatchSettings(servers=["ex1"])),
+]
+
+
+@pytest.mark.parametrize(("heading", "record"), NUMBERS, ids=[name for name, _ in NUMBERS])
+def test_bounds_of_numbers_are_right(heading, record):
+    """Each number's least, most and default are on the page, with a word about it; no others."""
+    documented = table_under(CONFIGURATION, heading)
+    rules = {name: key.rule for name, key in keys_of(type(record)).items()}
+    numbers = {name: one for name, one in rules.items() if one and one.least is not None}
+    for name, (default, bounds, what) in documented.items():
+        rule = numbers.pop(name, None)
+        assert bounds == (f"{rule.least} to {rule.most}" if rule else "–"), name
+        if rule:
+            assert what, name
+            value = getattr(record, name)
+            assert default.split("`")[0] == f"{value}".removesuffix(".0"), name
+    assert not numbers, "each is on the page"
+
+
+def test_every_number_that_can_be_set_has_both_bounds():
+    """None is forgotten, whatever record of settings it is added to."""
+    for _, record in NUMBERS:
+        for name, kind in get_type_hints(type(record)).items():
+            if {int, float} & {kind, *get_args(kind)} - {bool}:
+                rule = keys_of(type(record))[name].rule
+                assert rule, name
+                assert rule.least is not None, name
+                assert rule.most is not None, name
 
 
 def test_examples_of_configurations_are_accepted(tmp_path):
