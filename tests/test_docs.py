@@ -88,7 +88,7 @@ def test_bounds_of_numbers_are_right(heading, record):
     numbers = {name: one for name, one in rules.items() if one and one.least is not None}
     for name, (default, bounds, what) in documented.items():
         rule = numbers.pop(name, None)
-        assert bounds == (f"{rule.least} to {rule.most}" if rule else "–"), name
+        assert bounds == (f"{rule.least} to {rule.most}" if rule else "-"), name
         if rule:
             assert what, name
             value = getattr(record, name)

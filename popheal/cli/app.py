@@ -25,7 +25,13 @@ from popheal.cli.logging import is_verbose, print_traceback, verbose_option
 from popheal.cli.options import CONFIG_VARIABLE
 from popheal.cli.render.console import say, silence
 from popheal.cli.signals import BrokenOff
-from popheal.errors import AlreadyRunning, JournalError, PophealError, UnknownName
+from popheal.errors import (
+    AlreadyRunning,
+    IllegalOutcome,
+    JournalError,
+    PophealError,
+    UnknownName,
+)
 
 #: Exceptions that say what is wrong by themselves.
 _EXPECTED: Final = (
@@ -82,10 +88,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except _EXPECTED:
-            raise
-        except Exception:
-            if is_verbose(ctx):
+        except Exception as error:
+            expected = isinstance(error, _EXPECTED) and not isinstance(error, IllegalOutcome)
+            if is_verbose(ctx) and not expected:
                 print_traceback()
             raise
 
@@ -116,6 +121,8 @@ def _is_the_configuration(param: click.Parameter | None) -> bool:
 
 
 def _explained(error: PophealError) -> int:
+    if isinstance(error, IllegalOutcome):
+        return _defect(error)
     say(_unknown(error) if isinstance(error, UnknownName) else str(error))
     if isinstance(error, JournalError):
         return of_journal_error(error)
@@ -133,8 +140,9 @@ def _unknown(error: UnknownName) -> str:
 
 
 def _defect(error: Exception) -> int:
+    said = error.sentence() if isinstance(error, PophealError) else str(error)
     say(
-        f"This is a defect of popheal: {type(error).__name__}: {error}. "
+        f"This is a defect of popheal: {type(error).__name__}: {said}. "
         "Run it again with --verbose, and report what it prints."
     )
     return DEFECT

@@ -12,18 +12,8 @@ from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.windows import Window
 from popheal.tables.actions import Impact
 from popheal.tables.timing import Timing
-from popheal.util.schema import (
-    FLAG,
-    HOURS,
-    SHARE,
-    TEXTS,
-    Document,
-    Reader,
-    Rule,
-    instance_of,
-    member_of,
-    whole,
-)
+from popheal.util.numbers import HOURS, SHARE, whole
+from popheal.util.schema import FLAG, TEXTS, Document, Reader, Rule, instance_of, member_of
 from popheal.util.serialize import to_jsonable
 
 #: What putting back is not: from the least drastic to the most.

@@ -298,6 +298,14 @@ FOR_KIND: Final[Mapping[FindingKind, Advice]] = MappingProxyType(
             waits=True,
         ),
         FindingKind.STAYED: STAYED,
+        FindingKind.DEFECT: Advice(
+            headline="popheal itself failed while it was at work on {server}",
+            steps=(
+                "That is a mistake in popheal, and says nothing about {server}. Go on by hand, by "
+                "the runbook, and report the mistake with what popheal export has of this healing."
+            ),
+            commands=(commands.HEALTH, commands.ACTIVATION),
+        ),
         # --- the worst
         FindingKind.NOT_BACK: Advice(
             headline="{server} did not come back after its restart",

@@ -81,6 +81,7 @@ class FindingKind(Enum):
     STUCK = "stuck"
     NOT_BACK = "not_back"
     STAYED = "stayed"
+    DEFECT = "defect"
     NOTE = "note"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from popheal.util.schema import seconds, whole
+from popheal.util.numbers import seconds, whole
 
 
 @frozen(kw_only=True)

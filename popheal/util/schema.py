@@ -13,7 +13,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import cache, partial
+from functools import cache
 from types import NoneType
 from typing import (
     Annotated,
@@ -146,7 +146,8 @@ def is_number(value: Any) -> bool:
     return is_one and -math.inf < value < math.inf
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, and no flag."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -157,41 +158,14 @@ def are_texts(value: Any) -> bool:
 
 #: More than anything that is counted or measured here, and little enough to calculate with.
 _MOST: Final = 10**9
-_A_YEAR: Final = 8760  # hours
 
 TEXT: Final = Rule("a text in quotes", is_text)
 TEXTS: Final = Rule('a list of texts, like ["one", "two"]', are_texts, read=tuple)
 FLAG: Final = Rule("true or false", lambda value: isinstance(value, bool))
 NUMBER: Final = Rule("a number", lambda v: is_number(v) and abs(v) <= _MOST)
 AMOUNT: Final = Rule("a number, 0 or more", lambda v: is_number(v) and 0 <= v <= _MOST)
-ORDINAL: Final = Rule("a whole number above 0", lambda v: _is_whole(v) and 0 < v <= _MOST)
-COUNT: Final = Rule("a whole number, 0 or more", lambda v: _is_whole(v) and 0 <= v <= _MOST)
-
-
-def number_of(what: str, least: float, most: float) -> Rule:
-    """A number of something between two bounds, which are within it."""
-    return Rule(
-        f"a number{f' of {what}' if what else ''} from {least:g} to {most:g}",
-        lambda value: is_number(value) and least <= value <= most,
-        least=least,
-        most=most,
-    )
-
-
-#: Of seconds.
-seconds: Final = partial(number_of, "seconds")
-HOURS: Final = number_of("hours", 0, _A_YEAR)
-SHARE: Final = number_of("", 0, 1)
-
-
-def whole(least: int, most: int) -> Rule:
-    """A whole number between two bounds, which are within it."""
-    return Rule(
-        f"a whole number from {least} to {most}",
-        lambda value: _is_whole(value) and least <= value <= most,
-        least=least,
-        most=most,
-    )
+ORDINAL: Final = Rule("a whole number above 0", lambda v: is_whole(v) and 0 < v <= _MOST)
+COUNT: Final = Rule("a whole number, 0 or more", lambda v: is_whole(v) and 0 <= v <= _MOST)
 
 
 #: What a field may hold whose type is all there is to know.

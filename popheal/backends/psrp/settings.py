@@ -11,7 +11,8 @@ from attrs import evolve, field, frozen
 
 from popheal.errors import InvalidValue
 from popheal.exchange.names import SERVERS, same_server
-from popheal.util.schema import FLAG, TEXT, Rule, is_text, number_of, one_of, seconds, whole
+from popheal.util.numbers import number_of, seconds, whole
+from popheal.util.schema import FLAG, TEXT, Rule, is_text, one_of
 from popheal.util.secrets import Secret
 
 AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from popheal import api
+from popheal.cli.exit_codes import status_of
 from popheal.cli.options import PATH, json_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
@@ -122,7 +123,7 @@ def rehearse(
             approver=approver_here(journal=False),
         )
     _show(played, report, before, as_json=as_json)
-    return report.verdict.exit_status
+    return status_of(report)
 
 
 def _policy(config: Path | None) -> Policy:
