@@ -14,7 +14,7 @@ from popheal.tables.actions import Impact
 from popheal.tables.timing import Timing
 from popheal.util.numbers import HOURS, SHARE, whole
 from popheal.util.schema import FLAG, TEXTS, Document, Reader, Rule, instance_of, member_of
-from popheal.util.serialize import to_jsonable
+from popheal.util.serialize import ADDED, to_jsonable
 
 #: What putting back is not: from the least drastic to the most.
 _DRASTIC = (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)
@@ -76,6 +76,8 @@ class Policy:
             operational and not drained before one is taken out of service. None: all of them.
         approval_from: The least impact that a person must approve: CHANGE or DISRUPT. None:
             nothing needs an approval.
+        approval_by_another: Whether that must be another person than the one who began the
+            healing, or resumed it: told by the operating system's account, in a journal's file.
         heed_managed_availability: Read what Managed Availability does by itself, wait while it
             acts, and count its reboots and restarts.
         probe_failures: How many runs of a probe in a row must fail before it counts as failed;
@@ -112,6 +114,7 @@ class Policy:
     window_from: Impact = field(default=Impact.CHANGE, validator=member_of(*_EFFECTS))
     healthy_members: int | None = field(default=None, validator=whole(1, 16))
     approval_from: Impact | None = field(default=None, validator=member_of(*_EFFECTS))
+    approval_by_another: bool = field(default=False, validator=FLAG, metadata=ADDED)
     heed_managed_availability: bool = field(default=True, validator=FLAG)
     probe_failures: int = field(default=2, validator=whole(1, 100))
     reboot_last_of_role: bool = field(default=False, validator=FLAG)

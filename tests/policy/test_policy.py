@@ -63,6 +63,7 @@ WRONG = [
     ("window_from", [LOOK, RESTORE, None, "change"]),
     ("healthy_members", [0, -1, 1.5, True, "all"]),
     ("approval_from", [LOOK, RESTORE, "change", False]),
+    ("approval_by_another", [None, 1, "no"]),
     ("heed_managed_availability", [None, 1, "no"]),
     ("probe_failures", [0, 1.0, True]),
     ("reboot_last_of_role", [None, 1, "no"]),
@@ -154,6 +155,7 @@ policies = st.builds(
     windows=st.lists(windows, max_size=3),
     window_from=effects,
     approval_from=st.none() | effects,
+    approval_by_another=st.booleans(),
     heed_managed_availability=st.booleans(),
     reboot_last_of_role=st.booleans(),
     move_databases_back=st.booleans(),
@@ -189,7 +191,7 @@ ONE = {"days": ["mon"], "start": "01:00", "end": "02:00"}
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"reboots": 3}, "reboots is not a known key. Possible here: approval_from, depend"),
+        ({"reboots": 3}, "reboots is not a known key. Possible here: approval_by_another, app"),
         (
             {"timing": {"setle": 3}},
             "[timing] setle is not a known key. Did you mean 'settle'? Possible here: approval_",
