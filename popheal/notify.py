@@ -1,4 +1,4 @@
-"""Handovers by mail, chat or pager, sent through apprise (``pip install 'popheal[notify]'``).
+"""Handovers by mail, chat or pager, sent through apprise (the extra ``notify``).
 
 An address of apprise, a URL, often holds a password or a token. So no URL, nor any part of one,
 is ever in what this module raises, logs or shows.
@@ -21,6 +21,7 @@ from popheal.reports.events import Event, HandedOver
 from popheal.reports.handover import HANDED_OVER
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
+from popheal.util.extras import how_to_install
 from popheal.util.secrets import Secret
 
 
@@ -182,9 +183,7 @@ def _is_understood(url: Secret) -> bool:
     try:
         import apprise
     except ImportError:
-        raise _unusable(
-            "apprise is not installed", "Install it: pip install 'popheal[notify]'."
-        ) from None
+        raise _unusable("apprise is not installed", how_to_install("notify")) from None
     for name in _INDISCREET:
         logging.getLogger(name).addFilter(_withhold)
     token = _ours.set(True)

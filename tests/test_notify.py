@@ -305,7 +305,7 @@ def test_a_url_that_breaks_apprise_is_not_understood(monkeypatch):
 def test_without_apprise_the_extra_is_named(monkeypatch):
     """When the notifier is made, not when it is needed."""
     monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'popheal\[notify\]'"):
+    with pytest.raises(ConfigurationError, match=r"Install the extra 'notify': pip install"):
         Notifier(["json://h"])
 
 

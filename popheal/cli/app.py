@@ -32,6 +32,7 @@ from popheal.errors import (
     PophealError,
     UnknownName,
 )
+from popheal.util.extras import EXTRA_OF, how_to_install
 
 #: Exceptions that say what is wrong by themselves.
 _EXPECTED: Final = (
@@ -43,8 +44,6 @@ _EXPECTED: Final = (
 )
 #: More known names than these are no help in an error.
 _MOST_NAMES: Final = 10
-#: Packages of an extra, and the extra.
-_EXTRAS: Final = {"click": "cli", "rich": "cli", "psrpcore": "lab"}
 
 
 class _Group(click.Group):
@@ -71,11 +70,11 @@ class _Group(click.Group):
         except (BrokenOff, click.Abort, KeyboardInterrupt):
             return BROKEN_OFF
         except ModuleNotFoundError as missing:
-            if missing.name not in _EXTRAS:
+            if missing.name not in EXTRA_OF:
                 return _defect(missing)
             say(
                 f"This needs the package {missing.name}, which is not installed. "
-                f"Install it with: pip install 'popheal[{_EXTRAS[missing.name]}]'."
+                + how_to_install(EXTRA_OF[missing.name])
             )
         except OSError as error:
             say(f"Reading or writing failed: {error.strerror or error}. Look at disks and pipes.")

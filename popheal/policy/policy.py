@@ -12,6 +12,7 @@ from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.windows import Window
 from popheal.tables.actions import Impact
 from popheal.tables.timing import Timing
+from popheal.util.calls import made_by_name
 from popheal.util.numbers import HOURS, SHARE, whole
 from popheal.util.schema import FLAG, TEXTS, Document, Reader, Rule, instance_of, member_of
 from popheal.util.serialize import ADDED, to_jsonable
@@ -54,6 +55,7 @@ def _reaches(impact: Impact, least: Impact | None) -> bool:
     return _DRASTIC.index(impact) >= _DRASTIC.index(least)
 
 
+@made_by_name
 @frozen(kw_only=True)
 class Policy:
     """How far a run may go.

@@ -241,7 +241,8 @@ FOR_KIND: Final[Mapping[FindingKind, Advice]] = MappingProxyType(
             headline="popheal has no right to do what it has to on {server}",
             steps=(
                 "Check the account: its password, its group in Windows, and its role in Exchange "
-                "for the command that was refused. docs/configuration lists the rights."
+                'for the command that was refused. The page "Configuration and rights" of the '
+                "documentation lists the rights."
             ),
             commands=commands.ROLES,
         ),

@@ -13,6 +13,7 @@ from popheal.healthsets.pop.catalog import health_set_named, monitor_named
 from popheal.tables.actions import Impact
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
+from popheal.util.calls import made_by_name
 from popheal.util.serialize import ADDED, from_jsonable, to_jsonable
 from popheal.util.text import printable
 
@@ -21,6 +22,7 @@ def _monitor(name: str | None) -> str | None:
     return monitor_named(name).name if name else None
 
 
+@made_by_name
 @frozen(kw_only=True)
 class Alert:
     """What starts everything.

@@ -639,7 +639,7 @@ def test_a_keyring_that_does_not_help(load, keyring):
 def test_a_keyring_that_is_not_installed(load, monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     error = error_of(load, f'{SERVERS}auth = "ntlm"\nusername = "x"\nkeyring = true\n')
-    assert "pip install 'popheal[keyring]'" in str(error)
+    assert "Install the extra 'keyring': pip install " in str(error)
 
 
 def test_a_certificate_is_taken_for_both_endpoints(load, tmp_path):

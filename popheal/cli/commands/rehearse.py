@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from popheal import api
+from popheal.cli import completion
 from popheal.cli.exit_codes import status_of
 from popheal.cli.options import PATH, json_option
 from popheal.cli.prompt import approver_here
@@ -33,7 +34,7 @@ _SPEED_OVER_PSRP: Final = 120.0
 
 
 @click.command(short_help="Heal a simulated organisation; begin here.")
-@click.argument("scenario", required=False)
+@click.argument("scenario", required=False, shell_complete=completion.scenarios)
 @click.option("--list", "listed", is_flag=True, help="List the scenarios that come with popheal.")
 @click.option(
     "--seed",
