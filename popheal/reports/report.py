@@ -253,6 +253,12 @@ class Report:
     debts: tuple[DebtReport, ...] = ()
     handover: Handover | None = None
 
+    def to_text(self) -> str:
+        """The page of :meth:`to_markdown` as plain text, without the marks of the format."""
+        from popheal.reports.plain import plain
+
+        return plain(self.to_markdown())
+
     def to_markdown(self) -> str:
         """The report as a page for a person: what to do first, then everything else.
 
