@@ -227,3 +227,29 @@ def test_the_examples_of_the_readme_run():
     names: dict[str, object] = {}
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
+
+
+# --- the API -------------------------------------------------------------------------------------
+
+
+def test_the_api_is_on_pages_by_room():
+    """Each page is one room, few enough modules to be read; none is on two, each is linked to."""
+    overview = (ROOT / "docs" / "api.md").read_text("utf-8")
+    assert "automodule" not in overview
+    pages = {path.stem: path.read_text("utf-8") for path in ROOT.glob("docs/api/*.md")}
+    assert set(re.findall(r"\]\(api/(\w+)\.md\)", overview)) == set(pages)
+    assert set(re.findall(r"^api/(\w+)$", overview, re.MULTILINE)) == set(pages)
+    modules = [one for page in pages.values() for one in re.findall(r"automodule:: (\S+)", page)]
+    assert len(modules) == len(set(modules)) > 20
+    assert max(page.count("automodule::") for page in pages.values()) <= 10
+
+
+def test_the_large_picture_is_shown_as_large_as_it_is_drawn():
+    """Shrunk to any page its words could not be read; the page has the overview, and a link."""
+    style = (ROOT / "docs" / "_static" / "popheal.css").read_text("utf-8")
+    (rule,) = re.findall(r"^\.diagram\.large svg \{(.*)\}$", style, re.MULTILINE)
+    assert "max-width: none" in rule
+    assert not re.search(r"(?<!-)width: \d", rule)
+    page = (ROOT / "docs" / "procedures.md").read_text("utf-8")
+    assert "](_static/client_access.svg)" in page
+    assert "[open it by itself](../diagrams/client_access.svg)" in page

@@ -65,7 +65,7 @@ class Backend(Protocol):
     def all_servers(self, server: str) -> Sequence[ServerInfo]:
         """``Get-ExchangeServer``: every server of the organisation.
 
-        One whose row can't be read is listed as such (:attr:`ServerInfo.unreadable`): it must not
+        One whose row can't be read is listed as such (:attr:`~popheal.exchange.models.ServerInfo.unreadable`): it must not
         keep others from being healed.
         """
         ...
