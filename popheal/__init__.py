@@ -6,7 +6,8 @@ What else is public is imported from its module: the shipped tables from
 from :mod:`popheal.errors`, clocks from :mod:`popheal.util.clock`.
 """
 
-from typing import TYPE_CHECKING, Any
+#: What the module typing has under this name; to load that would take longer than all the rest.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from popheal.api import Healer, aheal, heal, plan, resume, triage
@@ -76,12 +77,13 @@ _FROM = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _FROM:
         raise AttributeError(f"module 'popheal' has no attribute '{name}'")
     from importlib import import_module
 
-    found = globals()[name] = getattr(import_module(_FROM[name]), name)
+    found: object = getattr(import_module(_FROM[name]), name)
+    globals()[name] = found
     return found
 
 

@@ -265,11 +265,11 @@ def test_ctrl_c_in_the_first_moments_is_no_traceback(module):
 
 def test_importing_the_package_loads_nothing_else():
     """So there are no moments before: whatever takes time is loaded inside main()."""
-    code = "import sys, popheal.cli; print([n for n in sys.modules if n.startswith('popheal')])"
+    code = "import sys; had = {*sys.modules}; import popheal.cli; print({*sys.modules} - had)"
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
     )
-    assert ast.literal_eval(result.stdout) == ["popheal", "popheal.cli"]
+    assert ast.literal_eval(result.stdout) == {"popheal", "popheal.cli", "__future__"}
 
 
 def test_every_public_name_is_there_and_listed():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 #: Broken off by a person (``popheal.cli.exit_codes``, which is not loaded yet).
@@ -18,6 +17,8 @@ def main() -> None:
     try:
         _run()
     except KeyboardInterrupt:
+        import signal
+
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be broken off
         sys.exit(_BROKEN_OFF)
 
