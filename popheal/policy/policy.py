@@ -122,13 +122,15 @@ class Policy:
     reboot_last_of_role: bool = field(default=False, validator=FLAG)
     move_databases_back: bool = field(default=False, validator=FLAG)
     sibling_share: float = field(default=0.5, validator=SHARE)
-    ignored_components: tuple[str, ...] = field(default=(), converter=_tuple, validator=TEXTS)
-    same_site_only: bool = field(default=False, validator=FLAG)
-    healthy_copies: int | None = field(default=None, validator=whole(1, 16))
-    heed_backups: bool = field(default=True, validator=FLAG)
-    heed_pending_restart: bool = field(default=False, validator=FLAG)
-    start_health_manager: bool = field(default=False, validator=FLAG)
-    fail_back_unhealed: bool = field(default=True, validator=FLAG)
+    ignored_components: tuple[str, ...] = field(
+        default=(), converter=_tuple, validator=TEXTS, metadata=ADDED
+    )
+    same_site_only: bool = field(default=False, validator=FLAG, metadata=ADDED)
+    healthy_copies: int | None = field(default=None, validator=whole(1, 16), metadata=ADDED)
+    heed_backups: bool = field(default=True, validator=FLAG, metadata=ADDED)
+    heed_pending_restart: bool = field(default=False, validator=FLAG, metadata=ADDED)
+    start_health_manager: bool = field(default=False, validator=FLAG, metadata=ADDED)
+    fail_back_unhealed: bool = field(default=True, validator=FLAG, metadata=ADDED)
     dependencies: Mapping[str, tuple[str, ...]] = field(
         default=DEPENDENCY_HEALTH_SETS, converter=_frozen, validator=_DEPENDENCIES
     )
