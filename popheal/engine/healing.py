@@ -28,6 +28,7 @@ from popheal.reports import events
 from popheal.reports.report import Alert, Finding, FindingKind, Report
 from popheal.tables.stored import table_to_json
 from popheal.tables.table import Verdict
+from popheal.util.defects import DEFECTS, describe_defect
 from popheal.util.serialize import from_jsonable, to_jsonable
 from popheal.util.version import __version__
 
@@ -68,6 +69,9 @@ async def _begun_now(case: Case) -> Report:
 async def answer(case: Case) -> Report:
     """Answer an alert, from wherever the case is: verify, heal what the runbook can heal, report.
 
+    A defect of popheal ends the healing: what it owes is handed over, and a person is needed.
+    Resumed again and again, it would only come to the same end.
+
     Raises:
         UnknownName: If the organisation has no such server; nothing was done.
     """
@@ -76,6 +80,18 @@ async def answer(case: Case) -> Report:
     except UnknownName:
         await Forget()  # there was nothing to answer
         raise
+    except DEFECTS as error:
+        return await _end_by_defect(case, error)
+
+
+async def _end_by_defect(case: Case, error: Exception) -> Report:
+    summary = f"{describe_defect(error)}; nothing more was done"
+    finding = Finding(kind=FindingKind.DEFECT, server=case.server, detail=summary)
+    try:
+        await case.find(finding)
+        return await case.end(Verdict.ESCALATED, summary)
+    except DEFECTS:
+        raise error from None  # the first is the one to be mended
 
 
 def take_over(
@@ -111,7 +127,10 @@ def take_over(
 async def _resume(case: Case) -> Report:
     await Sync()
     case.session.emit(events.HealingResumed, case.server, id=case.id)
-    return await _heal(case)
+    try:
+        return await _heal(case)
+    except DEFECTS as error:
+        return await _end_by_defect(case, error)
 
 
 async def _give_up(
