@@ -669,7 +669,7 @@ def test_a_second_opinion_is_asked_for_where_the_file_says(load, keyring, tmp_pa
         ('password_env = "EXCHANGE_PASSWORD"\ntls = "plain"', ["[second_opinion] tls", "clear"]),
         ('password_env = "EXCHANGE_PASSWORD"\ntls = "ssl"', ["line 7", "tls, stls, plain"]),
         ('password_env = "EXCHANGE_PASSWORD"\nca_bundle = "none.pem"', ["ca_bundle", "not a file"]),
-        ('password_env = "EXCHANGE_PASSWORD"\ndeadline = 900', ["line 7", "up to 300"]),
+        ('password_env = "EXCHANGE_PASSWORD"\ndeadline = 900', ["line 7", "from 0.001 to 300"]),
         ('password_env = "NOT_SET"', ["is not set"]),
     ],
 )
