@@ -60,7 +60,6 @@ class FailingProbe(SimulatedBackend):
         return evolve(seen, result="Failed", error=self.error)
 
 
-@pytest.mark.xfail(strict=True, reason="causes are not looked for in what a probe says yet")
 def test_the_probes_own_account_is_refused() -> None:
     """And so are those of the other protocols: no restart and no reboot lets them in again."""
 
@@ -85,7 +84,6 @@ def test_the_probes_own_account_is_refused() -> None:
     assert "health mailbox" in said(report)
 
 
-@pytest.mark.xfail(strict=True, reason="causes are not looked for in what a probe says yet")
 def test_a_certificate_that_does_not_fit() -> None:
     """The proxy is not authenticated: it is named, and nothing is drained for it."""
 
@@ -108,7 +106,6 @@ def day_first(at: datetime) -> str:
     return f"{at:%d.%m.%Y %H:%M:%S}"
 
 
-@pytest.mark.xfail(strict=True, reason="times without zone are not read yet")
 @pytest.mark.parametrize("offset", [0.0, None])
 @pytest.mark.parametrize("written", [month_first, day_first])
 def test_times_without_a_zone(written: Callable[[datetime], str], offset: float | None) -> None:
