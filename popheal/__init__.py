@@ -6,26 +6,25 @@ What else is public is imported from its module: the shipped tables from
 from :mod:`popheal.errors`, clocks from :mod:`popheal.util.clock`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from popheal.api import Healer, aheal, heal, plan, resume, triage
-from popheal.engine.control import Control
-from popheal.errors import PophealError
-from popheal.exchange.backend import Backend
-from popheal.policy.policy import Policy
-from popheal.policy.windows import Window
-from popheal.reports.report import Alert, Report
-from popheal.tables.actions import Impact
-from popheal.tables.table import Verdict
-from popheal.tables.timing import Timing
-from popheal.util.version import __version__ as __version__
+#: What the module typing has under this name; to load that would take longer than all the rest.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from popheal.api import Healer, aheal, heal, plan, resume, triage
     from popheal.engine.approval import ApprovalRequest
+    from popheal.engine.control import Control
     from popheal.engine.plan import Plan
+    from popheal.errors import PophealError
+    from popheal.exchange.backend import Backend
     from popheal.journal import Journal
+    from popheal.policy.policy import Policy
+    from popheal.policy.windows import Window
     from popheal.reports.events import Event
+    from popheal.reports.report import Alert, Report
+    from popheal.tables.actions import Impact
+    from popheal.tables.table import Verdict
+    from popheal.tables.timing import Timing
+    from popheal.util.version import __version__ as __version__
 
 __all__ = [
     "Alert",
@@ -51,16 +50,42 @@ __all__ = [
 ]
 
 
-#: Loaded for those who name them, not for every importer: SQLite, for one, is among what they need.
-_LATER = {
+#: Loaded when they are named: importing the package itself takes no time, so that the command
+#: line can mind Ctrl-C from its first moment, and no importer waits for what it does not use.
+_FROM = {
+    "Alert": "popheal.reports.report",
     "ApprovalRequest": "popheal.engine.approval",
+    "Backend": "popheal.exchange.backend",
+    "Control": "popheal.engine.control",
     "Event": "popheal.reports.events",
+    "Healer": "popheal.api",
+    "Impact": "popheal.tables.actions",
     "Journal": "popheal.journal",
     "Plan": "popheal.engine.plan",
+    "Policy": "popheal.policy.policy",
+    "PophealError": "popheal.errors",
+    "Report": "popheal.reports.report",
+    "Timing": "popheal.tables.timing",
+    "Verdict": "popheal.tables.table",
+    "Window": "popheal.policy.windows",
+    "__version__": "popheal.util.version",
+    "aheal": "popheal.api",
+    "heal": "popheal.api",
+    "plan": "popheal.api",
+    "resume": "popheal.api",
+    "triage": "popheal.api",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'popheal' has no attribute '{name}'")
+def __getattr__(name: str) -> object:
+    if name not in _FROM:
+        raise AttributeError(f"module 'popheal' has no attribute '{name}'")
+    from importlib import import_module
+
+    found: object = getattr(import_module(_FROM[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FROM})

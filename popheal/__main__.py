@@ -1,6 +1,6 @@
 """``python -m popheal``: the command line."""
 
-from popheal.cli import main
-
 if __name__ == "__main__":
+    from popheal.cli import main
+
     main()

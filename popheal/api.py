@@ -89,7 +89,8 @@ class Healer:
             control: Lets others stop the healing, or take it away from this process.
 
         Returns:
-            The report, whatever happened: failures of the backend are part of it.
+            The report, whatever happened: failures of the backend are part of it, and a defect of
+            popheal is a finding of the kind ``DEFECT``, by which the healing has ended.
 
         Raises:
             UnknownName: If the organisation has no such server; nothing was done.

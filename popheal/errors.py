@@ -152,6 +152,21 @@ class InvalidValue(ConfigurationError, ValueError):
         )
 
 
+class WrongArguments(ConfigurationError, TypeError):
+    """A record was not made as it can be: a value without a name, an unknown one, or one missing.
+
+    Attributes:
+        record: The class.
+    """
+
+    def __init__(self, *, record: str, problem: str, next_step: str) -> None:
+        self.record = record
+        super().__init__(source=record, problem=problem, next_step=next_step)
+
+    def sentence(self) -> str:
+        return f"{self.source} {self.problem}"
+
+
 def _place(path: tuple[str | int, ...]) -> str:
     """A key, for people: ``[faults[1].cure] restarts``."""
     names: list[str] = []
@@ -312,7 +327,10 @@ class Unreachable(BackendError):
 class NotAuthorised(BackendError):
     """The far side knows who is asking and said no; nothing was changed."""
 
-    default_next_step = "Check the account, its password and its rights (see docs/configuration)."
+    default_next_step = (
+        "Check the account, its password and its rights; the page "
+        '"Configuration and rights" of the documentation lists them.'
+    )
 
 
 class NotBegun(BackendError):

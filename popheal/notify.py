@@ -1,4 +1,4 @@
-"""Handovers by mail, chat or pager, sent through apprise (``pip install 'popheal[notify]'``).
+"""Handovers by mail, chat or pager, sent through apprise (the extra ``notify``).
 
 An address of apprise, a URL, often holds a password or a token. So no URL, nor any part of one,
 is ever in what this module raises, logs or shows.
@@ -21,6 +21,7 @@ from popheal.reports.events import Event, HandedOver
 from popheal.reports.handover import HANDED_OVER
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
+from popheal.util.extras import how_to_install
 from popheal.util.secrets import Secret
 
 
@@ -47,7 +48,8 @@ def _verdicts(given: Iterable[Verdict]) -> frozenset[Verdict]:
 
 @frozen
 class Notifier:
-    """An observer that sends each handover, as a Markdown page.
+    """An observer that sends each handover, as a Markdown page; as plain text where a service shows
+    nothing else.
 
     It waits until that is sent, but no longer than ``timeout``: by then everything is done and
     written down, and only the report is still to be returned. In an asyncio program the event
@@ -93,13 +95,10 @@ class Notifier:
         Raises:
             NotDelivered: If it did not get to all of them in time.
         """
-        message = {
-            "title": title(report),
-            "body": report.to_markdown(),
-            "notify_type": _type_of(report.verdict),
-            "body_format": "markdown",
-        }
-        deliveries = [_Delivery(url, message) for url in self.urls]
+        message = {"title": title(report), "notify_type": _type_of(report.verdict)}
+        markdown = {"body": report.to_markdown(), "body_format": "markdown"}
+        text = {"body": report.to_text(), "body_format": "text"}
+        deliveries = [_Delivery(url, message | markdown, message | text) for url in self.urls]
         late = f"no answer within {self.timeout:g} s, it may still arrive"
         try:
             for one in deliveries:
@@ -131,10 +130,11 @@ class _Delivery(Thread):
     A thread for each, so that none waits for another; and none keeps the program from exiting.
     """
 
-    def __init__(self, url: Secret, message: Mapping[str, Any]) -> None:
+    def __init__(self, url: Secret, markdown: Mapping[str, Any], text: Mapping[str, Any]) -> None:
         super().__init__(name="popheal-notifier", daemon=True)
         self._url = url
-        self._message = message
+        self._markdown = markdown
+        self._text = text
         #: What went wrong; empty if nothing did, None as long as nobody knows.
         self.problem: str | None = None
 
@@ -156,7 +156,15 @@ class _Delivery(Thread):
             return "apprise does not understand it any more"
         sender = apprise.Apprise(asset=asset)
         sender.add(service)
-        return "" if sender.notify(**self._message) else "the message was not taken"
+        message = self._text if _shows_only_text(service) else self._markdown
+        return "" if sender.notify(**message) else "the message was not taken"
+
+
+def _shows_only_text(service: Any) -> bool:
+    """Whether a service shows what it is sent as it is, so that Markdown is full of marks there."""
+    shown = getattr(service, "notify_format", "text")
+    formats = [shown] if isinstance(shown, str) else shown
+    return all(str(getattr(one, "value", one)) == "text" for one in formats)
 
 
 # --- apprise -------------------------------------------------------------------------------------
@@ -182,9 +190,7 @@ def _is_understood(url: Secret) -> bool:
     try:
         import apprise
     except ImportError:
-        raise _unusable(
-            "apprise is not installed", "Install it: pip install 'popheal[notify]'."
-        ) from None
+        raise _unusable("apprise is not installed", how_to_install("notify")) from None
     for name in _INDISCREET:
         logging.getLogger(name).addFilter(_withhold)
     token = _ours.set(True)

@@ -8,16 +8,19 @@ from __future__ import annotations
 import importlib
 import re
 from pkgutil import resolve_name
+from typing import get_args, get_type_hints
 
 import pytest
 from attrs import fields
 
+from popheal.backends.psrp.settings import Connection, PsrpSettings, exchange_connection
 from popheal.backends.simulated import scenario_names
 from popheal.config import load
 from popheal.engine.triage.blockers import MONITOR_BLOCKERS, SERVER_BLOCKERS
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.tables.timing import Timing
+from popheal.util.schema import keys_of
 from tests.support.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")])
@@ -66,6 +69,42 @@ def test_defaults_are_right(table, record):
         assert shown == (
             str(value).lower() if isinstance(value, bool) else f"{value}".removesuffix(".0")
         )
+
+
+NUMBERS = [
+    ("[exchange]", exchange_connection(["ex1"])),
+    ("From a program", PsrpSettings(exchange=exchange_connection(["ex1"]), winrm=Connection())),
+    ("[policy]", Policy()),
+    ("[timing]", Timing()),
+    ("[watch]", load.WatchSettings(servers=["ex1"])),
+]
+
+
+@pytest.mark.parametrize(("heading", "record"), NUMBERS, ids=[name for name, _ in NUMBERS])
+def test_bounds_of_numbers_are_right(heading, record):
+    """Each number's least, most and default are on the page, with a word about it; no others."""
+    documented = table_under(CONFIGURATION, heading)
+    rules = {name: key.rule for name, key in keys_of(type(record)).items()}
+    numbers = {name: one for name, one in rules.items() if one and one.least is not None}
+    for name, (default, bounds, what) in documented.items():
+        rule = numbers.pop(name, None)
+        assert bounds == (f"{rule.least} to {rule.most}" if rule else "-"), name
+        if rule:
+            assert what, name
+            value = getattr(record, name)
+            assert default.split("`")[0] == f"{value}".removesuffix(".0"), name
+    assert not numbers, "each is on the page"
+
+
+def test_every_number_that_can_be_set_has_both_bounds():
+    """None is forgotten, whatever record of settings it is added to."""
+    for _, record in NUMBERS:
+        for name, kind in get_type_hints(type(record)).items():
+            if {int, float} & {kind, *get_args(kind)} - {bool}:
+                rule = keys_of(type(record))[name].rule
+                assert rule, name
+                assert rule.least is not None, name
+                assert rule.most is not None, name
 
 
 def test_examples_of_configurations_are_accepted(tmp_path):
@@ -188,3 +227,29 @@ def test_the_examples_of_the_readme_run():
     names: dict[str, object] = {}
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
+
+
+# --- the API -------------------------------------------------------------------------------------
+
+
+def test_the_api_is_on_pages_by_room():
+    """Each page is one room, few enough modules to be read; none is on two, each is linked to."""
+    overview = (ROOT / "docs" / "api.md").read_text("utf-8")
+    assert "automodule" not in overview
+    pages = {path.stem: path.read_text("utf-8") for path in ROOT.glob("docs/api/*.md")}
+    assert set(re.findall(r"\]\(api/(\w+)\.md\)", overview)) == set(pages)
+    assert set(re.findall(r"^api/(\w+)$", overview, re.MULTILINE)) == set(pages)
+    modules = [one for page in pages.values() for one in re.findall(r"automodule:: (\S+)", page)]
+    assert len(modules) == len(set(modules)) > 20
+    assert max(page.count("automodule::") for page in pages.values()) <= 10
+
+
+def test_the_large_picture_is_shown_as_large_as_it_is_drawn():
+    """Shrunk to any page its words could not be read; the page has the overview, and a link."""
+    style = (ROOT / "docs" / "_static" / "popheal.css").read_text("utf-8")
+    (rule,) = re.findall(r"^\.diagram\.large svg \{(.*)\}$", style, re.MULTILINE)
+    assert "max-width: none" in rule
+    assert not re.search(r"(?<!-)width: \d", rule)
+    page = (ROOT / "docs" / "procedures.md").read_text("utf-8")
+    assert "](_static/client_access.svg)" in page
+    assert "[open it by itself](../diagrams/client_access.svg)" in page

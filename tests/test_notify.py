@@ -21,7 +21,7 @@ from popheal import Report, Verdict, heal
 from popheal.backends.psrp import Secret
 from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError
-from popheal.notify import NotDelivered, Notifier, _Delivery, title
+from popheal.notify import NotDelivered, Notifier, _Delivery, _shows_only_text, title
 from popheal.reports.events import HandedOver, HealingEnded, log_event
 from popheal.reports.handover import HANDED_OVER
 from tests.support.healing import alert_of
@@ -305,7 +305,7 @@ def test_a_url_that_breaks_apprise_is_not_understood(monkeypatch):
 def test_without_apprise_the_extra_is_named(monkeypatch):
     """When the notifier is made, not when it is needed."""
     monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'popheal\[notify\]'"):
+    with pytest.raises(ConfigurationError, match=r"Install the extra 'notify': pip install"):
         Notifier(["json://h"])
 
 
@@ -351,3 +351,50 @@ def test_the_example_says_if_it_could_not_send(office):
     assert "## What to do next" in done.stdout
     assert "observer_failed: NotDelivered('URL 1 of 1: the message was not taken')" in done.stderr
     assert_discreet(done.stdout, done.stderr)
+
+
+# --- plain text ----------------------------------------------------------------------------------
+
+ODD = "POP.Protocol\\PopDeepTestProbe <b>a*b_c</b> & [d](e) `f` ~g~ $h | 1. i # j"
+
+
+def with_odd_words():
+    report = report_of()
+    findings = tuple(attrs.evolve(one, detail=ODD) for one in report.findings)
+    return attrs.evolve(report, findings=findings, summary=f"1. {ODD}")
+
+
+def test_plain_text_has_no_marks_of_markdown():
+    """It says what the page says, and words from far away stand in it as they are."""
+    text = with_odd_words().to_text()
+    assert f"1. {ODD}" in text
+    assert text.count(ODD) > 1
+    assert "\\\\" not in text
+    assert "```" not in text
+    assert "&amp;" not in text
+    first, underline, *_ = text.splitlines()
+    assert first.startswith("POP on mbx1.contoso.com: escalated")
+    assert underline == "=" * len(first)
+
+
+def test_commands_in_plain_text_can_be_copied():
+    report = report_of()
+    lines = [line.strip() for line in report.to_text().splitlines()]
+    for one in (*report.handover.first_commands, *report.handover.commands):
+        assert one in lines
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_service_that_shows_only_text_is_sent_text(office, monkeypatch, plain):
+    monkeypatch.setattr("popheal.notify._shows_only_text", lambda _service: plain)
+    report = with_odd_words()
+    Notifier([url_of(office, "/at-once")]).send(report)
+    (got,) = office.got
+    wanted = report.to_text() if plain else report.to_markdown()
+    assert got["message"].strip() == wanted.strip()
+
+
+@pytest.mark.parametrize("url", ["syslog://", "ntfy://topic"])
+def test_a_service_of_text_is_told_from_another(url):
+    assert _shows_only_text(apprise.Apprise.instantiate(url))
+    assert not _shows_only_text(apprise.Apprise.instantiate("mailtos://a:b@example.com"))

@@ -1,4 +1,4 @@
-"""Sends the handover to whoever is on call, through apprise: pip install 'popheal[notify]'
+"""Sends the handover to whoever is on call, through apprise: pip install '.[notify]'
 
 The organisation is simulated, so the commands in the message mean nothing real. Without an
 address it sends nothing. Try it with one that apprise understands, for example:

@@ -25,7 +25,14 @@ from popheal.cli.logging import is_verbose, print_traceback, verbose_option
 from popheal.cli.options import CONFIG_VARIABLE
 from popheal.cli.render.console import say, silence
 from popheal.cli.signals import BrokenOff
-from popheal.errors import AlreadyRunning, JournalError, PophealError, UnknownName
+from popheal.errors import (
+    AlreadyRunning,
+    IllegalOutcome,
+    JournalError,
+    PophealError,
+    UnknownName,
+)
+from popheal.util.extras import EXTRA_OF, how_to_install
 
 #: Exceptions that say what is wrong by themselves.
 _EXPECTED: Final = (
@@ -37,8 +44,6 @@ _EXPECTED: Final = (
 )
 #: More known names than these are no help in an error.
 _MOST_NAMES: Final = 10
-#: Packages of an extra, and the extra.
-_EXTRAS: Final = {"click": "cli", "rich": "cli", "psrpcore": "lab"}
 
 
 class _Group(click.Group):
@@ -65,11 +70,11 @@ class _Group(click.Group):
         except (BrokenOff, click.Abort, KeyboardInterrupt):
             return BROKEN_OFF
         except ModuleNotFoundError as missing:
-            if missing.name not in _EXTRAS:
+            if missing.name not in EXTRA_OF:
                 return _defect(missing)
             say(
                 f"This needs the package {missing.name}, which is not installed. "
-                f"Install it with: pip install 'popheal[{_EXTRAS[missing.name]}]'."
+                + how_to_install(EXTRA_OF[missing.name])
             )
         except OSError as error:
             say(f"Reading or writing failed: {error.strerror or error}. Look at disks and pipes.")
@@ -82,10 +87,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except _EXPECTED:
-            raise
-        except Exception:
-            if is_verbose(ctx):
+        except Exception as error:
+            expected = isinstance(error, _EXPECTED) and not isinstance(error, IllegalOutcome)
+            if is_verbose(ctx) and not expected:
                 print_traceback()
             raise
 
@@ -116,6 +120,8 @@ def _is_the_configuration(param: click.Parameter | None) -> bool:
 
 
 def _explained(error: PophealError) -> int:
+    if isinstance(error, IllegalOutcome):
+        return _defect(error)
     say(_unknown(error) if isinstance(error, UnknownName) else str(error))
     if isinstance(error, JournalError):
         return of_journal_error(error)
@@ -133,8 +139,9 @@ def _unknown(error: UnknownName) -> str:
 
 
 def _defect(error: Exception) -> int:
+    said = error.sentence() if isinstance(error, PophealError) else str(error)
     say(
-        f"This is a defect of popheal: {type(error).__name__}: {error}. "
+        f"This is a defect of popheal: {type(error).__name__}: {said}. "
         "Run it again with --verbose, and report what it prints."
     )
     return DEFECT

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from popheal.errors import Fenced, JournalError
+from popheal.reports.report import FindingKind, Report
 from popheal.tables.table import Verdict
 
 #: Wrong usage or configuration: nothing was done, and nothing is on standard output.
@@ -23,11 +24,17 @@ HELD: Final = Verdict.HELD.exit_status
 NEEDED: Final = Verdict.ESCALATED.exit_status
 
 #: Of several healings, the first of these that one ended with.
-_WORST_FIRST: Final = (NEEDED, Verdict.UNKNOWN.exit_status, HELD, 0)
+_WORST_FIRST: Final = (DEFECT, NEEDED, Verdict.UNKNOWN.exit_status, HELD, 0)
+
+
+def status_of(report: Report) -> int:
+    """The verdict's status, unless it was a defect of popheal that ended the healing."""
+    broken = any(one.kind is FindingKind.DEFECT for one in report.findings)
+    return DEFECT if broken else report.verdict.exit_status
 
 
 def worst(statuses: Iterable[int]) -> int:
-    """One status for several healings: 1 before 4 before 3 before 0; 0 for none."""
+    """One status for several healings: 70 before 1 before 4 before 3 before 0; 0 for none."""
     return min(statuses, key=_WORST_FIRST.index, default=0)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from popheal.cli import completion
 from popheal.exchange.names import is_server_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -75,10 +76,16 @@ def server_options(command: Command) -> Command:
     for decorate in (
         json_option,
         config_option,
-        click.option("--monitor", metavar="M", help="The monitor that alerted, if known."),
+        click.option(
+            "--monitor",
+            metavar="M",
+            shell_complete=completion.monitors,
+            help="The monitor that alerted, if known.",
+        ),
         click.option(
             "--health-set",
             metavar="S",
+            shell_complete=completion.health_sets,
             help="The health set that alerted: POP, POP.Protocol or POP.Proxy.",
         ),
         click.option(

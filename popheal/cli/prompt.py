@@ -35,11 +35,12 @@ def ask_here(request: ApprovalRequest) -> bool | None:
     """An approver: asks the person at the terminal, else says how to answer from elsewhere."""
     journal, plan = request.journal, request.plan.hash
     elsewhere = approve_command(request.run, plan, journal) if journal else ""
-    if not _at_a_terminal():
+    if request.by_another or not _at_a_terminal():
         if elsewhere:
             until = f"{moment(request.expires_at)}"
+            whose = "another person's approval" if request.by_another else "an approval"
             say(
-                f"Run {request.run} on {request.server} waits for an approval of "
+                f"Run {request.run} on {request.server} waits for {whose} of "
                 f"{_summary(request)}, until {until}. To give it: {elsewhere}"
             )
         return None

@@ -28,6 +28,7 @@ from popheal.second_opinion import SecondOpinion
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
 from popheal.tables.timing import Timing
+from popheal.util.numbers import seconds
 from popheal.util.schema import (
     TEXT,
     TEXTS,
@@ -39,7 +40,6 @@ from popheal.util.schema import (
     is_text,
     keys_of,
     one_of,
-    seconds,
     without,
 )
 from popheal.util.secrets import Secret

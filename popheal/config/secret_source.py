@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from popheal.util.extras import how_to_install
 from popheal.util.schema import Document, Key, Rule, Schema, is_text
 from popheal.util.secrets import Secret
 
@@ -95,7 +96,7 @@ class SecretSource:
             self.file.wrong(
                 (table, "keyring"),
                 "needs the package keyring, which is not installed",
-                "Install it with: pip install 'popheal[keyring]'.",
+                how_to_install("keyring"),
             )
         except Exception as error:  # noqa: BLE001 - a keyring's own backends raise anything
             self.file.wrong(

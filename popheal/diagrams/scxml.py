@@ -1,6 +1,7 @@
 """A procedure as SCXML, the W3C's language for state machines, for tools that read it.
 
-Outcomes are events and guards are conditions over data of the same names. Whoever runs the
+Outcomes are events and guards are conditions over data of the same names, which are 0 or 1: every
+reader of the format understands a comparison, but not every one a negation. Whoever runs the
 chart sets those data: whether a run has drained a server is known to the run, not to its table.
 What popheal adds (action, impact, citation) stands in attributes of a namespace of its own.
 """
@@ -36,7 +37,7 @@ def render(procedure: Procedure) -> str:
     )
     model = ET.SubElement(root, "datamodel")
     for guard in Guard:
-        ET.SubElement(model, "data", {"id": guard.value, "expr": "false"})
+        ET.SubElement(model, "data", {"id": guard.value, "expr": "0"})
     working = ET.SubElement(root, "state", {"id": _WORKING, "initial": known[procedure.start]})
     for state in procedure.states:
         _state(working, state, known)
@@ -67,8 +68,8 @@ def _state(parent: ET.Element, state: State, known: dict[str, str]) -> None:
 def _transition(parent: ET.Element, row: Transition, known: dict[str, str]) -> None:
     attributes = {"event": row.outcome}
     if row.given:
-        attributes["cond"] = row.given.value
+        attributes["cond"] = f"{row.given.value} == 1"
     if row.unless:
-        attributes["cond"] = f"!{row.unless.value}"
+        attributes["cond"] = f"{row.unless.value} == 0"
     attributes |= {"target": known[row.target], "popheal:why": str(row.why)}
     ET.SubElement(parent, "transition", attributes)

@@ -23,6 +23,8 @@ class ApprovalRequest:
         action: The effect that is about to be carried out, in words.
         asked_at: When it was asked, aware UTC.
         expires_at: Until when it can be answered, and by when the plan must be begun.
+        by_another: Whether a yes only counts by the journal, from another account than those that
+            have begun the healing or resumed it: then say so, and answer None, or False.
         journal: The file by which somebody else can answer, with ``popheal approve``; None if
             the journal is in memory.
         over: Whether an answer is of no use any more, as somebody else has given one, the time
@@ -36,6 +38,7 @@ class ApprovalRequest:
     asked_at: datetime
     expires_at: datetime
     journal: Path | None = None
+    by_another: bool = False
     over: Callable[[], bool] = field(default=lambda: False, eq=False, repr=False)
 
 

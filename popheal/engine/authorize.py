@@ -18,7 +18,7 @@ from popheal.engine.limits import Refusal, check_limits
 from popheal.engine.looks.server_state import Seen, look_for_plan, look_for_state
 from popheal.engine.plan import PlannedRun, plan_run
 from popheal.engine.plan_basis import ServerState, drift
-from popheal.engine.requests import Ask, Pause, Prompt, Reread, Settle
+from popheal.engine.requests import Ask, AtWork, Pause, Prompt, Reread, Settle
 from popheal.errors import BackendError
 from popheal.exchange.interpret import booted_since, same_boot
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, ApprovalAsked
@@ -144,6 +144,9 @@ async def _ask(work: RunContext, action: Action) -> Refusal | None:
             "is nobody to ask: neither an approver, nor a journal file by which somebody could "
             "answer"
         )
+    not_by = await _not_by(work)
+    if isinstance(not_by, Refusal):
+        return not_by
     try:
         seen = await look_for_plan(work.session, work.server, _drained(work))
     except BackendError as error:
@@ -158,6 +161,7 @@ async def _ask(work: RunContext, action: Action) -> Refusal | None:
         impact=plan.impact,
         expires_at=now + timedelta(seconds=session.timing.approval_deadline),
         planned=plan.to_json(),
+        not_by=not_by,
     )
     question = await Ask(asked)
     if not question.outcome:
@@ -180,6 +184,24 @@ async def _ask(work: RunContext, action: Action) -> Refusal | None:
     return None
 
 
+async def _not_by(work: RunContext) -> tuple[str, ...] | Refusal:
+    """The accounts by which it can't be approved, if another person must; or why nobody can."""
+    if not work.session.policy.approval_by_another:
+        return ()
+    if work.session.current_lease.in_memory:
+        return _no(
+            "it needs another person's approval (policy: approval_by_another), and there is no "
+            "journal file by which somebody else could answer"
+        )
+    people = await AtWork()
+    if "" in people:
+        return _no(
+            "it needs another person's approval (policy: approval_by_another), and an older "
+            "version did not write down who began this healing"
+        )
+    return people
+
+
 def _why_refused(question: Question) -> str:
     if question.outcome == EXPIRED:
         return f"nobody answered in time whether plan {question.plan} may be carried out"
@@ -197,6 +219,8 @@ async def _answered(
 
     if session.approver and session.clock.now() < question.expires_at:
         said = await _consult(work, question, plan, action)
+        if said and question.not_by:
+            said = None  # whoever sits in front of this process has begun it
         if said is not None and session.clock.now() < question.expires_at:
             return await settle(GRANTED if said else REFUSED, "whoever was asked")
         if said is None and lease.in_memory and not session.stop_requested:
@@ -225,6 +249,7 @@ async def _consult(
         asked_at=question.asked_at,
         expires_at=question.expires_at,
         journal=work.session.current_lease.path,
+        by_another=bool(question.not_by),
     )
     said = await Prompt(request, question)
     return said if isinstance(said, bool) else None

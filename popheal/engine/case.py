@@ -60,6 +60,8 @@ class Case:
     run_records: list[RunRecord] = field(factory=list)
     #: Debts of runs that can't be understood any more.
     salvaged: list[DebtReport] = field(factory=list)
+    #: The Mailbox server that is being looked at, as it explains why the alert's server fails.
+    behind: str = ""
     heal_server: Callable[[str, str], Logic[Verdict]] = field(repr=False)
 
     async def find(self, *findings: Finding) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from popheal.engine.actions.handlers import HANDLERS
 from popheal.engine.authorize import authorize
 from popheal.engine.case import RunRecord
@@ -13,20 +11,10 @@ from popheal.errors import BackendError, JournalError, PophealError
 from popheal.journal import entries
 from popheal.reports import events
 from popheal.reports.reasons import kind_of
-from popheal.reports.report import Step
+from popheal.reports.report import FindingKind, Step
 from popheal.tables.actions import Action
 from popheal.tables.outcomes import COULD_NOT_TELL
-
-#: What a mistake in our own code raises. Nothing wider is caught: whatever else escapes was
-#: meant for whoever drives the run.
-_DEFECTS: Final = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
+from popheal.util.defects import DEFECTS, describe_defect
 
 
 async def execute(run_record: RunRecord) -> None:
@@ -99,12 +87,13 @@ async def _result_of(work: RunContext, action: Action) -> ActionResult:
         if untouched:
             return ActionResult("refused", f"not attempted: {error}", kind=kind_of(error))
         return ActionResult(COULD_NOT_TELL, str(error), kind=kind_of(error))
+    except DEFECTS as error:
+        if COULD_NOT_TELL not in action.outcomes:
+            raise  # there is no way on: the healing ends, and hands over
+        # Debts must be paid all the same.
+        return ActionResult(COULD_NOT_TELL, describe_defect(error), kind=FindingKind.DEFECT)
     except PophealError as error:
         return ActionResult(COULD_NOT_TELL, str(error))
-    except _DEFECTS as error:
-        # Debts must be paid all the same.
-        cause = f"{type(error).__name__}: {error}"
-        return ActionResult(COULD_NOT_TELL, f"a defect of popheal: {cause}")
 
 
 async def _take_step(work: RunContext) -> Step:

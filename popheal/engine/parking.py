@@ -38,6 +38,7 @@ def park(case: Case) -> dict[str, Any]:
         "salvaged": to_jsonable(case.salvaged),
         "runs": [_parked(one) for one in case.run_records],
         "progress": to_jsonable(session.progress),
+        "behind": case.behind,
         "server_known": session.server_known,
         "restoring": session.restoring,
         "retry_at": iso(session.retry_at),
@@ -73,7 +74,7 @@ def unpark(session: HealingContext, parked: Mapping[str, Any], journal: Journal)
     session.server_known, session.restoring = parked["server_known"], parked["restoring"]
     session.retry_at = text_as_moment(parked["retry_at"])
     case = case_of(session, from_jsonable(parked["alert"], Alert), parked["id"])
-    case.server = parked["server"]
+    case.server, case.behind = parked["server"], parked["behind"]
     case.started_at = datetime.fromisoformat(parked["started_at"])
     case.findings = [from_jsonable(one, Finding) for one in parked["findings"]]
     case.salvaged = [from_jsonable(one, DebtReport) for one in parked["salvaged"]]

@@ -78,6 +78,7 @@ _IN_JOURNAL: Final[dict[type[Request[Any]], Callable[[HealingContext, Any], Any]
     asked.Claim: _claim,
     asked.Count: _count,
     asked.Sync: lambda context, _: context.sync_with_journal(),
+    asked.AtWork: lambda context, _: context.current_lease.accounts(),
     asked.Ask: lambda context, it: context.current_lease.ask(it.entry),
     asked.Settle: _settle,
     asked.Reread: lambda context, it: context.current_lease.question(it.question),

@@ -176,6 +176,11 @@ class Sync(Request[None]):
 
 
 @frozen
+class AtWork(Request["tuple[str, ...]"]):
+    """The accounts that have begun the healing, or resumed it; an unknown one is empty."""
+
+
+@frozen
 class Ask(Request["Question"]):
     """Write a question to a person down. The answer is the question as it stands."""
 

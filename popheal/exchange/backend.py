@@ -65,8 +65,9 @@ class Backend(Protocol):
     def all_servers(self, server: str) -> Sequence[ServerInfo]:
         """``Get-ExchangeServer``: every server of the organisation.
 
-        One whose row can't be read is listed as such (:attr:`ServerInfo.unreadable`): it must not
-        keep others from being healed.
+        One whose row can't be read is listed as such, by
+        :attr:`~popheal.exchange.models.ServerInfo.unreadable`: it must not keep others from being
+        healed.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from popheal.journal.record import HealingRecord
 from popheal.journal.rows import Row
 from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
 from popheal.tables.actions import Impact
+from popheal.util.account import same_account
 from popheal.util.text import moment
 
 
@@ -31,6 +32,7 @@ class Question:
         asked_at: When it was asked, aware UTC.
         expires_at: Until when it can be answered.
         planned: The plan, as plain JSON values.
+        not_by: The accounts by which it can't be approved; none where anybody may.
         outcome: ``granted``, ``refused`` or ``expired``; empty while nobody has answered.
         by: Who answered, or why nobody could.
         answered_at: When.
@@ -44,6 +46,7 @@ class Question:
     asked_at: datetime
     expires_at: datetime
     planned: Mapping[str, Any]
+    not_by: tuple[str, ...] = ()
     outcome: str = ""
     by: str = ""
     answered_at: datetime | None = None
@@ -67,6 +70,7 @@ def read_questions(database: Database, healing: str) -> list[Question]:
                 asked_at=entry.at,
                 expires_at=entry.expires_at,
                 planned=entry.planned,
+                not_by=entry.not_by,
             )
         elif isinstance(entry, ApprovalAnswered):
             name = (entry.run_id, entry.plan)
@@ -123,10 +127,25 @@ def answer(
             raise wrong(f"it was {question.outcome} already{_by(question)}")
         if at >= question.expires_at:
             raise wrong(f"the time to answer was up at {moment(question.expires_at)}")
+        if granted and question.not_by:
+            _require_another(question, by, wrong)
         outcome = GRANTED if granted else REFUSED
         said = answer_to(question, at=at, outcome=outcome, by=by)
         connection.execute(INSERT_ENTRY, (record.id, *said.to_row()))
     return evolve(question, outcome=outcome, by=by, answered_at=at)
+
+
+def _require_another(
+    question: Question, by: str, wrong: Callable[[str], ApprovalNotPending]
+) -> None:
+    """That who approves has neither begun the healing nor resumed it. Refusing may anybody."""
+    if not by.strip():
+        raise wrong("the policy wants another person to approve, and nobody is named")
+    if any(same_account(by, one) for one in question.not_by):
+        raise wrong(
+            f"{by} has begun or resumed this healing, and the policy wants another person to "
+            "approve (approval_by_another)"
+        )
 
 
 def _why_unknown(asked: list[Question]) -> str:

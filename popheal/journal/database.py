@@ -73,9 +73,8 @@ class Database:
                 check_same_thread=False,
                 uri=read_only,
             )
-        if path is None:
-            # What is only in memory goes with whoever had it. A file is to be closed by its user.
-            weakref.finalize(self, self._connection.close)
+        # Should its user forget to: left to SQLite's own module, that is a warning, or an error.
+        weakref.finalize(self, self._connection.close)
         try:
             if read_only:
                 self._prepare_to_read()

@@ -28,7 +28,7 @@ from popheal.journal.rows import (
 from popheal.reports.report import Finding, RunSnapshot, Step
 from popheal.tables.actions import Impact
 from popheal.tables.debts import Debt
-from popheal.util.serialize import from_jsonable, to_jsonable
+from popheal.util.serialize import ADDED, from_jsonable, to_jsonable
 
 #: What may come of a question.
 GRANTED: Final = "granted"
@@ -91,7 +91,8 @@ class Entry:
         """What stands in its row as JSON, by key and in order."""
         plain = to_jsonable(self)
         own = [one.name for one in fields(type(self)) if one.name not in _COLUMNS]
-        return {name: plain[name] for name in sorted(own, key=_OF_THE_ENGINE.__contains__)}
+        written = [name for name in own if name in plain]
+        return {name: plain[name] for name in sorted(written, key=_OF_THE_ENGINE.__contains__)}
 
     def to_row(self) -> tuple[str, ...]:
         """Its columns, but for ``seq`` and ``healing``."""
@@ -238,12 +239,15 @@ class ApprovalAsked(Entry):
         impact: The most drastic thing in it.
         expires_at: Until when it can be answered.
         planned: The plan as the engine wrote it, opaque here.
+        not_by: The accounts by which it can't be approved: of those who began the healing, or
+            resumed it. Empty: anybody may.
     """
 
     plan: str
     impact: Impact
     expires_at: datetime
     planned: Mapping[str, Any]
+    not_by: tuple[str, ...] = field(default=(), metadata=ADDED)
 
     what = "approval"
 
@@ -265,9 +269,14 @@ class ApprovalAnswered(Entry):
 
 @frozen(kw_only=True)
 class TakenOver(Entry):
-    """Another process resumes the healing, under a policy (JSON values)."""
+    """Another process resumes the healing, under a policy (JSON values).
+
+    Attributes:
+        by: The account that it runs as; empty where an older popheal wrote it.
+    """
 
     policy: Mapping[str, Any]
+    by: str = field(default="", metadata=ADDED)
 
 
 @frozen(kw_only=True)

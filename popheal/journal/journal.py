@@ -18,12 +18,13 @@ from popheal.journal.approvals import Question, answer, read_questions
 from popheal.journal.database import Database
 from popheal.journal.entries import Entry, TakenOver, UnreadableEntry, read_entry
 from popheal.journal.kept_tables import read_tables
-from popheal.journal.lease import Lease
+from popheal.journal.lease import BEGUN_BY, Lease
 from popheal.journal.locks import OwnerLock, is_alive
 from popheal.journal.record import HealingRecord
 from popheal.journal.rows import Row, moment_as_text, text_as_moment
 from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
 from popheal.tables.table import Procedure
+from popheal.util.account import account
 
 #: In memory, healings that ended longer ago than any budget looks back are dropped.
 _FORGOTTEN: Final = timedelta(days=2)
@@ -119,7 +120,7 @@ class Journal:
                         organisation,
                         server,
                         version,
-                        json.dumps(alert),
+                        json.dumps({**alert, BEGUN_BY: account()}),
                         json.dumps(policy),
                         moment_as_text(at),
                         owner,
@@ -162,7 +163,9 @@ class Journal:
                     "UPDATE healing SET owner = ?, fence = fence + 1 WHERE id = ? RETURNING fence",
                     (owner, record.id),
                 ).fetchone()
-                taken = TakenOver(at=at, server=record.server, policy=policy or record.policy)
+                taken = TakenOver(
+                    at=at, server=record.server, policy=policy or record.policy, by=account()
+                )
                 connection.execute(INSERT_ENTRY, (record.id, *taken.to_row()))
             return self._lease(record.id, record.organisation, fence)
 
@@ -335,12 +338,14 @@ class Journal:
     def _record(self, row: Sequence[Any]) -> HealingRecord:
         (healing, organisation, server, version, alert, policy, begun, process, owner) = row[:9]
         cancel, ended, verdict, report = row[9:]
+        answered = json.loads(alert)
+        begun_by = answered.pop(BEGUN_BY, "")
         return HealingRecord(
             id=healing,
             organisation=organisation,
             server=server,
             version=version,
-            alert=json.loads(alert),
+            alert=answered,
             policy=json.loads(policy),
             begun_at=datetime.fromisoformat(begun),
             owner=process,
@@ -349,6 +354,7 @@ class Journal:
             ended_at=text_as_moment(ended),
             verdict=verdict or "",
             report=json.loads(report) if report else None,
+            begun_by=begun_by,
         )
 
     def _is_at_work(self, healing: str, owner: int) -> bool:

@@ -6,6 +6,7 @@ process from which it was taken over can't write, and so can't act.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,10 @@ from popheal.journal.entries import (
     Entry,
 )
 from popheal.journal.rows import as_text, moment_as_text
+
+#: The key of the alert's JSON that says who began the healing: no column, so that journals of
+#: one version are all alike.
+BEGUN_BY: Final = "begun_by"
 
 #: Appends an entry if the healing is still ours.
 _APPEND: Final = (
@@ -278,6 +283,18 @@ class Lease:
             self.write(entry)
             name = (entry.run_id, entry.plan)
             return next(one for one in self.questions() if (one.run, one.plan) == name)
+
+    def accounts(self) -> tuple[str, ...]:
+        """Who has begun the healing, and who has resumed it; an unknown one is empty."""
+        ((alert,),) = self._database.read("SELECT alert FROM healing WHERE id = ?", self.healing)
+        resumed = self._database.read(
+            "SELECT data FROM entry WHERE healing = ? AND kind = 'taken_over' ORDER BY seq",
+            self.healing,
+        )
+        with self._database.read_as_written():
+            found = [json.loads(alert).get(BEGUN_BY, "")]
+            found += [json.loads(data).get("by", "") for (data,) in resumed]
+        return tuple(dict.fromkeys(found))
 
     def settle(self, question: Question, *, at: datetime, outcome: str, by: str) -> Question:
         """Write an answer down; if somebody else has been faster, theirs counts."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from popheal.errors import AlreadyEnded
 from popheal.journal.rows import text_as_moment
+from popheal.util.serialize import ADDED
 from popheal.util.text import moment
 
 
@@ -22,6 +23,7 @@ class HealingRecord:
         server: The alert's server.
         version: popheal's, when it began.
         alert: As JSON values, and the policy likewise.
+        begun_by: The account that began it; empty where an older popheal wrote it.
         owner: The process that carries it out, for people.
         alive: Whether that process still lives and is at work on it.
         cancel_at: When a person said stop, if one did.
@@ -43,6 +45,7 @@ class HealingRecord:
     ended_at: datetime | None
     verdict: str
     report: Mapping[str, Any] | None
+    begun_by: str = field(default="", metadata=ADDED)
 
     def require_unfinished(self) -> None:
         """Raise AlreadyEnded if it has ended."""

@@ -14,19 +14,10 @@ from popheal.healthsets.pop.causes import Cause
 from popheal.policy.windows import Window
 from popheal.tables.actions import ACTIVATE_COMPONENT, Action, Impact
 from popheal.tables.timing import Timing
-from popheal.util.schema import (
-    FLAG,
-    HOURS,
-    SHARE,
-    TEXTS,
-    Document,
-    Reader,
-    Rule,
-    instance_of,
-    member_of,
-    whole,
-)
-from popheal.util.serialize import to_jsonable
+from popheal.util.calls import made_by_name
+from popheal.util.numbers import HOURS, SHARE, whole
+from popheal.util.schema import FLAG, TEXTS, Document, Reader, Rule, instance_of, member_of
+from popheal.util.serialize import ADDED, to_jsonable
 
 
 class Consent(Enum):
@@ -80,6 +71,7 @@ def _reaches(impact: Impact, least: Impact | None) -> bool:
     return _DRASTIC.index(impact) >= _DRASTIC.index(least)
 
 
+@made_by_name
 @frozen(kw_only=True)
 class Policy:
     """How far a run may go.
@@ -102,6 +94,8 @@ class Policy:
             operational and not drained before one is taken out of service. None: all of them.
         approval_from: The least impact that a person must approve: CHANGE or DISRUPT. None:
             nothing needs an approval.
+        approval_by_another: Whether that must be another person than the one who began the
+            healing, or resumed it: told by the operating system's account, in a journal's file.
         heed_managed_availability: Read what Managed Availability does by itself, wait while it
             acts, and count its reboots and restarts.
         probe_failures: How many runs of a probe in a row must fail before it counts as failed;
@@ -143,23 +137,28 @@ class Policy:
     window_from: Impact = field(default=Impact.CHANGE, validator=member_of(*_EFFECTS))
     healthy_members: int | None = field(default=None, validator=whole(1, 16))
     approval_from: Impact | None = field(default=None, validator=member_of(*_EFFECTS))
+    approval_by_another: bool = field(default=False, validator=FLAG, metadata=ADDED)
     heed_managed_availability: bool = field(default=True, validator=FLAG)
     probe_failures: int = field(default=2, validator=whole(1, 100))
     reboot_last_of_role: bool = field(default=False, validator=FLAG)
     move_databases_back: bool = field(default=False, validator=FLAG)
     sibling_share: float = field(default=0.5, validator=SHARE)
-    ignored_components: tuple[str, ...] = field(default=(), converter=_tuple, validator=TEXTS)
-    same_site_only: bool = field(default=False, validator=FLAG)
-    healthy_copies: int | None = field(default=None, validator=whole(1, 16))
-    heed_backups: bool = field(default=True, validator=FLAG)
-    heed_pending_restart: bool = field(default=False, validator=FLAG)
-    start_health_manager: bool = field(default=False, validator=FLAG)
-    fail_back_unhealed: bool = field(default=True, validator=FLAG)
-    pop_proxy: Consent = field(default=Consent.ASK, validator=member_of(*Consent))
+    ignored_components: tuple[str, ...] = field(
+        default=(), converter=_tuple, validator=TEXTS, metadata=ADDED
+    )
+    same_site_only: bool = field(default=False, validator=FLAG, metadata=ADDED)
+    healthy_copies: int | None = field(default=None, validator=whole(1, 16), metadata=ADDED)
+    heed_backups: bool = field(default=True, validator=FLAG, metadata=ADDED)
+    heed_pending_restart: bool = field(default=False, validator=FLAG, metadata=ADDED)
+    start_health_manager: bool = field(default=False, validator=FLAG, metadata=ADDED)
+    fail_back_unhealed: bool = field(default=True, validator=FLAG, metadata=ADDED)
+    pop_proxy: Consent = field(default=Consent.ASK, validator=member_of(*Consent), metadata=ADDED)
     dependencies: Mapping[str, tuple[str, ...]] = field(
         default=DEPENDENCY_HEALTH_SETS, converter=_frozen, validator=_DEPENDENCIES
     )
-    causes: tuple[Cause, ...] = field(default=(), converter=_tuple, validator=_CAUSES)
+    causes: tuple[Cause, ...] = field(
+        default=(), converter=_tuple, validator=_CAUSES, metadata=ADDED
+    )
 
     def allows(self, impact: Impact) -> bool:
         """Whether an action of this impact may be carried out."""

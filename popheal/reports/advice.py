@@ -241,7 +241,8 @@ FOR_KIND: Final[Mapping[FindingKind, Advice]] = MappingProxyType(
             headline="popheal has no right to do what it has to on {server}",
             steps=(
                 "Check the account: its password, its group in Windows, and its role in Exchange "
-                "for the command that was refused. docs/configuration lists the rights."
+                'for the command that was refused. The page "Configuration and rights" of the '
+                "documentation lists the rights."
             ),
             commands=commands.ROLES,
         ),
@@ -298,6 +299,14 @@ FOR_KIND: Final[Mapping[FindingKind, Advice]] = MappingProxyType(
             waits=True,
         ),
         FindingKind.STAYED: STAYED,
+        FindingKind.DEFECT: Advice(
+            headline="popheal itself failed while it was at work on {server}",
+            steps=(
+                "That is a mistake in popheal, and says nothing about {server}. Go on by hand, by "
+                "the runbook, and report the mistake with what popheal export has of this healing."
+            ),
+            commands=(commands.HEALTH, commands.ACTIVATION),
+        ),
         # --- the worst
         FindingKind.NOT_BACK: Advice(
             headline="{server} did not come back after its restart",

@@ -13,6 +13,7 @@ from popheal.healthsets.pop.catalog import health_set_named, monitor_named
 from popheal.tables.actions import Impact
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
 from popheal.tables.table import Verdict
+from popheal.util.calls import made_by_name
 from popheal.util.serialize import ADDED, from_jsonable, to_jsonable
 from popheal.util.text import printable
 
@@ -21,6 +22,7 @@ def _monitor(name: str | None) -> str | None:
     return monitor_named(name).name if name else None
 
 
+@made_by_name
 @frozen(kw_only=True)
 class Alert:
     """What starts everything.
@@ -82,6 +84,7 @@ class FindingKind(Enum):
     NOT_BACK = "not_back"
     STAYED = "stayed"
     SECOND_OPINION = "second_opinion"
+    DEFECT = "defect"
     NOTE = "note"
 
 
@@ -250,6 +253,12 @@ class Report:
     runs: tuple[RunReport, ...] = ()
     debts: tuple[DebtReport, ...] = ()
     handover: Handover | None = None
+
+    def to_text(self) -> str:
+        """The page of :meth:`to_markdown` as plain text, without the marks of the format."""
+        from popheal.reports.plain import plain
+
+        return plain(self.to_markdown())
 
     def to_markdown(self) -> str:
         """The report as a page for a person: what to do first, then everything else.

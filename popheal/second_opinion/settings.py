@@ -9,7 +9,8 @@ from attrs import Factory, field, frozen
 
 from popheal.errors import InvalidValue
 from popheal.util.addresses import is_loopback
-from popheal.util.schema import ORDINAL, TEXT, Rule, is_number, is_text, one_of
+from popheal.util.numbers import seconds, whole
+from popheal.util.schema import TEXT, Rule, is_text, one_of
 from popheal.util.secrets import Secret
 from popheal.util.text import printable
 
@@ -39,10 +40,7 @@ _HOST: Final = Rule(
     "the name of a host, like pop.contoso.com, or an address",
     lambda value: is_text(value) and not set(value) & set(" /@\\\r\n\t\0"),
 )
-_PORT: Final = Rule(
-    f"a whole number from 1 to {_HIGHEST_PORT}",
-    lambda value: ORDINAL.accepts(value) and value <= _HIGHEST_PORT,
-)
+_PORT: Final = whole(1, 65_535)
 _USERNAME: Final = Rule(
     "the user name of a test mailbox of your own, on one line",
     lambda value: is_text(value) and _fits_a_line(value),
@@ -56,10 +54,7 @@ _PASSWORD: Final = Rule(
     quoted=False,
     raw=False,
 )
-_DEADLINE: Final = Rule(
-    f"a number of seconds above 0, up to {_LONGEST}",
-    lambda value: is_number(value) and 0 < value <= _LONGEST,
-)
+_DEADLINE: Final = seconds(0.001, _LONGEST)
 
 
 @frozen(kw_only=True)

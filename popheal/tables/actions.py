@@ -4,7 +4,7 @@ An action is a name, an impact, and the outcomes that it can have. A procedure's
 which action a state performs; :mod:`popheal.engine.actions` says how each is carried out.
 Whatever else is true of an action for everybody stands here too: how long it may take, what it
 may command, when giving up after it is justified. What a person is then told to do stands in
-:mod:`popheal.reports.advice`.
+``popheal.reports.advice``.
 """
 
 from __future__ import annotations

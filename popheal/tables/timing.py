@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from popheal.util.schema import seconds, whole
+from popheal.util.calls import made_by_name
+from popheal.util.numbers import seconds, whole
 
 
+@made_by_name
 @frozen(kw_only=True)
 class Timing:
     """Waits, deadlines and bounds. Seconds, except the number of attempts.

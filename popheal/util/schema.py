@@ -13,7 +13,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import cache, partial
+from functools import cache
 from types import NoneType
 from typing import (
     Annotated,
@@ -66,6 +66,8 @@ class Rule:
         quoted: Whether a wrong value may be shown. Not where somebody might put a password.
         read: Makes what the program works with of what stands in a file.
         raw: Whether it holds for what stands in a file, and not only for what is made of that.
+        least: Of a number, the least that it may be; None for what is no number.
+        most: And the most.
     """
 
     right: str
@@ -74,6 +76,8 @@ class Rule:
     quoted: bool = True
     read: Callable[[Any], Any] = _as_it_is
     raw: bool = True
+    least: float | None = None
+    most: float | None = None
 
     def __call__(self, record: Any, attribute: Attribute[Any], value: Any) -> None:
         if not self.accepts(value) and (value is not None or attribute.default is not None):
@@ -99,7 +103,10 @@ def shown(value: Any) -> str:
         return "a table"
     if isinstance(value, (list, tuple)):
         return "a list that can't be used" if value else "an empty list"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
@@ -139,7 +146,8 @@ def is_number(value: Any) -> bool:
     return is_one and -math.inf < value < math.inf
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, and no flag."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -150,39 +158,14 @@ def are_texts(value: Any) -> bool:
 
 #: More than anything that is counted or measured here, and little enough to calculate with.
 _MOST: Final = 10**9
-_A_YEAR: Final = 8760  # hours
 
 TEXT: Final = Rule("a text in quotes", is_text)
 TEXTS: Final = Rule('a list of texts, like ["one", "two"]', are_texts, read=tuple)
 FLAG: Final = Rule("true or false", lambda value: isinstance(value, bool))
 NUMBER: Final = Rule("a number", lambda v: is_number(v) and abs(v) <= _MOST)
 AMOUNT: Final = Rule("a number, 0 or more", lambda v: is_number(v) and 0 <= v <= _MOST)
-HOURS: Final = Rule(
-    f"a number of hours from 0 to {_A_YEAR}", lambda v: is_number(v) and 0 <= v <= _A_YEAR
-)
-SHARE: Final = Rule("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
-ORDINAL: Final = Rule("a whole number above 0", lambda v: _is_whole(v) and 0 < v <= _MOST)
-COUNT: Final = Rule("a whole number, 0 or more", lambda v: _is_whole(v) and 0 <= v <= _MOST)
-
-
-def number_of(what: str, least: float, most: float) -> Rule:
-    """A number of something between two bounds, which are within it."""
-    return Rule(
-        f"a number of {what} from {least:g} to {most:g}",
-        lambda value: is_number(value) and least <= value <= most,
-    )
-
-
-#: Of seconds.
-seconds: Final = partial(number_of, "seconds")
-
-
-def whole(least: int, most: int) -> Rule:
-    """A whole number between two bounds, which are within it."""
-    return Rule(
-        f"a whole number from {least} to {most}",
-        lambda value: _is_whole(value) and least <= value <= most,
-    )
+ORDINAL: Final = Rule("a whole number above 0", lambda v: is_whole(v) and 0 < v <= _MOST)
+COUNT: Final = Rule("a whole number, 0 or more", lambda v: is_whole(v) and 0 <= v <= _MOST)
 
 
 #: What a field may hold whose type is all there is to know.

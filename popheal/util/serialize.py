@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -12,6 +14,20 @@ from attrs import fields, has
 from popheal.errors import ConfigurationError, PophealError
 
 T = TypeVar("T")
+
+#: What a value should be, in words.
+_PLAIN: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        bool: "flag",
+        datetime: "time",
+        dict: "JSON object",
+        float: "number",
+        int: "whole number",
+        list: "list",
+        str: "text",
+        tuple: "list",
+    }
+)
 
 #: The metadata of a field that records written by earlier versions don't have: it is left out
 #: where it says nothing, so that what they wrote is written again just so.
@@ -42,7 +58,7 @@ def from_jsonable(data: Any, kind: type[T]) -> T:
             record: T = _converter().structure(data, kind)
         except BaseValidationError as error:
             said, _, where = transform_error(error, "", _said)[0].rpartition(" @ .")
-            problem = f"{where}: {said}"
+            problem = f"{where}{said}"
         else:
             return record
     raise ConfigurationError(
@@ -55,7 +71,15 @@ def from_jsonable(data: Any, kind: type[T]) -> T:
 def _said(error: BaseException, kind: type | None) -> str:
     from cattrs.v import format_exception
 
-    return error.sentence() if isinstance(error, PophealError) else format_exception(error, kind)
+    if isinstance(error, PophealError):
+        return f": {error.sentence()}"
+    if isinstance(error, KeyError) and error.args:
+        return " is missing"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f" is none of {', '.join(str(one.value) for one in kind)}"
+    if isinstance(kind, type) and kind in _PLAIN:
+        return f" is no {_PLAIN[kind]}"
+    return f": {format_exception(error, kind)}"
 
 
 @cache

@@ -22,6 +22,7 @@ from popheal.errors import (
     AlreadyRunning,
     Detached,
     Fenced,
+    IllegalOutcome,
     JournalError,
     NotAuthorised,
     PophealError,
@@ -38,6 +39,7 @@ from popheal.reports.report import Alert, Report
 from popheal.second_opinion.settings import SecondOpinion
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
+from popheal.util.defects import describe_defect
 from popheal.util.text import moment
 from popheal.watch.decide import (
     Decision,
@@ -378,7 +380,10 @@ class _Watch:
 
     def _failed(self, server: _Watched, error: Exception) -> None:
         self.ended.append(Verdict.UNKNOWN)
-        if not isinstance(error, PophealError):
+        if isinstance(error, IllegalOutcome):
+            cause = describe_defect(error)
+            error = Unreadable(server=server.name, command="healing", cause=cause)
+        elif not isinstance(error, PophealError):
             cause = f"the backend raised {type(error).__name__}: {error}"
             error = Unreadable(server=server.name, command="server_health", cause=cause)
         if server.told.get("health") != type(error).__name__:

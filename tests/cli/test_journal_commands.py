@@ -600,7 +600,7 @@ def test_the_journal_as_json_lines(world):
     assert lines[0]["id"] == lines[1]["healing"] == first
     assert set(lines[0]) == {
         *("type", "id", "organisation", "server", "version", "alert", "policy", "begun_at"),
-        *("owner", "alive", "cancel_at", "ended_at", "verdict", "report"),
+        *("owner", "alive", "cancel_at", "ended_at", "verdict", "report", "begun_by"),
     }
     assert set(lines[1]) == {
         *("type", "seq", "at", "healing", "run", "server", "kind", "what", "outcome", "data"),

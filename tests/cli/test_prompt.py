@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from popheal import Alert, Journal, Policy, heal, plan
+from popheal import Alert, Journal, Policy, Verdict, heal, plan
 from popheal.backends.simulated import load_scenario
 from popheal.cli import prompt
 from popheal.cli.app import popheal as command
@@ -106,6 +106,49 @@ def test_who_answers_is_known_to_the_operating_system(asking, monkeypatch, known
     run("approve", "abc123", "--plan", "f00d", "--journal", str(path))
     who = "ann" if known else f"user {os.getuid()}"
     assert journal.questions("abc123")[0].by == f"{who} on {socket.gethostname()}"
+
+
+def test_who_began_is_told_that_another_person_is_wanted(tmp_path, monkeypatch):
+    """Over a journal in a file: the account of the operating system decides."""
+    import pwd
+
+    path = tmp_path / "journal.db"
+    scenario = load_scenario("mailbox-healed-by-reboot")
+    told = []
+
+    def somebody(event):
+        if event.name == "approval_asked":
+            told.append(run("approve", event.run_id, "--plan", event.plan, "--journal", str(path)))
+            named = SimpleNamespace(pw_name="another")
+            monkeypatch.setattr(pwd, "getpwuid", lambda _: named)
+            told.append(run("approve", event.run_id, "--plan", event.plan, "--journal", str(path)))
+
+    monkeypatch.setattr("popheal.journal.journal.datetime", scenario_time(scenario))
+    policy = Policy(approval_from=Impact.DISRUPT, approval_by_another=True)
+    with Journal(path) as journal:
+        report = heal(
+            Alert(server=scenario.server),
+            scenario.backend,
+            policy=policy,
+            journal=journal,
+            observers=[somebody],
+        )
+    assert report.verdict is Verdict.RECOVERED
+    refused, taken = told
+    assert refused.exit_code == 2
+    assert "the policy wants another person to approve" in refused.stderr
+    assert taken.exit_code == 0, taken.stderr
+
+
+def scenario_time(scenario):
+    """The wall's clock of the command that answers, by the scenario's."""
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return scenario.backend.clock.now()
+
+    return Now
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
+from click.testing import CliRunner
 
 from popheal import Policy, Timing, Verdict
+from popheal.cli.app import popheal as command
 from popheal.config.load import (
+    _TABLES,
     NotifySettings,
     WatchSettings,
     load_config,
@@ -309,6 +312,66 @@ def test_the_example_of_a_whole_configuration_is_one(load, monkeypatch):
     ]
 
 
+# --- numbers -------------------------------------------------------------------------------------
+
+NUMBERS = {
+    (table, name): key.rule
+    for table in ("exchange", "winrm", "policy", "timing", "watch")
+    for name, key in _TABLES[table].items()
+    if key.rule and key.rule.least is not None
+}
+#: As TOML has them.
+ODD = {
+    "zero": "0",
+    "negative": "-1",
+    "nearly nothing": "1e-9",
+    "huge": "1e12",
+    "400 digits": "1" + "0" * 400,
+    "a huge float": "1e400",
+    "not a number": "nan",
+    "infinite": "inf",
+    "infinitely negative": "-inf",
+    "a flag": "true",
+    "a text": "'5'",
+    "a list": "[5]",
+    "a table": "{ number = 5 }",
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+@pytest.mark.parametrize(("table", "name"), NUMBERS)
+def test_no_number_is_taken_that_makes_no_sense(tmp_path, table, name, case):
+    """It is wrong usage, with the key and the line, whatever was written for which number."""
+    more = "servers = ['ex1']\n" if table in ("exchange", "watch") else ""
+    last = "" if table == "exchange" else SERVERS
+    path = tmp_path / "popheal.toml"
+    path.write_text(f"[{table}]\n{name} = {ODD[case]}\n{more}{last}", "utf-8")
+    arguments = ["triage", "ex1", "--config", str(path)]
+    if (name, case) in FIT:
+        load_config(path, {})
+        return
+    result = CliRunner().invoke(command, arguments, env={"POPHEAL_CONFIG": None})
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert f"popheal.toml, line 2: [{table}] {name} is " in result.stderr
+    assert f"Give {NUMBERS[table, name].right}." in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+#: What of these is a number that means something.
+FIT = {
+    ("reboots_per_server", "zero"),
+    ("restarts_per_hour", "zero"),
+    ("hours_between_reboots", "zero"),
+    ("hours_between_reboots", "nearly nothing"),
+    ("sibling_share", "zero"),
+    ("sibling_share", "nearly nothing"),
+}
+
+
+def test_the_numbers_are_those_of_the_tables():
+    assert len(NUMBERS) == 27
+
+
 # --- what is wrong -------------------------------------------------------------------------------
 
 WRONG = {
@@ -577,7 +640,7 @@ def test_a_keyring_that_does_not_help(load, keyring):
 def test_a_keyring_that_is_not_installed(load, monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     error = error_of(load, f'{SERVERS}auth = "ntlm"\nusername = "x"\nkeyring = true\n')
-    assert "pip install 'popheal[keyring]'" in str(error)
+    assert "Install the extra 'keyring': pip install " in str(error)
 
 
 OPINION = f'{SERVERS}[second_opinion]\nhost = "pop.contoso.com"\nusername = "x"\n'
@@ -606,7 +669,7 @@ def test_a_second_opinion_is_asked_for_where_the_file_says(load, keyring, tmp_pa
         ('password_env = "EXCHANGE_PASSWORD"\ntls = "plain"', ["[second_opinion] tls", "clear"]),
         ('password_env = "EXCHANGE_PASSWORD"\ntls = "ssl"', ["line 7", "tls, stls, plain"]),
         ('password_env = "EXCHANGE_PASSWORD"\nca_bundle = "none.pem"', ["ca_bundle", "not a file"]),
-        ('password_env = "EXCHANGE_PASSWORD"\ndeadline = 900', ["line 7", "up to 300"]),
+        ('password_env = "EXCHANGE_PASSWORD"\ndeadline = 900', ["line 7", "from 0.001 to 300"]),
         ('password_env = "NOT_SET"', ["is not set"]),
     ],
 )

@@ -105,7 +105,8 @@ def read_scxml(text):
     for one in root.iter(f"{SCXML}state"):
         for row in one.findall(f"{SCXML}transition"):
             cond = row.get("cond", "")
-            guard = f" [{cond.replace('!', 'not ')}]" if cond else ""
+            name, _, value = cond.partition(" == ")
+            guard = f" [{'' if value == '1' else 'not '}{name}]" if cond else ""
             source = ANYWHERE if one.get("id") == "working" else one.get("id")
             rows.add((source, row.get("target"), row.get("event") + guard))
     states = {one.get("id") for one in root.iter(f"{SCXML}state")} - {"working"}
@@ -159,6 +160,17 @@ def test_scxml_shows_everything(name):
     assert set(PROCEDURES[name].by_name) == states
     assert set(PROCEDURES[name].endings) == finals
     assert rows_of(PROCEDURES[name]) == rows
+
+
+def test_guards_of_scxml_are_comparisons_that_every_reader_knows():
+    """Each datum is a number at the start, and each condition compares one with a number."""
+    root = ET.fromstring(render(PROCEDURES["client_access"], "scxml"))
+    data = {one.get("id"): one.get("expr") for one in root.iter(f"{SCXML}data")}
+    assert set(data.values()) == {"0"}
+    conditions = [one.get("cond") for one in root.iter(f"{SCXML}transition") if one.get("cond")]
+    assert conditions
+    for one in conditions:
+        assert re.fullmatch(r"(\w+) == [01]", one)[1] in data
 
 
 @pytest.mark.parametrize("name", NAMES)

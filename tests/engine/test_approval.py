@@ -38,6 +38,7 @@ from popheal.policy.windows import DAYS, Window
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import Impact
 from popheal.tables.table import Guard
+from popheal.util.account import account
 from tests.engine.test_drive import Asynchronous, Delegating
 from tests.support.healing import alert_of
 
@@ -1086,3 +1087,134 @@ def test_no_effect_without_its_approval(name, journal):
     heal(alert_of(scenario), scenario.backend, policy=CHANGE, approver=no, journal=journal)
     assert entries(journal, Kind.INTENT) == []
     assert len(entries(journal, Kind.ASKED)) == len(entries(journal, Kind.ANSWERED))
+
+
+# --- by another person ---------------------------------------------------------------------------
+
+ANOTHER = Policy(approval_from=Impact.DISRUPT, approval_by_another=True)
+
+
+def asks(journal, *tries):
+    """An observer that answers with each account in turn; and what it was told."""
+    told = []
+
+    def answer(event):
+        with Journal(journal.path) as other:
+            for by, granted in tries:
+                try:
+                    other.approve(event.run_id, event.plan, by=by, granted=granted, at=event.at)
+                except ApprovalNotPending as error:
+                    told.append(error.problem)
+                else:
+                    told.append("taken")
+
+    return on("approval_asked", answer), told
+
+
+def test_who_began_is_written_down(journal):
+    scenario = load_scenario(RESTARTED)
+    report = heal(alert_of(scenario), scenario.backend, journal=journal)
+    record = journal.healing(report.id)
+    assert record.begun_by == account()
+    assert "begun_by" not in record.alert
+
+
+def test_who_began_can_not_approve_and_another_can(journal):
+    """In whatever case the name is written; and nobody is not somebody else."""
+    scenario = load_scenario(REBOOTED)
+    observer, told = asks(
+        journal, (account(), True), (f" {account().upper()} ", True), ("", True), ("ben", True)
+    )
+    report = heal(
+        alert_of(scenario), scenario.backend, policy=ANOTHER, journal=journal, observers=[observer]
+    )
+    assert report.verdict is Verdict.RECOVERED
+    *refused, taken = told
+    assert taken == "taken"
+    assert "has begun or resumed this healing" in refused[0]
+    assert "approval_by_another" in refused[1]
+    assert "nobody is named" in refused[2]
+    (question,) = journal.questions(report.id)
+    assert (question.outcome, question.by) == ("granted", "ben")
+
+
+def test_who_began_may_refuse(journal):
+    scenario = load_scenario(REBOOTED)
+    observer, told = asks(journal, (account(), False))
+    report = heal(
+        alert_of(scenario), scenario.backend, policy=ANOTHER, journal=journal, observers=[observer]
+    )
+    assert told == ["taken"]
+    assert report.verdict is Verdict.ESCALATED
+    assert not scenario.organisation.history.of(h.RebootCommanded)
+
+
+@pytest.mark.parametrize("said", [True, None])
+def test_the_yes_of_whoever_sits_there_does_not_count(journal, said):
+    """The question stays open for another person, until it expires."""
+    scenario = load_scenario(REBOOTED)
+    requests = []
+
+    def approver(request):
+        requests.append(request)
+        return said
+
+    report = heal(
+        alert_of(scenario), scenario.backend, policy=ANOTHER, journal=journal, approver=approver
+    )
+    assert requests[0].by_another
+    assert report.verdict is Verdict.ESCALATED
+    assert [outcome for _, outcome in answers(journal)] == ["expired"]
+    assert "RebootCommanded" not in effects(scenario)
+
+
+def test_their_no_does(journal):
+    scenario = load_scenario(REBOOTED)
+    heal(alert_of(scenario), scenario.backend, policy=ANOTHER, journal=journal, approver=no)
+    assert [outcome for _, outcome in answers(journal)] == ["refused"]
+
+
+def test_without_a_file_there_is_nobody_else():
+    scenario = load_scenario(REBOOTED)
+    report = heal(
+        alert_of(scenario), scenario.backend, policy=ANOTHER, journal=Journal(), approver=yes
+    )
+    assert "no journal file by which somebody else could answer" in report.summary
+    assert "RebootCommanded" not in effects(scenario)
+
+
+def test_who_resumes_can_not_approve_either(journal, monkeypatch):
+    """Two people know of each other then; a third one has to say so."""
+    scenario = load_scenario(REBOOTED)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(event):
+        raise Killed
+
+    with pytest.raises(Killed):
+        heal(
+            alert_of(scenario),
+            scenario.backend,
+            policy=ANOTHER,
+            journal=journal,
+            observers=[on("action_started", kill)],
+        )
+    monkeypatch.setattr("popheal.journal.journal.account", lambda: "ben on mail1")
+    (record,) = journal.healings(unfinished=True)
+    observer, told = asks(
+        journal, (account(), True), ("ben on mail1", True), ("carla on mail1", True)
+    )
+    resume(record.id, scenario.backend, policy=ANOTHER, journal=journal, observers=[observer])
+    assert told[-1] == "taken"
+    assert len([one for one in told if "has begun or resumed" in one]) == 2
+
+
+def test_where_nobody_was_written_down_nobody_can_approve(journal, monkeypatch):
+    """As in a healing that an older version has begun."""
+    monkeypatch.setattr("popheal.journal.journal.account", lambda: "")
+    scenario = load_scenario(REBOOTED)
+    report = heal(alert_of(scenario), scenario.backend, policy=ANOTHER, journal=journal)
+    assert "did not write down who began" in report.summary
+    assert "RebootCommanded" not in effects(scenario)

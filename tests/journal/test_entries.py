@@ -84,7 +84,7 @@ def test_a_key_that_is_missing(rows, kind):
     for key in {*json.loads(row.data)} - OF_SOME_EFFECTS:
         entry = read_entry(without(row, key))
         assert isinstance(entry, UnreadableEntry)
-        assert entry.problem == f"{key}: required field missing"
+        assert entry.problem == f"{key} is missing"
         assert not entry.damaged
         assert (entry.kind, entry.what, entry.run_id) == (kind, row.what, row.run)
         assert entry.at == datetime.fromisoformat(row.at)

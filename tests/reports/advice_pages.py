@@ -313,6 +313,20 @@ BY_KIND: Final[dict[FindingKind, Callable[[], Report]]] = {
         server=CAS,
         monitor=END_TO_END,
     ),
+    K.DEFECT: lambda: report(
+        Verdict.ESCALATED,
+        "a defect of popheal: TypeError: no idea, at run.py line 155; nothing more was done",
+        findings=[
+            Finding(
+                kind=K.DEFECT,
+                server=MBX,
+                detail="a defect of popheal: TypeError: no idea, at run.py line 155; nothing more "
+                "was done",
+            )
+        ],
+        runs=[a_run(RESTARTED, STILL_FAILS, FEASIBLE, DRAINED)],
+        debts=[LEFT_DRAINED],
+    ),
     K.BUSY: lambda: seen(
         K.BUSY,
         "another healing is at work on a member of DAG1: 77aa01bc93de",

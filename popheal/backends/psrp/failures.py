@@ -44,6 +44,7 @@ from popheal.errors import (
     Unreachable,
     Unreadable,
 )
+from popheal.util.extras import how_to_install
 from popheal.util.text import one_line
 
 #: How much of what is said of a failure is worth repeating in a sentence.
@@ -285,7 +286,13 @@ def _fixed(trouble: Trouble, cause: str) -> Callable[[Exception], tuple[Trouble,
     return lambda _error: (trouble, cause)
 
 
-_NO_LIBRARY = "the library for this way to log on is missing: pip install 'popheal[kerberos]'"
+def _no_library(_error: Exception) -> _Read:
+    return (
+        Trouble.DENIED,
+        "the library for this way to log on is not installed here",
+        how_to_install("kerberos"),
+    )
+
 
 #: Exception types, the more special first, and how each is read.
 _READERS: tuple[tuple[type[Exception], Callable[[Exception], _Read]], ...] = (
@@ -307,7 +314,7 @@ _READERS: tuple[tuple[type[Exception], Callable[[Exception], _Read]], ...] = (
     (RequestsConnectionError, _connection),
     (TimeoutError, _fixed(Trouble.LATE, "no answer came in time")),
     (AnswerTooLong, _fixed(Trouble.GARBLED, "the answer is longer than the settings allow")),
-    (ImportError, _fixed(Trouble.DENIED, _NO_LIBRARY)),
+    (ImportError, _no_library),
     (OSError, _connection),
 )
 

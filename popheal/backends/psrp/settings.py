@@ -11,7 +11,8 @@ from attrs import evolve, field, frozen
 from popheal.errors import InvalidValue
 from popheal.exchange.names import SERVERS, same_server
 from popheal.util.addresses import is_loopback
-from popheal.util.schema import FLAG, TEXT, Rule, is_text, number_of, one_of, seconds, whole
+from popheal.util.numbers import number_of, seconds, whole
+from popheal.util.schema import FLAG, TEXT, Rule, is_text, one_of
 from popheal.util.secrets import Secret
 
 AUTHS = ("basic", "certificate", "credssp", "kerberos", "negotiate", "ntlm")
@@ -156,7 +157,7 @@ class PsrpSettings:
     connect_timeout: float = field(default=10.0, validator=seconds(0.001, 3_600))
     request_timeout: float = field(default=60.0, validator=seconds(0.001, 3_600))
     answer_limit: float = field(default=256.0, validator=number_of("MiB", 0.01, 65_536))
-    busy_timeout: float = 15.0
+    busy_timeout: float = field(default=15.0, validator=seconds(0, 3_600))
 
     def __attrs_post_init__(self) -> None:
         if not self.exchange.servers:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 from pathlib import Path
 
 import click
@@ -12,6 +9,7 @@ import click
 from popheal.cli.options import journal_options, json_option
 from popheal.cli.render.console import answer_json, answer_text
 from popheal.cli.session import find, journal_path, open_journal
+from popheal.util.account import account
 
 
 @click.command(short_help="Approve the plan that a healing waits with, or refuse it.")
@@ -33,6 +31,8 @@ def approve(
 
     The run, the plan's hash and what the plan could do are told where the healing was started,
     and by popheal show HEALING. The answer counts once, and only until the question expires.
+    Where the policy wants another person than the one who began, it is told by the account of
+    the operating system.
 
     \b
       popheal approve 5f0c2a9b1d3e.1 --plan 9f86d081884c7d65 \\
@@ -42,7 +42,7 @@ def approve(
     """
     with open_journal(journal_path(journal, config)) as opened:
         find(opened, healing)
-        question = opened.approve(healing, plan, granted=not refuse, by=_who())
+        question = opened.approve(healing, plan, granted=not refuse, by=account())
     if as_json:
         from popheal.util.serialize import to_jsonable
 
@@ -51,19 +51,3 @@ def approve(
         done = "refused" if refuse else "approved"
         answer_text(f"Plan {question.plan} of run {question.run} on {question.server}: {done}.")
     return 0
-
-
-def _who() -> str:
-    """Who answers: the account of the operating system, whatever the environment calls itself."""
-    return f"{_account()} on {socket.gethostname()}"
-
-
-def _account() -> str:
-    if sys.platform == "win32":
-        return os.getlogin()
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"

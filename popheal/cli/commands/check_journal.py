@@ -65,7 +65,10 @@ def _lines(judgement: AuditResult) -> Iterator[str]:
         yield from (f"  {one_line(note)}" for note in judgement.notes)
     if judgement.ok:
         yield ""
-        yield "Every property that is decided holds. What that says: docs/check-journal.md"
+        yield (
+            "Every property that is decided holds. What that says: the page "
+            '"Checking a journal" of the documentation.'
+        )
 
 
 def _violated(result: Result) -> Iterator[str]:

@@ -9,9 +9,11 @@ from typing import Final
 
 import click
 
+from popheal.cli import completion
 from popheal.cli.options import json_option, output_option
 from popheal.cli.render.console import answer_file, answer_json, answer_text
-from popheal.healthsets.pop import PROCEDURES, procedure_named
+from popheal.cli.tables import table_named
+from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.table import Procedure, State
 
 #: The formats, and what their files' names end with.
@@ -26,7 +28,7 @@ _ENDINGS: Final = {
 
 
 @click.command(short_help="Draw a procedure.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.procedures)
 @click.option(
     "-f",
     "--format",
@@ -41,10 +43,11 @@ _ENDINGS: Final = {
 def diagram(name: str | None, form: str, everything: bool, output: Path | None) -> int:
     """Draw the procedure NAME from the very table that runs.
 
-    Names: mailbox, client_access, proxy, command_time.
+    Names: mailbox, client_access, proxy, command_time; or a table of your own as MODULE:NAME.
 
     \b
       popheal diagram mailbox
+      popheal diagram my_procedures:CAREFUL
       popheal diagram client_access --format svg \\
         --output client_access.svg
       popheal diagram --all --output diagrams
@@ -58,7 +61,7 @@ def diagram(name: str | None, form: str, everything: bool, output: Path | None) 
         return 0
     if name is None:
         raise click.UsageError(f"Which procedure? One of {', '.join(PROCEDURES)}, or --all.")
-    table = procedure_named(name)
+    table = table_named(name)
     if form == "png" and output is None and sys.stdout.isatty():
         raise click.UsageError("This format is not for a terminal; give --output FILE.")
     if output and output.is_dir():
@@ -68,16 +71,18 @@ def diagram(name: str | None, form: str, everything: bool, output: Path | None) 
 
 
 @click.command(short_help="List the procedures, or show one as a table.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.procedures)
 @json_option
 def procedures(name: str | None, as_json: bool) -> int:
     """List the procedures, or show the table of one, to read beside the runbook.
+
+    NAME is one of popheal's, or a table of your own as MODULE:NAME.
 
     \b
       popheal procedures
       popheal procedures mailbox
     """
-    tables = [procedure_named(name)] if name else list(PROCEDURES.values())
+    tables = [table_named(name)] if name else list(PROCEDURES.values())
     if as_json:
         answer_json({"procedures": [_as_json(table) for table in tables]})
     elif name:

@@ -11,6 +11,7 @@ import click
 
 from popheal import api
 from popheal.cli.alert_option import alert_of
+from popheal.cli.exit_codes import status_of
 from popheal.cli.options import journal_option, server_options
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
@@ -63,7 +64,7 @@ def triage(
     report = at_work(alert, config, work, as_json=as_json)
     next_step = f"See what healing could do: popheal plan {report.server} --config {config}"
     show_report(report, as_json=as_json, next_step=next_step)
-    return report.verdict.exit_status
+    return status_of(report)
 
 
 @click.command(short_help="Say what healing a server could do.")
@@ -159,4 +160,4 @@ def heal(
 
     report = at_work(alert, config, work, as_json=as_json, control=control)
     show_report(report, as_json=as_json)
-    return report.verdict.exit_status
+    return status_of(report)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from attrs import asdict
 
+from popheal.cli import completion
 from popheal.cli.commands.rehearse import server_names
 from popheal.cli.options import PATH
 from popheal.cli.render.console import answer_file, say
@@ -38,7 +39,7 @@ _SHORTEST_PAUSE: Final = 0.05
 
 
 @click.command(short_help="Serve a simulated organisation on loopback.")
-@click.argument("scenario", required=False)
+@click.argument("scenario", required=False, shell_complete=completion.scenarios)
 @click.option(
     "--port",
     type=click.IntRange(0, _LAST_PORT),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from popheal import api
+from popheal.cli import completion
+from popheal.cli.exit_codes import status_of
 from popheal.cli.options import PATH, json_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
@@ -32,7 +34,7 @@ _SPEED_OVER_PSRP: Final = 120.0
 
 
 @click.command(short_help="Heal a simulated organisation; begin here.")
-@click.argument("scenario", required=False)
+@click.argument("scenario", required=False, shell_complete=completion.scenarios)
 @click.option("--list", "listed", is_flag=True, help="List the scenarios that come with popheal.")
 @click.option(
     "--seed",
@@ -122,7 +124,7 @@ def rehearse(
             approver=approver_here(journal=False),
         )
     _show(played, report, before, as_json=as_json)
-    return report.verdict.exit_status
+    return status_of(report)
 
 
 def _policy(config: Path | None) -> Policy:

@@ -10,7 +10,7 @@ import click
 from attrs import define, field
 
 from popheal import api
-from popheal.cli.exit_codes import NEEDED, worst
+from popheal.cli.exit_codes import DEFECT, NEEDED, status_of, worst
 from popheal.cli.options import (
     config_option,
     journal_option,
@@ -40,6 +40,7 @@ from popheal.errors import (
     PophealError,
 )
 from popheal.reports.report import Alert, Report
+from popheal.util.defects import DEFECTS, describe_defect
 from popheal.util.serialize import from_jsonable
 from popheal.util.text import moment, one_line
 
@@ -126,11 +127,13 @@ class _Resuming:
             self._skip(record, f"it is being carried out by {error.owner}")
         except AlreadyEnded:
             return  # another process was faster
+        except DEFECTS as error:
+            self._skip(record, describe_defect(error), DEFECT)
         except PophealError as error:
             self._skip(record, str(error), NEEDED)
         else:
             reports.append(report)
-            self.statuses.append(report.verdict.exit_status)
+            self.statuses.append(status_of(report))
             if not self.as_json:
                 show_report(report, as_json=False)
 
@@ -181,7 +184,7 @@ def resume(healing: str | None, config: Path, journal: Path | None, as_json: boo
         if healing is not None:
             report = resuming.one(_unfinished(opened, healing))
             show_report(report, as_json=as_json)
-            return report.verdict.exit_status
+            return status_of(report)
         reports = resuming.all()
     if as_json:
         skipped = {"skipped": resuming.skipped} if resuming.skipped else {}

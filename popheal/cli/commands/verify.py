@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
+from collections.abc import Iterable
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from popheal.cli import completion
 from popheal.cli.options import json_option
-from popheal.cli.render.console import answer_json, answer_text, say
-from popheal.errors import UnknownName
-from popheal.healthsets.pop import PROCEDURES, procedure_named
-from popheal.tables.table import Procedure
+from popheal.cli.render.console import answer_json, answer_text, console, say
+from popheal.cli.tables import table_named
+from popheal.healthsets.pop import PROCEDURES
 
 if TYPE_CHECKING:
     from popheal.verify import Proofs
 
 _REFUTED: Final = 1
+#: Where less than this is left behind what leads a line, its text begins on the next one.
+_NARROWEST: Final = 24
+_INDENT: Final = 4
 
 
 @click.command(short_help="Prove the procedures.")
-@click.argument("name", metavar="[PROCEDURE]", required=False)
+@click.argument("name", metavar="[PROCEDURE]", required=False, shell_complete=completion.procedures)
 @click.option("--mermaid", is_flag=True, help="Counterexamples as sequence diagrams.")
 @json_option
 def verify(name: str | None, mermaid: bool, as_json: bool) -> int:
@@ -36,7 +40,7 @@ def verify(name: str | None, mermaid: bool, as_json: bool) -> int:
     """
     from popheal.verify import counterexample, verify_all
 
-    tables = [_table(name)] if name else list(PROCEDURES.values())
+    tables = [table_named(name)] if name else list(PROCEDURES.values())
     proofs = verify_all(tables)
     if as_json:
         answer_json(proofs.to_json())
@@ -45,27 +49,16 @@ def verify(name: str | None, mermaid: bool, as_json: bool) -> int:
     for proof in proofs.procedures:
         for one in proof.refuted:
             shown = counterexample(one, "mermaid" if mermaid else "text")
+            if not mermaid:
+                shown = "\n".join(_wrapped(shown))
             answer_text(f"{proof.name}: {one.property.id} does not hold:\n{shown}\n")
     if proofs.ok:
-        answer_text("Every property that is decided holds. What is not proved: docs/proof.md")
+        closing = "Every property that is decided holds."
+        more = 'What is not proved: the page "The proof" of the documentation.'
+        answer_text("\n".join(_hanging("", f"{closing} {more}")))
     else:
         say("Not everything holds; above is the shortest way to break each property.")
     return 0 if proofs.ok else _REFUTED
-
-
-def _table(name: str) -> Procedure:
-    """One of ours by its name, or somebody's own as ``module:name``."""
-    module_name, colon, attribute = name.partition(":")
-    if not colon:
-        return procedure_named(name)
-    sys.path.insert(0, "")  # a table of one's own lies where one works
-    try:
-        found = getattr(importlib.import_module(module_name), attribute, None)
-    except ImportError as error:
-        raise UnknownName(kind="module", name=module_name) from error
-    if not isinstance(found, Procedure):
-        raise UnknownName(kind=f"procedure in the module {module_name}", name=attribute)
-    return found
 
 
 def _sizes(proofs: Proofs) -> list[str]:
@@ -73,20 +66,43 @@ def _sizes(proofs: Proofs) -> list[str]:
     lines = []
     for one in proofs.procedures:
         explored = f"{one.states} states, {one.edges} edges, depth {one.depth}"
-        lines.append(f"{one.name} (table {one.hash}): {explored}, {one.seconds:.2f} s")
-        lines.append(f"    {one.bounds or 'without bounds'}")
+        lines += _hanging(
+            "", f"{one.name} (table {one.hash}): {explored}, {one.seconds:.2f}\u00a0s"
+        )
+        lines += _hanging(" " * _INDENT, f"{one.bounds or 'without bounds'}")
     return lines
 
 
-def _verdicts(proofs: Proofs) -> list[str]:
+def _verdicts(proofs: Proofs) -> Iterable[str]:
     """The properties with a column for each procedure, as wide as its widest word."""
     from popheal.verify import rows
 
     table = [(number, *verdicts, sentence) for number, sentence, *verdicts in rows(proofs)]
     widths = [max(len(row[n]) for row in table) for n in range(len(table[0]) - 1)]
-    return [
-        "  ".join(
-            [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]
-        ).rstrip()
-        for row in table
-    ]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        yield from _hanging("".join(f"{cell}  " for cell in cells), row[-1])
+
+
+def _wrapped(text: str) -> Iterable[str]:
+    """The lines of a text, each as far in as it was."""
+    for line in text.splitlines():
+        lead = line[: len(line) - len(line.lstrip())]
+        yield from _hanging(lead, line.strip()) or [""]
+
+
+def _hanging(lead: str, text: str) -> list[str]:
+    """A text behind its lead, in lines that the paper is wide enough for; no word is broken."""
+    width = console(sys.stdout).width
+    behind = len(lead) if width - len(lead) >= _NARROWEST else _INDENT
+    first = [lead.rstrip()] if behind == _INDENT and lead.strip() else []
+    start = " " * behind if first else lead
+    lines = wrap(
+        text,
+        width,
+        initial_indent=start,
+        subsequent_indent=" " * behind,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [*first, *(line.rstrip().replace("\u00a0", " ") for line in lines)]

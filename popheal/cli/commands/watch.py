@@ -57,7 +57,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
 
     It needs a journal, by --journal or [journal] path in FILE, and begins by going on with every
     healing of it that was broken off. What happens goes to standard error, line by line. To have
-    it run as a service there is docs/examples/popheal-watch.service.
+    it run as a service, the page "Watching" of the documentation has a unit for systemd.
 
     \b
       popheal watch --config popheal.toml

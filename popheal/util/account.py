@@ -1,0 +1,28 @@
+"""Who runs this process: the operating system's account, which no environment variable sets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+
+def account() -> str:
+    """The account and the host, like ``ann on mail1``; by its number if it has no name."""
+    return f"{_name()} on {socket.gethostname()}"
+
+
+def _name() -> str:
+    if sys.platform == "win32":
+        return os.getlogin()
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
+
+
+def same_account(one: str, other: str) -> bool:
+    """Whether two accounts are one; names compare without case."""
+    return one.strip().casefold() == other.strip().casefold()
