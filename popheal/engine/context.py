@@ -10,6 +10,7 @@ from attrs import Factory, define, field, frozen
 
 from popheal.engine.approval import Approval, Approver
 from popheal.engine.control import Control
+from popheal.engine.moment import Moment
 from popheal.engine.requests import Logic, Sync, Write
 from popheal.engine.run import Run
 from popheal.errors import PophealError
@@ -107,6 +108,7 @@ class HealingContext:
         second_opinion: Where an independent logon is tried besides, if anywhere.
         progress: How far the present step has come.
         clock_ahead: By how many seconds the wall's clock was seen to be set forward.
+        moment: What was seen a moment ago.
         case: The :class:`~popheal.engine.case.Case` that grows as the healing goes on.
     """
 
@@ -128,6 +130,9 @@ class HealingContext:
     second_opinion: SecondOpinion | None = None
     progress: Progress = field(factory=Progress)
     clock_ahead: float = 0.0
+    moment: Moment = field(
+        default=Factory(lambda self: Moment(self.clock.monotonic), takes_self=True), repr=False
+    )
     case: Any = field(default=None, repr=False)
 
     @property

@@ -84,8 +84,12 @@ def _answer(
             raise
         except Exception as error:  # noqa: BLE001 - whatever it raised, the logic asked for it
             return partial(logic.throw, error)
+    if seen := context.moment.recall(request):
+        return partial(logic.send, *seen)
     try:
-        return partial(logic.send, _perform(request, backend, context))
+        answer = _perform(request, backend, context)
+        context.moment.note(request, answer)
+        return partial(logic.send, answer)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
         note_interrupt(raised, context)
         return after(logic, request, raised, context)
@@ -187,8 +191,12 @@ async def _aanswer(
             raise
         except Exception as error:  # noqa: BLE001 - likewise
             return partial(logic.throw, error)
+    if seen := context.moment.recall(request):
+        return partial(logic.send, *seen)
     try:
-        return partial(logic.send, await _aperform(request, backend, context, thread))
+        answer = await _aperform(request, backend, context, thread)
+        context.moment.note(request, answer)
+        return partial(logic.send, answer)
     except asyncio.CancelledError as cancelled:
         _note_cancellation(context)
         return after(logic, request, cancelled, context)

@@ -26,7 +26,7 @@ class Timing:
         drain_deadline: How long the databases may take to leave.
         drain_poll: How often the copies are looked at meanwhile.
         reboot_deadline: How long a server may take to come back with its services.
-        reboot_poll: How often it is looked for meanwhile.
+        reboot_poll: How often it is looked for meanwhile, at first; later four times as seldom.
         update_deadline: How long it may take instead where Windows had a restart pending: updates
             are configured on the way.
         reboot_settle: How long POP may take to be well after a restart of the server, from when the

@@ -42,7 +42,8 @@ async def await_server(work: RunContext) -> ActionResult:
         if observed.outcome == "up":
             work.memory.up_since = work.session.clock.now()
             return observed
-        if not await poll(work.session, "boot", deadline, work.timing.reboot_poll):
+        every = work.timing.reboot_poll
+        if not await poll(work.session, "boot", deadline, every, backs_off=True):
             return observed
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from popheal.engine.context import HealingContext
 from popheal.engine.requests import Pause, T, call
@@ -55,7 +55,13 @@ async def again(session: HealingContext, name: str) -> bool:
     return True
 
 
-async def poll(session: HealingContext, name: str, within: float, every: float) -> bool:
+#: How much longer the pauses of a poll become that backs off, at most.
+_SLOWEST: Final = 4
+
+
+async def poll(
+    session: HealingContext, name: str, within: float, every: float, *, backs_off: bool = False
+) -> bool:
     """A pause between two polls; False once the deadline has passed or a person said stop.
 
     Args:
@@ -63,6 +69,8 @@ async def poll(session: HealingContext, name: str, within: float, every: float) 
         name: Tells this poll from others of the same step.
         within: Seconds from the first poll to the deadline.
         every: Seconds between polls.
+        backs_off: Whether the pauses become longer, up to four times that: for what takes long,
+            and is no matter of seconds.
     """
     now = session.clock.now()
     deadline = session.progress.deadlines.setdefault(name, now + timedelta(seconds=within))
@@ -71,5 +79,7 @@ async def poll(session: HealingContext, name: str, within: float, every: float) 
     if left <= 0 or session.stop_requested:
         session.progress.forget(name)
         return False
+    if backs_off:
+        every *= min(_SLOWEST, 2 ** (session.progress.count(name) - 1))
     await Pause(min(every, left))
     return True
