@@ -101,6 +101,11 @@ FOR_ACTION: Final[Mapping[tuple[str, FindingKind | str], Advice]] = MappingProxy
             steps="Look for the cause on {server}, and don't repeat what was done.",
             commands=(commands.HEALTH, commands.LOGGING, commands.ALL_HEALTH),
         ),
+        (CHECK_HEALTH.name, "blocked"): Advice(
+            headline="the monitor of {server} is still Unhealthy, and something holds popheal back",
+            steps=(_SEE_WHY),
+            commands=commands.HEALTH,
+        ),
         (CHECK_HEALTH.name, COULD_NOT_TELL): Advice(
             headline="whether the monitor of {server} is well could not be told",
             steps="Look at it by hand. The Health Manager (MSExchangeHM) must run there.",

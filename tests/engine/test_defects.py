@@ -16,7 +16,7 @@ from popheal.audit import check_journal
 from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
 from popheal.cli.app import popheal as command
 from popheal.cli.exit_codes import status_of
-from popheal.engine import healing
+from popheal.engine import one_server
 from popheal.engine.actions.handlers import HANDLERS
 from popheal.engine.run import Run
 from popheal.errors import IllegalOutcome, UnknownName
@@ -143,7 +143,7 @@ def test_in_an_action_that_has_no_way_on(monkeypatch, opened):
 
 
 def test_in_a_look_of_triage(monkeypatch, scenario, opened):
-    monkeypatch.setattr(healing, "triage_server", raiser(TypeError("no idea")))
+    monkeypatch.setattr(one_server, "triage_server", raiser(TypeError("no idea")))
     report = heal(alert_of(scenario), scenario.backend, journal=opened)
     told_as_defect(report, TypeError())
     assert not report.runs

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from popheal import Journal, Report, heal
 from popheal.cli.app import popheal as command
-from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
+from popheal.healthsets.pop import POP_PROXY, PROCEDURES, SETTLE_DEBTS
 from popheal.journal import Kind
 from popheal.journal.tables_before import tables_before
 from popheal.tables.actions import ACTIONS, BY_ROLE
@@ -86,7 +86,7 @@ def test_the_samples_are_as_they_were_written():
 
 def judged_then(path: Path) -> dict[str, list[str]]:
     """What checking it says of the properties that version 0.1.0 knew."""
-    since = {"P24", "P25", "P26"}
+    since = {"P24", "P25", "P26", "P27", "P28"}
     return {
         verdict: [one for one in found if one not in since]
         for verdict, found in sampling.judged(path).items()
@@ -122,7 +122,9 @@ def test_their_tables_are_kept(copy_of):
         kept = journal.tables()
         used = {run["hash"] for one in journal.healings() for run in one.report["runs"]}
     assert used <= set(kept)
-    assert {table.name for table in kept.values()} == {*PROCEDURES, SETTLE_DEBTS.name}
+    assert {table.name for table in kept.values()} == {*PROCEDURES, SETTLE_DEBTS.name} - {
+        POP_PROXY.name
+    }
 
 
 def test_together_they_have_entries_of_every_kind(copy_of):
@@ -250,7 +252,9 @@ def test_a_healing_that_had_done_nothing_is_gone_on_with(name, copy_of, tmp_path
         assert (found["verdict"], found["effects"]) == ("held", [])
         return
     assert found["verdict"] == told["resumed"]["verdict"]
-    assert found["effects"] == told["resumed"]["effects"]
+    # At other times: it is waited otherwise for a server to come back than it was then.
+    then, now = told["resumed"]["effects"], found["effects"]
+    assert [one.partition(" ")[2] for one in now] == [one.partition(" ")[2] for one in then]
 
 
 @pytest.mark.parametrize("name", BEGUN)

@@ -246,7 +246,9 @@ def test_that_it_could_not_be_told_says_less_than_what():
 
 
 def test_a_known_cause_says_what_makes_it_well(monkeypatch):
-    cause = Cause(name="vault", pattern="contoso-4711", says="", next_step="Open the vault.")
+    cause = Cause(
+        name="vault", pattern="contoso-4711", says="It is shut.", next_step="Open the vault."
+    )
     monkeypatch.setattr(causes.find_cause, "__defaults__", ((cause,),))
     assert BY_KIND[K.CAUSE]().handover.next_steps[0] == "Open the vault."
 

@@ -37,9 +37,9 @@ def test_an_address_with_colons_is_told_with_brackets():
         ("port", 65536, "from 1 to 65535"),
         ("username", "a\r\nDELE 1", "on one line"),
         ("username", "HealthMailbox0a1b@contoso.com", "health mailbox"),
-        ("deadline", 0, "up to 300"),
-        ("deadline", 301, "up to 300"),
-        ("deadline", float("nan"), "up to 300"),
+        ("deadline", 0, "to 300"),
+        ("deadline", 301, "to 300"),
+        ("deadline", float("nan"), "to 300"),
     ],
 )
 def test_what_can_not_be_used_is_told_with_what_would_be_right(key, value, said):
