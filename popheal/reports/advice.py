@@ -292,7 +292,7 @@ FOR_KIND: Final[Mapping[FindingKind, Advice]] = MappingProxyType(
         FindingKind.OUT_OF_SERVICE: Advice(
             headline="{server} was not restarted, as another member of its group is out of service",
             steps=(
-                "Bring the other member back first, or let who works on it finish. Two members "
+                "Bring the other member back first, or let whoever works on it finish. Two members "
                 "are never out of service at once."
             ),
             commands=(commands.GROUP, commands.ACTIVATION_OF_ALL),

@@ -134,7 +134,7 @@ def test_nothing_to_put_back_has_no_heading():
             "failed: POP.Protocol",
             "a restart of POP3 and of the server",
         ),
-        ("another-member-is-down", "another member of DAG1, is down", "out of service now"),
+        ("another-member-is-down", "another member of DAG1, is down", "is out of service"),
         ("drained-by-somebody-else", "not by this healing", "0 s"),
         ("command-time-row-frozen", "evaluated 2026-01-05 07:00:00", "could not be verified"),
     ],
