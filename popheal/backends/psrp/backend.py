@@ -74,7 +74,11 @@ class PsrpBackend:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+        else:
+            # Somebody wants out at once, and must not wait for servers that may be silent.
+            self._lines.abandon()
 
     def __repr__(self) -> str:
         return f"<PsrpBackend {', '.join(self.settings.exchange.servers)}>"
