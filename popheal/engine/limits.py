@@ -20,7 +20,8 @@ from popheal.engine.looks.managed_availability import (
     recent_actions,
     under_way,
 )
-from popheal.engine.requests import Count, Logic
+from popheal.engine.plan import worst_of
+from popheal.engine.requests import Count, Logic, logon_lasts
 from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
 from popheal.exchange.models import RecoveryAction
@@ -38,8 +39,11 @@ from popheal.tables.actions import (
     RECOVER_BACKENDS,
     RESTART_SERVICE,
     Action,
+    Impact,
     for_each_action,
 )
+from popheal.tables.table import Guard
+from popheal.util.text import moment
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -72,6 +76,35 @@ async def check_limits(work: RunContext, action: Action) -> Refusal | None:
 async def check_disruption_limits(work: RunContext) -> Refusal | None:
     """The same for taking the server out of service; asked before anything is moved, too."""
     return await _first(_DISRUPTIVE, work, REBOOT)
+
+
+async def check_logon(work: RunContext) -> Refusal | None:
+    """Whether what popheal logs on with outlasts the run: else a server could be left half-way.
+
+    Asked before the first effect of a run.
+    """
+    session, timing = work.session, work.timing
+    try:
+        left = await logon_lasts(work.server)
+    except BackendError as error:
+        return Refusal(FindingKind.NOT_AUTHORISED, str(error))
+    if left is None:
+        return None
+    role = frozenset({Guard.MAILBOX_ROLE}) if work.info.mailbox_role else frozenset()
+    needed = worst_of(work.run.procedure, role, timing).seconds + timing.command_timeout
+    if session.policy.needs_approval(Impact.DISRUPT):
+        needed += timing.approval_deadline
+    if left.total_seconds() >= needed:
+        return None
+    now = session.clock.now()
+    return Refusal(
+        FindingKind.NOT_AUTHORISED,
+        f"what popheal logs on with expires at {moment(now + left)}, and this could take until "
+        f"{moment(now + timedelta(seconds=needed))}; without a logon a server would be left "
+        "half-way",
+        next_step="Get a new ticket (kinit), or let a keytab renew it by itself: "
+        "KRB5_CLIENT_KTNAME=FILE:/path/to/keytab.",
+    )
 
 
 async def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Refusal | None:

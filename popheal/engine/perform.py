@@ -23,6 +23,7 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.answers import check_answer
+from popheal.exchange.backend import LogonLasts
 from popheal.reports.events import ApprovalAsked, log_failure
 
 if TYPE_CHECKING:
@@ -174,8 +175,14 @@ def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Call
     avoiding = getattr(type(backend), "avoiding", None)
     if avoiding is not None:
         backend = avoiding(backend, context.under_repair)
+    if request.name == LogonLasts.logon_lasts.__name__ and not isinstance(backend, LogonLasts):
+        return _without_end
     method: Callable[..., Any] = getattr(backend, request.name)
     return method
+
+
+def _without_end(_server: str) -> None:
+    """How long the logon of a backend lasts that says nothing about it."""
 
 
 def require_intended(effect: Effect, context: HealingContext) -> None:

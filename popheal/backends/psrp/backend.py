@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
 from attrs import frozen
 
-from popheal.backends.psrp import parse, scripts
+from popheal.backends.psrp import kerberos, parse, scripts
 from popheal.backends.psrp.lines import Lines
 from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
@@ -96,6 +96,16 @@ class PsrpBackend:
         view = copy.copy(self)
         view._avoided = tuple(servers)
         return view
+
+    def logon_lasts(self, server: str) -> timedelta | None:
+        """How long the Kerberos ticket lasts that popheal logs on with, if it is one.
+
+        None where a keytab renews it, or a password gets another one. No server is asked, but the
+        KDC may be.
+        """
+        ways = {(one.auth, one.username) for one in self.settings.by_ticket}
+        left = [kerberos.lasts(server, user, auth == "kerberos") for auth, user in sorted(ways)]
+        return min((one for one in left if one is not None), default=None)
 
     @property
     def organisation(self) -> str:

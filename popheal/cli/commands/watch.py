@@ -40,6 +40,7 @@ _SAID: Final = {
     "finding": "{kind}: {detail}",
     "run_started": "run {run}: {procedure}, for {monitor}",
     "action_finished": "{state}: {outcome} {detail}",
+    "wait_hindered": "it is waited, but: {error}",
     "run_ended": "run {run}: {verdict}",
     "approval_asked": "run {run} asks for an approval: {answer}",
     "approval_answered": "run {run}: {outcome}",

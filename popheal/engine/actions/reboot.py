@@ -9,7 +9,7 @@ from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import check_disruption_limits
 from popheal.engine.looks.retry import poll, retry_call
 from popheal.engine.requests import Claim, call, try_call
-from popheal.errors import NOTHING_DONE, BackendError, NotBegun
+from popheal.errors import NOTHING_DONE, BackendError, NotAuthorised, NotBegun
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import booted_since, find_service, inactive_components, is_running
 from popheal.exchange.models import HostStatus, ServiceStatus
@@ -136,19 +136,23 @@ async def await_server(work: RunContext) -> ActionResult:
 
     A Manual service that ran before does not come back by itself: it is started, once.
     """
+    every = work.timing.reboot_poll
     while True:
-        observed = await _look_for_server(work)
+        host = await try_call(Backend.host_status, work.server)
+        observed = await _come_back(work, host)
         if observed.outcome == "up":
             return observed
-        if not await poll(work.session, "boot", work.deadline, work.timing.reboot_poll):
+        failed = host if isinstance(host, BackendError) else None
+        if not await poll(work.session, "boot", work.deadline, every, failed=failed):
             return observed
 
 
-async def _look_for_server(work: RunContext) -> ActionResult:
-    try:
-        host = await call(Backend.host_status, work.server)
-    except BackendError as error:
-        return _not_back(f"it does not answer: {error}")
+async def _come_back(work: RunContext, host: HostStatus | BackendError) -> ActionResult:
+    if isinstance(host, NotAuthorised):
+        # It may well be up: this says nothing about the server.
+        return ActionResult("could_not_tell", str(host), kind=kind_of(host))
+    if isinstance(host, BackendError):
+        return _not_back(f"it does not answer: {host}")
     before = work.memory.boot_before
     if before is None:
         return ActionResult("could_not_tell", "its boot time was not recorded before")

@@ -14,6 +14,7 @@ from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import can_take_over, is_active, is_mounted, still_active
 from popheal.exchange.models import DatabaseCopy, MailboxServer
 from popheal.exchange.names import same_server
+from popheal.reports.reasons import kind_of
 
 
 async def check_switchover(work: RunContext) -> ActionResult:
@@ -143,22 +144,25 @@ async def _active_on(server: str) -> int:
 
 async def verify_copies(work: RunContext) -> ActionResult:
     """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
+    every = work.timing.drain_poll
     while True:
-        observed = await _look_at_copies(work)
+        failed = None
+        try:
+            observed = await _look_at_copies(work)
+        except BackendError as error:
+            failed = error
+            observed = ActionResult("could_not_tell", str(error), kind=kind_of(error))
         if observed.outcome == "clear":
             return observed
-        if not await poll(work.session, "copies", work.deadline, work.timing.drain_poll):
+        if not await poll(work.session, "copies", work.deadline, every, failed=failed):
             return observed
 
 
 async def _look_at_copies(work: RunContext) -> ActionResult:
-    try:
-        active = await active_here(work)
-        if active:
-            return ActionResult("active", f"still on the server: {', '.join(active)}")
-        unmounted = await _not_mounted_elsewhere(work)
-    except BackendError as error:
-        return ActionResult("could_not_tell", str(error))
+    active = await active_here(work)
+    if active:
+        return ActionResult("active", f"still on the server: {', '.join(active)}")
+    unmounted = await _not_mounted_elsewhere(work)
     if unmounted:
         return ActionResult("active", f"moved, but not mounted elsewhere: {', '.join(unmounted)}")
     return ActionResult("clear", "no active copy on the server")
