@@ -13,7 +13,7 @@ from popheal.engine.authorize import authorize
 from popheal.engine.case import Case, RunRecord, owed_as_written, restore, run_report
 from popheal.engine.context import HealingContext, RunContext, RunState
 from popheal.engine.executor import execute
-from popheal.engine.limits import Refusal, check_logon
+from popheal.engine.limits import Refusal, check_logon, check_rights
 from popheal.engine.requests import Claim, Forget, Keep, Logic, Sync
 from popheal.engine.run import Run
 from popheal.engine.triage import Triage, triage_server
@@ -330,7 +330,8 @@ async def _why_not_begin(work: RunContext) -> Refusal | None:
         return None
     try:
         # First, as a person should not be asked in vain.
-        return await check_logon(work) or await authorize(work, action)
+        refusal = await check_logon(work) or await check_rights(work)
+        return refusal or await authorize(work, action)
     except BackendError as error:
         return Refusal(
             FindingKind.COULD_NOT_TELL, f"whether it may begin could not be told: {error}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from attrs import frozen
@@ -20,8 +21,8 @@ from popheal.engine.looks.managed_availability import (
     recent_actions,
     under_way,
 )
-from popheal.engine.plan import worst_of
-from popheal.engine.requests import Count, Logic, logon_lasts
+from popheal.engine.plan import tree_of, worst_of
+from popheal.engine.requests import Count, Logic, logon_lasts, rights_missing
 from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
 from popheal.exchange.models import RecoveryAction
@@ -78,6 +79,40 @@ async def check_disruption_limits(work: RunContext) -> Refusal | None:
     return await _first(_DISRUPTIVE, work, REBOOT)
 
 
+#: The effects that an action consists of, as far as they need a role in Exchange.
+_BY_ROLE_IN_EXCHANGE: Final = {
+    ENABLE_PROTOCOL_LOGGING.name: ("set_protocol_logging",),
+    DRAIN.name: ("set_activation_disabled",),
+}
+
+
+async def check_rights(work: RunContext) -> Refusal | None:
+    """Whether the account may do what the run could come to; asked before its first effect."""
+    policy = work.session.policy
+    tree = tree_of(work.run.procedure, _role(work))
+    allowed = [one.action.partition("(")[0] for one in tree if policy.allows(one.impact)]
+    needed = [_BY_ROLE_IN_EXCHANGE.get(one, ()) for one in allowed]
+    if DRAIN.name in allowed and policy.move_databases_back:
+        needed.append(("move_database",))
+    effects = tuple(dict.fromkeys(chain.from_iterable(needed)))
+    try:
+        missing = await rights_missing(work.server, effects) if effects else ()
+    except BackendError:
+        return None  # then each command will tell
+    if not missing:
+        return None
+    return Refusal(
+        FindingKind.NOT_AUTHORISED,
+        f"the account that popheal uses lacks what this may need: {', '.join(missing)}",
+        next_step="Give it a management role in Exchange that has that, or lower highest_impact "
+        "in the policy.",
+    )
+
+
+def _role(work: RunContext) -> frozenset[Guard]:
+    return frozenset({Guard.MAILBOX_ROLE}) if work.info.mailbox_role else frozenset()
+
+
 async def check_logon(work: RunContext) -> Refusal | None:
     """Whether what popheal logs on with outlasts the run: else a server could be left half-way.
 
@@ -90,8 +125,7 @@ async def check_logon(work: RunContext) -> Refusal | None:
         return Refusal(FindingKind.NOT_AUTHORISED, str(error))
     if left is None:
         return None
-    role = frozenset({Guard.MAILBOX_ROLE}) if work.info.mailbox_role else frozenset()
-    needed = worst_of(work.run.procedure, role, timing).seconds + timing.command_timeout
+    needed = worst_of(work.run.procedure, _role(work), timing).seconds + timing.command_timeout
     if session.policy.needs_approval(Impact.DISRUPT):
         needed += timing.approval_deadline
     if left.total_seconds() >= needed:

@@ -23,7 +23,7 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.answers import check_answer
-from popheal.exchange.backend import LogonLasts
+from popheal.exchange.backend import LogonLasts, RightsKnown
 from popheal.reports.events import ApprovalAsked, log_failure
 
 if TYPE_CHECKING:
@@ -167,6 +167,13 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
         context.exiting = raised
 
 
+#: What a backend answers that has not got a method which it need not have.
+_UNTOLD: Final[dict[str, Callable[..., Any]]] = {
+    LogonLasts.logon_lasts.__name__: lambda _server: None,
+    RightsKnown.rights_missing.__name__: lambda _server, _effects: (),
+}
+
+
 def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Callable[..., Any]:
     """The backend's method that is asked for, where it can choose by a way past what is repaired.
 
@@ -175,14 +182,10 @@ def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Call
     avoiding = getattr(type(backend), "avoiding", None)
     if avoiding is not None:
         backend = avoiding(backend, context.under_repair)
-    if request.name == LogonLasts.logon_lasts.__name__ and not isinstance(backend, LogonLasts):
-        return _without_end
+    if request.name in _UNTOLD and not hasattr(type(backend), request.name):
+        return _UNTOLD[request.name]
     method: Callable[..., Any] = getattr(backend, request.name)
     return method
-
-
-def _without_end(_server: str) -> None:
-    """How long the logon of a backend lasts that says nothing about it."""
 
 
 def require_intended(effect: Effect, context: HealingContext) -> None:

@@ -221,6 +221,26 @@ class LogonLasts(Protocol):
         ...
 
 
+@runtime_checkable
+class RightsKnown(Protocol):
+    """What a backend may have besides, if it can tell what its account may not do.
+
+    A right that is missing is found out at the command that needs it, which may come after a
+    restart. So before the first effect of a run popheal asks. It is looked for on the class, too.
+    """
+
+    def rights_missing(self, server: str, effects: Sequence[str]) -> Sequence[str]:
+        """What the account lacks for these effects, in a few words each; empty for nothing.
+
+        Args:
+            server: The server that they would be about.
+            effects: Names of methods, of :data:`EFFECTS`.
+
+        Changes nothing. Where it can't be told, nothing is said to be missing.
+        """
+        ...
+
+
 #: The looks and the effects, by method name.
 LOOKS = (
     "server_info",

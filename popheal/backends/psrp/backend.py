@@ -16,11 +16,11 @@ from typing import Self, TypeVar
 
 from attrs import frozen
 
-from popheal.backends.psrp import kerberos, parse, scripts
+from popheal.backends.psrp import kerberos, parse, rights, scripts
 from popheal.backends.psrp.lines import Lines
 from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
-from popheal.errors import NotBegun, Unreadable
+from popheal.errors import BackendError, NotBegun, Unreadable
 from popheal.exchange import models
 from popheal.exchange.names import same_server
 
@@ -106,6 +106,16 @@ class PsrpBackend:
         ways = {(one.auth, one.username) for one in self.settings.by_ticket}
         left = [kerberos.lasts(server, user, auth == "kerberos") for auth, user in sorted(ways)]
         return min((one for one in left if one is not None), default=None)
+
+    def rights_missing(self, server: str, effects: Sequence[str]) -> Sequence[str]:
+        """Cmdlets and parameters that the account's roles lack for these effects."""
+        try:
+            # What is not there would else be an error.
+            asked, quiet = rights.cmdlets(effects), "SilentlyContinue"
+            answer = self._exchange(server, "Get-Command", Name=asked, ErrorAction=quiet)
+        except BackendError:
+            return ()
+        return rights.missing(effects, answer.output)
 
     @property
     def organisation(self) -> str:

@@ -232,5 +232,11 @@ def _told(failed: ConnectionFailure, *, server: str, way: str, command: Command)
 def _output(answer: Answer, *, server: str, command: Command) -> Sequence[object]:
     """What a command put out. Raises what its error records amount to."""
     if answer.errors:
-        raise failure(answer.errors, server=server, command=command.name, effect=command.effect)
+        raise failure(
+            answer.errors,
+            server=server,
+            command=command.name,
+            effect=command.effect,
+            script=command.script is not None,
+        )
     return answer.output
