@@ -8,7 +8,14 @@ nox.options.sessions = ["lint", "types", "docs", "diagrams", "fast"]
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 LOCK = "tests/locked.txt"
-BENCHMARKS = ("import_time", "transitions_cost", "journal_cost", "sleeping_runs", "recovery")
+BENCHMARKS = (
+    "import_time",
+    "transitions_cost",
+    "journal_cost",
+    "sleeping_runs",
+    "recovery",
+    "remote_call",
+)
 
 
 def install(session: nox.Session, within: str = LOCK) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from attrs import frozen
@@ -21,7 +22,8 @@ from popheal.engine.looks.managed_availability import (
     recent_actions,
     under_way,
 )
-from popheal.engine.requests import Count, Logic
+from popheal.engine.plan import tree_of, worst_of
+from popheal.engine.requests import Count, Logic, logon_lasts, rights_missing
 from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
 from popheal.exchange.models import HostStatus, RecoveryAction
@@ -41,8 +43,10 @@ from popheal.tables.actions import (
     RECOVER_BACKENDS,
     RESTART_SERVICE,
     Action,
+    Impact,
     for_each_action,
 )
+from popheal.tables.table import Guard
 from popheal.util.text import moment
 
 _HOUR: Final = timedelta(hours=1)
@@ -95,6 +99,68 @@ async def check_group_pause(work: RunContext, hosts: Mapping[str, HostStatus]) -
         hosts: The other members as they were seen just now, by name.
     """
     return await _first((partial(_boots_in_group, hosts=hosts),), work, REBOOT)
+
+
+#: The effects that an action consists of, as far as they need a role in Exchange.
+_BY_ROLE_IN_EXCHANGE: Final = {
+    ENABLE_PROTOCOL_LOGGING.name: ("set_protocol_logging",),
+    DRAIN.name: ("set_activation_disabled",),
+}
+
+
+async def check_rights(work: RunContext) -> Refusal | None:
+    """Whether the account may do what the run could come to; asked before its first effect."""
+    policy = work.session.policy
+    tree = tree_of(work.run.procedure, _role(work))
+    allowed = [one.action.partition("(")[0] for one in tree if policy.allows(one.impact)]
+    needed = [_BY_ROLE_IN_EXCHANGE.get(one, ()) for one in allowed]
+    if DRAIN.name in allowed and policy.move_databases_back:
+        needed.append(("move_database",))
+    effects = tuple(dict.fromkeys(chain.from_iterable(needed)))
+    try:
+        missing = await rights_missing(work.server, effects) if effects else ()
+    except BackendError:
+        return None  # then each command will tell
+    if not missing:
+        return None
+    return Refusal(
+        FindingKind.NOT_AUTHORISED,
+        f"the account that popheal uses lacks what this may need: {', '.join(missing)}",
+        next_step="Give it a management role in Exchange that has that, or lower highest_impact "
+        "in the policy.",
+    )
+
+
+def _role(work: RunContext) -> frozenset[Guard]:
+    return frozenset({Guard.MAILBOX_ROLE}) if work.info.mailbox_role else frozenset()
+
+
+async def check_logon(work: RunContext) -> Refusal | None:
+    """Whether what popheal logs on with outlasts the run: else a server could be left half-way.
+
+    Asked before the first effect of a run.
+    """
+    session, timing = work.session, work.timing
+    try:
+        left = await logon_lasts(work.server)
+    except BackendError as error:
+        return Refusal(FindingKind.NOT_AUTHORISED, str(error))
+    if left is None:
+        return None
+    needed = worst_of(work.run.procedure, _role(work), timing).seconds + timing.command_timeout
+    if session.policy.needs_approval(Impact.DISRUPT):
+        needed += timing.approval_deadline
+    if left.total_seconds() >= needed:
+        return None
+    now = session.clock.now()
+    return Refusal(
+        FindingKind.NOT_AUTHORISED,
+        f"what popheal logs on with expires at {moment(now + left)}, and this could take until "
+        f"{moment(now + timedelta(seconds=needed))}; without a logon a server would be left "
+        "half-way",
+        next_step="Get a new ticket (kinit), or let a keytab renew it by itself: "
+        "KRB5_CLIENT_KTNAME=FILE:/path/to/keytab.",
+    )
 
 
 async def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Refusal | None:

@@ -11,7 +11,7 @@ from popheal.engine.consultation import consult
 from popheal.engine.context import RunContext, RunState
 from popheal.engine.endings import after_healing, ended, stopped
 from popheal.engine.executor import execute
-from popheal.engine.limits import Refusal
+from popheal.engine.limits import Refusal, check_logon, check_rights
 from popheal.engine.requests import Claim, Keep
 from popheal.engine.run import Run
 from popheal.engine.triage import Triage, triage_server
@@ -234,7 +234,9 @@ async def _why_not_begin(work: RunContext) -> Refusal | None:
     if action is None:
         return None
     try:
-        return await authorize(work, action)
+        # First, as a person should not be asked in vain.
+        refusal = await check_logon(work) or await check_rights(work)
+        return refusal or await authorize(work, action)
     except BackendError as error:
         return Refusal(
             FindingKind.COULD_NOT_TELL, f"whether it may begin could not be told: {error}"

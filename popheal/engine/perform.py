@@ -23,6 +23,7 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.answers import check_answer
+from popheal.exchange.backend import LogonLasts, RightsKnown
 from popheal.reports.events import ApprovalAsked, log_failure
 
 if TYPE_CHECKING:
@@ -177,6 +178,13 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
         context.exiting = raised
 
 
+#: What a backend answers that has not got a method which it need not have.
+_UNTOLD: Final[dict[str, Callable[..., Any]]] = {
+    LogonLasts.logon_lasts.__name__: lambda _server: None,
+    RightsKnown.rights_missing.__name__: lambda _server, _effects: (),
+}
+
+
 def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Callable[..., Any]:
     """The backend's method that is asked for, where it can choose by a way past what is repaired.
 
@@ -185,6 +193,8 @@ def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Call
     avoiding = getattr(type(backend), "avoiding", None)
     if avoiding is not None:
         backend = avoiding(backend, context.under_repair)
+    if request.name in _UNTOLD and not hasattr(type(backend), request.name):
+        return _UNTOLD[request.name]
     method: Callable[..., Any] = getattr(backend, request.name)
     return method
 

@@ -12,8 +12,8 @@ registered under its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
@@ -21,7 +21,7 @@ from attrs import frozen
 
 from popheal.engine.approval import ApprovalRequest
 from popheal.errors import BackendError
-from popheal.exchange.backend import EFFECTS, Backend
+from popheal.exchange.backend import EFFECTS, Backend, LogonLasts, RightsKnown
 from popheal.journal import Entry, Question
 from popheal.journal.entries import ApprovalAsked
 from popheal.second_opinion import Opinion
@@ -234,6 +234,16 @@ def call(method: Callable[Concatenate[Backend, P], T], *args: P.args, **_: P.kwa
     """
     name = method.__name__
     return Effect(name, args) if name in EFFECTS else Look(name, args)  # type: ignore[return-value]
+
+
+def logon_lasts(server: str) -> Look[timedelta | None]:
+    """How long what the backend logs on with will last; None if it knows of no end."""
+    return Look(LogonLasts.logon_lasts.__name__, (server,))
+
+
+def rights_missing(server: str, effects: Sequence[str]) -> Look[Sequence[str]]:
+    """What the backend's account lacks for these effects; nothing if it can't tell."""
+    return Look(RightsKnown.rights_missing.__name__, (server, tuple(effects)))
 
 
 async def try_call(

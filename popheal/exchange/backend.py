@@ -21,7 +21,7 @@ Rules that hold for each method (checked by :mod:`popheal.testing`):
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -202,6 +202,42 @@ class ManyWaysIn(Protocol):
 
         Cheap, and never raises. None of them is named where nothing is under repair; then it is
         the server asked about that is to be avoided.
+        """
+        ...
+
+
+@runtime_checkable
+class LogonLasts(Protocol):
+    """What a backend may have besides, if what it logs on with has an end: a ticket, a token.
+
+    A logon that ends in the middle leaves a server half-way. So before the first effect of a run
+    popheal asks how long it will last. It is looked for on the class, as :class:`ManyWaysIn` is.
+    """
+
+    def logon_lasts(self, server: str) -> timedelta | None:
+        """For how much longer; None where that has no end that is known, or renews itself.
+
+        Changes nothing, and asks nothing of the server. Raises NotAuthorised if it has ended.
+        """
+        ...
+
+
+@runtime_checkable
+class RightsKnown(Protocol):
+    """What a backend may have besides, if it can tell what its account may not do.
+
+    A right that is missing is found out at the command that needs it, which may come after a
+    restart. So before the first effect of a run popheal asks. It is looked for on the class, too.
+    """
+
+    def rights_missing(self, server: str, effects: Sequence[str]) -> Sequence[str]:
+        """What the account lacks for these effects, in a few words each; empty for nothing.
+
+        Args:
+            server: The server that they would be about.
+            effects: Names of methods, of :data:`EFFECTS`.
+
+        Changes nothing. Where it can't be told, nothing is said to be missing.
         """
         ...
 

@@ -186,16 +186,26 @@ CMDLETS = {
 }
 
 
+def _get_command(given: Given) -> list[PsObject]:
+    """What an account may use, as its roles show it."""
+    names = given.get("name")
+    asked = names if isinstance(names, list) else [names]
+    found = (CMDLETS.get(str(name).lower()) for name in asked)
+    return [objects.command(one.name, one.parameters) for one in found if one]
+
+
 def run_cmdlet(backend: Backend, origin: Origin, name: str, given: Given) -> Ended:
     """Run one cmdlet with its parameters (names in any case).
 
     Raises NobodyThere where the backend can't reach the server for an effect (no error record
     proves that nothing was begun), LostTrack where it doesn't know the outcome itself.
     """
+    lowered = {key.lower(): value for key, value in given.items()}
+    if name.lower() == "get-command":
+        return Ended(output=_get_command(lowered))
     cmdlet = CMDLETS.get(name.lower())
     if cmdlet is None:
         return _refused(_not_recognized(origin, name))
-    lowered = {key.lower(): value for key, value in given.items()}
     for key in given:
         if key.lower() not in cmdlet.parameters:
             return _refused(

@@ -154,7 +154,8 @@ class _Negotiation:
             )
         try:
             answer = self._context.step(base64.b64decode(token))
-        except (SpnegoError, binascii.Error):
+        except (SpnegoError, binascii.Error, AttributeError):
+            # The last comes from a context that has just been refused, and is asked about.
             self._context = None
             return Admission(accepted=False)
         said = f"{scheme} {base64.b64encode(answer).decode()}" if answer else scheme

@@ -60,6 +60,20 @@ def _row(origin: Origin, types: Sequence[str], text: str, props: Mapping[str, ob
     )
 
 
+def command(name: str, parameters: Iterable[str]) -> PsObject:
+    """A cmdlet as an endpoint shows it: a function in its place."""
+    kind = "System.Management.Automation"
+    return PsObject(
+        types=(f"{kind}.FunctionInfo", f"{kind}.CommandInfo", "System.Object"),
+        text=name,
+        props={
+            "Name": name,
+            "CommandType": PsEnum(f"{kind}.CommandTypes", "Function", 2),
+            "Parameters": dict.fromkeys(sorted(parameters), f"{kind}.ParameterMetadata"),
+        },
+    )
+
+
 def server_info(origin: Origin, seen: models.ServerInfo) -> PsObject:
     return _row(
         origin,

@@ -101,6 +101,9 @@ class _Writer:
                 return f"{start}{types}<ToString>{_text(name)}</ToString><I32>{number}</I32>"
             case PsList(kind, items):
                 return start + self._names((kind, "System.Object")) + self._list(items)
+            case dict():
+                types = self._names(("System.Collections.Hashtable", "System.Object"))
+                return start + types + self._dictionary(value)
             case list() | tuple():
                 types = self._names(("System.Object[]", "System.Array", "System.Object"))
                 return start + types + self._list(value)
@@ -115,6 +118,13 @@ class _Writer:
                 inner = "".join(self.write(item, name) for name, item in properties.items())
                 parts.append(f"<{tag}>{inner}</{tag}>")
         return "".join(parts)
+
+    def _dictionary(self, pairs: Mapping[str, object]) -> str:
+        entries = (
+            f"<En>{self.write(key, 'Key')}{self.write(value, 'Value')}</En>"
+            for key, value in pairs.items()
+        )
+        return f"<DCT>{''.join(entries)}</DCT>"
 
     def _list(self, items: Sequence[object]) -> str:
         return f"<LST>{''.join(self.write(item) for item in items)}</LST>"

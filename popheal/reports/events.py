@@ -189,6 +189,17 @@ class Pausing(Event):
 
 
 @frozen(kw_only=True)
+class WaitHindered(Event):
+    """What is waited for can't be looked at, as the logon is refused: a person should see to it.
+
+    The wait goes on, and sees it as soon as popheal can log on again.
+    """
+
+    name = "wait_hindered"
+    error: str
+
+
+@frozen(kw_only=True)
 class ActionFinished(Event):
     """What came of an action, as a word and as a sentence."""
 

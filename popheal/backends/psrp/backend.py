@@ -10,17 +10,17 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
 from attrs import frozen
 
-from popheal.backends.psrp import parse, scripts
+from popheal.backends.psrp import kerberos, parse, rights, scripts
 from popheal.backends.psrp.lines import Lines
 from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
-from popheal.errors import NotBegun, Unreadable
+from popheal.errors import BackendError, NotBegun, Unreadable
 from popheal.exchange import models
 from popheal.exchange.names import same_server
 
@@ -74,7 +74,11 @@ class PsrpBackend:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+        else:
+            # Somebody wants out at once, and must not wait for servers that may be silent.
+            self._lines.abandon()
 
     def __repr__(self) -> str:
         return f"<PsrpBackend {', '.join(self.settings.exchange.servers)}>"
@@ -92,6 +96,26 @@ class PsrpBackend:
         view = copy.copy(self)
         view._avoided = tuple(servers)
         return view
+
+    def logon_lasts(self, server: str) -> timedelta | None:
+        """How long the Kerberos ticket lasts that popheal logs on with, if it is one.
+
+        None where a keytab renews it, or a password gets another one. No server is asked, but the
+        KDC may be.
+        """
+        ways = {(one.auth, one.username) for one in self.settings.by_ticket}
+        left = [kerberos.lasts(server, user, auth == "kerberos") for auth, user in sorted(ways)]
+        return min((one for one in left if one is not None), default=None)
+
+    def rights_missing(self, server: str, effects: Sequence[str]) -> Sequence[str]:
+        """Cmdlets and parameters that the account's roles lack for these effects."""
+        try:
+            # What is not there would else be an error.
+            asked, quiet = rights.cmdlets(effects), "SilentlyContinue"
+            answer = self._exchange(server, "Get-Command", Name=asked, ErrorAction=quiet)
+        except BackendError:
+            return ()
+        return rights.missing(effects, answer.output)
 
     @property
     def organisation(self) -> str:

@@ -33,7 +33,7 @@ logging.getLogger("pypsrp").addHandler(logging.NullHandler())
 #: Seconds the server may hold back the answer to one long poll.
 _POLL = 20
 #: Seconds for what is only tidying up, all told.
-_TIDY = 5
+TIDY = 5
 _MIB = 1024 * 1024
 
 
@@ -92,18 +92,20 @@ class RemoteShell:
     def is_open(self) -> bool:
         return self._pool is not None
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: Command, until: float) -> Answer:
         """Run a command to its end. Raises ConnectionFailure; the session is closed then.
 
-        Opening, polling, reading, stopping and tidying up together take no longer than the
-        settings say.
+        Args:
+            command: What to run.
+            until: The moment of the monotonic clock by which opening, polling, reading, stopping
+                and tidying up are all over.
         """
-        whole = self._settings.command_timeout
-        self._end = time.monotonic() + whole
+        whole = max(0.0, until - time.monotonic())
+        self._end = until
         shell: PowerShell | None = None
         stage = Stage.CONNECTING
         try:
-            with self._limits.within(whole - min(_TIDY, whole / 4)):
+            with self._limits.within(whole - min(TIDY, whole / 4)):
                 pool = self._opened()
                 shell = _prepared(pool, command)
                 stage = Stage.SENDING
@@ -117,6 +119,10 @@ class RemoteShell:
                 )
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not get out
             diagnosis = diagnose(error)
+        except BaseException:
+            # Somebody wants out at once, and nobody knows in what state the session was left.
+            self.abandon()
+            raise
         else:
             if shell.state == PSInvocationState.COMPLETED or answer.errors:
                 if not self._tidied(shell.close):
@@ -134,9 +140,14 @@ class RemoteShell:
         self._close()
         raise ConnectionFailure(stage, diagnosis)
 
-    def close(self) -> None:
-        """Give the shell back. Never raises: where that fails the server will time it out."""
-        self._end = time.monotonic() + _TIDY
+    def close(self, until: float | None = None) -> None:
+        """Give the shell back. Never raises: where that fails the server will time it out.
+
+        Args:
+            until: The moment of the monotonic clock by which that is over; None for a few seconds
+                from now.
+        """
+        self._end = time.monotonic() + TIDY if until is None else until
         self._close()
 
     def _close(self) -> None:
@@ -149,9 +160,10 @@ class RemoteShell:
             self._limits.close_connections()
 
     def abandon(self) -> None:
-        """Drop the connection without a word: the server is about to go down."""
-        self._pool = None
-        self.close()
+        """Drop the connection without a word to the far side: for who can't wait for an answer."""
+        self._pool = self._wsman = None
+        self._limits.cut()
+        self._limits.close_connections()
 
     def _opened(self) -> RunspacePool:
         if self._pool is None:
@@ -169,7 +181,7 @@ class RemoteShell:
     def _tidied(self, action: Callable[[], None]) -> bool:
         """Do what only tidies up: in what is left, or not at all. False if it failed."""
         try:
-            with self._limits.within(max(0.0, min(_TIDY, self._end - time.monotonic()))):
+            with self._limits.within(max(0.0, min(TIDY, self._end - time.monotonic()))):
                 action()
         except Exception:  # noqa: BLE001 - the outcome is known already
             return False

@@ -93,6 +93,12 @@ def _rule(
 _MISSING = "Give the account a management role that includes this cmdlet."
 _NO_PARAMETER = "Give the account a management role that includes this parameter of the cmdlet."
 
+_NO_SCRIPTS = (
+    "This endpoint can't run popheal's scripts: in [winrm] of the configuration name one in full "
+    "language mode that the account may use, as Microsoft.PowerShell is. Endpoints of Just Enough "
+    "Administration, and those in ConstrainedLanguage mode, don't do."
+)
+
 RULES = (
     # Parameters are bound before anything is begun. A role may leave some of them out.
     _rule(
@@ -110,9 +116,10 @@ RULES = (
         next_step=_MISSING,
     ),
     _rule(
+        r"ConstrainedLanguage|OnlyToCoreTypes|in this language mode|"
         r"not supported by this runspace|no-language mode",
         CommandFailed,
-        next_step="This endpoint takes cmdlets only: check which endpoint is configured.",
+        next_step=_NO_SCRIPTS,
     ),
     # An effect may have got some way before it met with the refusal.
     _rule(
@@ -150,7 +157,12 @@ _NOT_FOUND = re.compile(r"ManagementObjectNotFoundException|couldn.t be found on
 
 
 def failure(
-    errors: Sequence[ErrorText], *, server: str, command: str, effect: bool
+    errors: Sequence[ErrorText],
+    *,
+    server: str,
+    command: str,
+    effect: bool,
+    script: bool = False,
 ) -> PophealError:
     """The error that error records amount to; the first one is the one that is told."""
     first = errors[0]
@@ -161,6 +173,12 @@ def failure(
     about_it = command == "Get-ExchangeServer" or _names(first.text, server)
     if not effect and about_it and _NOT_FOUND.search(seen):
         return UnknownName(kind="server", name=server)
+    if script and first.reason == "CommandNotFoundException":
+        # One of PowerShell's own, which an endpoint has unless it was left out on purpose. In the
+        # scripts nothing comes after the command that is the effect.
+        return NotAuthorised(
+            server=server, command=command, cause=first.text, next_step=_NO_SCRIPTS
+        )
     for rule in RULES:
         if rule.pattern.search(seen):
             kind = rule.effects if effect else rule.looks

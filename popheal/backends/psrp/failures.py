@@ -34,7 +34,7 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from spnego.exceptions import SpnegoError
 
 from popheal.backends.psrp.http import LogonRefused, Redirected, schemes_in, ways_offered
-from popheal.backends.psrp.kerberos import reason_of
+from popheal.backends.psrp.kerberos import reason_of, reason_of_code
 from popheal.backends.psrp.transport import AnswerTooLong
 from popheal.errors import (
     BackendError,
@@ -258,7 +258,13 @@ def _tls(error: Exception) -> tuple[Trouble, str]:
     return Trouble.DROPPED, "the TLS connection failed"
 
 
-def _unexpected(error: Exception) -> tuple[Trouble, str]:
+def _unexpected(error: Exception) -> _Read:
+    code = getattr(error, "err_code", None)
+    if isinstance(code, int) and type(error).__module__.partition(".")[0] == "krb5":
+        # Where a password gets the ticket, it is another library that says so.
+        reason = reason_of_code(code)
+        told = reason.cause if reason else f"Kerberos says {one_line(str(error), 200)}"
+        return Trouble.DENIED, f"logging on failed: {told}", reason.next_step if reason else ""
     return Trouble.GARBLED, f"the answer is not understood ({type(error).__name__})"
 
 

@@ -7,10 +7,16 @@ library, both counted from a base of their own.
 
 from __future__ import annotations
 
+import importlib
 import re
-from typing import Final
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
 
 from attrs import frozen
+
+from popheal.errors import NotAuthorised
 
 
 @frozen
@@ -27,8 +33,13 @@ _RENEW: Final = (
 )
 _NO_TICKET: Final = Reason("there is no Kerberos ticket for whoever runs this", _RENEW)
 
+_WRONG: Final = Reason(
+    "the password or the key in the keytab is wrong", "Check it, or make a new keytab."
+)
+
 #: The base of MIT's table of errors, of which the minor codes are made.
 _BASE: Final = 2529638912
+_EXPIRED: Final = 32
 #: By number in that table.
 _REASONS: Final = {
     6: Reason(
@@ -44,8 +55,9 @@ _REASONS: Final = {
         "the account is locked or disabled", "Have the account unlocked in Active Directory."
     ),
     23: Reason("the account's password has expired", "Have it changed, then get a new ticket."),
-    24: Reason("the password or the key in the keytab is wrong", "Check it, or make a new keytab."),
-    32: Reason("the Kerberos ticket has expired", _RENEW),
+    24: _WRONG,
+    31: _WRONG,
+    _EXPIRED: Reason("the Kerberos ticket has expired", _RENEW),
     37: Reason(
         "the clocks of this machine and of the KDC or the server are too far apart",
         "Set the clock of this machine: Kerberos allows five minutes.",
@@ -60,9 +72,54 @@ _MINOR: Final = re.compile(r"Minor \((\d+)\)")
 _NO_CREDENTIALS: Final = "Major (458752)"
 
 
+def lasts(server: str, user: str | None, only_kerberos: bool) -> timedelta | None:
+    """How long the ticket at hand lasts; None if a keytab renews it, or another way may be taken.
+
+    Args:
+        server: For whom it is asked, for errors.
+        user: Whose ticket; None for the one of whoever runs this.
+        only_kerberos: Whether there is no logging on without a ticket.
+
+    Raises:
+        NotAuthorised: There is none, or it has expired.
+    """
+    try:
+        # Typed loosely, as it need not be there.
+        gssapi: Any = importlib.import_module("gssapi")
+        problem = gssapi.exceptions.GSSError
+    except (ImportError, OSError):
+        return None  # Windows has another library, which renews tickets by itself
+    name = gssapi.Name(user, gssapi.NameType.user) if user else None
+    with suppress(problem):
+        # A cache that is empty is filled by a keytab, or not at all.
+        store = {"ccache": f"MEMORY:popheal-{uuid4().hex}"}
+        gssapi.Credentials(usage="initiate", name=name, store=store)
+        return None
+    reason = _NO_TICKET
+    try:
+        left = gssapi.Credentials(usage="initiate", name=name).lifetime
+    except gssapi.exceptions.ExpiredCredentialsError:
+        reason = _REASONS[_EXPIRED]
+    except problem as error:
+        if not only_kerberos:
+            return None
+        reason = reason_of(str(error)) or reason
+    else:
+        return None if left is None else timedelta(seconds=left)
+    raise NotAuthorised(
+        server=server, command="log on", cause=reason.cause, next_step=reason.next_step
+    )
+
+
+def reason_of_code(code: int) -> Reason | None:
+    """What is meant by a code of MIT's library; None if it is not known."""
+    # It is a number of 32 bits, which some take for one with a sign.
+    return _REASONS.get(code % (1 << 32) - _BASE)
+
+
 def reason_of(said: str) -> Reason | None:
     """What is meant by what pyspnego says; None if no code in it is known."""
     for code in _MINOR.findall(said):
-        if found := _REASONS.get(int(code) - _BASE):
+        if found := reason_of_code(int(code)):
             return found
     return _NO_TICKET if _NO_CREDENTIALS in said else None

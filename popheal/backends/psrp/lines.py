@@ -33,6 +33,11 @@ class Lines:
             if self._routes is not None:
                 self._routes.close()
 
+    def abandon(self) -> None:
+        """Drop every connection at once, even one that another thread waits for."""
+        if self._routes is not None:
+            self._routes.abandon()
+
     def learn(self, servers: Iterable[ServerInfo]) -> None:
         """Note which servers there are, by what the organisation has said of them."""
         self._known = {**self._known, **{one.fqdn.casefold(): one for one in servers}}
@@ -80,7 +85,7 @@ class Lines:
             return self._connected().plain(server, command)
 
     def going_down(self, server: str) -> None:
-        """Forget the connections to a server that restarts."""
+        """Give back the shells of a server that was told to restart."""
         with self._lock:
             if self._routes is not None:
                 self._routes.going_down(server)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, RemoteShell
+from popheal.backends.psrp.client import TIDY, Answer, Command, ConnectionFailure, RemoteShell
 from popheal.backends.psrp.error_records import failure
 from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
 from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
@@ -21,6 +21,10 @@ _IDLE = 100.0
 #: Seconds for which an endpoint that could not be reached is tried last.
 _SHUNNED = 60.0
 _NUMBER = re.compile(r"\d+", re.ASCII)
+#: Seconds that must be left of a command's time for another try to make sense.
+_WORTH_TRYING = 1.0
+#: Seconds for giving back every shell, all told.
+_CLOSING = 10.0
 #: Most shells open at a time: the limit for one account is 18 on a server.
 _MOST = 6
 
@@ -48,15 +52,16 @@ class Routes:
             avoided: The servers under repair.
             versions: ``AdminDisplayVersion`` by full name, as far as it is known.
         """
+        until = self._deadline()
         ways = self._ways(server, avoided, versions)
         for number, way in enumerate(ways, start=1):
             try:
-                answer = self._answer(server, way, self._settings.exchange, command)
+                answer = self._answer(server, way, self._settings.exchange, command, until)
             except (Unreachable, OutcomeUnknown) as error:
                 if command.effect and isinstance(error, OutcomeUnknown):
                     raise
                 self._shunned[way.casefold()] = time.monotonic()
-                if number == len(ways):
+                if number == len(ways) or _is_too_late(until):
                     raise
             else:
                 # An endpoint that says that it can't reach the server has answered.
@@ -65,19 +70,35 @@ class Routes:
 
     def plain(self, server: str, command: Command) -> Sequence[object]:
         """Run a script on the server's own endpoint."""
-        answer = self._answer(server, server, self._settings.winrm, command)
+        winrm, until = self._settings.winrm, self._deadline()
+        answer = self._answer(server, server, winrm, command, until)
         return _output(answer, server=server, command=command)
 
     def going_down(self, server: str) -> None:
-        """Forget the connections to a server that restarts; there is nobody to say goodbye to."""
+        """Give back the shells of a server that was told to restart, while it still listens.
+
+        It may never go down, and keep them.
+        """
+        until = time.monotonic() + TIDY
         for key, session in list(self._sessions.items()):
             if same_server(session.target.server, server):
-                self._sessions.pop(key).abandon()
+                self._sessions.pop(key).close(until)
 
     def close(self) -> None:
         """Close every connection. Never raises."""
+        until = time.monotonic() + _CLOSING
         while self._sessions:
-            self._sessions.popitem()[1].close()
+            self._sessions.popitem()[1].close(min(until, time.monotonic() + TIDY))
+
+    def abandon(self) -> None:
+        """Drop every connection without a word, whatever waits for an answer. Never raises."""
+        for session in tuple(self._sessions.values()):
+            session.abandon()
+        self._sessions.clear()
+
+    def _deadline(self) -> float:
+        """By when a command that begins now is over, whatever is tried for it."""
+        return time.monotonic() + self._settings.command_timeout
 
     def _ways(
         self, server: str, avoided: Collection[str], versions: Mapping[str, str]
@@ -100,7 +121,9 @@ class Routes:
 
         return sorted(sound or servers, key=worse)
 
-    def _answer(self, server: str, way: str, connection: Connection, command: Command) -> Answer:
+    def _answer(
+        self, server: str, way: str, connection: Connection, command: Command, until: float
+    ) -> Answer:
         """What one endpoint answers to a command. Raises what it means that it does not."""
         target = self._settings.target(way, connection)
         if not target.connection.may_connect_to(target.address):
@@ -111,60 +134,71 @@ class Routes:
                 next_step="Set ssl = true, or another auth, in the configuration.",
             )
         try:
-            return self._run(self._session(target), command)
+            return self._run(self._session(target, until), command, until)
         except ConnectionFailure as failed:
             error = _told(failed, server=server, way=target.where, command=command)
         raise error
 
-    def _run(self, session: RemoteShell, command: Command) -> Answer:
+    def _run(self, session: RemoteShell, command: Command, until: float) -> Answer:
         """Run it, and once more on a fresh connection where that can do no harm."""
         reused = session.is_open
         try:
-            return self._run_when_free(session, command)
+            return self._run_when_free(session, command, until)
         except ConnectionFailure as failed:
-            if not _worth_repeating(failed, reused=reused, effect=command.effect):
+            again = _worth_repeating(failed, reused=reused, effect=command.effect)
+            if not again or _is_too_late(until):
                 raise
-        return self._run_when_free(session, command)
+        return self._run_when_free(session, command, until)
 
-    def _run_when_free(self, session: RemoteShell, command: Command) -> Answer:
+    def _run_when_free(self, session: RemoteShell, command: Command, until: float) -> Answer:
         """Run it; while there are too many shells, close our own and wait a little."""
-        give_up = time.monotonic() + self._settings.busy_timeout
+        give_up = min(until - _WORTH_TRYING, time.monotonic() + self._settings.busy_timeout)
         pause = 0.25
         while True:
             try:
-                return session.run(command)
+                return session.run(command, until)
             except ConnectionFailure as failed:
                 busy = failed.diagnosis.trouble is Trouble.BUSY
                 if not busy or failed.stage is Stage.WAITING:
                     raise
                 if time.monotonic() + pause > give_up:
                     raise
-            self._close_but(session)
+            self._close_but(session, until)
             threading.Event().wait(pause)
             pause *= 2
 
-    def _session(self, target: Target) -> RemoteShell:
+    def _session(self, target: Target, until: float) -> RemoteShell:
         key = (target.server.casefold(), target.connection.configuration)
         session = self._sessions.pop(key, None)
         if session is not None and time.monotonic() - session.last_used > _IDLE:
-            session.close()
+            session.close(_soon(until))
         if session is None:
             session = RemoteShell(target, self._settings)
-            self._trim(_MOST - 1)
+            self._trim(_MOST - 1, until)
         # Last in the dictionary is last used.
         self._sessions[key] = session
         return session
 
-    def _trim(self, most: int) -> None:
+    def _trim(self, most: int, until: float) -> None:
         while len(self._sessions) > most:
-            self._sessions.pop(next(iter(self._sessions))).close()
+            self._sessions.pop(next(iter(self._sessions))).close(_soon(until))
 
-    def _close_but(self, kept: RemoteShell) -> None:
+    def _close_but(self, kept: RemoteShell, until: float) -> None:
         for session in self._others(kept):
-            session.close()
+            session.close(_soon(until))
 
     def _others(self, kept: RemoteShell) -> Iterable[RemoteShell]:
         return [session for session in self._sessions.values() if session is not kept]
+
+
+def _soon(until: float) -> float:
+    """By when a shell is given back that is in the way of a command: most of its time is left."""
+    now = time.monotonic()
+    return now + min(TIDY, max(0.0, until - now) / 4)
+
+
+def _is_too_late(until: float) -> bool:
+    return until - time.monotonic() < _WORTH_TRYING
 
 
 def _version_of(server: str, versions: Mapping[str, str]) -> tuple[int, ...]:
@@ -198,5 +232,11 @@ def _told(failed: ConnectionFailure, *, server: str, way: str, command: Command)
 def _output(answer: Answer, *, server: str, command: Command) -> Sequence[object]:
     """What a command put out. Raises what its error records amount to."""
     if answer.errors:
-        raise failure(answer.errors, server=server, command=command.name, effect=command.effect)
+        raise failure(
+            answer.errors,
+            server=server,
+            command=command.name,
+            effect=command.effect,
+            script=command.script is not None,
+        )
     return answer.output

@@ -76,7 +76,8 @@ class Connection:
             bundle of authorities.
         proxy: URL of an HTTP proxy, without user name or password. Not shown.
         no_proxy: True to ignore the environment's proxy; always so for loopback addresses.
-        negotiate_service: Service part of the Kerberos principal, ``WSMAN`` if None.
+        negotiate_service: First part of the principal that tickets are for; ``host`` if None,
+            which every server of a domain has.
     """
 
     servers: tuple[str, ...] = field(default=(), converter=_names, validator=_NAMES)
@@ -164,6 +165,14 @@ class PsrpSettings:
             raise _impossible("no Exchange server to connect to is named")
         for server in (*self.addresses, *self.exchange.servers):
             self.target(server, self.exchange)
+
+    @property
+    def by_ticket(self) -> tuple[Connection, ...]:
+        """The kinds of endpoint that are logged on to with what Kerberos' tickets are at hand."""
+        both = (self.exchange, self.winrm)
+        return tuple(
+            one for one in both if one.auth in ("kerberos", "negotiate") and not one.password
+        )
 
     def full_name(self, server: str) -> str:
         """The fully qualified name of a server given by either name, if it is known here."""

@@ -68,7 +68,7 @@ class Limits:
         """While this lasts, everything has so many seconds all told; then connections are cut."""
         before, self._until = self._until, time.monotonic() + seconds
         self._room = self._most_bytes
-        cutter = threading.Timer(seconds, self._cut)
+        cutter = threading.Timer(seconds, self.cut)
         cutter.daemon = True
         cutter.start()
         try:
@@ -77,7 +77,7 @@ class Limits:
             cutter.cancel()
             self._until = before
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
         """End every wait of the thread at work: what it reads from ends."""
         for connection in tuple(self._connections):
             if connection.sock is not None:

@@ -80,7 +80,7 @@ def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) 
     from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
     from popheal.lab import Lab
 
-    with obeying():
+    with obeying(patient=True):
         played = load_scenario(
             DEFAULT_SCENARIO if scenario is None else scenario, SystemClock(speed)
         )

@@ -40,6 +40,7 @@ _SAID: Final = {
     "finding": "{kind}: {detail}",
     "run_started": "run {run}: {procedure}, for {monitor}",
     "action_finished": "{state}: {outcome} {detail}",
+    "wait_hindered": "it is waited, but: {error}",
     "run_ended": "run {run}: {verdict}",
     "approval_asked": "run {run} asks for an approval: {answer}",
     "approval_answered": "run {run}: {outcome}",
@@ -63,7 +64,8 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
       popheal watch --config popheal.toml
       popheal watch --config popheal.toml --once
 
-    SIGTERM ends it: a healing at work is left as it is, and the next start goes on with it.
+    SIGTERM ends it: a healing at work is left as it is, and the next start goes on with it. A
+    second SIGTERM does not wait for the call that is being made.
     Ctrl-C stops the healing at work, and then ends: protocol logging is put back; a server that
     was drained stays drained, and is handed over in writing. A second Ctrl-C breaks off.
     """
@@ -126,6 +128,8 @@ def _obeying(control: Control) -> Iterator[None]:
             return
 
         def obey(_number: int, _frame: FrameType | None) -> None:
+            if control.detached or control.cancelled:
+                raise BrokenOff
             control.detach()
 
         before = signal.signal(signal.SIGTERM, obey)

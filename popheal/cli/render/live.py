@@ -207,6 +207,8 @@ class Story:
             text = outcome_text(event.outcome, event.detail, event.at - began.at)
             word, of = began.impact.value, event.procedure
             yield from lines.line(began.at, word, text, state=event.state, of=of)
+        elif isinstance(event, events.WaitHindered):
+            yield from lines.line(event.at, "waiting", event.error, style="yellow")
         elif isinstance(event, events.RunEnded) and event.run_id == lines.run_id:
             yield lines.lead(event.at).append(event.verdict.value, "bold")
 

@@ -38,12 +38,14 @@ async def await_server(work: RunContext) -> ActionResult:
     if work.memory.update_pending:
         deadline = max(deadline, work.timing.update_deadline)
     while True:
-        observed = await _look_for_server(work)
+        host = await try_call(Backend.host_status, work.server)
+        observed = await _look_for_server(work, host)
         if observed.outcome == "up":
             work.memory.up_since = work.session.clock.now()
             return observed
         every = work.timing.reboot_poll
-        if not await poll(work.session, "boot", deadline, every, backs_off=True):
+        failed = host if isinstance(host, BackendError) else None
+        if not await poll(work.session, "boot", deadline, every, backs_off=True, failed=failed):
             return observed
 
 
@@ -51,15 +53,13 @@ def _not_back(said: str, kind: FindingKind = FindingKind.NOT_BACK) -> ActionResu
     return ActionResult("not_back", said, kind=kind)
 
 
-async def _look_for_server(work: RunContext) -> ActionResult:
-    try:
-        host = await call(Backend.host_status, work.server)
-    except NotAuthorised as error:
+async def _look_for_server(work: RunContext, host: HostStatus | BackendError) -> ActionResult:
+    if isinstance(host, NotAuthorised):
         # Not the server's fault, and no sign that it isn't there.
-        said = f"it can't be logged on to: {error}"
+        said = f"it can't be logged on to: {host}"
         return ActionResult("could_not_tell", said, kind=FindingKind.NOT_AUTHORISED)
-    except BackendError as error:
-        return _not_back(f"it does not answer: {error}")
+    if isinstance(host, BackendError):
+        return _not_back(f"it does not answer: {host}")
     before = work.memory.boot_before
     if before is None:
         return ActionResult("could_not_tell", "its boot time was not recorded before")

@@ -97,17 +97,20 @@ async def _see_restarted(
     """Look until the service runs as a new process; the command's return proves nothing."""
     why = f" ({error})" if error else ""
     was = _what_was_wrong(old)
+    every = work.timing.service_poll
     while True:
         seen = await try_call(Backend.services, work.server, (old.name,))
+        failed = seen if isinstance(seen, BackendError) else None
         now = None if isinstance(seen, BackendError) else find_service(old.name, seen)
         if now and is_running(now) and not _same_process(old, now):
             work.memory.changed_at = now.started_at
             said = f"{old.name} {was}runs as process {now.process_id}{why}"
             return ActionResult("done", said, kind=FindingKind.NOT_RUNNING if was else None)
-        if not await poll(work.session, old.name, work.deadline, work.timing.service_poll):
+        if not await poll(work.session, old.name, work.deadline, every, failed=failed):
             break
     if now is None:
-        return ActionResult("could_not_tell", f"{old.name} could not be looked at{why}")
+        said = f"{old.name} could not be looked at{why}{f': {failed}' if failed else ''}"
+        return ActionResult("could_not_tell", said, kind=kind_of(failed) if failed else None)
     if is_running(now):
         # A restart whose answer was lost may still arrive.
         outcome = "could_not_tell" if isinstance(error, OutcomeUnknown) else "refused"

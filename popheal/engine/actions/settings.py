@@ -15,7 +15,7 @@ from popheal.engine.looks.component import is_active as component_active
 from popheal.engine.looks.component import why_not_activate
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
-from popheal.engine.requests import T, call, try_call
+from popheal.engine.requests import T, try_call
 from popheal.errors import NOTHING_DONE, BackendError, CommandFailed
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active, same_boot
@@ -43,16 +43,16 @@ async def _set_and_see(
     error = await try_call(setter, work.server, *(args or (wanted,)))
     if isinstance(error, NOTHING_DONE):
         return ActionResult("refused", str(error), kind=kind_of(error))
+    every = work.timing.probe_pause
     while True:
-        try:
-            if value_of(await call(look, work.server)) is wanted:
-                said = f"seen to be set ({error})" if error else "seen to be set"
-                return ActionResult("done", said)
-            unseen = "the new value was not seen"
-        except BackendError as unread:
-            unseen = str(unread)
-        if not await poll(work.session, "seen", work.deadline, work.timing.probe_pause):
+        seen = await try_call(look, work.server)
+        unread = seen if isinstance(seen, BackendError) else None
+        if not isinstance(seen, BackendError) and value_of(seen) is wanted:
+            said = f"seen to be set ({error})" if error else "seen to be set"
+            return ActionResult("done", said)
+        if not await poll(work.session, "seen", work.deadline, every, failed=unread):
             break
+    unseen = str(unread) if unread else "the new value was not seen"
     if isinstance(error, CommandFailed):
         return ActionResult("failed", str(error))
     return ActionResult("could_not_tell", str(error) if error else unseen)

@@ -16,6 +16,7 @@ from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_mounted, still_active
 from popheal.exchange.models import HostStatus
 from popheal.exchange.names import same_server
+from popheal.reports.reasons import kind_of
 from popheal.reports.report import FindingKind
 
 
@@ -58,23 +59,26 @@ def _on_the_way(host: HostStatus) -> Iterator[str]:
 
 async def verify_copies(work: RunContext) -> ActionResult:
     """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
+    every = work.timing.drain_poll
     while True:
-        observed = await _look_at_copies(work)
+        failed = None
+        try:
+            observed = await _look_at_copies(work)
+        except BackendError as error:
+            failed = error
+            observed = ActionResult("could_not_tell", str(error), kind=kind_of(error))
         if observed.outcome == "clear":
             return observed
-        if not await poll(work.session, "copies", work.deadline, work.timing.drain_poll):
+        if not await poll(work.session, "copies", work.deadline, every, failed=failed):
             return observed
 
 
 async def _look_at_copies(work: RunContext) -> ActionResult:
-    try:
-        active = await active_here(work)
-        if active:
-            said = f"still on the server: {', '.join(active)}"
-            return ActionResult("active", said, kind=FindingKind.STAYED)
-        unmounted = await _not_mounted_elsewhere(work)
-    except BackendError as error:
-        return ActionResult("could_not_tell", str(error))
+    active = await active_here(work)
+    if active:
+        said = f"still on the server: {', '.join(active)}"
+        return ActionResult("active", said, kind=FindingKind.STAYED)
+    unmounted = await _not_mounted_elsewhere(work)
     if unmounted:
         said = f"moved, but not mounted elsewhere: {', '.join(unmounted)}"
         return ActionResult("active", said, kind=FindingKind.STAYED)

@@ -11,8 +11,25 @@ from datetime import timedelta
 from typing import Any, Final
 
 from popheal.engine.context import HealingContext
-from popheal.engine.requests import Pause, T, call
+from popheal.engine.requests import Pause, T, call, logon_lasts
 from popheal.errors import BackendError, NotAuthorised
+from popheal.reports.events import WaitHindered
+
+#: A look of each poll: whether popheal may look.
+_REFUSED: Final = "logon refused"
+#: Seconds between two tries of a password that was refused: accounts are locked for more.
+_RARELY: Final = 300.0
+
+
+async def _hindered(session: HealingContext, refused: NotAuthorised, every: float) -> float:
+    """Tell once that the logon is refused; seconds until it makes sense to try again."""
+    if session.progress.count(_REFUSED) == 1:
+        session.emit(WaitHindered, refused.server, error=str(refused))
+    try:
+        await logon_lasts(refused.server)
+    except BackendError:
+        return every  # no ticket: that is seen here, and no account is locked for it
+    return max(every, _RARELY)
 
 
 async def retry_call(session: HealingContext, method: Callable[..., T], *args: Any) -> T:
@@ -60,9 +77,17 @@ _SLOWEST: Final = 4
 
 
 async def poll(
-    session: HealingContext, name: str, within: float, every: float, *, backs_off: bool = False
+    session: HealingContext,
+    name: str,
+    within: float,
+    every: float,
+    *,
+    backs_off: bool = False,
+    failed: BackendError | None = None,
 ) -> bool:
     """A pause between two polls; False once the deadline has passed or a person said stop.
+
+    Where the logon was refused, that is told at once: a person can renew it while it is waited.
 
     Args:
         session: The healing.
@@ -71,7 +96,12 @@ async def poll(
         every: Seconds between polls.
         backs_off: Whether the pauses become longer, up to four times that: for what takes long,
             and is no matter of seconds.
+        failed: What the last poll failed with, if it did.
     """
+    if isinstance(failed, NotAuthorised):
+        every = await _hindered(session, failed, every)
+    else:
+        session.progress.forget(_REFUSED)
     now = session.clock.now()
     deadline = session.progress.deadlines.setdefault(name, now + timedelta(seconds=within))
     # The deadline may have been written down before the clock was set back.

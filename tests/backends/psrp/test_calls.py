@@ -146,6 +146,27 @@ def test_shells_are_reused_and_given_back(backend: PsrpBackend, lab: Lab) -> Non
     assert backend.server_info(EX1).fqdn == EX1
 
 
+def test_a_server_that_was_told_to_restart_keeps_no_shell(lab: Lab, fake: FakeBackend) -> None:
+    """It may never go down; and it still listens for some seconds if it does."""
+    with PsrpBackend(lab.settings([EX1])) as backend:
+        backend.server_health(EX1)
+        booted = backend.host_status(EX1).boot_time
+        assert (lab.shells(EX1), lab.shells(EX1, "wsman")) == (1, 1)
+        backend.reboot(EX1, booted)
+        assert (lab.shells(EX1), lab.shells(EX1, "wsman")) == (0, 0)
+    assert fake.count("reboot") == 1
+
+
+def test_who_wants_out_at_once_does_not_wait_to_say_goodbye(lab: Lab, fake: FakeBackend) -> None:
+    """A server that is silent by then would hold them."""
+    backend = PsrpBackend(lab.settings([EX1]))
+    backend.server_health(EX1)
+    backend.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert lab.shells(EX1) == 1
+    assert backend.server_health(EX1)
+    backend.close()
+
+
 def test_a_shell_long_unused_is_replaced(
     backend: PsrpBackend, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

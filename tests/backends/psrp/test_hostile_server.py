@@ -115,6 +115,23 @@ def redirected_for_ever(client: socket.socket) -> None:
             return
 
 
+BUSY = (
+    b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault><s:Detail>'
+    b'<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" '
+    b'Code="2150859174"><f:Message>Too many shells.</f:Message></f:WSManFault>'
+    b"</s:Detail></s:Fault></s:Body></s:Envelope>"
+)
+
+
+def busy_for_ever(client: socket.socket) -> None:
+    """Has too many shells already, each time that it is asked."""
+    head = HEADERS.replace(b"200 OK", b"500 Internal Server Error")
+    while True:
+        client.sendall(head + b"Content-Length: %d\r\n\r\n%s" % (len(BUSY), BUSY))
+        if not client.recv(1 << 16):
+            return
+
+
 BEHAVIOURS = {
     "silent": silent,
     "silent after headers": silent_after_headers,
@@ -129,6 +146,7 @@ BEHAVIOURS = {
     "endless continue": endless_continue,
     "401 for ever": unauthorised_for_ever,
     "307 for ever": redirected_for_ever,
+    "busy for ever": busy_for_ever,
 }
 
 
@@ -158,14 +176,15 @@ def serving(behave: Behaviour) -> Iterator[int]:
                 client.close()
 
 
-def backend_at(port: int, **given: float) -> PsrpBackend:
+def backend_at(port: int, ways: int = 1, **given: float) -> PsrpBackend:
     logon = {"auth": "basic", "username": "u", "password": "p", "port": port}
+    servers = [f"ex{number}.contoso.test" for number in range(1, ways + 1)]
     return PsrpBackend(
         PsrpSettings(
-            exchange=exchange_connection(["ex1.contoso.test"], **logon),
+            exchange=exchange_connection(servers, **logon),
             winrm=winrm_connection(**logon),
-            addresses={"ex1.contoso.test": "127.0.0.1"},
-            **{"command_timeout": TIMEOUT, **given},
+            addresses=dict.fromkeys(servers, "127.0.0.1"),
+            **{"command_timeout": TIMEOUT, "answer_limit": 32.0, **given},
         )
     )
 
@@ -180,6 +199,16 @@ def test_every_call_ends_in_time(name, look):
             getattr(backend, look)("ex1.contoso.test")
         assert time.monotonic() - began < TIMEOUT + SLACK
         assert caught.value.next_step
+
+
+@pytest.mark.parametrize("name", ["silent", "trickled body", "endless headers", "busy for ever"])
+def test_every_way_in_together_ends_in_time(name):
+    """Whatever is tried again, and wherever else, is within the one deadline."""
+    with serving(BEHAVIOURS[name]) as port, backend_at(port, ways=5) as backend:
+        began = time.monotonic()
+        with pytest.raises(BackendError):
+            backend.server_health("ex1.contoso.test")
+        assert time.monotonic() - began < TIMEOUT + SLACK
 
 
 @pytest.mark.parametrize("name", ["endless body", "endless length", "gzip bomb"])
