@@ -60,7 +60,7 @@ async def component_states(context: TriageContext) -> Stop | None:
     """
     seen = await retry_call(context.session, Backend.component_states, context.info.fqdn)
     for component, who in draining_components(seen):
-        # Left so after a maintenance, most likely: transport has no part in POP.
+        # Forgotten after a maintenance, most likely, and of transport, which has no part in POP.
         said = f"{component.component} was set to Draining by {', '.join(who)}, and not back"
         context.findings.append(context.note(FindingKind.NOTE, said))
     inactive = inactive_components(seen)
