@@ -242,6 +242,18 @@ def inactive_components(
     ]
 
 
+def draining_components(
+    components: Iterable[ComponentState],
+) -> list[tuple[ComponentState, list[str]]]:
+    """The components that are active while somebody has set them to Draining, and who has."""
+    return [
+        (one, who)
+        for one in components
+        if one.state.casefold() == "active"
+        and (who := sorted({by for by, state in one.requesters if state.casefold() == "draining"}))
+    ]
+
+
 # --- what Managed Availability does --------------------------------------------------------------
 
 _REBOOT: Final = "forcereboot"

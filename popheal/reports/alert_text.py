@@ -8,7 +8,8 @@ rest is reported. The text decides nothing: what is unhealthy is asked of the se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Final
 
 from attrs import frozen
@@ -32,11 +33,24 @@ _SERVER_FIELDS: Final = (
 _AFTER_FIELD: Final = r"\s*[:=>]\s*[\"'\[]?"
 #: Words of a sentence that a server's name follows; a short name only behind the word "server".
 _SERVER_WORDS: Final = re.compile(
-    rf"(?:\bon|\bGet-ServerHealth(?:\s+-Identity)?) +(?:the +)?"
-    rf"(?:(?:Mailbox|Client Access|Exchange) +)?"
+    rf"\bon +(?:the +)?(?:(?:Mailbox|Client Access|Exchange) +)?"
     rf"(?:(?:server|computer) +[\"']?(?P<short>{_HOST})|[\"']?(?P<full>{_HOST}\.{_HOST}))",
     re.IGNORECASE,
 )
+#: The server that a command was asked about. By position, the name counts only where it can't be
+#: a word of a sentence.
+_ASKED: Final = re.compile(
+    rf"\b(?:Get-ServerHealth|Get-HealthReport|Invoke-MonitoringProbe)\b"
+    rf"(?:[^|\n]{{0,200}}?[ ]-(?:Identity|Server)[ :]+[\"']?(?P<named>{_HOST})"
+    rf"|[ ]+[\"'](?P<quoted>{_HOST})[\"']|[ ]+(?P<full>{_HOST}\.{_HOST}))",
+    re.IGNORECASE,
+)
+#: The heading of a table as a shell prints it, whose first column has the server; a long heading
+#: goes on in further lines. Below it, each row begins under the dashes.
+_HEADING: Final = re.compile(r"\s*(?:Server|Server ?Name|MachineName)\s+\w", re.IGNORECASE)
+_HEADING_LINES: Final = 3
+_DASHES: Final = re.compile(r"(?P<indent>\s*)-{2,}(?:\s+-+)+")
+_FIRST_CELL: Final = re.compile(rf"(?P<host>{_HOST})(?P<cut>\.\.\.|…)?(?=\s|$)")
 _NO_SERVER: Final = {"localhost", "unknown", "n", "system", "this", "the", "a"}
 #: What writes such alerts is no server either.
 _SOURCES: Final = ("microsoft-exchange", "msexchange")
@@ -165,13 +179,39 @@ def _health_sets(text: str) -> tuple[list[str], list[str]]:
 
 
 def _servers(text: str) -> tuple[str, ...]:
-    """The servers named by the first kind of field that names any; else by a sentence."""
+    """The servers named by the first kind of field that names any.
+
+    Else by a command that was given, by a table of rows, or by a sentence.
+    """
     for fields in _SERVER_FIELDS:
         pattern = rf"(?:^|[\s<,;(])(?:{fields}){_AFTER_FIELD}({_HOST})"
         found = _distinct(re.findall(pattern, text, re.IGNORECASE | re.MULTILINE))
         if found:
             return found
-    return _distinct(m["short"] or m["full"] for m in _SERVER_WORDS.finditer(text))
+    ways = (
+        (m["named"] or m["quoted"] or m["full"] for m in _ASKED.finditer(text)),
+        _first_cells(text.splitlines()),
+        (m["short"] or m["full"] for m in _SERVER_WORDS.finditer(text)),
+    )
+    return next((found for way in ways if (found := _distinct(way))), ())
+
+
+def _first_cells(lines: Sequence[str]) -> Iterator[str]:
+    """The names in the first column of tables that have servers there."""
+    for at, line in enumerate(lines):
+        dashes = _DASHES.fullmatch(line)
+        above = lines[max(0, at - _HEADING_LINES) : at]
+        if dashes is None or not any(map(_HEADING.match, above)):
+            continue
+        for row in takewhile(str.strip, lines[at + 1 :]):
+            # A line that goes on with the row above it begins further to the right.
+            cell = _FIRST_CELL.match(row, len(dashes["indent"]))
+            if cell is None or row[: len(dashes["indent"])].strip():
+                continue
+            if not cell["cut"]:
+                yield cell["host"]
+            elif "." in cell["host"]:  # cut short, but behind the name of the server
+                yield short_name(cell["host"])
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

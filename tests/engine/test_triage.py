@@ -12,6 +12,7 @@ from popheal.audit import check_journal
 from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from popheal.engine.triage.neighbours import MOST_ASKED
+from popheal.errors import Unreachable
 from popheal.exchange.models import MonitorHealth, ServerInfo
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.causes import Cause, Helps
@@ -165,6 +166,30 @@ def test_without_a_nearer_cause_the_brake_holds(tmp_path):
     assert report.verdict is Verdict.RECOVERED
 
 
+def test_the_brake_names_the_back_end_that_does_not_run(tmp_path):
+    """Both front ends fail as it is off; one that can't be asked is noted, and changes nothing."""
+    off = (
+        '[servers.MBX1.services.MSExchangePOP3BE]\nstate = "Stopped"\nstart_type = "Disabled"\n'
+        '[[faults]]\nserver = "MBX1"\ncure = "never"\nbreaks_ctp_of = ["CAS1", "CAS2"]\n'
+    )
+
+    class Mute(SimulatedBackend):
+        def services(self, server, names):
+            if same_server(server, "MBX2"):
+                raise Unreachable(server=server, command="Get-Service", cause="no answer")
+            return super().services(server, names)
+
+    scenario = scenario_of(tmp_path, CTP, "split2013", off)
+    report = heal(alert_of(scenario), Mute(scenario.organisation), journal=Journal())
+    assert report.verdict is Verdict.ESCALATED
+    (found,) = [one for one in report.findings if one.kind is FindingKind.SIBLINGS]
+    assert "MSExchangePOP3BE of mbx1.contoso.com does not run" in found.detail
+    assert "mbx2" not in found.detail
+    assert "on mbx1.contoso.com, Set-Service MSExchangePOP3BE" in found.next_step
+    assert any("mbx2 could not be asked" in one.detail for one in report.findings)
+    assert touched(scenario) == []
+
+
 def test_back_ends_that_fail_together_explain_nothing(tmp_path):
     """All Mailbox servers fail alike: they have a cause of their own in common."""
     scenario = scenario_of(tmp_path, CTP, "split2013", HUNG)
@@ -282,6 +307,18 @@ def test_only_components_that_concern_pop_hold(tmp_path, component, requester, i
     report = heal(alert_of(scenario), scenario.backend, policy=policy, journal=Journal())
     assert report.verdict is verdict
     assert any(component in one.detail for one in report.findings)
+
+
+@pytest.mark.parametrize(("state", "told"), [("Draining", True), ("Active", False)])
+def test_a_component_left_draining_is_told_and_holds_nothing(tmp_path, state, told):
+    """It reads Active while somebody's maintenance has set it to Draining."""
+    left = f'[servers.MBX1.components]\nHubTransport = {{ Maintenance = "{state}" }}\n'
+    scenario = scenario_of(
+        tmp_path, DEEP, "dag3", left, FAILS.format(aspect="deep", cure="restart")
+    )
+    report = heal(alert_of(scenario), scenario.backend, journal=Journal())
+    assert report.verdict is Verdict.RECOVERED
+    assert any("HubTransport" in one.detail for one in report.findings) is told
 
 
 # --- other protocols -----------------------------------------------------------------------------

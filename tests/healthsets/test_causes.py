@@ -91,6 +91,14 @@ MAILBOX = "HealthMailboxab28d8876c2a4b0f9bdf@contoso.test"
             "Nothing to test",
             UNDECIDED,
         ),
+        ("---> Microsoft.Mapi.MapiExceptionSessionLimit: x", "limit of the store", NOTHING),
+        ("exceeded the maximum of 32 objects of type 'session'", "limit of the store", NOTHING),
+        ("WebException: NameResolutionFailure", "does not resolve", NOTHING),
+        (
+            "Watson report about to be sent for: M.Exchange.Pop3, ArgumentOutOfRangeException",
+            "POP3 crashes",
+            RESTART,
+        ),
     ],
 )
 def test_known_words(text, name, helps):
@@ -114,6 +122,8 @@ def test_known_words(text, name, helps):
         "127.0.0.1:10061 -> 127.0.0.1:11001",
         "user anna logged on; 1909 messages, 368710 octets",
         "certificate",
+        "Watson report about to be sent for w3wp.exe: System.ArgumentOutOfRangeException",
+        "SessionLimits are fine; the maximum of 16 objects was not reached",
     ],
 )
 def test_unknown_words_change_nothing(text):

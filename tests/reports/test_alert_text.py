@@ -102,6 +102,40 @@ def test_several_servers_are_all_named():
     assert seen.servers == ("ex1.contoso.com", "ex2")
 
 
+TABLE = """{given}
+  Server            State   Name                ServerComp
+                                                onent
+  ------            -----   ----                ----------
+  {cell}   Online  PopSelfTestMonitor  PopProxy
+                            GoesOn
+  {cell}   Online  PopDeepTestMonitor  PopProxy
+
+Done              by      ops
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("PS> Get-ServerHealth -Identity mbx1 | ft", ("mbx1",)),
+        ("PS> Get-HealthReport -RollupGroup -Identity:mbx1", ("mbx1",)),
+        ("Invoke-MonitoringProbe POP\\PopCTPProbe -Server mbx1 | fl", ("mbx1",)),
+        ("Get-ServerHealth 'mbx1'", ("mbx1",)),
+        ("Get-ServerHealth mbx1.contoso.com", ("mbx1.contoso.com",)),
+        ("Run Get-ServerHealth for POP on it.", ()),
+        ("Get-ServerHealth -Identity $name", ()),
+        (TABLE.format(given="x", cell="mbx1"), ("mbx1",)),
+        (TABLE.format(given="", cell="mbx1.cont..."), ("mbx1",)),
+        (TABLE.format(given="", cell="mbx1mbx1…"), ()),
+        (TABLE.format(given="Server: mbx2", cell="mbx1"), ("mbx2",)),
+        (TABLE.format(given="x", cell="mbx1").replace("Server ", "Title  "), ()),
+    ],
+)
+def test_what_a_shell_was_asked_and_printed(text, servers):
+    """A name counts where it stands in a server's place; a word of a sentence doesn't."""
+    assert read_alert(text).servers == servers
+
+
 def test_a_text_is_cleaned_and_cut():
     """Nothing that a terminal obeys, and not without end."""
     seen = read_alert("Server: ex1\x1b[2J\x07\n" + "x" * 100_000)

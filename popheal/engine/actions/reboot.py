@@ -115,7 +115,8 @@ async def _is_serving(server: str) -> bool:
         components = await call(Backend.component_states, server)
     except BackendError:
         return False
-    return serves_pop(server, rows, host.local_time) and not inactive_components(components)
+    serves = serves_pop(server, rows, host.local_time, host.utc_offset)
+    return serves and not inactive_components(components)
 
 
 async def _running_now(work: RunContext) -> tuple[str, ...]:

@@ -109,6 +109,7 @@ async def _context_of(work: RunContext, *, disrupting: bool) -> TriageContext:
         setup_running=host.setup_running,
         server_time=host.local_time,
         boot_time=host.boot_time,
+        utc_offset=host.utc_offset,
         services=[one for one in services if not _is_down_by_us(work, one)],
         dag=work.dag,
         disrupting=disrupting,

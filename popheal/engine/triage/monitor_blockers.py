@@ -6,7 +6,9 @@ can't be told.
 
 from __future__ import annotations
 
-from popheal.engine.triage.neighbours import failing_alike, nearer_cause, weighs
+from collections.abc import Mapping
+
+from popheal.engine.triage.neighbours import back_ends_down, failing_alike, nearer_cause, weighs
 from popheal.engine.triage.triage_context import Stop, TriageContext
 from popheal.exchange.interpret import find_service, is_running, is_switched_off, is_unhealthy
 from popheal.exchange.models import MonitorHealth, ServiceStatus
@@ -137,7 +139,7 @@ async def other_protocols(context: TriageContext, monitor: Monitor) -> Stop | No
             FindingKind.OTHER_PROTOCOLS,
             f"{monitor.name} fails together with the logon tests of {', '.join(failing)} "
             f"({', '.join(failing.values())}): restarting POP3 can't help",
-            "Look for what they share: the monitoring mailboxes and their passwords "
+            "Look for what they share: the health mailboxes and their passwords "
             "(Get-Mailbox -Monitoring), the directory, authentication, certificates, the store.",
             monitor,
         ),
@@ -167,12 +169,27 @@ async def siblings(context: TriageContext, monitor: Monitor) -> Stop | None:
             )
         )
         return None
+    down = await back_ends_down(context, monitor)
+    named = f". {_told(down)}: no front end serves a mailbox behind it" if down else ""
+    first = f"If POP is meant to run there: {_to_turn_on(down)} Else look" if down else "Look"
     return (
         context.note(
             FindingKind.SIBLINGS,
-            f"{said}servers)",
-            "Look for what they share: network, name service, certificate, load balancer.",
+            f"{said}servers){named}",
+            f"{first} for what they share: network, name service, certificate, load balancer.",
             monitor,
         ),
         Verdict.ESCALATED,
     )
+
+
+def _told(down: Mapping[str, ServiceStatus]) -> str:
+    return "; ".join(
+        f"{service.name} of {server} does not run ({service.state}, {service.start_type})"
+        for server, service in down.items()
+    )
+
+
+def _to_turn_on(down: Mapping[str, ServiceStatus]) -> str:
+    commands = (f"{turn_on([service.name], server)}." for server, service in down.items())
+    return " ".join(commands)

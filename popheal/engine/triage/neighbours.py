@@ -10,10 +10,10 @@ from popheal.engine.requests import call
 from popheal.engine.triage.triage_context import TriageContext
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import backends_named_in, is_unhealthy
-from popheal.exchange.models import MonitorHealth, ServerInfo
+from popheal.exchange.interpret import backends_named_in, find_service, is_running, is_unhealthy
+from popheal.exchange.models import MonitorHealth, ServerInfo, ServiceStatus
 from popheal.exchange.names import same_server, short_name
-from popheal.healthsets.pop.catalog import Monitor
+from popheal.healthsets.pop.catalog import POP3_BACK_END, Monitor
 from popheal.healthsets.pop.health import is_row_of, pop_rows, unhealthy_mailbox_side
 from popheal.reports.report import FindingKind
 
@@ -63,6 +63,27 @@ async def _look_behind(context: TriageContext, monitor: Monitor) -> tuple[str, .
         for one, _ in asked
         if one.fqdn in ill and not _fails_with_its_likes(context, one, [it for it, _ in asked], ill)
     )
+
+
+async def back_ends_down(context: TriageContext, monitor: Monitor) -> dict[str, ServiceStatus]:
+    """The Mailbox servers whose POP3 back end does not run, where the test goes through one.
+
+    It only adds to what is told: a server that can't be asked is noted, and left out.
+
+    Raises:
+        BackendError: If the servers of the organisation can't be listed.
+    """
+    if not monitor.through_back_end:
+        return {}
+    seen = {context.info.fqdn: context.services}
+    for one in await _choose(context, monitor, lambda one: one.mailbox_role):
+        try:
+            seen[one.fqdn] = list(await call(Backend.services, one.fqdn, (POP3_BACK_END,)))
+        except BackendError as error:
+            said = f"{short_name(one.fqdn)} could not be asked about {POP3_BACK_END}: {error}"
+            context.findings.append(context.note(FindingKind.NOTE, said))
+    back_ends = {server: find_service(POP3_BACK_END, services) for server, services in seen.items()}
+    return {name: one for name, one in back_ends.items() if one and not is_running(one)}
 
 
 def _fails_with_its_likes(

@@ -16,7 +16,7 @@ from popheal.engine.looks.retry import retry_call
 from popheal.engine.triage.triage_context import Stop, TriageContext
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import OVERDUE_AFTER, inactive_components
+from popheal.exchange.interpret import OVERDUE_AFTER, draining_components, inactive_components
 from popheal.exchange.models import ComponentState
 from popheal.healthsets.pop.catalog import POP_PROXY_COMPONENT
 from popheal.healthsets.pop.health import holds, is_maintenance
@@ -59,6 +59,10 @@ async def component_states(context: TriageContext) -> Stop | None:
     Components that do not concern POP, and those that the policy ignores, are only reported.
     """
     seen = await retry_call(context.session, Backend.component_states, context.info.fqdn)
+    for component, who in draining_components(seen):
+        # Forgotten after a maintenance, most likely, and of transport, which has no part in POP.
+        said = f"{component.component} was set to Draining by {', '.join(who)}, and not back"
+        context.findings.append(context.note(FindingKind.NOTE, said))
     inactive = inactive_components(seen)
     # Maintenance explains an inactive PopProxy, so it is looked for first; and who is named
     # explains those whose requester can't be read.

@@ -251,6 +251,7 @@ async def _context_of(
         setup_running=host.setup_running,
         server_time=host.local_time,
         boot_time=host.boot_time,
+        utc_offset=host.utc_offset,
         services=list(services),
         findings=result.findings,
     )

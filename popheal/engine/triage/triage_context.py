@@ -28,6 +28,7 @@ class TriageContext:
     Attributes:
         disrupting: It is asked right before the server is taken out of service. Then a nearer
             cause elsewhere lifts no brake: it would be no reason to restart *this* server.
+        utc_offset: Seconds by which the server's zone is ahead of UTC; None if it isn't known.
         server_rows: Rows of other servers that were asked already, by name; None for one that did
             not answer.
         healed_behind: Mailbox servers that were healed just now: rows that they explain may lag.
@@ -42,6 +43,7 @@ class TriageContext:
     setup_running: bool = False
     server_time: datetime = _LONG_AGO
     boot_time: datetime = _LONG_AGO
+    utc_offset: float | None = None
     services: list[ServiceStatus] = field(factory=list)
     actions: Sequence[RecoveryAction] = ()
     dag: str | None = None

@@ -19,7 +19,7 @@ from popheal.engine.triage.words import (
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import backends_named_in, value_since
-from popheal.exchange.models import ProbeResult
+from popheal.exchange.models import MonitorHealth, ProbeResult
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import Monitor
 from popheal.healthsets.pop.causes import Cause, Helps
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 _BY_HAND = (
     "Look by hand whether POP works there. Get-MonitoringItemIdentity lists the probes that exist."
+)
+_BY_ITS_ROW = (
+    "Compare the row's LastExecutionTime (Get-ServerHealth, in a shell on that server) with the "
+    "server's clock: only a row of the last half hour says that POP is slow now."
 )
 
 
@@ -106,7 +110,7 @@ def _finding_of(context: TriageContext, monitor: Monitor, outcome: str, detail: 
     return context.note(
         kind,
         f"{hangs}{detail or outcome}",
-        _BY_HAND if kind is FindingKind.COULD_NOT_TELL else "",
+        (_BY_HAND if monitor.probe else _BY_ITS_ROW) if kind is FindingKind.COULD_NOT_TELL else "",
         monitor,
     )
 
@@ -146,7 +150,14 @@ async def _verify_one(
     except BackendError as error:
         return "could_not_tell", str(error), None
     mine = [row for row in pop_rows(context.info.fqdn, rows) if is_row_of(monitor, row)]
-    value = value_since(mine, context.server_time - EVALUATED_WITHIN)
+    value = value_since(mine, context.server_time - EVALUATED_WITHIN, context.utc_offset)
     outcome = {"unhealthy": "failed", "healthy": "succeeded"}.get(value, "could_not_tell")
-    told = ", ".join(f"{row.alert_value}, evaluated {moment(row.last_execution)}" for row in mine)
+    told = ", ".join(f"{row.alert_value}, evaluated {_evaluated(row)}" for row in mine)
     return outcome, f"{monitor.name} is {told or 'not there'}", None
+
+
+def _evaluated(row: MonitorHealth) -> str:
+    """When a row was evaluated, as well as it is known."""
+    if row.last_execution or not row.last_execution_text:
+        return moment(row.last_execution)
+    return f"{row.last_execution_text} (without a time zone)"

@@ -47,6 +47,12 @@ _BOUND: Final = "clintboessen.blogspot.com/2018/03/binding-certificate-breaks-im
 _LOG_LINES: Final = "learn.microsoft.com/answers/questions/1156767 (a protocol log with the value)"
 _DENIED: Final = "learn.microsoft.com/answers/questions/112837 (a protocol log with the value)"
 _LIMIT: Final = "ezcloudinfo.com/2017/04/25/pop3-error-msguserconnectionlimitreached"
+_STORE_LIMIT: Final = (
+    "technical-annoyances.blogspot.com/2017/04/exchange-2013-imap-session-limitations.html; "
+    "learn.microsoft.com/exchange/troubleshoot/client-connectivity/"
+    "cannot-connect-to-mailbox-via-owa (event 9646)"
+)
+_CRASH: Final = "support.microsoft.com: KB 979431 (POP3 crashes while it reads a migrated mailbox)"
 _TWENTY_ONE: Final = "jaapwesselius.com/2012/03: POP3 Server Unavailable. 21"
 _TROUBLESHOOTER: Final = "github.com/microsoft/CSS-Exchange: ManagedAvailabilityTroubleshooter.ps1"
 _COMPONENTS: Final = "learn.microsoft.com: Set-ServerComponentState (note on PopProxy)"
@@ -57,7 +63,7 @@ _CERTIFICATES: Final = (
     "Set-PopSettings, then restart POP3."
 )
 _ACCOUNTS: Final = (
-    "Look at the monitoring mailboxes and their accounts: Get-Mailbox -Monitoring; container "
+    "Look at the health mailboxes and their accounts: Get-Mailbox -Monitoring; container "
     "Microsoft Exchange System Objects\\Monitoring Mailboxes. The Health Manager (MSExchangeHM) "
     "sets their passwords, and makes missing ones when it starts."
 )
@@ -173,6 +179,16 @@ CAUSES: Final[tuple[Cause, ...]] = (
         source=_LIMIT,
     ),
     Cause(
+        name="A limit of the store is reached",
+        pattern=r"\b(MapiException)?SessionLimit\b|\bMapiExceptionMaxObjsExceeded\b"
+        r"|\bTooManyObjectsOpened(Exception)?\b|exceeded the maximum of \d+ objects",
+        says="the store opens no further session or object for the account; POP's own limits are "
+        "others, and raising them does not help",
+        next_step="Event 9646 (MSExchangeIS) names the account and the limit. Find what opens so "
+        "many; or raise that limit of the store, and restart MSExchangeIS.",
+        source=_STORE_LIMIT,
+    ),
+    Cause(
         name="The account is being throttled",
         pattern=r"\bOverBudgetException\b|\bUserThrottl|\bBudgetExceeded\b|\bThrottlingPolicy\b",
         says="the account has used up what its throttling policy allows",
@@ -230,10 +246,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="A name does not resolve",
         pattern=r"\bHostNotFound\b|\bWSAHOST_NOT_FOUND\b|0x80072AF9"
-        r"|\bSocket(Error)?Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b"
+        r"|\bNameResolutionFailure\b|\bNo such host is known\b"
+        r"|\bDNS didn't return any information\b",
         says="the name service does not know a name that is connected to",
-        next_step="Resolve-DnsName on the server, for the name in the message.",
-        source=_WINSOCK,
+        next_step="Resolve-DnsName on the server, for the name in the message; if it is the "
+        "server's own, look whether its network adapter registers its addresses.",
+        source=f"{_WINSOCK}; learn.microsoft.com/exchange/troubleshoot/administration/"
+        "exchange-restarts-frequently-stop-error",
     ),
     Cause(
         name="No way to the other server",
@@ -299,6 +319,16 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "ports and bindings; PopProxy's state says whether it stops by design.",
         helps=Helps.SERVICE_RESTART,
         source=_WINSOCK,
+    ),
+    Cause(
+        name="POP3 crashes",
+        pattern=r"\bWatson report\b.{0,400}\b(Exchange\.Pop3|MSExchangePOP3)",
+        says="the POP3 service crashed and reported it, which it does again at what it crashed at: "
+        "often one mailbox that it can't read",
+        next_step="The report names the exception: look for an update that mends it. The POP3 "
+        "protocol log shows who logged on right before.",
+        helps=Helps.SERVICE_RESTART,
+        source=_CRASH,
     ),
     # --- words with several causes: where to look next -------------------------------------------
     Cause(
@@ -378,7 +408,9 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="Nothing to test",
-        pattern=r"\bIndex was out of range\b|\bArgumentOutOfRangeException\b",
+        # Not in the report of a crash: there the same exception is some other program's.
+        pattern=r"\A(?!.*\bWatson report\b)"
+        r".*(\bIndex was out of range\b|\bArgumentOutOfRangeException\b)",
         says="the test may have found no active database on the server to test with",
         next_step="Get-MailboxDatabaseCopyStatus -Server: is any database active there?",
         helps=Helps.UNDECIDED,

@@ -37,17 +37,20 @@ def is_row_of(monitor: Monitor, row: MonitorHealth) -> bool:
 EVALUATED_WITHIN: Final = timedelta(minutes=30)
 
 
-def serves_pop(server: str, rows: Sequence[MonitorHealth], now: datetime) -> bool:
+def serves_pop(
+    server: str, rows: Sequence[MonitorHealth], now: datetime, utc_offset: float | None = None
+) -> bool:
     """Whether a server's POP monitors all say Healthy, lately, with their component online.
 
     Args:
         server: Name of the server.
         rows: Its rows, as they came.
         now: The time by the server's own clock.
+        utc_offset: Seconds by which its zone is ahead of UTC; None if it isn't known.
     """
     mine = [row for row in pop_rows(server, rows) if find_monitor(row.monitor)]
     offline = any(row.state.casefold() == "offline" for row in mine)
-    return not offline and value_since(mine, now - EVALUATED_WITHIN) == "healthy"
+    return not offline and value_since(mine, now - EVALUATED_WITHIN, utc_offset) == "healthy"
 
 
 def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
