@@ -235,7 +235,7 @@ class RightsKnown(Protocol):
 
         Args:
             server: The server that they would be about.
-            effects: Names of methods, of :data:`EFFECTS`.
+            effects: Names of methods, of ``EFFECTS``.
 
         Changes nothing. Where it can't be told, nothing is said to be missing.
         """
