@@ -368,7 +368,10 @@ class Forking:
 def enumerate_in_process(
     scenario: str, deaths: int = 1, every: int = 1
 ) -> tuple[Ending, list[Ending]]:
-    """Kill a scenario's healing at every point, or at a sample of them; the undisturbed ending, and all others."""
+    """Kill a scenario's healing at every point, or at a sample of them.
+
+    Returns the undisturbed ending, and all others.
+    """
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
         first = Path(folder) / "first"
         first.mkdir()
