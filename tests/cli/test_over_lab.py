@@ -117,13 +117,13 @@ def test_looking_and_planning_change_nothing(tmp_path):
     assert 1 == first.returncode == planned.returncode == last.returncode
     assert "the fault is real; nothing was done about it" in first.stdout
     assert f"popheal plan mbx1.contoso.com --config {config}" in " ".join(first.stdout.split())
-    assert "At most    1 reboot, 1 service restart, 9 actions" in planned.stdout
+    assert "At most    1 reboot, 1 service restart, 11 actions" in planned.stdout
     assert "Way 1      restarting_pop3_backend* > reprobing > recovered" in planned.stdout
-    assert "9 other ways end as escalated" in planned.stdout
+    assert "12 other ways end as escalated" in planned.stdout
     assert "Way 11 " in every.stdout
     plan = answer(as_json)["plan"]
     assert {name: plan[0]["worst_case"][name] for name in ("actions", "restarts", "reboots")} == {
-        "actions": 9,
+        "actions": 11,
         "restarts": 1,
         "reboots": 1,
     }

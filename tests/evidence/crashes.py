@@ -28,11 +28,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from zlib import crc32
 
 from attrs import evolve, field, frozen
 
@@ -117,6 +118,15 @@ class Mined:
                 self._points(f"after effect {name}")
 
         return effect
+
+
+def sampled(scenario: str, number: int, label: str, every: int) -> bool:
+    """Whether a point is in a sample: all around effects, and of the others each n-th.
+
+    Each scenario begins to count elsewhere, so that together they have points of all kinds; and
+    the sample is the same each time.
+    """
+    return "effect" in label or (number + crc32(scenario.encode())) % every == 0
 
 
 _KINDS = {kind.value for kind in Kind}
@@ -298,10 +308,12 @@ class Forking:
 
     Args:
         deaths: How often the healing dies: 2 also kills whoever goes on, at each point.
+        every: At which points: see :func:`sampled`; 1 is all of them.
     """
 
-    def __init__(self, scenario: str, folder: Path, deaths: int = 1) -> None:
+    def __init__(self, scenario: str, folder: Path, deaths: int = 1, every: int = 1) -> None:
         self._scenario = load_scenario(scenario)
+        self._wanted = partial(sampled, scenario, every=every)
         self._witness = Witness(self._scenario.organisation)
         self._alert = alert_of(self._scenario)
         self._path = folder / "journal"
@@ -325,7 +337,7 @@ class Forking:
         return evolve(one, at=tuple(self._at))
 
     def _die(self, number: int, label: str) -> None:
-        if self._deaths == 0:
+        if self._deaths == 0 or not self._wanted(number, label):
             return
         copy = self._path.parent.with_name(f"{self._path.parent.name}-{next(self._copies)}")
         near, far = os.pipe()
@@ -353,17 +365,22 @@ class Forking:
             os._exit(0)
 
 
-def enumerate_in_process(scenario: str, deaths: int = 1) -> tuple[Ending, list[Ending]]:
-    """Kill a scenario's healing at every point; the undisturbed ending, and all others."""
+def enumerate_in_process(
+    scenario: str, deaths: int = 1, every: int = 1
+) -> tuple[Ending, list[Ending]]:
+    """Kill a scenario's healing at every point, or at a sample of them.
+
+    Returns the undisturbed ending, and all others.
+    """
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
         first = Path(folder) / "first"
         first.mkdir()
-        forking = Forking(scenario, first, deaths)
+        forking = Forking(scenario, first, deaths, every)
         return forking.run(), forking.endings
 
 
-def _play(pipe: Pipe, scenario: str, deaths: int = 1) -> None:
-    pipe.send(enumerate_in_process(scenario, deaths))
+def _play(pipe: Pipe, scenario: str, deaths: int = 1, every: int = 1) -> None:
+    pipe.send(enumerate_in_process(scenario, deaths, every))
 
 
 def in_process(
@@ -438,6 +455,7 @@ class Undisturbed:
     labels: Sequence[str]
 
 
+@cache
 def undisturbed(scenario: str) -> Undisturbed:
     """Play a scenario in process, undisturbed."""
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
@@ -504,11 +522,11 @@ class Tally:
         yield from self.wrong[:40]
 
 
-def enumerate_all(scenarios: Iterable[str], jobs: int, deaths: int = 1) -> Tally:
-    """In process: every point of these scenarios."""
+def enumerate_all(scenarios: Iterable[str], jobs: int, deaths: int = 1, every: int = 1) -> Tally:
+    """In process: every point of these scenarios, or a sample of them."""
     tally, scenarios = Tally(), list(scenarios)
     with ThreadPoolExecutor(jobs) as pool:
-        played = pool.map(lambda name: in_process(name, deaths), scenarios)
+        played = pool.map(lambda name: in_process(name, deaths, every), scenarios)
         for scenario, (reference, endings) in zip(scenarios, played, strict=True):
             tally.note(scenario, reference, endings)
     return tally
@@ -517,15 +535,19 @@ def enumerate_all(scenarios: Iterable[str], jobs: int, deaths: int = 1) -> Tally
 def enumerate_over_lab(
     scenarios: Iterable[str],
     jobs: int,
-    wanted: Callable[[str], bool] = lambda _label: True,
+    every: int = 1,
     told: Callable[[str], None] = lambda _line: None,
 ) -> Tally:
-    """Over the lab: every point of these scenarios whose label is wanted."""
+    """Over the lab: every point of these scenarios, or a sample of them."""
     tally = Tally()
     with ThreadPoolExecutor(jobs) as pool:
         for scenario in scenarios:
             known = undisturbed(scenario)
-            points = [(n, label) for n, label in enumerate(known.labels, 1) if wanted(label)]
+            points = [
+                (n, label)
+                for n, label in enumerate(known.labels, 1)
+                if sampled(scenario, n, label, every)
+            ]
             endings = pool.map(
                 lambda point, name=scenario: kill_over_lab(name, point[1], point[0]), points
             )

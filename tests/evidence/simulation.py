@@ -1,11 +1,15 @@
 """Deterministic simulation: the real logic against random organisations, each from one seed.
 
     python -m tests.evidence.simulation --seeds 10000
+    python -m tests.evidence.simulation --enumerate
 
 Two modes. *Safety*: anything may go wrong at any time, and every property of
 :mod:`tests.support.properties` must hold on what the organisation saw. *Liveness*: everything stops
 going wrong after a while; then POP must end healthy, or the answer must name what only a person
 can lift. The seed of a failure is printed: with it, the failure comes back exactly.
+
+Enumerated instead, without chance: each moment of a healing, each call that decides the action
+which begins there, each way in which it can fail, for long. Of that the tests play a sample.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from typing import Any
 
 from attrs import define, field
 
-from popheal import Journal, Verdict, heal
+from popheal import Journal, Policy, Verdict, heal
 from popheal.backends import simulated
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
@@ -35,6 +39,7 @@ from popheal.backends.simulated.scenario import build_scenario
 from popheal.engine.control import Control
 from popheal.exchange.backend import EFFECTS, LOOKS
 from popheal.healthsets.pop import PROCEDURES
+from popheal.policy.policy import Consent
 from popheal.reports.report import FindingKind
 from tests.support.healing import alert_of, healed
 from tests.support.properties import violations
@@ -118,11 +123,13 @@ def safe(seed: int, coverage: Coverage) -> list[str]:
     else:
         tables = tables_of(name)
     scenario = build_scenario(tables, name=f"seed {seed}", source="simulation")
+    policy = Policy()
     if seed % 3 == 2:
+        policy = WILLING
         observers = [Ambush(scenario.organisation, state, chance, stop)]
     elif chance.random() < 0.2:
         stop_at_call(scenario.organisation, chance.randint(1, 120), stop)
-    case = healed(scenario, control=stop, observers=observers)
+    case = healed(scenario, control=stop, observers=observers, policy=policy)
     coverage.note(case.report)
     return violations(case)
 
@@ -181,10 +188,15 @@ def blinded(chance: Random) -> list[dict[str, Any]]:
     ]
 
 
+#: As willing as a policy can be: what is done only if a person says yes is done as well.
+WILLING = Policy(pop_proxy=Consent.ALLOW)
+
 #: The calls that decide what an action comes to.
 DECIDING = {
+    "activate_component": ("component_states", "services", "set_component_state"),
     "await_server": ("host_status", "services", "server_health", "*"),
     "check_backends": ("server_health",),
+    "check_component": ("component_states", "services", "pop_settings", "host_status"),
     "check_health": ("server_health",),
     "check_switchover": (
         "mailbox_server",
@@ -197,6 +209,7 @@ DECIDING = {
         "monitoring_items",
         "invoke_probe",
     ),
+    "deactivate_component": ("component_states", "set_component_state"),
     "drain": (
         "mailbox_server",
         "database_copies",
@@ -207,6 +220,7 @@ DECIDING = {
     "enable_protocol_logging": ("pop_settings", "set_protocol_logging"),
     "fail_back": ("host_status", "mailbox_server", "set_activation_disabled"),
     "find_backends": ("all_servers", "pop_settings", "pop_logs"),
+    "keep_component": ("component_states",),
     "probe": ("invoke_probe", "host_status"),
     "reboot": (
         "host_status",
@@ -234,10 +248,78 @@ def moments() -> tuple[tuple[str, str], ...]:
     """
     reached: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for name in scenario_names():
-        for run in healed(load_scenario(name)).report.runs:
+        for run in healed(load_scenario(name), policy=WILLING).report.runs:
             for state in run.path[:-1]:
                 reached.setdefault((run.procedure, state), []).append((name, state))
     return tuple(names[n % len(names)] for names in reached.values() for n in range(8))
+
+
+# --- enumerated ----------------------------------------------------------------------------------
+
+#: Scenario, state, and how calls break from the moment that the state begins.
+Ambushed = tuple[str, str, tuple[str, str, str]]
+
+
+def states_of_actions() -> dict[str, dict[str, list[str]]]:
+    """Each action, with the states in which it is done, and the scenarios that reach each."""
+    actions: dict[str, dict[str, list[str]]] = {}
+    for name, state in sorted(dict.fromkeys(moments())):
+        table = next(one for one in PROCEDURES.values() if state in one.by_name)
+        states = actions.setdefault(table.by_name[state].action.name, {})
+        states.setdefault(state, []).append(name)
+    return actions
+
+
+def ways_to_break(action: str) -> list[tuple[str, str, str]]:
+    """Each call that decides an action, with each way in which it fails: (method, error, done).
+
+    What became of an effect whose answer is lost is known to the organisation alone: both.
+    """
+    return [
+        (method, error, done)
+        for method in DECIDING[action]
+        for error in ("Unreachable", "CommandFailed", "OutcomeUnknown")
+        for done in (("no", "yes") if error == "OutcomeUnknown" and method in EFFECTS else ("no",))
+    ]
+
+
+def every_ambush() -> Iterator[Ambushed]:
+    """Every scenario and state of :func:`moments` with every way to break: thousands."""
+    for action, states in states_of_actions().items():
+        for state, names in states.items():
+            yield from ((name, state, way) for name in names for way in ways_to_break(action))
+
+
+def spread_ambushes(action: str) -> Iterator[Ambushed]:
+    """A sample of them: each way to break an action once, and each state and scenario once.
+
+    They are dealt out in turn: the ways go round the states, and the states round the scenarios
+    that reach them, so that the sample is the same each time.
+    """
+    states, ways = states_of_actions()[action], ways_to_break(action)
+    for n in range(max(len(states), len(ways))):
+        state = sorted(states)[n % len(states)]
+        names = states[state]
+        yield names[n // len(states) % len(names)], state, ways[n % len(ways)]
+
+
+def ambushed(name: str, state: str, way: tuple[str, str, str]) -> list[str]:
+    """Heal while the calls break from the moment that the state begins; returns violations."""
+    scenario = load_scenario(name)
+    method, error, done = way
+    begun = []
+
+    def watch(event: Any) -> None:
+        if event.name == "action_started" and event.state == state:
+            begun.append(event)
+            scenario.organisation.broken_calls.script.append(
+                BrokenCall(method=method, error=error, times=400, done=done)
+            )
+
+    found = violations(healed(scenario, policy=WILLING, observers=[watch]))
+    # Else it would be a healing like any other, and nothing would have been tried.
+    missed = [] if begun else ["the state was never reached"]
+    return [f"{name}, {state}, {method} {error} {done}: {said}" for said in (*found, *missed)]
 
 
 class Ambush:
@@ -346,12 +428,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds (default 200)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument("--enumerate", action="store_true", help="every moment and way to fail")
     asked = parser.parse_args()
+    if asked.enumerate:
+        return _enumerated()
     coverage, started = Coverage(), time.perf_counter()
     failures = simulate(range(asked.first, asked.first + asked.seeds), coverage)
     print(*coverage.lines(), sep="\n")
     print(f"violations: {len(failures)}")
     print(*failures[:20], sep="\n", end="\n" if failures else "")
+    print(f"time: {time.perf_counter() - started:.0f} s")
+    return bool(failures)
+
+
+def _enumerated() -> int:
+    played, failures, started = Counter[str](), [], time.perf_counter()
+    for name, state, way in every_ambush():
+        played[state] += 1
+        failures += ambushed(name, state, way)
+    print(f"states: {len(played)}", f"healings: {played.total()}", sep="\n")
+    print(f"violations: {len(failures)}", *failures[:20], sep="\n")
     print(f"time: {time.perf_counter() - started:.0f} s")
     return bool(failures)
 

@@ -1,7 +1,8 @@
-"""A process dies, and another one goes on: the points are enumerated, not sampled.
+"""A process dies, and another one goes on.
 
-`python -m tests.evidence.crashes` does the same for every scenario; docs/crashes.md has its
-figures.
+At the points around each effect, and at a fixed sample of the others, of every path;
+`python -m tests.evidence.crashes` takes every point of every scenario, and docs/crashes.md has
+its figures.
 """
 
 from __future__ import annotations
@@ -30,37 +31,54 @@ LONG = "mailbox-healed-by-reboot"
 
 
 @pytest.mark.slow
-def test_in_process_at_every_point_of_every_path():
-    """Each path of each procedure that a scenario takes; each scenario whose answer differs."""
-    names = {*crashes.covering(), *(name for name, _ in crashes.EXPLAINED)}
+def test_in_process_on_every_path():
+    """Each path of each procedure that a scenario takes: around each effect, and at each eighth."""
+    names = crashes.covering()
+    tally = crashes.enumerate_all(names, JOBS, every=8)
+    assert tally.wrong == []
+    # Whichever kind of point there is, one of it was tried.
+    assert set(tally.kinds) == {one for name in names for one in crashes.undisturbed(name).labels}
+    assert {"before effect reboot", "after effect reboot", "in transaction end"} <= set(tally.kinds)
+    assert tally.points > 300
+
+
+@pytest.mark.slow
+def test_in_process_at_every_point():
+    """Of a short path, and of each scenario in which a second process may come to another end."""
+    names = {SHORT[0], *(name for name, _ in crashes.EXPLAINED)}
     tally = crashes.enumerate_all(sorted(names), JOBS)
     assert tally.wrong == []
     assert tally.needless() == []
-    assert tally.points > 900
-    assert {"before effect reboot", "after effect reboot", "in transaction end"} <= set(tally.kinds)
+    assert tally.points == sum(len(crashes.undisturbed(name).labels) for name in names)
 
 
 @pytest.mark.slow
 def test_who_goes_on_dies_too():
-    """At each point of what goes on after each point."""
-    tally = crashes.enumerate_all(["mailbox-healed-by-restart"], JOBS, deaths=2)
+    """At each point in a sample of what goes on after each point in it."""
+    tally = crashes.enumerate_all(["mailbox-healed-by-restart"], JOBS, deaths=2, every=3)
     assert tally.wrong == []
-    assert tally.points > 400
+    assert tally.points > 60
 
 
 @pytest.mark.slow
 @pytest.mark.lab
-def test_over_the_lab_a_process_is_killed_at_every_point_of_a_short_path():
-    tally = crashes.enumerate_over_lab(SHORT, JOBS)
+def test_over_the_lab_a_process_is_killed_on_the_short_paths():
+    """Around each effect, and at each eighth point."""
+    tally = crashes.enumerate_over_lab(SHORT, JOBS, every=8)
     assert tally.wrong == []
-    assert tally.points > 100
+    assert tally.points > 20
 
 
 @pytest.mark.slow
 @pytest.mark.lab
 def test_over_the_lab_a_process_is_killed_around_each_effect_of_a_long_path():
-    tally = crashes.enumerate_over_lab([LONG], JOBS, lambda label: "effect" in label)
+    tally = crashes.enumerate_over_lab([LONG], JOBS, every=sys.maxsize)
     assert tally.wrong == []
+    assert {one for one in tally.kinds if "effect" in one} == {
+        f"{when} effect {effect}"
+        for when in ("before", "after")
+        for effect in ("restart_service", "set_activation_disabled", "reboot")
+    }
     assert tally.points == 8
 
 

@@ -1,18 +1,31 @@
-"""The proof notices mistakes: every mutant of every table, or a reason why it does no harm."""
+"""The proof notices mistakes: mutants of every table, or a reason why it does no harm.
+
+Of the large table, of client access, a fixed sample that has each kind of mistake; of the others
+every mutant. ``python -m tests.evidence.mutation_score`` takes all of all.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from popheal.healthsets.pop import MAILBOX, PROCEDURES
+from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.verify import PROPERTIES
 from tests.evidence.mutants import Table, mutants_of
-from tests.evidence.mutation_score import HARMLESS, LAW, harmless, score
+from tests.evidence.mutation_score import (
+    HARMLESS,
+    LAW,
+    each_nth_of_a_kind,
+    harmless,
+    score,
+)
+
+#: One in so many mutants of the large table.
+EVERY = 12
 
 
 @pytest.fixture(scope="module")
 def scored():
-    return score()
+    return score(every=EVERY)
 
 
 @pytest.mark.slow
@@ -48,6 +61,15 @@ class TestScore:
         assert said["killed"] + len(said["survivors"]) == said["mutants"]
         assert all(one["reason"] for one in said["survivors"])
         assert next(iter(said["by_killer"])) == LAW
+
+
+def test_a_sample_has_every_kind():
+    """The first of each, so none is left out; and it is no more than a part."""
+    all_of_them = list(mutants_of(CLIENT_ACCESS))
+    sample = list(each_nth_of_a_kind(all_of_them, EVERY))
+    assert {one.kind for one in sample} == {one.kind for one in all_of_them}
+    assert len(sample) < len(all_of_them) / (EVERY / 2)
+    assert list(each_nth_of_a_kind(all_of_them, 1)) == all_of_them
 
 
 def test_reasons_are_of_use():

@@ -1,26 +1,27 @@
-"""Two hundred seeds of the deterministic simulation; tests/evidence/simulation.py has more."""
+"""A hundred seeds of the deterministic simulation; tests/evidence/simulation.py has more."""
 
 from __future__ import annotations
 
 import pytest
 
 from popheal import Verdict
-from popheal.backends.simulated import load_scenario
-from popheal.backends.simulated.call_faults import BrokenCall
-from popheal.exchange.backend import EFFECTS
 from popheal.healthsets.pop import PROCEDURES
-from tests.evidence.simulation import DECIDING, Coverage, moments, simulate
-from tests.support.healing import healed
-from tests.support.properties import violations
-
-ERRORS = ("Unreachable", "CommandFailed", "OutcomeUnknown")
+from tests.evidence.simulation import (
+    DECIDING,
+    Coverage,
+    ambushed,
+    simulate,
+    spread_ambushes,
+    states_of_actions,
+    ways_to_break,
+)
 
 
 @pytest.mark.slow
-def test_two_hundred_seeds(capsys):
+def test_a_hundred_seeds(capsys):
     """No property is broken, all ends well once it is calm; what was covered is printed."""
     coverage = Coverage()
-    failures = simulate(range(200), coverage)
+    failures = simulate(range(100), coverage)
     with capsys.disabled():
         print("", *list(coverage.lines())[:3], sep="\n")
     assert failures == []
@@ -34,35 +35,29 @@ def test_a_seed_is_a_whole_story():
     taken = []
     for _ in range(2):
         coverage = Coverage()
-        simulate(range(40, 60), coverage)
+        simulate(range(40, 49), coverage)
         taken.append((coverage.rows, coverage.verdicts))
     assert taken[0] == taken[1]
 
 
-def breaking_from(scenario, state, **broken):
-    """An observer that breaks calls from the moment that a state begins."""
+@pytest.mark.parametrize("action", sorted(states_of_actions()))
+def test_every_call_failing(action):
+    """For long, from the moment that a state begins: every property holds on what was seen.
 
-    def watch(event):
-        if event.name == "action_started" and event.state == state:
-            scenario.organisation.broken_calls.script.append(BrokenCall(**broken))
-
-    return watch
-
-
-@pytest.mark.parametrize(("name", "state"), sorted(dict.fromkeys(moments())))
-def test_every_call_failing_in_every_state(name, state):
-    """Enumerated: each state, each call that decides its action, each way to fail, for long.
-
-    Every property holds on what the organisation saw.
+    Each call that decides the action with each way to fail once, and each of its states once;
+    ``python -m tests.evidence.simulation --enumerate`` has all of one with all of the other.
     """
-    action = next(
-        table.by_name[state].action for table in PROCEDURES.values() if state in table.by_name
-    )
-    for method in DECIDING[action.name]:
-        for error in ERRORS:
-            for done in ("no", "yes") if error == ERRORS[2] and method in EFFECTS else ("no",):
-                scenario = load_scenario(name)
-                broken = {"method": method, "error": error, "times": 400, "done": done}
-                watch = breaking_from(scenario, state, **broken)
-                case = healed(scenario, observers=[watch])
-                assert violations(case) == [], broken
+    sample = list(spread_ambushes(action))
+    assert {way for _, _, way in sample} == set(ways_to_break(action))
+    assert {state for _, state, _ in sample} == set(states_of_actions()[action])
+    assert [said for one in sample for said in ambushed(*one)] == []
+
+
+def test_every_action_is_tried():
+    """No action that a table uses is left out, for want of a scenario that comes so far.
+
+    But one: PopProxy is set back only after it did not help (tests/engine/test_pop_proxy.py).
+    """
+    used = {one.action.name for table in PROCEDURES.values() for one in table.states}
+    assert used - set(states_of_actions()) == {"deactivate_component"}
+    assert used == set(DECIDING)
