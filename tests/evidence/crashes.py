@@ -72,6 +72,10 @@ EXPLAINED = {
         "that down leaves an intent, and no restart to be seen: so the command is given (again), "
         "and it heals."
     ),
+    ("restart-is-denied", "escalated"): (
+        "The server refuses the reboot command. Who dies before it has written that down leaves "
+        "an intent, and no restart to be seen: so the command is given again, and refused again."
+    ),
     ("restarted-by-managed-availability", "nothing_wrong"): (
         "Managed Availability heals the server while it is verified. The second process verifies "
         "anew, when the monitor is healthy again."
@@ -120,13 +124,19 @@ class Mined:
         return effect
 
 
+#: Of what each point is in a sample: effects, and what few scenarios have.
+ALWAYS = ("effect", "ask", "answered", "settle", "waiting")
+
+
 def sampled(scenario: str, number: int, label: str, every: int) -> bool:
-    """Whether a point is in a sample: all around effects, and of the others each n-th.
+    """Whether a point is in a sample: all around effects and rare writings, else each n-th.
 
     Each scenario begins to count elsewhere, so that together they have points of all kinds; and
     the sample is the same each time.
     """
-    return "effect" in label or (number + crc32(scenario.encode())) % every == 0
+    if any(word in label for word in ALWAYS):
+        return True
+    return (number + crc32(scenario.encode())) % every == 0
 
 
 _KINDS = {kind.value for kind in Kind}
