@@ -176,7 +176,7 @@ def played(name: str, number: int, *, well: bool = True) -> tuple[list[str], int
     return [f"{name}: {one}" for one in found], len(log.lines)
 
 
-#: Each fifth scenario in the order of the alphabet, which has them of every kind.
+#: Each fifth scenario in the order of the alphabet. Their names begin with what they are about.
 SAMPLE = scenario_names()[::5]
 
 
