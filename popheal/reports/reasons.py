@@ -14,7 +14,14 @@ from popheal.reports.advice import FOR_KIND, Advice
 from popheal.reports.advice_by_outcome import FOR_ACTION, FOR_OUTCOME
 from popheal.reports.commands import filled
 from popheal.reports.report import DebtReport, Finding, FindingKind, RunReport, Step
-from popheal.tables.actions import AWAIT_SERVER, PROBE, REBOOT, RESTART_SERVICE
+from popheal.tables.actions import (
+    AWAIT_SERVER,
+    FAIL_BACK,
+    PROBE,
+    REBOOT,
+    RESTART_SERVICE,
+    VERIFY_COPIES,
+)
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.outcomes import FAILED, outcome_of
 from popheal.tables.table import Verdict
@@ -40,6 +47,22 @@ _SERVICE: Final = {
 }
 
 
+#: Reasons whose advice says that nothing was moved or restarted.
+_AGAINST_BEGINNING: Final = frozenset(
+    {
+        FindingKind.NO_PROOF,
+        FindingKind.NOWHERE_TO_GO,
+        FindingKind.REDUNDANCY,
+        FindingKind.QUORUM,
+        FindingKind.OUT_OF_SERVICE,
+        FindingKind.BUDGET,
+        FindingKind.WINDOW,
+    }
+)
+#: Actions that come when databases have been moved already.
+_AFTER_THE_DRAIN: Final = frozenset({VERIFY_COPIES.name, REBOOT.name, PROBE.name, FAIL_BACK.name})
+
+
 def kind_of(error: BackendError) -> FindingKind | None:
     """The kind of reason that an error is, if it is one of its own."""
     if isinstance(error, NotBegun):
@@ -62,9 +85,11 @@ def advice_for(kind: FindingKind | None, action: str = "", outcome: str = "") ->
     action = action.partition("(")[0]
     found = [FOR_ACTION.get((action, kind)), FOR_KIND.get(kind)] if kind else []
     by_outcome = FOR_ACTION.get((action, outcome))
-    # That something could not be told says less than what it was.
+    # That something could not be told says less than what it was; and what is said of reasons
+    # for not beginning is wrong of what was begun.
     unclear = kind is FindingKind.COULD_NOT_TELL
-    found = [by_outcome, *found] if unclear else [*found, by_outcome]
+    begun = kind in _AGAINST_BEGINNING and action in _AFTER_THE_DRAIN
+    found = [by_outcome, *found] if unclear or begun else [*found, by_outcome]
     if known := next((one for one in found if one), None):
         return known
     return Advice(headline="", steps=(FOR_OUTCOME[outcome],)) if outcome in FOR_OUTCOME else None

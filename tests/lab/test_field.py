@@ -81,7 +81,7 @@ def test_the_probes_own_account_is_refused() -> None:
     report = healed(scenario, NoAccount(scenario.organisation))
     assert report.verdict is Verdict.ESCALATED
     assert done(scenario) == set()
-    assert "monitoring mailboxes and their passwords" in said(report)
+    assert "health mailbox" in said(report)
 
 
 def test_a_certificate_that_does_not_fit() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
@@ -20,12 +19,8 @@ _FOR = {
 }
 
 
-#: Where services are installed, too.
-_PATH = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin"
-
-
 def needs_program(*names: str) -> pytest.MarkDecorator:
     """Skip the test where one of these programs is not installed."""
-    missing = [name for name in names if shutil.which(name, path=_PATH) is None]
+    missing = [name for name in names if shutil.which(name) is None]
     reason = " and ".join(f"{name} ({_FOR[name]})" for name in missing or names)
     return pytest.mark.skipif(bool(missing), reason=f"needs the program {reason}")

@@ -9,15 +9,15 @@ from typing import Final
 
 from popheal.engine.actions.futility import weigh
 from popheal.engine.context import ActionResult, RunContext
-from popheal.engine.looks.copies import read_copies_on
+from popheal.engine.looks.deep_test import NO_DATABASE, had_nothing_to_test, has_active, is_deep
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import again, retry_call
 from popheal.engine.requests import Pause, call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_active, same_boot, value_since
+from popheal.exchange.interpret import same_boot, value_since
 from popheal.exchange.models import MonitorHealth, ProbeResult
-from popheal.healthsets.pop.catalog import DEEP_TEST_PROBE, MAILBOX_SIDE_PROBES
+from popheal.healthsets.pop.catalog import MAILBOX_SIDE_PROBES
 from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import PROBE_MAILBOX_SIDE, Action
@@ -42,6 +42,9 @@ async def probe(work: RunContext) -> ActionResult:
     if mailbox_side or observed.outcome not in _FAILURES:
         return observed
     if not work.memory.up_since:
+        if await had_nothing_to_test(work.server, result):
+            said = f"{observed.detail}; {NO_DATABASE}"
+            return ActionResult("could_not_tell", said, kind=FindingKind.COULD_NOT_TELL)
         work.memory.last_probe = result
     elif await _has_nothing_to_test(work, result):
         return ActionResult(
@@ -135,15 +138,9 @@ async def _has_nothing_to_test(work: RunContext, result: ProbeResult | None) -> 
     Not if it says the same as before the restart of the server: then it is the same fault.
     """
     before = work.memory.last_probe
-    if result is None or result.probe.casefold() != DEEP_TEST_PROBE.casefold() or before is None:
+    if result is None or not is_deep(result) or before is None:
         return False
-    if _words(before) == _words(result):
-        return False
-    try:
-        copies = await read_copies_on(work.server)
-    except BackendError:
-        return False
-    return not any(is_active(copy) and not database.recovery for copy, database in copies)
+    return _words(before) != _words(result) and not await has_active(work.server)
 
 
 def _words(result: ProbeResult) -> str:

@@ -17,6 +17,7 @@ from popheal.engine.triage.monitor_blockers import (
     siblings,
     switched_off,
 )
+from popheal.engine.triage.neighbours import nearer_cause
 from popheal.engine.triage.server_blockers import (
     component_states,
     drained,
@@ -32,10 +33,13 @@ from popheal.engine.triage.triage_context import (
 )
 from popheal.engine.triage.words import cause_of_probe, no_disruption
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_running
+from popheal.exchange.interpret import backends_named_in, is_running
 from popheal.exchange.models import ServiceStatus
+from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MONITORS, POP3_BACK_END, POP3_FRONT_END
+from popheal.reports.report import FindingKind
 from popheal.tables.actions import CHECK_SWITCHOVER, DRAIN, REBOOT
+from popheal.tables.table import Verdict
 
 __all__ = ["MONITOR_BLOCKERS", "SERVER_BLOCKERS", "Stop", "TriageContext", "why_blocked"]
 
@@ -91,7 +95,42 @@ async def why_blocked(work: RunContext) -> Stop | None:
     for one in MONITOR_BLOCKERS:
         if stop := await one(context, work.monitor):
             return stop
-    return None
+    return await _why_elsewhere(work, context) if disrupting else None
+
+
+async def _why_elsewhere(work: RunContext, context: TriageContext) -> Stop | None:
+    """Before a front end is taken out of service: is a Mailbox server behind it at fault?
+
+    One whose own test of POP fails is, and one that the last failed probe names, unless it has
+    been looked at and found to be well, or healed, meanwhile.
+    """
+    if not work.monitor.through_back_end:
+        return None
+    found = await nearer_cause(context, work.monitor)
+    nearer = [one for one in found if not same_server(one, work.server)]
+    probe = work.memory.last_probe
+    named = [
+        one
+        for one in backends_named_in(probe.error if probe else "")
+        if not same_server(one, work.server)
+        and not any(same_server(one, known) for known in work.memory.backends)
+    ]
+    if not nearer and not named:
+        return None
+    said = (
+        f"POP fails at {', '.join(nearer)}"
+        if nearer
+        else f"the probe was passed on to {', '.join(named)}, which has not been looked at"
+    )
+    return (
+        context.note(
+            FindingKind.DEPENDENCY,
+            f"{said}: no restart of a front end cures that",
+            f"Look at POP on {', '.join(nearer or named)} first.",
+            work.monitor,
+        ),
+        Verdict.ESCALATED,
+    )
 
 
 async def _context_of(work: RunContext, *, disrupting: bool) -> TriageContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from popheal.engine.looks.deep_test import NO_DATABASE, had_nothing_to_test
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import retry_call
 from popheal.engine.triage.monitor_blockers import half_enabled
@@ -143,6 +144,8 @@ async def _verify_one(
 ) -> tuple[str, str, ProbeResult | None]:
     if monitor.probe:
         observed, said = await run_probe(context.session, context.info.fqdn, monitor.probe)
+        if observed.outcome == "failed" and await had_nothing_to_test(context.info.fqdn, said):
+            return "could_not_tell", f"{observed.detail}; {NO_DATABASE}", said
         return observed.outcome, observed.detail, said
     # D6: no probe says anything about command times; the row itself is read once more.
     try:

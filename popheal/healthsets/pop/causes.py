@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from popheal.healthsets.pop import cause_sources as seen
 from popheal.healthsets.pop.cause import Cause, Helps, gravest_named
 
 __all__ = ["CAUSES", "Cause", "Helps", "find_cause", "name_cause"]
@@ -31,32 +32,6 @@ def find_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> C
 # language. Numbers that could be something else (a port, a count) are matched only beside words
 # of .NET or Windows that say what they are.
 
-_WINSOCK: Final = "learn.microsoft.com: Windows Sockets Error Codes"
-_SYSTEM: Final = "learn.microsoft.com: System Error Codes"
-_NTSTATUS: Final = "learn.microsoft.com: NTSTATUS Values; event 4625 of Windows"
-_SSPI: Final = "learn.microsoft.com: Schannel Error Codes for TLS and SSL Alerts; SSPI status codes"
-_MAILBOXES: Final = (
-    "learn.microsoft.com/troubleshoot/exchange/administration/"
-    "unhealthy-state-monitoring-mailboxes-deleted"
-)
-_SCOM: Final = (
-    "learn.microsoft.com/troubleshoot/exchange/administration/scom-reports-unhealthy-health-sets"
-)
-_POP_PROXY: Final = "support.microsoft.com: KB 3025138, Users cannot connect to POP3 or IMAP4"
-_BOUND: Final = "clintboessen.blogspot.com/2018/03/binding-certificate-breaks-imap-or-pop.html"
-_LOG_LINES: Final = "learn.microsoft.com/answers/questions/1156767 (a protocol log with the value)"
-_DENIED: Final = "learn.microsoft.com/answers/questions/112837 (a protocol log with the value)"
-_LIMIT: Final = "ezcloudinfo.com/2017/04/25/pop3-error-msguserconnectionlimitreached"
-_STORE_LIMIT: Final = (
-    "technical-annoyances.blogspot.com/2017/04/exchange-2013-imap-session-limitations.html; "
-    "learn.microsoft.com/exchange/troubleshoot/client-connectivity/"
-    "cannot-connect-to-mailbox-via-owa (event 9646)"
-)
-_CRASH: Final = "support.microsoft.com: KB 979431 (POP3 crashes while it reads a migrated mailbox)"
-_TWENTY_ONE: Final = "jaapwesselius.com/2012/03: POP3 Server Unavailable. 21"
-_TROUBLESHOOTER: Final = "github.com/microsoft/CSS-Exchange: ManagedAvailabilityTroubleshooter.ps1"
-_COMPONENTS: Final = "learn.microsoft.com: Set-ServerComponentState (note on PopProxy)"
-
 _CERTIFICATES: Final = (
     "Compare the certificate that POP uses with its names: Get-ExchangeCertificate (Services, "
     "NotAfter), Get-PopSettings (X509CertificateName). Mend it with Enable-ExchangeCertificate or "
@@ -72,6 +47,9 @@ _PROXY_STATE: Final = (
     "is Inactive, the service stops or refuses by design."
 )
 
+#: The name of the cause that a deep test without an active database has.
+NOTHING_TO_TEST: Final = "Nothing to test"
+
 #: What is known, in the order of how much it forbids. Each row was seen in public (``source``), or
 #: is a code that its maker documents.
 CAUSES: Final[tuple[Cause, ...]] = (
@@ -84,14 +62,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|0xC000006D|0xC000006A|0x8007052E|ERROR_LOGON_FAILURE",
         says="the logon of the monitoring mailbox was denied, so the probe fails where POP is well",
         next_step=_ACCOUNTS,
-        source=_DENIED,
+        source=seen.DENIED,
     ),
     Cause(
         name="The account is locked out",
         pattern=r"0xC0000234|0x80070775|ERROR_ACCOUNT_LOCKED_OUT|\bAccountLocked(Out)?\b",
         says="the directory has locked the account that logs on",
         next_step="Find out who locks it (event 4740 on the domain controllers). " + _ACCOUNTS,
-        source=_NTSTATUS,
+        source=seen.NTSTATUS,
     ),
     Cause(
         name="The account or its password has expired",
@@ -99,7 +77,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|ERROR_PASSWORD_MUST_CHANGE|ERROR_ACCOUNT_EXPIRED|\bPasswordExpired\b|\bAccountExpired\b",
         says="the account that logs on has expired, or its password has",
         next_step="Take monitoring accounts out of policies about passwords. " + _ACCOUNTS,
-        source=_NTSTATUS,
+        source=seen.NTSTATUS,
     ),
     Cause(
         name="The account is disabled or restricted",
@@ -107,7 +85,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|ERROR_ACCOUNT_RESTRICTION|\bAccountDisabled\b",
         says="the account that logs on is disabled, or may not log on here",
         next_step=_ACCOUNTS,
-        source=_NTSTATUS,
+        source=seen.NTSTATUS,
     ),
     Cause(
         name="A monitoring mailbox is missing",
@@ -115,7 +93,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|\bCommonAccessTokenHelper\b|MonitoringMailboxNotFound",
         says="the mailbox that the probe logs on to is not there, or under another address",
         next_step=_ACCOUNTS,
-        source=_SCOM,
+        source=seen.SCOM,
     ),
     Cause(
         name="Monitoring mailboxes are being deleted",
@@ -123,7 +101,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="monitoring mailboxes were deleted, or could not be made",
         next_step="Server names that begin alike and have a hyphen delete each other's. "
         + _ACCOUNTS,
-        source=_MAILBOXES,
+        source=seen.MAILBOXES,
     ),
     Cause(
         name="POP is disabled for the mailbox",
@@ -139,7 +117,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="the back end did not accept the front end's connection (ProxyNotAuthenticated), "
         "which is nearly always a certificate that has expired or does not fit its name",
         next_step=_CERTIFICATES,
-        source=f"{_LOG_LINES}; {_BOUND}",
+        source=f"{seen.LOG_LINES}; {seen.BOUND}",
     ),
     Cause(
         name="A certificate is not accepted",
@@ -148,7 +126,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|\bCERT_E_[A-Z]+|0x800B010[19AF]|0x8009032[2578]",
         says="the certificate has expired, does not fit its name, or is not trusted",
         next_step=_CERTIFICATES,
-        source=f"{_SSPI}; {_BOUND}",
+        source=f"{seen.SSPI}; {seen.BOUND}",
     ),
     Cause(
         name="TLS could not be agreed on",
@@ -158,7 +136,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="the two sides have no TLS version or cipher in common, or one has no certificate",
         next_step="Compare the TLS settings of the servers (CSS-Exchange HealthChecker). "
         + _CERTIFICATES,
-        source=f"{_SSPI}; learn.microsoft.com/dotnet: AuthenticationException",
+        source=f"{seen.SSPI}; learn.microsoft.com/dotnet: AuthenticationException",
     ),
     Cause(
         name="POP has no usable certificate",
@@ -176,7 +154,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="POP refuses further connections, as it is set to; it is not ill",
         next_step="Find the client that opens so many (the POP3 protocol log); or raise the limit: "
         "Set-PopSettings -MaxConnectionsPerUser, and restart both POP3 services.",
-        source=_LIMIT,
+        source=seen.LIMIT,
     ),
     Cause(
         name="A limit of the store is reached",
@@ -186,14 +164,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "others, and raising them does not help",
         next_step="Event 9646 (MSExchangeIS) names the account and the limit. Find what opens so "
         "many; or raise that limit of the store, and restart MSExchangeIS.",
-        source=_STORE_LIMIT,
+        source=seen.STORE_LIMIT,
     ),
     Cause(
         name="The account is being throttled",
         pattern=r"\bOverBudgetException\b|\bUserThrottl|\bBudgetExceeded\b|\bThrottlingPolicy\b",
         says="the account has used up what its throttling policy allows",
         next_step="Get-ThrottlingPolicy (PopMaxConcurrency and the like) of that account.",
-        source=_LIMIT,
+        source=seen.LIMIT,
     ),
     # --- the mailbox, its database, the directory ------------------------------------------------
     Cause(
@@ -233,14 +211,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|\bERROR_TRUST(ED_RELATIONSHIP|ED_DOMAIN)_FAILURE\b|\bERROR_NO_LOGON_SERVERS\b",
         says="the server reaches no domain controller to log on with, or has lost its trust",
         next_step="Test-ComputerSecureChannel on the server; name service and time of the domain.",
-        source=f"{_SSPI}; {_SYSTEM}",
+        source=f"{seen.SSPI}; {seen.SYSTEM}",
     ),
     Cause(
         name="Clocks differ too much",
         pattern=r"\bSEC_E_TIME_SKEW\b|0x80090324|\bKRB_AP_ERR_SKEW\b|0xC0000133",
         says="Kerberos refuses, as the clocks are more than five minutes apart",
         next_step="w32tm /query /status on the server and on its domain controller.",
-        source=_SSPI,
+        source=seen.SSPI,
     ),
     # --- the network -----------------------------------------------------------------------------
     Cause(
@@ -252,7 +230,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="the name service does not know a name that is connected to",
         next_step="Resolve-DnsName on the server, for the name in the message; if it is the "
         "server's own, look whether its network adapter registers its addresses.",
-        source=f"{_WINSOCK}; learn.microsoft.com/exchange/troubleshoot/administration/"
+        source=f"{seen.WINSOCK}; learn.microsoft.com/exchange/troubleshoot/administration/"
         "exchange-restarts-frequently-stop-error",
     ),
     Cause(
@@ -261,21 +239,21 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|\bSocket(Error)?Exception.{0,80}\b100(50|51|64|65)\b",
         says="the network does not lead to the server that is connected to",
         next_step="Test-NetConnection from the server; route, firewall, the other server's state.",
-        source=_WINSOCK,
+        source=seen.WINSOCK,
     ),
     Cause(
         name="Something else has the port",
         pattern=r"\bAddressAlreadyInUse\b|\bWSAEADDRINUSE\b|\bSocket(Error)?Exception.{0,80}\b10048\b",
         says="another program listens on the port that POP3 is configured with",
         next_step="netstat -abno on the server; Get-PopSettings shows the bindings.",
-        source=_WINSOCK,
+        source=seen.WINSOCK,
     ),
     Cause(
         name="POP is bound to an address that is not there",
         pattern=r"\bAddressNotAvailable\b|\bWSAEADDRNOTAVAIL\b|\bSocket(Error)?Exception.{0,80}\b10049\b",
         says="the bindings name an address that the server does not have",
         next_step="Get-PopSettings shows the bindings; the probe needs 0.0.0.0, [::] or 127.0.0.1.",
-        source=f"{_WINSOCK}; {_TROUBLESHOOTER}",
+        source=f"{seen.WINSOCK}; {seen.TROUBLESHOOTER}",
     ),
     Cause(
         name="POP was taken offline",
@@ -283,7 +261,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="the server closed the connection without a word, as it does while PopProxy is "
         "Inactive; here, or at the server behind",
         next_step=_PROXY_STATE,
-        source=_POP_PROXY,
+        source=seen.POP_PROXY,
     ),
     # --- the installation ------------------------------------------------------------------------
     Cause(
@@ -300,14 +278,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="the service can't load a file that it needs, so the installation is not whole",
         next_step="Compare Microsoft.Exchange.Pop3.exe.config with another server's; run Setup of "
         "the latest update again.",
-        source=_TWENTY_ONE,
+        source=seen.TWENTY_ONE,
     ),
     Cause(
         name="The probe fails by design",
         pattern=r"\bFailed by design\b",
         says="this probe only shows that failures are seen",
         next_step="Nothing is wrong with POP; look at why the monitor raises an alert.",
-        source=_TROUBLESHOOTER,
+        source=seen.TROUBLESHOOTER,
     ),
     # --- a restart of the service may help, a reboot does not ------------------------------------
     Cause(
@@ -318,7 +296,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         next_step="Get-Service MSExchangePOP3*, on the server that refused; Get-PopSettings shows "
         "ports and bindings; PopProxy's state says whether it stops by design.",
         helps=Helps.SERVICE_RESTART,
-        source=_WINSOCK,
+        source=seen.WINSOCK,
     ),
     Cause(
         name="POP3 crashes",
@@ -328,7 +306,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         next_step="The report names the exception: look for an update that mends it. The POP3 "
         "protocol log shows who logged on right before.",
         helps=Helps.SERVICE_RESTART,
-        source=_CRASH,
+        source=seen.CRASH,
     ),
     # --- words with several causes: where to look next -------------------------------------------
     Cause(
@@ -337,7 +315,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="the responder that takes POP offline has acted, or wanted to",
         next_step=_PROXY_STATE,
         helps=Helps.UNDECIDED,
-        source=_TROUBLESHOOTER,
+        source=seen.TROUBLESHOOTER,
     ),
     Cause(
         name="The service stopped",
@@ -346,7 +324,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         "stops by design",
         next_step=_PROXY_STATE + " Only then look for a crash in the Application log.",
         helps=Helps.UNDECIDED,
-        source=f"{_COMPONENTS}; github.com/MicrosoftDocs/OfficeDocs-Support: issue 1654",
+        source=f"{seen.COMPONENTS}; github.com/MicrosoftDocs/OfficeDocs-Support: issue 1654",
     ),
     Cause(
         name="Server Unavailable. 21",
@@ -354,7 +332,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="this says nothing by itself",
         next_step="Turn the POP3 protocol log on and read what stands behind Excpt= in that line.",
         helps=Helps.UNDECIDED,
-        source=_TWENTY_ONE,
+        source=seen.TWENTY_ONE,
     ),
     Cause(
         name="Authentication failed",
@@ -362,7 +340,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="a wrong password, or a component taken offline: an empty server answer is the latter",
         next_step=_PROXY_STATE,
         helps=Helps.UNDECIDED,
-        source=_POP_PROXY,
+        source=seen.POP_PROXY,
     ),
     Cause(
         name="The connection was closed by the other side",
@@ -371,7 +349,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="the other side broke off: it hangs, stops, or is offline",
         next_step=_PROXY_STATE,
         helps=Helps.UNDECIDED,
-        source=f"{_WINSOCK}; {_POP_PROXY}",
+        source=f"{seen.WINSOCK}; {seen.POP_PROXY}",
     ),
     Cause(
         name="The other side did not answer",
@@ -379,7 +357,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         says="no answer in time: a hang, or a firewall that drops",
         next_step="Test-NetConnection to the port; if it opens, the service hangs.",
         helps=Helps.UNDECIDED,
-        source=_WINSOCK,
+        source=seen.WINSOCK,
     ),
     Cause(
         name="The front end could not pass the logon on",
@@ -396,7 +374,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         next_step="ErrMsg= in the protocol log decides: AuthFailed:LogonDenied is the account, "
         "ProxyNotAuthenticated a certificate.",
         helps=Helps.UNDECIDED,
-        source=f"{_LOG_LINES}; {_BOUND}",
+        source=f"{seen.LOG_LINES}; {seen.BOUND}",
     ),
     Cause(
         name="The command is not valid now",
@@ -407,7 +385,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         source="learn.microsoft.com: Set-PopSettings, LoginType",
     ),
     Cause(
-        name="Nothing to test",
+        name=NOTHING_TO_TEST,
         # Not in the report of a crash: there the same exception is some other program's.
         pattern=r"\A(?!.*\bWatson report\b)"
         r".*(\bIndex was out of range\b|\bArgumentOutOfRangeException\b)",

@@ -29,7 +29,8 @@ def pop_rows(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
 
 def is_row_of(monitor: Monitor, row: MonitorHealth) -> bool:
     """Whether the row is of that monitor; a monitor may have a row for each of its targets."""
-    return row.monitor.casefold() == monitor.name.casefold()
+    known = find_monitor(row.monitor)  # by the runbook's own misspellings too (D2)
+    return (known.name if known else row.monitor).casefold() == monitor.name.casefold()
 
 
 #: Monitors are evaluated every few minutes; an older row tells of an older time. By the server's
