@@ -58,7 +58,8 @@ async def _why_unfit(work: RunContext) -> ActionResult | None:
 def why_copies_unfit(copies: Copies) -> str:
     """The first copy that is neither Healthy with short queues nor mounted, in words."""
     for copy, database in copies:
-        if not database.recovery and not is_mounted(copy) and not _is_healthy(copy):
+        lags = any(same_server(one, copy.server) for one in database.lagged)
+        if not database.recovery and not is_mounted(copy) and not _is_healthy(copy, lags=lags):
             return (
                 f"the copy of {copy.database} on it is {copy.status}, copy queue "
                 f"{copy.copy_queue}, replay queue {copy.replay_queue}"
@@ -66,8 +67,9 @@ def why_copies_unfit(copies: Copies) -> str:
     return ""
 
 
-def _is_healthy(copy: DatabaseCopy) -> bool:
-    queues = (copy.copy_queue, copy.replay_queue)
+def _is_healthy(copy: DatabaseCopy, *, lags: bool) -> bool:
+    # A copy that lags on purpose has logs to replay for days.
+    queues = (copy.copy_queue, 0 if lags else copy.replay_queue)
     return copy.status.casefold() == "healthy" and all(
         one is not None and one <= LONGEST_QUEUE for one in queues
     )
