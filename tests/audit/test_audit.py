@@ -30,6 +30,7 @@ from popheal.engine.actions import gates, reboot, settings
 from popheal.engine.control import Control
 from popheal.engine.looks import feasibility
 from popheal.engine.looks.group import Member
+from popheal.engine.triage import blockers
 from popheal.errors import Detached, JournalError
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.journal.database import Database
@@ -920,6 +921,7 @@ def test_mutants_are_caught_by_what_they_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr(reboot, "why_not_clear", blind)
     unverified = without(MAILBOX, "verifying_no_active_copies", into="rebooting")
     assert "P1" in mutant_journal(tmp_path / "copies.db", unverified, REBOOTED)
+    monkeypatch.setattr(blockers, "_why_elsewhere", blind)
     monkeypatch.setattr(gates, "why_members_forbid", lambda *_: None)
     monkeypatch.setattr(feasibility, "why_out", lambda _: "")
     monkeypatch.setattr(Member, "takes_no_more", False)

@@ -16,6 +16,7 @@ from popheal.backends.simulated import load_scenario
 from popheal.engine.actions import gates, reboot, settings
 from popheal.engine.looks import feasibility
 from popheal.engine.looks.group import Member
+from popheal.engine.triage import blockers
 from popheal.errors import DefinitionError
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.tables.citations import Ours
@@ -149,6 +150,10 @@ def test_two_members_at_once(monkeypatch):
     case = heal_with(mutant, scenario, policy=policy)
     assert violations(case) == []
 
+    async def unaware(*_):
+        return None
+
+    monkeypatch.setattr(blockers, "_why_elsewhere", unaware)  # that back end is still unwell
     monkeypatch.setattr(gates, "why_members_forbid", lambda *_: None)
     monkeypatch.setattr(feasibility, "why_out", lambda _: "")
     monkeypatch.setattr(Member, "takes_no_more", False)
