@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 from attrs import evolve
@@ -12,14 +12,14 @@ from popheal.engine.actions.put_back import refuse_put_back
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
 from popheal.engine.looks.component import is_active as component_active
-from popheal.engine.looks.component import why_not_activate
+from popheal.engine.looks.component import is_offline_by_health_api, why_not_activate
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
 from popheal.engine.requests import T, try_call
 from popheal.errors import NOTHING_DONE, BackendError, CommandFailed
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active, same_boot
-from popheal.exchange.models import ComponentState, MailboxServer, PopSettings
+from popheal.exchange.models import MailboxServer, PopSettings
 from popheal.healthsets.pop.catalog import HEALTH_API, POP_PROXY_COMPONENT
 from popheal.reports.reasons import kind_of
 from popheal.reports.report import FindingKind
@@ -285,23 +285,13 @@ async def activate_component(work: RunContext) -> ActionResult:
     )
 
 
-def _is_offline_by_health_api(seen: Sequence[ComponentState]) -> bool:
-    """Whether HealthAPI's own entry is Inactive again: that of another says nothing of it."""
-    return any(
-        (who.casefold(), state.casefold()) == (HEALTH_API.casefold(), "inactive")
-        for one in seen
-        if one.component.casefold() == POP_PROXY_COMPONENT.casefold()
-        for who, state in one.requesters
-    )
-
-
 async def deactivate_component(work: RunContext) -> ActionResult:
     """D14: make PopProxy inactive again, unless somebody has done so."""
     debt = work.run.owed(DebtKind.COMPONENT_ACTIVATED)
     if debt is None:
         return ActionResult("done", "this run did not make PopProxy active")
     seen = await try_call(Backend.component_states, work.server)
-    if not isinstance(seen, BackendError) and _is_offline_by_health_api(seen):
+    if not isinstance(seen, BackendError) and is_offline_by_health_api(seen):
         by_others = not work.memory.intended
         said = "PopProxy is inactive again already" if by_others else "seen to be set"
         return ActionResult("done", said, by_others=by_others)
@@ -315,6 +305,6 @@ async def deactivate_component(work: RunContext) -> ActionResult:
         work,
         (Backend.set_component_state, debt.prior),
         Backend.component_states,
-        lambda seen: not _is_offline_by_health_api(seen),
+        lambda seen: not is_offline_by_health_api(seen),
         _component(debt.prior),
     )

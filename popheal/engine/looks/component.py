@@ -30,6 +30,15 @@ def is_active(seen: Iterable[ComponentState]) -> bool:
     return mine is not None and mine.state.casefold() == _ACTIVE
 
 
+def is_offline_by_health_api(seen: Iterable[ComponentState]) -> bool:
+    """Whether HealthAPI's own entry for PopProxy is Inactive: that of another does not count."""
+    mine = _find(seen, POP_PROXY_COMPONENT)
+    return mine is not None and any(
+        (who.casefold(), state.casefold()) == (HEALTH_API.casefold(), "inactive")
+        for who, state in mine.requesters
+    )
+
+
 async def why_not_activate(session: HealingContext, server: str) -> str:
     """Why PopProxy may not be made active in the name of HealthAPI; empty if it may.
 
