@@ -148,6 +148,137 @@ class Recording:
     @property
     def servers(self) -> list[str]:
         """Whose endpoints were asked, those of Exchange's endpoints first."""
+        first: dict[str, str] = {}
+        for name in (*self.heading.servers, *(one.server for one in self.commands)):
+            first.setdefault(name.casefold(), name)
+        return list(first.values())
+
+
+_TYPES: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "SESSION_CAPABILITY": 0x00010002,
+        "ENCRYPTED_SESSION_KEY": 0x00010006,
+        "PUBLIC_KEY_REQUEST": 0x00010007,
+        "RUNSPACEPOOL_INIT_DATA": 0x0002100B,
+        "RUNSPACE_AVAILABILITY": 0x00021004,
+        "RUNSPACEPOOL_STATE": 0x00021005,
+        "USER_EVENT": 0x00021008,
+        "APPLICATION_PRIVATE_DATA": 0x00021009,
+        "RUNSPACEPOOL_HOST_CALL": 0x00021100,
+        "PIPELINE_OUTPUT": 0x00041004,
+        "ERROR_RECORD": 0x00041005,
+        "PIPELINE_STATE": 0x00041006,
+        "DEBUG_RECORD": 0x00041007,
+        "VERBOSE_RECORD": 0x00041008,
+        "WARNING_RECORD": 0x00041009,
+        "PROGRESS_RECORD": 0x00041010,
+        "INFORMATION_RECORD": 0x00041011,
+        "PIPELINE_HOST_CALL": 0x00041100,
+    }
+)
+_NAMES: Final = {number: name for name, number in MESSAGE_TYPES.items()}
+
+
+@frozen(kw_only=True)
+class Message:
+    """One message as it came.
+
+    Attributes:
+        type: One of :data:`MESSAGE_TYPES`.
+        clixml: Its text; empty for an output of ``$null``.
+        left_out: Why its text is not here.
+    """
+
+    type: str
+    clixml: str = ""
+    left_out: str = ""
+
+    @property
+    def is_of_session(self) -> bool:
+        """Whether it is about the session itself, and no part of a command's answer."""
+        return MESSAGE_TYPES.get(self.type, 0) < _FIRST_OF_A_COMMAND
+
+
+@frozen(kw_only=True)
+class Failure:
+    """Why there is no answer, or not all of it.
+
+    Attributes:
+        stage: How far the command had got: ``connecting``, ``sending`` or ``waiting``.
+        trouble: What happened to the connection, in a word or two.
+        cause: The same for people.
+    """
+
+    stage: str
+    trouble: str
+    cause: str
+
+
+@frozen(kw_only=True)
+class RecordedCommand:
+    """One command, and what was answered to it.
+
+    Attributes:
+        number: From 1 up.
+        at: When it was asked.
+        seconds: How long the answer took, with the opening of a session where there was none.
+        server: Whose endpoint was asked.
+        endpoint: ``exchange``, which takes cmdlets, or ``plain``, which takes popheal's scripts.
+        command: The cmdlet, or what the script does.
+        parameters: By name, as they were sent.
+        effect: Whether it changes something.
+        state: What the command ended as: ``Completed``, ``Failed``, ``Stopped``; empty if that
+            was not told.
+        messages: What came, in order.
+        failure: What went wrong with the connection, if anything did.
+    """
+
+    number: int
+    at: datetime
+    seconds: float
+    server: str
+    endpoint: str
+    command: str
+    parameters: Mapping[str, Any] = field(factory=dict)
+    effect: bool = False
+    state: str = ""
+    messages: Sequence[Message] = ()
+    failure: Failure | None = None
+
+
+@frozen(kw_only=True)
+class Heading:
+    """The first line.
+
+    Attributes:
+        format: :data:`FORMAT`.
+        popheal, python, system: What recorded it.
+        at: When.
+        command: What was run, such as ``heal``.
+        alert: What it was told: server, health set, monitor, text.
+        servers: Whose Exchange endpoints are configured, in order.
+    """
+
+    format: int
+    popheal: str
+    python: str
+    system: str
+    at: datetime
+    command: str = ""
+    alert: Mapping[str, str] = field(factory=dict)
+    servers: Sequence[str] = ()
+
+
+@frozen(kw_only=True)
+class Recording:
+    """A recording that was read."""
+
+    heading: Heading
+    commands: Sequence[RecordedCommand]
+
+    @property
+    def servers(self) -> list[str]:
+        """Whose endpoints were asked, those of Exchange's endpoints first."""
         named = [*self.heading.servers, *(one.server for one in self.commands)]
         return list({one.casefold(): one for one in reversed(named)}.values())[::-1]
 

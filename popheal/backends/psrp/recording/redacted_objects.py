@@ -27,25 +27,10 @@ _VALUES: Final[Mapping[str, re.Pattern[str]]] = {
 _OPAQUE: Final = frozenset({"BA", "SS"})
 #: Elements that only hold others.
 _STRUCTURE: Final = frozenset(
-    [
-        "Obj",
-        "TN",
-        "T",
-        "TNRef",
-        "ToString",
-        "Props",
-        "MS",
-        "LST",
-        "IE",
-        "STK",
-        "QUE",
-        "DCT",
-        "En",
-        "Ref",
-        "Nil",
-    ]
+    {"Obj", "TN", "T", "TNRef", "ToString", "Props", "MS", "Nil", "Ref"}
+    | {"LST", "IE", "STK", "QUE", "DCT", "En"}
 )
-_TAGS: Final = _STRUCTURE | _OPAQUE | frozenset(_VALUES) | frozenset(["G", "S", "SBK", "URI", "XD"])
+_TAGS: Final = _STRUCTURE | _OPAQUE | frozenset(_VALUES) | {"G", "S", "SBK", "URI", "XD"}
 _ENUM: Final = "System.Enum"
 _MOST_DIGITS: Final = 12
 

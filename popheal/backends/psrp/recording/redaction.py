@@ -54,7 +54,7 @@ _HEALTH_MAILBOX: Final = re.compile("(.*?)(healthmailbox)(.*)", re.IGNORECASE | 
 #: What dotted names of code begin with, in exactly this case.
 _NAMESPACES: Final = ("Microsoft", "System", "Deserialized")
 _FILES: Final = frozenset(
-    ["config", "cs", "dll", "exe", "log", "ps1", "psd1", "psm1", "txt", "vb", "xml"]
+    {"config", "cs", "dll", "exe", "log", "ps1", "psd1", "psm1", "txt", "vb", "xml"}
 )
 #: How the names of domains end that words could be taken for.
 _DOMAINS: Final = re.compile(r"(?i)com|edu|gov|info|int|internal|lan|local|mil|net|org|test|..")
