@@ -24,25 +24,28 @@ from popheal.backends.psrp.recording.vocabulary import is_harmless, is_identifie
 _LETTER: Final = "[^\x00-/:-@\\[-^`{-\x7f\u00a0\u2010-\u2015\u2018-\u201f\u2026\u202f]"
 _WORD: Final = f"{_LETTER}+(?:-{_LETTER}+)*"
 
+_FROM: Final = f"(?<!{_LETTER})"
+_TO: Final = f"(?!{_LETTER})"
+
 #: What is told by its shape.
 _SHAPES: Final = re.compile(
-    r"""
-    (?P<time>
-        \b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s?Z\b|[+-]\d\d:?\d\d)?)?
-        | \bP(?:\d+D)?T(?:[\d.]+[HMS])+\b
-        | \b0x[0-9A-Fa-f]{1,16}\b
-        | \b(?=[0-9A-F]*\d)[0-9A-F]{16}\b
-        | \b(?i:POP3|IMAP4)(?i:BE)?\d{8,10}-\d+\b
-        | \bVersion=[\d.]+
-    )
-    | (?P<guid> \b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b )
-    | (?P<sid> \bS-1-\d+(?:-\d+)+\b )
-    | (?P<mail> [^\s@<>"'(),;:\\/\[\]{}=|]{1,128} @ [\w-]+(?:\.[\w-]+)* )
-    | (?P<ip>
-        (?<![\w.]) \d{1,3}(?:\.\d{1,3}){3} (?![\w.]\w)
-        | (?<![\w:]) (?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4} (?![\w:])
-        | (?<![\w:]) [0-9A-Fa-f:]*::[0-9A-Fa-f:.]* (?<![.]) (?!\w)
-    )
+    rf"""
+    (?P<time> {_FROM} (?:
+        \d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s?Z|[+-]\d\d:?\d\d)?)?
+        | P(?:\d+D)?T(?:[\d.]+[HMS])+
+        | 0x[0-9A-Fa-f]{{1,16}}
+        | (?=[0-9A-F]*\d)[0-9A-F]{{16}}
+        | (?i:POP3|IMAP4)(?i:BE)?\d{{8,10}}-\d+
+        | Version=[\d.]+
+    ) {_TO} )
+    | (?P<guid> {_FROM} [0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}-[0-9A-Fa-f]{{12}} {_TO} )
+    | (?P<sid> {_FROM} S-1-\d+(?:-\d+)+ {_TO} )
+    | (?P<mail> [^\s@<>"'(),;:\\/\[\]{{}}=|]{{1,128}} @ {_WORD}(?:\.{_WORD})* )
+    | (?P<ip> {_FROM} (?:
+        (?<!\.) \d{{1,3}}(?:\.\d{{1,3}}){{3}} (?!\.\w)
+        | (?<!:) (?:[0-9A-Fa-f]{{1,4}}:){{7}}[0-9A-Fa-f]{{1,4}} (?!:)
+        | (?<!:) [0-9A-Fa-f:]*::[0-9A-Fa-f:.]* (?<!\.)
+    ) {_TO} )
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -50,6 +53,7 @@ _ONE: Final = re.compile(_WORD)
 _WORDS: Final = re.compile(rf"{_WORD}(?:\.{_WORD})*")
 #: What may stand between two names, such as the steps of a path.
 _BETWEEN_NAMES: Final = re.compile(r"""([\\/@,=:;()\[\]{}<>|"'\r\n]+)""")
+_FROM_LETTER_TO_LETTER: Final = re.compile(f"{_LETTER}(?:.*{_LETTER})?", re.DOTALL)
 _HEALTH_MAILBOX: Final = re.compile("(.*?)(healthmailbox)(.*)", re.IGNORECASE | re.DOTALL)
 #: What dotted names of code begin with, in exactly this case.
 _NAMESPACES: Final = ("Microsoft", "System", "Deserialized")
@@ -85,7 +89,9 @@ class Redaction:
         It stays even where a server or a database has the same name.
         """
         words = [label for found in _WORDS.findall(text) for label in found.split(".")]
-        return text if all(map(is_harmless, words)) else self.prose(text)
+        if all(map(is_harmless, words)):
+            return self._pieces(text, str)
+        return self.prose(text)
 
     def name(self, text: str, kind: str = "name") -> str:
         """A text that is the name of something, or has such names in it, as a path has.
@@ -158,7 +164,7 @@ class Redaction:
         return ".".join(map(self._label, labels, kinds))
 
     def _label(self, text: str, kind: str) -> str:
-        kept = not text or text.isdecimal() or is_identifier(text)
+        kept = not _ONE.search(text) or text.isdecimal() or is_identifier(text)
         # A service that isn't listed, most likely.
         kept = kept or (kind == "resource" and bool(_ONE.fullmatch(text)) and is_harmless(text))
         return text if kept else self.names.of(text, kind)
@@ -168,9 +174,10 @@ class Redaction:
     def _names_in(self, text: str, kind: str) -> str:
         pieces = _BETWEEN_NAMES.split(text)
         for number in range(0, len(pieces), 2):
-            bare = pieces[number].strip()
-            if bare and not (is_identifier(bare) or _is_code(bare)):
-                pieces[number] = pieces[number].replace(bare, self._host(bare.split("."), kind))
+            found = _FROM_LETTER_TO_LETTER.search(pieces[number])
+            if found and not (is_identifier(found[0]) or _is_code(found[0])):
+                before, after = pieces[number][: found.start()], pieces[number][found.end() :]
+                pieces[number] = before + self._host(found[0].split("."), kind) + after
                 kind = "name"
         return "".join(pieces)
 
