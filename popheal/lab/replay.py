@@ -48,6 +48,7 @@ class Replay:
     Args:
         recording: What is served.
         clock: By which times in the answers are moved to where they belong now.
+        takes_time: Whether each answer takes as long, by that clock, as it took then.
         on_missing: Is told of each command that is not in the recording.
     """
 
@@ -56,11 +57,13 @@ class Replay:
         recording: Recording,
         *,
         clock: Clock | None = None,
+        takes_time: bool = False,
         on_missing: Callable[[str], object] = str,
     ) -> None:
         self._commands = recording.commands
         self._keys = [_key(one.endpoint, one.command, one.parameters) for one in self._commands]
         self._clock = clock or SystemClock()
+        self._takes_time = takes_time
         self._on_missing = on_missing
         self._lock = threading.Lock()
         self._told: set[int] = set()
@@ -139,9 +142,10 @@ class Replay:
         self._told.add(number)
         if one.effect:
             self._last_effect = max(self._last_effect, number)
-        now = self._clock.now()
-        self._time.tie(one.at, now)
-        self._time.tie(one.at + timedelta(seconds=one.seconds), now)
+        self._time.tie(one.at, self._clock.now())
+        if self._takes_time:
+            self._clock.sleep(one.seconds)
+        self._time.tie(one.at + timedelta(seconds=one.seconds), self._clock.now())
 
     def _message(self, kind: str, clixml: str) -> tuple[int, str]:
         return MESSAGE_TYPES.get(kind, 0), self._time.text(clixml)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -60,7 +59,7 @@ class Recorder:
         settings: Their servers and accounts are known to be names from the beginning.
         command: What is run, such as ``heal``.
         alert: ``server``, ``health_set``, ``monitor`` and ``text`` of it, as far as given.
-        clock: By which the commands are dated.
+        clock: By which the commands are dated, and how long they take is measured.
 
     Attributes:
         redaction: What replaces the names.
@@ -114,7 +113,7 @@ class Recorder:
             script: Whether it is one of popheal's scripts.
             effect: Whether it changes something.
         """
-        take = Take(self._clock.now(), time.monotonic())
+        take = Take(self._clock.now(), self._clock.monotonic())
         failed: BaseException | None = None
         try:
             yield take
@@ -138,7 +137,7 @@ class Recorder:
     ) -> None:
         if self.trouble:
             return
-        seconds = round(time.monotonic() - take.began, 6)
+        seconds = round(self._clock.monotonic() - take.began, 6)
         number = self.commands + 1
         try:
             asked = RecordedCommand(
