@@ -95,8 +95,8 @@ class Replay:
         with self._lock:
             number = self._find(server, _key(endpoint, name, asked.parameters))
             if number is None:
-                self._on_missing(name)
-                return _missing(name)
+                self._on_missing(_described(name, asked))
+                return _missing(name, asked)
             one = self._commands[number]
             self._tell(number)
             if one.failure is not None and one.failure.stage == "connecting":
@@ -172,9 +172,14 @@ def _wire(one: RecordedCommand, *, connecting: bool) -> Wire:
     return _TROUBLES.get(trouble, Wire.DROP_UNDONE)
 
 
-def _missing(name: str) -> Ended:
+def _described(name: str, asked: Asked) -> str:
+    given = ", ".join(f"{key} {value}" for key, value in asked.parameters.items())
+    return f"{name} ({given})" if given else name
+
+
+def _missing(name: str, asked: Asked) -> Ended:
     problem = Problem(
-        text=f"{name} is not in the recording, with these parameters and at this point of it.",
+        text=f"{_described(name, asked)} is not in the recording, at this point of it.",
         reason="InvalidOperationException",
         command=name,
         error_id=f"{scripts.NOT_BEGUN}.",

@@ -128,7 +128,7 @@ def test_what_is_not_in_it_is_said_to_be_not(tmp_path: Path) -> None:
     health, logging, restart, off = asked_again(recording, "health", "logging", "restart", "off")
     assert not isinstance(health, PophealError)
     assert isinstance(logging, CommandFailed)
-    assert "Get-PopSettings is not in the recording" in str(logging)
+    assert "Get-PopSettings (Server server1.domain1.test) is not in the recor" in str(logging)
     for effect in (restart, off):
         assert isinstance(effect, NotBegun)
         assert "is not in the recording" in str(effect)

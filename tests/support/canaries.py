@@ -108,4 +108,6 @@ def _strings(value: Any) -> Iterator[str]:
         yield value
         if value.startswith("<"):
             for element in ET.fromstring(value).iter():
-                yield from map(unescape, (element.tag, element.text or "", *element.attrib.values()))
+                yield from map(
+                    unescape, (element.tag, element.text or "", *element.attrib.values())
+                )

@@ -241,17 +241,18 @@ class _Deserializer(Serializer):  # type: ignore[misc,unused-ignore]
     first met in there. In what is still left to it an unknown reference counts as nothing.
 
     Args:
-        hear: Is given each message before it is read: the number of its type, and its text.
+        hear: Is given each message before it is read: the number of its type, and its text. None
+            for nobody.
     """
 
-    def __init__(self, hear: Callable[[int, str], None]) -> None:
+    def __init__(self, hear: Callable[[int, str], None] | None = None) -> None:
         super().__init__()
         self._hear = hear
 
     def deserialize(
         self, element: ET.Element | str, metadata: Any = None, clear: bool = True
     ) -> Any:
-        if clear and isinstance(element, str):
+        if clear and isinstance(element, str) and self._hear is not None:
             told = getattr(metadata, "object", None)
             self._hear(getattr(told, "MESSAGE_TYPE", MESSAGE_TYPES["PIPELINE_OUTPUT"]), element)
         if clear and metadata is None and isinstance(element, str):

@@ -134,5 +134,3 @@ def test_each_script_is_sent_with_a_scope_of_its_own(
         # Whatever the endpoint's own start script has set.
         assert re.search(r"^Set-StrictMode -Off$", text, re.MULTILINE)
         assert re.search(r"^\$ErrorActionPreference = 'Stop'$", text, re.MULTILINE)
-
-

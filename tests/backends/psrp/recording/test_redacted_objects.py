@@ -97,12 +97,14 @@ def shape(value: object, depth: int = 0) -> object:
 KEYS = st.text(alphabet=st.characters(min_codepoint=32, categories=["L", "N", "P", "S", "Zs"]))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(KEYS, inner, max_size=3)
-    | st.builds(
-        lambda props, text: PsObject(types=("A.B",), text=text, props=props),
-        st.dictionaries(KEYS, inner, max_size=3),
-        st.none() | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(KEYS, inner, max_size=3)
+        | st.builds(
+            lambda props, text: PsObject(types=("A.B",), text=text, props=props),
+            st.dictionaries(KEYS, inner, max_size=3),
+            st.none() | st.text(max_size=6),
+        )
     ),
     max_leaves=8,
 )

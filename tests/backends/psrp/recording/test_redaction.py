@@ -38,8 +38,8 @@ STAYS = [
     "00000000000000E1,1,R=ok;Msg=Proxy",
     "S-1-5-18",
     "System.Management.Automation.RemoteException: -ERR Logon failure",
-    "System.Collections.Generic.List`1[[System.String, mscorlib, Version=4.0.0.0, "
-    "Culture=neutral, PublicKeyToken=b77a5c561934e089]]",
+    "[[System.String, mscorlib, Culture=neutral, PublicKeyToken=b77a5c561934e089]]",
+    "System.Collections.Generic.List`1[[System.String, mscorlib, Version=4.0.0.0]]",
 ]
 
 
