@@ -83,7 +83,8 @@ class Replay:
             greeting = [self._message(m.type, m.clixml) for m in one.messages if m.is_of_session]
             if one.failure is None or one.failure.stage != "connecting":
                 return Opening(greeting=greeting or None)
-            self._tell(number)
+            # Sessions may be opened ahead of the commands that need them.
+            self._told.add(number)
             if any(kind == MESSAGE_TYPES["RUNSPACEPOOL_STATE"] for kind, _ in greeting):
                 # It was opened, so to speak, and then said why it can't be used.
                 return Opening(greeting=greeting)

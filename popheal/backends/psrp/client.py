@@ -6,9 +6,11 @@ Imported only when a connection is first needed, as it imports pypsrp.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -23,7 +25,7 @@ from popheal.backends.psrp.error_records import ErrorText
 from popheal.backends.psrp.failures import Diagnosis, Stage, Trouble, diagnose
 from popheal.backends.psrp.http import check
 from popheal.backends.psrp.recording.recorded import MESSAGE_TYPES
-from popheal.backends.psrp.recording.recorder import Recorder, Take
+from popheal.backends.psrp.recording.recorder import Recorder
 from popheal.backends.psrp.settings import PsrpSettings, Target
 from popheal.backends.psrp.transport import Limits
 from popheal.util.addresses import is_loopback
@@ -92,13 +94,14 @@ class RemoteShell:
     ) -> None:
         self.target = target
         self._recorder = recorder
-        self._take: Take | None = None
+        self._heard: list[tuple[int, str]] = []
         self.last_used = time.monotonic()
         self._settings = settings
         self._limits = Limits(int(settings.answer_limit * _MIB))
         self._end = 0.0
         self._wsman: _Wsman | None = None
         self._pool: RunspacePool | None = None
+        self._opening: Future[Diagnosis | None] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -120,12 +123,18 @@ class RemoteShell:
             command.parameters,
             script=command.script is not None,
             effect=command.effect,
-        ) as self._take:
-            return self._run(command, until)
+        ) as take:
+            try:
+                return self._run(command, until)
+            finally:
+                # With what was heard when the session was opened ahead.
+                take.heard, self._heard = self._heard, []
 
     def _run(self, command: Command, until: float) -> Answer:
-        whole = max(0.0, until - time.monotonic())
         self._end = until
+        if (failed := self._await_opening()) is not None:
+            raise ConnectionFailure(Stage.CONNECTING, failed)
+        whole = max(0.0, until - time.monotonic())
         shell: PowerShell | None = None
         stage = Stage.CONNECTING
         try:
@@ -164,6 +173,41 @@ class RemoteShell:
         self._close()
         raise ConnectionFailure(stage, diagnosis)
 
+    def open_ahead(self, until: float) -> None:
+        """Begin to open, in a thread; the next command waits for it, and is told of its failure.
+
+        So a password that is refused is tried no more often than without.
+        """
+        if self.is_open or self._opening is not None:
+            return
+        self._end, self._opening = until, Future()
+        threading.Thread(target=self._open, args=(self._opening,), daemon=True).start()
+
+    def _open(self, opening: Future[Diagnosis | None]) -> None:
+        whole = max(0.0, self._end - time.monotonic())
+        failed: Diagnosis | None = None
+        try:
+            with self._limits.within(whole - min(TIDY, whole / 4)):
+                self._opened()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next command is told
+            failed = diagnose(error)
+            self._close()
+        opening.set_result(failed)
+
+    def _await_opening(self, until: float | None = None) -> Diagnosis | None:
+        """Wait for what was begun ahead: why it failed, if it did.
+
+        Args:
+            until: When to wait no longer; None for as long as it takes, as it has its own end.
+
+        Raises:
+            TimeoutError: If it takes longer.
+        """
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return None
+        return opening.result(None if until is None else max(0.0, until - time.monotonic()))
+
     def close(self, until: float | None = None) -> None:
         """Give the shell back. Never raises: where that fails the server will time it out.
 
@@ -172,6 +216,10 @@ class RemoteShell:
                 from now.
         """
         self._end = time.monotonic() + TIDY if until is None else until
+        try:
+            self._await_opening(self._end)
+        except TimeoutError:
+            self.abandon()
         self._close()
 
     def _close(self) -> None:
@@ -204,8 +252,8 @@ class RemoteShell:
 
     def _hear(self, kind: int, xml: str) -> None:
         """Note a message as it came, if anybody wants it."""
-        if self._take is not None:
-            self._take.heard.append((kind, xml))
+        if self._recorder is not None:
+            self._heard.append((kind, xml))
 
     def _tidied(self, action: Callable[[], None]) -> bool:
         """Do what only tidies up: in what is left, or not at all. False if it failed."""

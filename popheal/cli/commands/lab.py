@@ -220,6 +220,9 @@ def _configuration(addresses: Mapping[str, str], stage: _Stage, speed: float) ->
     for name, address in addresses.items():
         yield f'"{name}" = "{address}"'
     yield ""
+    yield "[policy]"
+    yield 'approval_from = "never"'
+    yield ""
     yield "[timing]"
     for name, seconds in asdict(Timing()).items():
         if name not in _UNSCALED:
