@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popheal.backends.psrp.clixml import Record, escape, read, unescape
@@ -110,6 +110,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=60)
 @given(VALUES)
 def test_any_object_stays_readable(value: object) -> None:
     """Whatever is in it: what comes out is an object of that shape."""

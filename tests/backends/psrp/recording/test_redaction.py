@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popheal.backends.psrp.recording.pseudonyms import Pseudonyms
@@ -160,6 +160,7 @@ def check_nothing_else_is_in(text: str, names: Pseudonyms) -> None:
         assert known or is_harmless(rest) or rest in given or not rest, (word, text)
 
 
+@settings(max_examples=60)
 @given(TEXTS)
 def test_nothing_unknown_is_left_of_any_text(text: str) -> None:
     """Whatever characters it is made of, in either reading."""
@@ -168,6 +169,7 @@ def test_nothing_unknown_is_left_of_any_text(text: str) -> None:
         check_nothing_else_is_in(said, redaction.names)
 
 
+@settings(max_examples=60)
 @given(st.lists(st.tuples(NAMES, BESIDE), min_size=1, max_size=6))
 def test_no_name_is_left_whatever_is_beside_it(pieces: list[tuple[str, str]]) -> None:
     """At the beginning, in the middle and at the end."""
@@ -178,6 +180,7 @@ def test_no_name_is_left_whatever_is_beside_it(pieces: list[tuple[str, str]]) ->
             assert name not in said.casefold()
 
 
+@settings(max_examples=60)
 @given(st.lists(NAMES, min_size=1, max_size=8, unique_by=str.casefold))
 def test_one_name_one_replacement(names: list[str]) -> None:
     """The same one always the same, whatever its case; two names never the same."""
@@ -188,6 +191,7 @@ def test_one_name_one_replacement(names: list[str]) -> None:
     assert len(set(first)) == len(names)
 
 
+@settings(max_examples=60)
 @given(st.lists(TEXTS, max_size=5))
 def test_the_order_makes_no_difference_to_what_is_hidden(texts: list[str]) -> None:
     """What was met before makes nothing readable."""
@@ -199,7 +203,7 @@ def test_the_order_makes_no_difference_to_what_is_hidden(texts: list[str]) -> No
 
 def test_long_texts_take_no_more_than_their_length() -> None:
     """Nothing in it is tried again from every character on: these would take minutes."""
-    for text in ("a" * 60_000, "x@" * 30_000, "1:" * 30_000, "a-" * 30_000, "0123" * 15_000):
+    for text in ("a" * 30_000, "x@" * 15_000, "1:" * 15_000, "a-" * 15_000, "0123" * 7_500):
         redaction = Redaction()
         assert redaction.prose(text) is not None
         assert redaction.name(text) is not None
