@@ -139,6 +139,8 @@ class Recorder:
             return
         seconds = round(self._clock.monotonic() - take.began, 6)
         number = self.commands + 1
+        # Who breaks off wants out at once, and not after the last long answer has been read.
+        heard = take.heard if failed is None or isinstance(failed, Exception) else []
         try:
             asked = RecordedCommand(
                 number=number,
@@ -150,7 +152,7 @@ class Recorder:
                 parameters=redacted_parameters(self.redaction, command, parameters),
                 effect=effect,
                 state=_state(take),
-                messages=[self._message(*one) for one in take.heard],
+                messages=tuple(self._message(*one) for one in heard),
                 failure=self._failure(failed),
             )
             text = line(asked)

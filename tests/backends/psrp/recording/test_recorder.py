@@ -313,3 +313,21 @@ def test_lines_of_a_kind_that_is_not_known_are_passed_over(tmp_path: Path) -> No
     path = tmp_path / "recording.jsonl"
     path.write_text(path.read_text("utf-8") + '{"type": "later"}\n[1]\n', "utf-8")
     assert read_recording(path).commands == recording.commands
+
+
+def test_who_breaks_off_does_not_wait_for_it() -> None:
+    """That it was broken off is told, and what had come by then is not read any more."""
+    stream = io.StringIO()
+    with Lab(FakeBackend(), SERVERS) as lab:
+        recorder = Recorder(stream, lab.settings())
+
+    def broken_off() -> None:
+        with recorder.take(EX1, "Get-ServerHealth", {}, script=False, effect=False) as take:
+            take.heard.append((0x00041004, "<S>long</S>" * 1_000_000))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    last = json.loads(stream.getvalue().splitlines()[-1])
+    assert last["failure"] == {"stage": "", "trouble": "broken off", "cause": "KeyboardInterrupt"}
+    assert "messages" not in last
