@@ -18,6 +18,7 @@ from popheal.cli.app import popheal as command
 from popheal.lab import Lab
 from popheal.util.clock import SystemClock
 from tests.support.paths import ROOT
+from tests.support.recordings import recorded
 
 pytestmark = pytest.mark.lab
 
@@ -121,7 +122,8 @@ def test_a_recording_is_healed_like_a_lab(tmp_path):
     from tests.cli.test_over_lab import answer, lab
     from tests.cli.test_over_lab import run as process
 
-    with lab(tmp_path, f"--replay={SAMPLE}") as path:
+    then = recorded(load_scenario("mailbox-healed-by-restart"), tmp_path / "recording.jsonl")
+    with lab(tmp_path, f"--replay={then.path}") as path:
         report = answer(process("heal", "server1.domain1.com", "--json", "--config", path))
         assert report["verdict"] == "recovered", report["summary"]
         assert [one["procedure"] for one in report["runs"]] == ["mailbox"]

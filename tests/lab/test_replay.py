@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from popheal import Policy, Verdict
+from popheal import Policy
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.psrp.recording import Recorder, Recording, read_recording
 from popheal.backends.simulated import load_scenario
@@ -42,12 +42,25 @@ def test_a_recorded_healing_ends_the_same_way(name: str, tmp_path: Path) -> None
 
 
 def test_a_recording_of_an_earlier_version() -> None:
-    """What was recorded once is understood from then on, and ends as it did."""
-    report = replayed(SAMPLE)
-    assert report.verdict is Verdict.RECOVERED
-    assert [one.procedure for one in report.runs] == ["mailbox"]
-    assert [one.outcome for one in report.runs[0].steps] == ["done", "succeeded"]
-    assert report.server == "server1.domain1.com"
+    """What was recorded once is understood from then on."""
+    recording = read_recording(SAMPLE)
+    assert recording.heading.alert["server"] == "server1.domain1.com"
+    clock = VirtualClock(recording.heading.at)
+    with (
+        Lab(Replay(recording, clock=clock), recording.servers) as lab,
+        PsrpBackend(lab.settings(recording.heading.servers)) as backend,
+    ):
+        server = recording.heading.alert["server"]
+        deep = "PopDeepTestMonitor"
+        (row,) = (one for one in backend.server_health(server) if one.monitor == deep)
+        assert row.alert_value == "Unhealthy"
+        assert row.last_execution == datetime(2026, 1, 5, 7, 59, 40, tzinfo=UTC)
+        assert backend.mailbox_server(server).dag == "GROUP1"
+        backend.restart_service(server, "MSExchangePOP3BE")
+        (service,) = backend.services(server, ["MSExchangePOP3BE"])
+        assert (service.state, service.start_type) == ("Running", "Automatic")
+        probe = backend.invoke_probe(server, r"POP.Protocol\PopDeepTestProbe")
+        assert probe.result == "Succeeded"
 
 
 # --- which answer it is --------------------------------------------------------------------------
