@@ -29,7 +29,7 @@ class Recorded:
 
     def as_it_was(self, report: Report) -> str:
         """A report about the recording, told of the names that it stands for."""
-        back = {self.names.of(one).casefold(): one.casefold() for one in self.names.since(0)}
+        back = {self.names.of(one).casefold(): one.casefold() for one in self.names}
         longest_first = sorted(back, key=len, reverse=True)
         either = "|".join(map(re.escape, longest_first))
         pattern = re.compile(rf"(?<![0-9a-z])(?:{either})(?![0-9a-z])")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 #: What a replacement looks like where it must look like what it stands for, by kind and number.
@@ -29,12 +29,9 @@ class Pseudonyms:
         self._spelt: list[str] = []
         self._numbers: Counter[str] = Counter()
 
-    def __len__(self) -> int:
-        return len(self._by_name)
-
-    def since(self, number: int) -> list[str]:
-        """The names met after the first so many, each as it was first written."""
-        return self._spelt[number:]
+    def __iter__(self) -> Iterator[str]:
+        """Each name as it was first written, in that order."""
+        return iter(self._spelt)
 
     def known(self, name: str) -> str | None:
         """The replacement of a name that was met before, else None."""

@@ -75,8 +75,7 @@ class Redaction:
 
     def __init__(self, names: Pseudonyms | None = None) -> None:
         self.names = Pseudonyms() if names is None else names
-        self._seen = 0
-        self._phrases: list[str] = []
+        self._phrases: dict[str, str] = {}
         self._phrase: re.Pattern[str] | None = None
 
     def prose(self, text: str) -> str:
@@ -167,7 +166,12 @@ class Redaction:
         kept = not _ONE.search(text) or text.isdecimal() or is_identifier(text)
         # A service that isn't listed, most likely.
         kept = kept or (kind == "resource" and bool(_ONE.fullmatch(text)) and is_harmless(text))
-        return text if kept else self.names.of(text, kind)
+        if kept:
+            return text
+        if not _ONE.fullmatch(text) and text.casefold() not in self._phrases:
+            self._phrases[text.casefold()] = text
+            self._phrase = None
+        return self.names.of(text, kind)
 
     # --- names -----------------------------------------------------------------------------------
 
@@ -208,16 +212,11 @@ class Redaction:
         return word if is_harmless(word) else self.names.of(word)
 
     def _known_phrases(self) -> re.Pattern[str] | None:
-        """Finds the names of more than one word that were met so far."""
-        if len(self.names) > self._seen:
-            new = self.names.since(self._seen)
-            self._seen = len(self.names)
-            phrases = [one for one in new if not (_ONE.fullmatch(one) or _SHAPES.fullmatch(one))]
-            if phrases:
-                self._phrases = sorted([*self._phrases, *phrases], key=len, reverse=True)
-                either = "|".join(map(re.escape, self._phrases))
-                pattern = f"(?<!{_LETTER})({either})(?!{_LETTER})"
-                self._phrase = re.compile(pattern, re.IGNORECASE)
+        """Finds the names of more than one word that were met where names are expected."""
+        if self._phrases and self._phrase is None:
+            longest_first = sorted(self._phrases.values(), key=len, reverse=True)
+            either = "|".join(map(re.escape, longest_first))
+            self._phrase = re.compile(f"(?<!{_LETTER})({either})(?!{_LETTER})", re.IGNORECASE)
         return self._phrase
 
 

@@ -153,7 +153,7 @@ def words_of(text: str) -> set[str]:
 
 def check_nothing_else_is_in(text: str, names: Pseudonyms) -> None:
     """Each word is harmless, or a replacement or part of one."""
-    given = {word for name in names.since(0) for word in words_of(names.of(name))}
+    given = {word for name in names for word in words_of(names.of(name))}
     for word in words_of(text):
         rest = re.sub("(?i)healthmailbox|[TZ]|[0-9A-Fa-fx]{16,18}", "", word)
         known = is_harmless(word) or word in given
@@ -202,8 +202,9 @@ def test_the_order_makes_no_difference_to_what_is_hidden(texts: list[str]) -> No
 
 
 def test_long_texts_take_no_more_than_their_length() -> None:
-    """Nothing in it is tried again from every character on: these would take minutes."""
-    for text in ("a" * 30_000, "x@" * 15_000, "1:" * 15_000, "a-" * 15_000, "0123" * 7_500):
+    """Nothing in it is tried again from every character or name on: that would take minutes."""
+    users = "".join(f"user.n{number}@contoso.com " for number in range(2_000))
+    for text in (users, "a" * 30_000, "x@" * 15_000, "1:" * 15_000, "a-" * 15_000, "0123" * 7_500):
         redaction = Redaction()
         assert redaction.prose(text) is not None
         assert redaction.name(text) is not None
