@@ -87,8 +87,7 @@ class _Message:
                 self.element(child, kind)
         else:
             element.text = self._text(tag, unescape(element.text or ""), kind)
-            for child in list(element):
-                element.remove(child)
+            del element[:]
 
     def _attributes(self, element: ET.Element) -> None:
         for name, value in list(element.attrib.items()):
@@ -136,15 +135,19 @@ class _Message:
         element.tag, element.text, element.tail = element.tag.rpartition("}")[2], None, None
         self._attributes(element)
         for one in element:
-            one.tag, one.tail = "T", None
-            one.text = escape(self._redaction.term(unescape(one.text or "")))
+            self._term(one, "T")
 
     def _to_string(self, element: ET.Element, types: list[str], kind: str | None) -> None:
         if _ENUM in types:
-            element.tag, element.tail = "ToString", None
-            element.text = escape(self._redaction.term(unescape(element.text or "")))
+            self._term(element, "ToString")
         else:
             self.element(element, kind)
+
+    def _term(self, element: ET.Element, tag: str) -> None:
+        element.tag, element.tail = tag, None
+        element.text = escape(self._redaction.term(unescape(element.text or "")))
+        element.attrib.clear()
+        del element[:]
 
     def _properties(self, element: ET.Element, types: list[str], kind: str | None) -> None:
         element.tag, element.text, element.tail = element.tag.rpartition("}")[2], None, None

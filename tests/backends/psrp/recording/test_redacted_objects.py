@@ -62,7 +62,9 @@ def test_what_can_not_be_looked_into_is_left_out() -> None:
     xml = (
         '<Obj RefId="0" Secret="wingtip"><!-- wingtip --><MS><BA N="Bytes">d2luZ3RpcA==</BA>'
         '<SS N="Password">d2luZ3RpcA==</SS><I32 N="Count">wingtip</I32><Wingtip N="wingtip">'
-        '<S>wingtip</S></Wingtip></MS>wingtip<Ref RefId="wingtip" /></Obj>'
+        '<S>wingtip</S></Wingtip></MS>wingtip<Ref RefId="wingtip" />'
+        '<Obj RefId="1"><TN RefId="0"><T N="wingtip">System.Enum<S>wingtip</S></T></TN>'
+        '<ToString A="wingtip">Healthy<S>wingtip</S></ToString></Obj></Obj>'
     )
     seen = redacted_clixml(Redaction(), xml)
     assert "wingtip" not in seen.casefold()
