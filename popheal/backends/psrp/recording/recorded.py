@@ -53,7 +53,7 @@ class Message:
     """One message as it came.
 
     Attributes:
-        type: One of :data:`MESSAGE_TYPES`.
+        type: What [MS-PSRP] 2.2.1 calls it, such as ``PIPELINE_OUTPUT``.
         clixml: Its text; empty for an output of ``$null``.
         left_out: Why its text is not here.
     """
@@ -120,7 +120,7 @@ class Heading:
     """The first line.
 
     Attributes:
-        format: :data:`FORMAT`.
+        format: 1; it grows if a key changes its meaning.
         popheal, python, system: What recorded it.
         at: When.
         command: What was run, such as ``heal``.
