@@ -41,7 +41,7 @@ class RowOverride:
     Attributes:
         server: The server asked about.
         of_server: What the row says its server is; another one for a row that isn't asked for.
-        error: What it says of the failure, while it doesn't say Healthy.
+        error: What it says of the failure, while it doesn't say Healthy; None for the usual.
         frozen: The row is never evaluated again: its times stand still.
         evaluated_ago: Seconds since when, at the start.
         since: Seconds from the start of the simulation at which this begins.
@@ -55,7 +55,7 @@ class RowOverride:
     alert_value: str = ""
     state: str = ""
     stale: bool = False
-    error: str = field(default="", metadata={"lines": True})
+    error: str | None = field(default=None, metadata={"lines": True})
     frozen: bool = False
     evaluated_ago: float = 3600.0
     since: float = 0.0
@@ -273,7 +273,8 @@ class Monitoring:
         executed, error = row.last_execution, row.error
         if override is not None:
             value, state = override.alert_value or value, override.state or state
-            error = error if value == "Healthy" else override.error or error
+            if override.error is not None and value != "Healthy":
+                error = override.error
             if override.frozen and override.since == 0:
                 executed = self.world.started - timedelta(seconds=override.evaluated_ago)
         return MonitorHealth(
@@ -300,7 +301,7 @@ class Monitoring:
             alert_value=override.alert_value or "Healthy",
             state=override.state or "NotApplicable",
             stale=override.stale,
-            error=override.error,
+            error=override.error or "",
             **_times(server, started - timedelta(minutes=10), executed),
         )
 

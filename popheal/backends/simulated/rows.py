@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from attrs import AttrsInstance, evolve
+from attrs import evolve
 
 from popheal.backends.simulated.availability import Availability
 from popheal.backends.simulated.components import COMPONENTS
@@ -23,12 +23,14 @@ from popheal.backends.simulated.model import (
 from popheal.backends.simulated.world import World
 from popheal.exchange import models
 
-R = TypeVar("R", bound=AttrsInstance)
+R = TypeVar("R")
 
 
 def _untold(row: R, names: Sequence[str]) -> R:
     """The row without what it leaves untold."""
-    return evolve(row, **{name: UNTOLD[name] for name in names})
+    whole: Any = row
+    rest: R = evolve(whole, **{name: UNTOLD[name] for name in names})
+    return rest
 
 
 def server_info(server: Server) -> models.ServerInfo:
@@ -103,12 +105,17 @@ def replication_health(world: World, server: Server) -> list[models.ReplicationC
     rows = []
     for check, passed in results.items():
         fine = passed and check not in server.failed_checks
-        usual = f"The check {check} did not pass on {server.name}."
+        usual = check_error(check, server.name)
         error = "" if fine else server.check_errors.get(check, usual)
         result = "Passed" if fine else "*FAILED*"
         name = world.spelled(server)
         rows.append(models.ReplicationCheck(server=name, check=check, result=result, error=error))
     return rows
+
+
+def check_error(check: str, server: str) -> str:
+    """What a check that fails says on a server, if nobody says otherwise."""
+    return f"The check {check} did not pass on {server}."
 
 
 def copy(availability: Availability, model: Database, one: Copy) -> models.DatabaseCopy:
