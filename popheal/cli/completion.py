@@ -41,6 +41,21 @@ def _health_sets() -> Sequence[str]:
     return HEALTH_SETS
 
 
+def faults(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Every fault that the scenario's servers can have, by its name."""
+    from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
+    from popheal.backends.simulated.named_faults import names_for
+    from popheal.errors import PophealError
+
+    try:
+        played = load_scenario(context.params.get("scenario") or DEFAULT_SCENARIO)
+    except PophealError:
+        return []
+    with played.organisation.present() as world:
+        names = names_for(world.servers)
+    return [one for one in names if one.casefold().startswith(begun.casefold())]
+
+
 procedures = _completing(_procedures)
 scenarios = _completing(_scenarios)
 monitors = _completing(_monitors)

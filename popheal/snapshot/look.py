@@ -46,7 +46,15 @@ _FAR_BACK: Final = timedelta(hours=25)
 _SUSPICIOUS: Final = {"unhealthy", "degraded"}
 
 
-async def look_at(context: HealingContext, start: str) -> Seen:
+#: Told before each server: how many are over, how many there are, and which it is.
+Progress = Callable[[int, int, str], None]
+
+
+def unseen(_over: int, _of: int, _what: str) -> None:
+    """Progress that nobody watches."""
+
+
+async def look_at(context: HealingContext, start: str, progress: Progress = unseen) -> Seen:
     """Look at every server of an organisation, its groups and databases.
 
     What can't be looked at is noted; nothing is left out silently.
@@ -54,10 +62,12 @@ async def look_at(context: HealingContext, start: str) -> Seen:
     Args:
         context: By whose clock and policy it is looked.
         start: A server of it, to be asked for the others.
+        progress: Told before each server.
 
     Raises:
         BackendError: The servers can't be listed.
         UnknownName: There is no such server.
+        KeyboardInterrupt: A person pressed Ctrl-C.
     """
     await call(Backend.server_info, start)
     context.server_known = True
@@ -73,7 +83,8 @@ async def look_at(context: HealingContext, start: str) -> Seen:
         else:
             looking.seen.servers.append(one)
     looking.seen.servers.sort(key=lambda one: one.fqdn.casefold())
-    for one in looking.seen.servers:
+    for number, one in enumerate(looking.seen.servers):
+        progress(number, len(looking.seen.servers), one.name)
         await looking.at_server(one)
     await looking.at_groups()
     await looking.at_other_copies()
@@ -97,6 +108,8 @@ class _Looking:
         **kwargs: P.kwargs,
     ) -> T | None:
         """Make a look, twice if the first is in vain; None, and a note, if it can't be made."""
+        if self.context.control.cancelled:
+            raise KeyboardInterrupt  # in the look before: there is nothing to be put back
         answer: Any = await try_call(method, *args, **kwargs)
         if isinstance(answer, BackendError) and not isinstance(answer, NotAuthorised):
             answer = await try_call(method, *args, **kwargs)

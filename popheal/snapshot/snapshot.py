@@ -19,7 +19,7 @@ from popheal.policy.policy import Policy
 from popheal.snapshot.compare import differences
 from popheal.snapshot.describe import describe
 from popheal.snapshot.description import Description, Tables
-from popheal.snapshot.look import look_at
+from popheal.snapshot.look import Progress, look_at, unseen
 from popheal.snapshot.seen import Seen, kinds_on
 from popheal.snapshot.toml_text import to_toml
 from popheal.snapshot.troubles import add_troubles
@@ -87,7 +87,12 @@ class Snapshot:
 
 
 def take_snapshot(
-    backend: Backend, server: str, *, policy: Policy | None = None, clock: Clock | None = None
+    backend: Backend,
+    server: str,
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    progress: Progress = unseen,
 ) -> Snapshot:
     """Look at a whole organisation, and describe it as a scenario. Changes nothing.
 
@@ -98,6 +103,7 @@ def take_snapshot(
         server: One of its servers, to be asked for the others.
         policy: How often a probe is rerun, and with which pauses.
         clock: Time; by default the backend's own, or the wall clock.
+        progress: Told before each server: how many are over, how many there are, and which it is.
 
     Raises:
         BackendError: The servers can't be listed. What can't be read of one of them is noted in
@@ -105,7 +111,7 @@ def take_snapshot(
         UnknownName: The organisation has no such server.
     """
     context = _context(backend, server, policy, clock)
-    return _described(drive(partial(look_at, context, server), backend, context))
+    return _described(drive(partial(look_at, context, server, progress), backend, context))
 
 
 async def atake_snapshot(
@@ -114,10 +120,11 @@ async def atake_snapshot(
     *,
     policy: Policy | None = None,
     clock: Clock | None = None,
+    progress: Progress = unseen,
 ) -> Snapshot:
     """Like :func:`take_snapshot`, without blocking the event loop."""
     context = _context(backend, server, policy, clock)
-    return _described(await adrive(partial(look_at, context, server), backend, context))
+    return _described(await adrive(partial(look_at, context, server, progress), backend, context))
 
 
 def _context(
