@@ -47,8 +47,11 @@ def faults(context: click.Context, _parameter: click.Parameter, begun: str) -> l
     from popheal.backends.simulated.named_faults import names_for
     from popheal.errors import PophealError
 
+    # An option that lacks its value keeps click from telling arguments from the rest.
+    rest = (one for one in context.args if not one.startswith("-"))
+    scenario = context.params.get("scenario") or next(rest, DEFAULT_SCENARIO)
     try:
-        played = load_scenario(context.params.get("scenario") or DEFAULT_SCENARIO)
+        played = load_scenario(scenario)
     except PophealError:
         return []
     with played.organisation.present() as world:

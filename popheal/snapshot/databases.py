@@ -45,6 +45,8 @@ def _database(it: Description, row: Database, copies: Mapping[str, DatabaseCopy]
     if not servers:
         it.note(f"{row.name} is left out: on which servers it is can't be told")
         return {}
+    if not row.servers and len(servers) > 1:
+        it.note(f"{row.name}: the order in which its copies are preferred is not told")
     active = _active(seen, copies) or servers[0]
     if active not in servers:
         it.note(f"{row.name}: it is active on {active}, where no copy of it was seen")

@@ -61,6 +61,7 @@ class Seen:
     left_out: dict[str, str] = field(factory=dict)
     answers: dict[Asked, Any] = field(factory=dict)
     skew: dict[str, float] = field(factory=dict)
+    _worst: dict[str, dict[str, MonitorHealth]] = field(factory=dict, init=False, repr=False)
 
     def get(self, method: str, server: str, *further: str) -> Any:
         """The answer to a look; None where there is none."""
@@ -95,8 +96,13 @@ class Seen:
 
     def monitors(self, server: str) -> dict[str, MonitorHealth]:
         """The worst row of each monitor of a server, by its name in lower case."""
-        worst: dict[str, MonitorHealth] = {}
-        for row in rows_of(server, self.get("server_health", server) or ()):
+        rows = self.get("server_health", server)
+        if rows is None:
+            return {}
+        if server in self._worst:
+            return self._worst[server]
+        worst = self._worst[server] = {}
+        for row in rows_of(server, rows):
             name = row.monitor.casefold()
             if name not in worst or _badness(row) > _badness(worst[name]):
                 worst[name] = row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from textwrap import wrap
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -59,6 +60,8 @@ UNSEEN: Final[Mapping[str, tuple[str, ...]]] = {
     "dags": ("rebalances", "move_suppression"),
 }
 _LONGEST: Final = 400
+#: Columns of what is said at the head of the file.
+_WIDTH: Final = 90
 
 
 @frozen(kw_only=True)
@@ -190,9 +193,13 @@ def _unread(it: Description) -> list[str]:
     """What could not be looked at, a sentence each."""
     seen = it.seen
     found = [f"{server} is left out: {why}" for server, why in seen.left_out.items()]
+    failed: dict[tuple[str, str], list[str]] = {}
     for asked, answer in seen.answers.items():
         if isinstance(answer, BackendError):
-            found.append(f"{asked.method}: {answer.sentence()}")
+            failed.setdefault((asked.server, answer.cause), []).append(asked.method)
+    for (server, cause), methods in failed.items():
+        looks = ", ".join(dict.fromkeys(methods))
+        found.append(f"{looks} of {server}: {cause}")
     found += [text for path, texts in it.notes.items() if path != ("faults",) for text in texts]
     return [one_line(one, _LONGEST) for one in dict.fromkeys(found)]
 
@@ -202,12 +209,17 @@ def _head(seen: Seen, unread: Sequence[str], differing: Sequence[str]) -> list[s
     lines = [
         f"The organisation as popheal saw it at {moment(seen.at)}: a scenario of its simulator.",
         "Every key is on the page about scenarios. What is as usual is left out.",
-        "",
-        "No look shows the following, so the simulator's own values stand for it:",
     ]
-    lines += [f"  of {what}: {', '.join(keys)}" for what, keys in UNSEEN.items()]
-    if unread:
-        lines += ["", "What could not be read:", *(f"  {one}" for one in unread)]
-    if differing:
-        lines += ["", "What the simulator shows otherwise:", *(f"  {one}" for one in differing)]
+    said = {
+        "No look shows the following, so the simulator's own values stand for it:": [
+            f"{what}: {', '.join(keys)}" for what, keys in UNSEEN.items()
+        ],
+        "What could not be read:": unread,
+        "What the simulator shows otherwise:": differing,
+    }
+    for heading, sentences in said.items():
+        if sentences:
+            lines += ["", heading]
+        for one in sentences:
+            lines += wrap(one, _WIDTH, initial_indent="- ", subsequent_indent="  ")
     return lines

@@ -63,7 +63,7 @@ def _table(head: str, table: Mapping[str, Any], said: Sequence[str]) -> Iterator
     yield from _commented(said)
     yield head
     for key, value in table.items():
-        if isinstance(value, Mapping) and all(map(_is_mapping, value.values())):
+        if isinstance(value, Mapping) and value and all(map(_is_mapping, value.values())):
             # Tables that are about somebody, like services.NAME: a line each.
             yield from (f"{_key(key)}.{_pair(name, inner)}" for name, inner in value.items())
         else:

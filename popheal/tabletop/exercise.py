@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from popheal.api import Healer
 from popheal.backends.simulated import history as h
@@ -35,6 +35,9 @@ from popheal.util.toml import TomlFile
 #: The kinds of faults that are tried: what the runbook has a procedure for, and what people know
 #: by another name.
 KINDS: Final = (*WITH_RECIPE, *WELL_KNOWN)
+
+#: What a scenario has of faults itself.
+_LEFT_OUT: Final = ("faults", "probes")
 
 #: Told before each trial: how many are over, how many there are, and which one it is.
 Progress = Callable[[int, int, str], None]
@@ -97,6 +100,7 @@ class Tabletop:
             open then.
         policy: Under which policy.
         servers: The servers, by their short names, in order.
+        own_faults: How many faults the scenario has itself, which were left out.
         trials: By server, then by kind of fault.
     """
 
@@ -104,7 +108,8 @@ class Tabletop:
     at: datetime
     policy: Policy
     servers: tuple[str, ...]
-    trials: tuple[Trial, ...] = field(default=())
+    own_faults: int = 0
+    trials: tuple[Trial, ...] = ()
 
     def of(self, server: str) -> tuple[Trial, ...]:
         """The trials on one server."""
@@ -124,8 +129,8 @@ def rehearse_every_fault(
 ) -> Tabletop:
     """Play each kind of fault on each server that can have it, with each cure.
 
-    Each is played in an organisation of its own, as the scenario describes it: what else is wrong
-    there, is wrong each time.
+    Each is played in an organisation of its own, as the scenario describes it, but for the faults
+    and the results of probes that it has itself: what cures those, a snapshot can't tell.
 
     Args:
         scenario: The name of a scenario, or the path of one: a snapshot, for example.
@@ -136,7 +141,9 @@ def rehearse_every_fault(
         UnknownName: There is no such scenario, and no such file.
         ConfigurationError: The file can't be read, isn't TOML, or says something impossible.
     """
-    played = _Exercise(scenario_file(scenario), policy or Policy())
+    file = scenario_file(scenario)
+    content = {name: one for name, one in file.content.items() if name not in _LEFT_OUT}
+    played = _Exercise(evolve(file, content=content), policy or Policy())
     first = played.scenario()
     with first.organisation.present() as world:
         servers = list(world.servers)
@@ -150,6 +157,7 @@ def rehearse_every_fault(
         at=first.observed_at,
         policy=played.policy,
         servers=tuple(one.name for one in servers),
+        own_faults=len(file.content.get("faults", ())),
         trials=tuple(trials),
     )
 

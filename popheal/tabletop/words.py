@@ -21,12 +21,13 @@ def heading_of(table: Tabletop) -> tuple[str, ...]:
         f"Each kind of fault on each server, rehearsed as of {moment(table.at)}, in a simulated "
         "organisation of its own; no server was touched."
     )
-    return (said, *_policy(table.policy))
+    own = f" Left out: the faults that the scenario has itself ({table.own_faults})."
+    return (f"{said}{own if table.own_faults else ''}", *_policy(table.policy))
 
 
 def _policy(policy: Policy) -> Iterator[str]:
     usual, own = Policy().to_json(), policy.to_json()
-    other = {name: value for name, value in own.items() if value != usual[name]}
+    other = {name: value for name, value in own.items() if value != usual.get(name)}
     if not other:
         yield "The policy is the default one."
         return
@@ -41,7 +42,8 @@ def cures_of(trial: Trial) -> str:
     """What would have cured it."""
     if trial.cures == TRIED:
         return "whatever cures it"
-    return " or ".join(trial.cures)
+    *others, last = trial.cures
+    return f"{', '.join(others)}, or {last}" if others else last
 
 
 def effects_of(trial: Trial, *, moves: bool = True) -> Iterator[str]:

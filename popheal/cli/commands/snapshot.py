@@ -51,6 +51,8 @@ def snapshot(server: str | None, output: Path, force: bool, config: Path, as_jso
     """
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already. Give another path, or --force")
+    if not output.parent.is_dir():
+        raise click.UsageError(f"There is no folder {output.parent}. Make it, or give another path")
     from popheal.backends.psrp import PsrpBackend
     from popheal.config.load import load_config
     from popheal.snapshot import take_snapshot
@@ -89,9 +91,8 @@ def _tell(taken: Snapshot, output: Path, *, as_json: bool) -> int:
         }
         console.answer_json(answer)
     else:
-        said = f"{counted['servers']} servers, {counted['dags']} groups, "
-        said += f"{counted['databases']} databases"
-        console.answer_text(f"{output}: {said}.\nTry it: popheal rehearse {output} --every-fault")
+        said = ", ".join(f"{name}: {number}" for name, number in counted.items())
+        console.answer_text(f"{output} ({said})\nTry it: popheal rehearse {output} --every-fault")
     return COULD_NOT_TELL if taken.unread else 0
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from popheal.tabletop import Tabletop, Trial
 
-_CURE: Final = 22
+_CURE: Final = 32
 _COLOURS: Final = {"recovered": "green", "escalated": "red", "held": "yellow", "unknown": "yellow"}
 
 
