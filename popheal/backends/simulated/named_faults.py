@@ -7,7 +7,7 @@ every monitor that the simulation evaluates, and a few troubles that people know
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
@@ -116,6 +116,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     )
 }
 
+#: More names than these are no help in an error.
+_MOST_NAMED: Final = 12
 _PHRASE: Final = re.compile(r"(?P<server>[^:]+):(?P<kind>[^,]+),(?P<cure>.+)")
 
 
@@ -214,8 +216,10 @@ def _spelt(given: str, known: Iterable[str]) -> str:
     return next((one for one in known if one.casefold() == plain), given)
 
 
-def _rather(given: str, known: Iterable[str], lead: str = "Possible here") -> str:
-    return f"{did_you_mean(given, known)}{lead}: {', '.join(known)}."
+def _rather(given: str, known: Collection[str], lead: str = "Possible here") -> str:
+    few = list(known)[:_MOST_NAMED]
+    more = f" and {len(known) - len(few)} more" if len(known) > len(few) else ""
+    return f"{did_you_mean(given, known)}{lead}: {', '.join(few)}{more}."
 
 
 def _wrong(text: str, problem: str, right: str) -> NoReturn:
