@@ -27,15 +27,18 @@ def heading_of(table: Tabletop) -> tuple[str, ...]:
 
 def _policy(policy: Policy) -> Iterator[str]:
     usual, own = Policy().to_json(), policy.to_json()
+    undecided = own.pop("approval_undecided", False)
     other = {name: value for name, value in own.items() if value != usual.get(name)}
-    if not other:
-        yield "The policy is the default one."
-        return
     shown = ", ".join(
         f"{name} = {value}" if isinstance(value, (str, int, float)) else name
         for name, value in other.items()
     )
-    yield f"The policy is the default one but for {shown}."
+    yield f"The policy is the default one{f' but for {shown}' if shown else ''}."
+    if undecided:
+        yield (
+            "It does not say approval_from: popheal asks at a terminal before a server is taken "
+            "out of service, and holds where nobody can be asked."
+        )
 
 
 def cures_of(trial: Trial) -> str:

@@ -55,6 +55,7 @@ def test_every_fault_as_json_and_as_a_page(tmp_path):
     assert result.exit_code == 0
     told = json.loads(result.stdout)
     assert told["policy"]["highest_impact"] == "change"
+    assert told["policy"]["approval_undecided"] is True, "as a healing by this file has it"
     assert {one["server"] for one in told["trials"]} == {"a"}
     assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
 

@@ -132,9 +132,10 @@ def rehearse(
         raise click.UsageError("--html goes with --every-fault.")
     if listed:
         return _list(as_json=as_json)
-    policy = _policy(config)
     if every_fault:
-        return tabletop.every_fault(scenario, policy, html, as_json=as_json)
+        played_by = _policy(config, undecided=True)
+        return tabletop.every_fault(scenario, played_by, html, as_json=as_json)
+    policy = _policy(config)
     if over_psrp:
         # Loading it takes a while, which should not pass in the organisation.
         import_module("popheal.backends.psrp.client")
@@ -168,12 +169,12 @@ def rehearse(
     return status_of(report)
 
 
-def _policy(config: Path | None) -> Policy:
+def _policy(config: Path | None, *, undecided: bool = False) -> Policy:
     if config is None:
         return Policy()
     from popheal.config.load import load_policy
 
-    return load_policy(config)
+    return load_policy(config, undecided=undecided)
 
 
 def _load(
