@@ -38,8 +38,9 @@ def databases(it: Description) -> Tables:
 
 def _database(it: Description, row: Database, copies: Mapping[str, DatabaseCopy]) -> Tables:
     seen = it.seen
-    configured = [seen.name_of(one) for one in row.servers if seen.is_listed(one)]
-    servers = list(dict.fromkeys([*configured, *(n for n in copies if n in it.tables["servers"])]))
+    hosts = {one.name for one in seen.servers if one.mailbox_role}
+    told = [*map(seen.name_of, row.servers), *copies]
+    servers = list(dict.fromkeys(name for name in told if name in hosts))
     if row.recovery:
         servers = servers[:1]
     if not servers:
@@ -94,8 +95,8 @@ def _copy(copy: DatabaseCopy | None, active: bool, lags: bool) -> Tables:
             {
                 "status": copy.status if passive else "Healthy",
                 "activation_suspended": bool(copy.activation_suspended),
-                "copy_queue": copy.copy_queue or 0,
-                "replay_queue": copy.replay_queue or 0,
+                "copy_queue": max(0, copy.copy_queue or 0),
+                "replay_queue": max(0, copy.replay_queue or 0),
                 "content_index": copy.content_index,
             },
             status="Healthy",
@@ -123,10 +124,11 @@ def groups(it: Description) -> Tables:
 
 def _group(it: Description, row: Dag) -> Tables:
     seen = it.seen
-    strange = [one for one in row.members if not seen.is_listed(one)]
+    hosts = {one.name for one in seen.servers if one.mailbox_role}
+    strange = [one for one in row.members if seen.name_of(one) not in hosts]
     if strange:
-        it.note(f"{row.name}: not found among the servers: {', '.join(strange)}")
-    members = [seen.name_of(one) for one in row.members if seen.is_listed(one)]
+        it.note(f"{row.name}: not found among the Mailbox servers: {', '.join(strange)}")
+    members = [name for name in map(seen.name_of, row.members) if name in hosts]
     manager = row.primary_active_manager
     table: Tables = {"members": members}
     if manager and seen.name_of(manager) in members:

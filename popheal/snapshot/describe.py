@@ -18,6 +18,7 @@ from popheal.backends.simulated.components import (
 )
 from popheal.backends.simulated.model import (
     ABSENT,
+    AUTO_ACTIVATION,
     BINDINGS,
     FRONT_END,
     LOG_LOCATION,
@@ -126,7 +127,9 @@ def _server(it: Description, info: ServerInfo) -> Tables:
         table |= said(
             {
                 "activation_disabled": mailbox.activation_disabled,
-                "auto_activation_policy": mailbox.auto_activation_policy,
+                "auto_activation_policy": mailbox.auto_activation_policy
+                if mailbox.auto_activation_policy in AUTO_ACTIVATION
+                else None,
                 "maximum_active_databases": mailbox.maximum_active_databases,
             },
             activation_disabled=False,
@@ -165,7 +168,7 @@ def _host(seen: Seen, info: ServerInfo) -> Tables:
     }
     skew = seen.skew[info.fqdn]
     table = {
-        "up_for_hours": _number(seen.ago(info.fqdn, host.boot_time) / 3600, 6),
+        "up_for_hours": _number(max(0.0, seen.ago(info.fqdn, host.boot_time)) / 3600, 6),
         # By less than that an answer is late.
         "clock_skew": _number(skew, 3) if abs(skew) >= 1 else 0,
         "utc_offset": _number(host.utc_offset or 0.0, 0),

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 
 from popheal.snapshot.seen import Seen
+from popheal.util.text import without_controls
 
 #: The tables of a scenario.
 Tables = dict[str, Any]
+
+
+#: Keys whose texts may have several lines.
+_LINES: Final = ("error", "exception")
+
+
+def cleaned(value: Any, key: str = "") -> Any:
+    """The value without control characters in its texts, but for those of several lines."""
+    if isinstance(value, Mapping):
+        return {name: cleaned(one, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [cleaned(one, key) for one in value]
+    return without_controls(value) if isinstance(value, str) and key not in _LINES else value
 
 
 @define

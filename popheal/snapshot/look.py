@@ -20,7 +20,7 @@ from popheal.backends.simulated.probes import REFUSED
 from popheal.engine.context import HealingContext
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.requests import Logic, Request, call, try_call
-from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable
+from popheal.errors import BackendError, CommandFailed, NotAuthorised, Unreachable, Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.models import (
     Database,
@@ -65,23 +65,32 @@ async def look_at(context: HealingContext, start: str, progress: Progress = unse
         progress: Told before each server.
 
     Raises:
-        BackendError: The servers can't be listed.
+        BackendError: The servers can't be listed, or none of them can be described.
         UnknownName: There is no such server.
         KeyboardInterrupt: A person pressed Ctrl-C.
     """
     await call(Backend.server_info, start)
     context.server_known = True
     looking = _Looking(context, Seen(at=context.clock.now()))
+    names: set[str] = set()
     for one in await call(Backend.all_servers, start):
         why = one.unreadable and f"its row can't be read: {one.unreadable}"
         if not (why or one.mailbox_role or one.client_access_role):
             why = "it has neither of the two roles"
-        if not why and looking.seen.is_listed(one.fqdn):
+        if not why and one.name.casefold() in names:
             why = "another server has the same name"
+        names.add(one.name.casefold())
         if why:
             looking.seen.left_out[one.fqdn] = why
         else:
             looking.seen.servers.append(one)
+    if not looking.seen.servers:
+        left_out = "; ".join(f"{name}: {why}" for name, why in looking.seen.left_out.items())
+        raise Unreadable(
+            server=start,
+            command="Get-ExchangeServer",
+            cause=f"it lists no server that can be described ({left_out or 'none at all'})",
+        )
     looking.seen.servers.sort(key=lambda one: one.fqdn.casefold())
     for number, one in enumerate(looking.seen.servers):
         progress(number, len(looking.seen.servers), one.name)

@@ -19,7 +19,7 @@ from popheal.exchange.backend import AsyncBackend, Backend
 from popheal.policy.policy import Policy
 from popheal.snapshot.compare import differences
 from popheal.snapshot.describe import describe
-from popheal.snapshot.description import Description, Tables
+from popheal.snapshot.description import Description, Tables, cleaned
 from popheal.snapshot.look import Progress, look_at, unseen
 from popheal.snapshot.seen import Seen, kinds_on
 from popheal.snapshot.toml_text import to_toml
@@ -164,6 +164,7 @@ def _described(seen: Seen) -> Snapshot:
 
 def _shown(it: Description) -> Seen:
     """What the same looks show of the description."""
+    it.tables = cleaned(it.tables)
     scenario = build_scenario(tomllib.loads(to_toml(it.tables)), source="the snapshot")
     server = it.seen.servers[0].fqdn
     context = _context(scenario.backend, server, None, None)

@@ -20,7 +20,6 @@ from popheal.errors import BackendError, CommandFailed
 from popheal.exchange.interpret import is_unhealthy, rows_of
 from popheal.exchange.models import MonitorHealth, RecoveryAction, ReplicationCheck
 from popheal.exchange.moments import possible_moments
-from popheal.exchange.names import same_server
 from popheal.healthsets.pop.health import EVALUATED_WITHIN
 from popheal.snapshot.description import Description, Tables
 from popheal.snapshot.seen import Probed, Seen, kinds_on
@@ -48,12 +47,11 @@ def add_troubles(it: Description, shown: Seen) -> None:
         for kind in kinds_on(info):
             row = seen.monitors(server).get(kind.name.casefold())
             if row is not None:
-                _monitor(it, shown, kind, row, lists)
+                _monitor(it, shown, server, kind, row, lists)
         lists["rows"] += [{"server": info.name, **table} for table in _further_rows(seen, server)]
         lists["recovery_actions"] += [
             {"server": info.name, **_action(seen, server, one)}
             for one in seen.get("recovery_actions", server) or ()
-            if one.started is not None
         ]
         _checks(it, shown, server)
     lists["calls"] += _calls(it, shown)
@@ -69,13 +67,13 @@ def add_troubles(it: Description, shown: Seen) -> None:
 def _monitor(
     it: Description,
     shown: Seen,
+    server: str,
     kind: MonitorKind,
     row: MonitorHealth,
     lists: Mapping[str, list[Tables]],
 ) -> None:
     """Have a monitor say what it said, and its probe come to what it came to."""
     seen = it.seen
-    server = next(one.fqdn for one in seen.servers if same_server(one.fqdn, row.server))
     identity = f"{kind.health_set}\\{kind.probe}"
     probed: Probed | None = seen.get("invoke_probe", server, identity)
     usual = shown.monitors(server).get(kind.name.casefold())
@@ -83,7 +81,7 @@ def _monitor(
     name, error, value = seen.name_of(server), row.error, row.alert_value
     failing = value.casefold() in _FAILING and kind.aspect in (*ASPECTS, *OTHER_PROTOCOLS)
     if failing and not by_itself:
-        fault = _fault(seen, kind, row, probed)
+        fault = _fault(seen, server, kind, row, probed)
         lists["faults"].append({"server": name, **fault})
         usual_error = "\n".join(filter(None, (fault.get("error"), fault.get("exception"))))
         value = ""
@@ -108,11 +106,13 @@ def _monitor(
         lists["probes"].append({"server": name, "probe": kind.probe, **script})
 
 
-def _fault(seen: Seen, kind: MonitorKind, row: MonitorHealth, probed: Probed | None) -> Tables:
+def _fault(
+    seen: Seen, server: str, kind: MonitorKind, row: MonitorHealth, probed: Probed | None
+) -> Tables:
     broken = {"also": [kind.aspect]} if kind.aspect in OTHER_PROTOCOLS else {"fails": [kind.aspect]}
     table: Tables = {**broken, "cure": "never", "error": row.error}
     if row.last_transition is not None:
-        ago = round(seen.ago(_full(seen, row), row.last_transition))
+        ago = round(seen.ago(server, row.last_transition))
         degraded = row.alert_value.casefold() == "degraded"
         table["there_for"] = max(0, min(ago, INTERVAL - 1) if degraded else max(ago, INTERVAL))
     if probed is None:
@@ -123,10 +123,6 @@ def _fault(seen: Seen, kind: MonitorKind, row: MonitorHealth, probed: Probed | N
         table |= {"error": probed.error, "exception": probed.exception}
         table |= {"hangs": True} if probed.outcome == "timed_out" else {}
     return {key: value for key, value in table.items() if key == "error" or value != ""}
-
-
-def _full(seen: Seen, row: MonitorHealth) -> str:
-    return next(one.fqdn for one in seen.servers if same_server(one.fqdn, row.server))
 
 
 def _refused(error: BackendError) -> Tables:
@@ -206,23 +202,26 @@ def _merged(faults: list[Tables]) -> list[Tables]:
 
 
 def _action(seen: Seen, server: str, row: RecoveryAction) -> Tables:
-    started = row.started
-    if started is None:
-        raise AssertionError("asked for those that have begun")
+    # What began too long ago to be in the logs has an end there at least.
+    started = row.started or row.finished
     table: Tables = {
         "action": row.action,
         "resource": row.resource,
         "requester": row.requester,
-        "there_for": round(seen.ago(server, started), 3),
+        "throttled": row.throttled,
     }
-    if row.expected_finish is not None:
-        table["expected"] = round((row.expected_finish - started).total_seconds(), 3)
-    if row.throttled:
-        table["throttled"] = True
-    elif row.finished is not None:
-        table["ends"] = round((row.finished - started).total_seconds(), 3)
-        table["result"] = row.result
-    return {key: value for key, value in table.items() if value != ""}
+    if started is not None:
+        table["there_for"] = _seconds(seen.ago(server, started))
+        if row.expected_finish is not None:
+            table["expected"] = _seconds((row.expected_finish - started).total_seconds())
+        if row.finished is not None and not row.throttled:
+            table["ends"] = _seconds((row.finished - started).total_seconds())
+            table["result"] = row.result or "not told"
+    return {key: value for key, value in table.items() if value != "" and value is not False}
+
+
+def _seconds(value: float) -> float:
+    return max(0.0, round(value, 3))
 
 
 def _checks(it: Description, shown: Seen, server: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from datetime import timedelta
 
 import pytest
 from attrs import evolve
@@ -19,8 +20,8 @@ from popheal.backends.simulated import (
     scenario_names,
 )
 from popheal.backends.simulated.model import Copy, DagGroup, Server, Service
-from popheal.errors import BackendError, NotAuthorised, UnknownName
-from popheal.exchange.models import ComponentState, ServerInfo
+from popheal.errors import BackendError, NotAuthorised, UnknownName, Unreadable
+from popheal.exchange.models import ComponentState, RecoveryAction, ServerInfo
 from popheal.snapshot import atake_snapshot, take_snapshot
 from popheal.snapshot.look import SERVICES
 from popheal.snapshot.snapshot import UNSEEN
@@ -46,6 +47,7 @@ TELLING = (
     "mailbox-healed-by-reboot",
     "probe-cannot-be-run",
 )
+MONITOR = "PopDeepTestMonitor"
 #: Where nobody may look, there is nothing to be described.
 CLOSED = "not-authorised"
 
@@ -343,6 +345,51 @@ def test_what_the_simulation_does_not_know_is_said():
     assert "services: W3SVC state was PausePending, and is Running here" in said
     assert "component_states: Newest state was Inactive, and is not told here" in said
     assert set(taken.tables["servers"]) == {"MBX1", "MBX2"}
+
+
+def test_odd_answers_are_described_as_far_as_they_can_be():
+    """Control characters, words and numbers of no scenario, times the wrong way round."""
+    scenario = load_scenario("mailbox-healed-by-reboot")
+    inner, server = scenario.backend, scenario.server
+    host = inner.host_status(server)
+    (rows, copies, databases) = (
+        list(getattr(inner, look)(server))
+        for look in ("server_health", "database_copies", "databases")
+    )
+    hour = timedelta(hours=1)
+    action = {"server": server, "action": "Force\x1bReboot", "resource": "DB\n1"}
+    answers = {
+        "host_status": evolve(host, boot_time=host.local_time + hour),
+        "pop_settings": evolve(inner.pop_settings(server), log_location="C:\\Logs\x07"),
+        "mailbox_server": evolve(inner.mailbox_server(server), auto_activation_policy="Sometimes"),
+        "server_health": [evolve(one, error="one\r\ntwo\x1b[2J", state="New\tone") for one in rows],
+        "database_copies": [evolve(one, status="Thinking", copy_queue=-1) for one in copies],
+        "databases": [evolve(one, servers=("elsewhere", *one.servers)) for one in databases],
+        "recovery_actions": [
+            RecoveryAction(**action, started=host.local_time + hour, finished=host.local_time),
+            RecoveryAction(**action, finished=host.local_time),
+            RecoveryAction(**action, throttled=True, started=host.local_time),
+        ],
+    }
+    taken = take_snapshot(Broken(inner, answers), server)
+    again = build_scenario(tomllib.loads(taken.to_toml()))
+    (row,) = [one for one in again.backend.server_health(server) if one.monitor == MONITOR]
+    assert row.error == "one\r\ntwo\x1b[2J"
+    said = " ".join(taken.differing)
+    assert "auto_activation_policy was Sometimes, and is Unrestricted here" in said
+    assert "DB01 status was Thinking" in said
+    assert all(text.isprintable() for text in (*taken.differing, *taken.unread))
+
+
+def test_an_organisation_without_a_server_to_be_described_is_refused():
+    """There is nothing to write."""
+    inner = load_scenario("nothing-wrong").backend
+    servers = [
+        evolve(one, mailbox_role=False, client_access_role=False)
+        for one in inner.all_servers("mbx1")
+    ]
+    with pytest.raises(Unreadable, match="no server that can be described"):
+        take_snapshot(Broken(inner, {"all_servers": servers}), "mbx1")
 
 
 def test_the_alert_is_about_what_is_unhealthy():

@@ -77,6 +77,7 @@ REPLICATION_CHECKS = (
     "DBCopySuspended",
     "DBCopyFailed",
 )
+AUTO_ACTIVATION = ("Unrestricted", "IntrasiteOnly", "Blocked")
 ROLES = ("mailbox", "client_access")
 SERVICE_STATES = ("Running", "Stopped", "StartPending", "StopPending", "Paused")
 #: A service that is not installed.
@@ -200,9 +201,7 @@ class Server:
         Annotated[str, one_of("reboot_pending", "utc_offset", "cluster_node", "bindings")], ...
     ] = ()
     activation_disabled: bool = False
-    auto_activation_policy: Annotated[str, one_of("Unrestricted", "IntrasiteOnly", "Blocked")] = (
-        "Unrestricted"
-    )
+    auto_activation_policy: Annotated[str, one_of(*AUTO_ACTIVATION)] = "Unrestricted"
     maximum_active_databases: int | None = None
 
     name: str = field(default="", init=False)
