@@ -13,7 +13,7 @@ from attrs import evolve, fields, has
 
 from popheal.backends.psrp.clixml import unescape
 
-_SYLLABLES = ("zor", "quib", "nax", "vul", "pli", "gra", "dwe", "kro")
+_SYLLABLES = ("zor", "quib", "wub", "vul", "pli", "gra", "dwe", "kro")
 #: What is unique in each canary is in the place of the first, and of the second where there is one.
 FORMS = (
     "{0}",
