@@ -18,6 +18,7 @@ from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
 from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.resume import cancel, resume
+from popheal.cli.commands.rights import rights
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
 from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE, of_journal_error
@@ -183,6 +184,7 @@ for _command in (
     export,
     resume,
     cancel,
+    rights,
     lab,
     diagram,
     procedures,

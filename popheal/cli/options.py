@@ -44,6 +44,11 @@ json_option: Final = click.option(
 )
 
 
+def optional_config_option(about: str) -> Callable[[Command], Command]:
+    """``--config``, which need not be there."""
+    return _config(about)
+
+
 def journal_options(command: Command) -> Command:
     """Add ``--journal`` and ``--config``, one of which must name a journal."""
     return journal_option(_config("that names the journal")(command))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
 from typing import Final
 
 from attrs import frozen
@@ -22,7 +21,7 @@ from popheal.engine.looks.managed_availability import (
     recent_actions,
     under_way,
 )
-from popheal.engine.plan import tree_of, worst_of
+from popheal.engine.plan import effects_in_reach, worst_of
 from popheal.engine.requests import Count, Logic, logon_lasts, rights_missing
 from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
@@ -101,22 +100,9 @@ async def check_group_pause(work: RunContext, hosts: Mapping[str, HostStatus]) -
     return await _first((partial(_boots_in_group, hosts=hosts),), work, REBOOT)
 
 
-#: The effects that an action consists of, as far as they need a role in Exchange.
-_BY_ROLE_IN_EXCHANGE: Final = {
-    ENABLE_PROTOCOL_LOGGING.name: ("set_protocol_logging",),
-    DRAIN.name: ("set_activation_disabled",),
-}
-
-
 async def check_rights(work: RunContext) -> Refusal | None:
     """Whether the account may do what the run could come to; asked before its first effect."""
-    policy = work.session.policy
-    tree = tree_of(work.run.procedure, _role(work))
-    allowed = [one.action.partition("(")[0] for one in tree if policy.allows(one.impact)]
-    needed = [_BY_ROLE_IN_EXCHANGE.get(one, ()) for one in allowed]
-    if DRAIN.name in allowed and policy.move_databases_back:
-        needed.append(("move_database",))
-    effects = tuple(dict.fromkeys(chain.from_iterable(needed)))
+    effects = effects_in_reach([work.run.procedure], work.session.policy, [_role(work)])
     try:
         missing = await rights_missing(work.server, effects) if effects else ()
     except BackendError:

@@ -20,6 +20,7 @@ from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.exchange.models import MailboxServer, ServerInfo
 from popheal.journal import Journal
 from popheal.lab import Lab
+from popheal.lab.cmdlets import CMDLETS
 from tests.support.lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
 
 pytestmark = pytest.mark.lab
@@ -406,10 +407,15 @@ def test_the_same_words_without_the_id_are_no_refusal(
         backend.reboot(EX1, BOOT)
 
 
-def test_a_parameter_outside_the_role(backend: PsrpBackend, fake: FakeBackend) -> None:
+def test_a_parameter_outside_the_role(
+    backend: PsrpBackend, fake: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Parameters are bound before anything is begun, so nothing was; and a role can be mended."""
-    with pytest.raises(NotAuthorised, match="DatabaseCopyNoSuch") as caught:
-        backend._exchange(EX1, "Set-MailboxServer", effect=True, DatabaseCopyNoSuch=True)
+    known, lacks = CMDLETS["set-popsettings"], {"protocollogenabled"}
+    left = attrs.evolve(known, parameters=known.parameters - lacks)
+    monkeypatch.setitem(CMDLETS, "set-popsettings", left)
+    with pytest.raises(NotAuthorised, match="ProtocolLogEnabled") as caught:
+        backend.set_protocol_logging(EX1, True)
     assert "parameter" in caught.value.next_step
     assert not fake.calls
 
