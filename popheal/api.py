@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from popheal.engine.control import Control
 from popheal.errors import UnknownName
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from popheal.engine.plan import Plan
     from popheal.engine.triage import Triage
     from popheal.journal import Journal
+    from popheal.readiness import Readiness, ServerReadiness
+    from popheal.readiness.survey import Survey
     from popheal.reports.events import Observer
 
 
@@ -167,15 +170,29 @@ class Healer:
         context = self._context(alert.server)
         return await self._adrive(self._plan(context, alert), context)
 
+    def check(self, servers: Sequence[str]) -> Readiness:
+        """See whether popheal finds what it needs on these servers. Changes nothing.
+
+        What can't be had is a line of its own, and ends nothing: see
+        :mod:`popheal.readiness.items` for what is looked at. Servers are looked at side by side
+        where the backend can have several connections at once.
+        """
+        began = self._own_clock().now(), self._own_clock().monotonic()
+        return self._readiness(began, self._survey(servers).carry_out(self.backend))
+
+    async def acheck(self, servers: Sequence[str]) -> Readiness:
+        """Like :meth:`check`, without blocking the event loop."""
+        began = self._own_clock().now(), self._own_clock().monotonic()
+        return self._readiness(began, await self._survey(servers).acarry_out(self.backend))
+
     # --- inside ----------------------------------------------------------------------------------
 
     def _context(self, server: str, control: Control | None = None) -> HealingContext:
         from popheal.engine.context import HealingContext
 
-        own: Clock | None = getattr(self.backend, "clock", None)
         return HealingContext(
             policy=self.policy or Policy(),
-            clock=SteadyClock(self.clock or own or SystemClock()),
+            clock=SteadyClock(self._own_clock()),
             organisation=self.backend.organisation,
             server=server,
             procedures=self.procedures,
@@ -183,6 +200,40 @@ class Healer:
             control=control or Control(),
             approver=self.approver,
             second_opinion=self.second_opinion,
+        )
+
+    def _own_clock(self) -> Clock:
+        own: Clock | None = getattr(self.backend, "clock", None)
+        return self.clock or own or SystemClock()
+
+    def _survey(self, servers: Sequence[str]) -> Survey:
+        from popheal.readiness.survey import Survey
+
+        # What can't be read at once is told as such.
+        policy = self.policy or Policy()
+        hasty = evolve(policy, timing=evolve(policy.timing, probe_attempts=1))
+        return Survey(
+            servers=servers,
+            policy=policy,
+            procedures=tuple(self.procedures.values()),
+            make_context=lambda server: evolve(self, policy=hasty, observers=())._context(server),
+        )
+
+    def _readiness(
+        self, began: tuple[datetime, float], servers: Sequence[ServerReadiness]
+    ) -> Readiness:
+        from popheal.policy.in_words import in_words
+        from popheal.readiness import Readiness
+        from popheal.readiness.on_this_machine import journal_lines
+
+        policy = self.policy or Policy()
+        return Readiness(
+            at=began[0],
+            seconds=self._own_clock().monotonic() - began[1],
+            organisation=self.backend.organisation,
+            here=journal_lines(self.journal.path if self.journal else None, policy),
+            servers=tuple(servers),
+            policy=in_words(policy),
         )
 
     def _begin(self, context: HealingContext, alert: Alert) -> Start[Report]:

@@ -11,6 +11,7 @@ import click
 
 import popheal as library
 from popheal.cli.commands.approve import approve
+from popheal.cli.commands.check import check
 from popheal.cli.commands.check_journal import check_journal
 from popheal.cli.commands.diagram import diagram, procedures
 from popheal.cli.commands.heal import heal, plan, triage
@@ -173,6 +174,7 @@ def popheal() -> None:
 
 for _command in (
     rehearse,
+    check,
     triage,
     plan,
     heal,

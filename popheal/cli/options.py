@@ -65,14 +65,14 @@ def output_option(about: str) -> Callable[[Command], Command]:
     )
 
 
-def _server_name(
-    _context: click.Context, _option: click.Parameter, given: str | None
-) -> str | None:
-    if given is not None and not is_server_name(given):
-        raise click.BadParameter(
-            f"{given!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
-            "no address of a page, no pattern, no account."
-        )
+def server_name(_context: click.Context, _option: click.Parameter, given: Any) -> Any:
+    """See that what is given are names of servers; for one, or for several."""
+    for one in given if isinstance(given, tuple) else [given]:
+        if one is not None and not is_server_name(one):
+            raise click.BadParameter(
+                f"{one!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
+                "no address of a page, no pattern, no account."
+            )
     return given
 
 
@@ -99,7 +99,7 @@ def server_options(command: Command) -> Command:
             metavar="FILE",
             help="The text of the alert, as a mail or an event log has it; - for standard input.",
         ),
-        click.argument("server", required=False, callback=_server_name),
+        click.argument("server", required=False, callback=server_name),
     ):
         command = decorate(command)
     return command

@@ -29,7 +29,7 @@ from popheal.exchange.models import HostStatus, RecoveryAction
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.journal.lease import Reboot
-from popheal.policy.policy import Consent
+from popheal.policy.policy import Consent, Policy
 from popheal.policy.windows import is_open, next_opening
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import (
@@ -45,7 +45,7 @@ from popheal.tables.actions import (
     Impact,
     for_each_action,
 )
-from popheal.tables.table import Guard
+from popheal.tables.table import Guard, Procedure
 from popheal.util.text import moment
 
 _HOUR: Final = timedelta(hours=1)
@@ -126,16 +126,14 @@ async def check_logon(work: RunContext) -> Refusal | None:
 
     Asked before the first effect of a run.
     """
-    session, timing = work.session, work.timing
+    session = work.session
     try:
         left = await logon_lasts(work.server)
     except BackendError as error:
         return Refusal(FindingKind.NOT_AUTHORISED, str(error))
     if left is None:
         return None
-    needed = worst_of(work.run.procedure, _role(work), timing).seconds + timing.command_timeout
-    if session.policy.needs_approval(Impact.DISRUPT):
-        needed += timing.approval_deadline
+    needed = seconds_needed(work.run.procedure, _role(work), session.policy)
     if left.total_seconds() >= needed:
         return None
     now = session.clock.now()
@@ -147,6 +145,13 @@ async def check_logon(work: RunContext) -> Refusal | None:
         next_step="Get a new ticket (kinit), or let a keytab renew it by itself: "
         "KRB5_CLIENT_KTNAME=FILE:/path/to/keytab.",
     )
+
+
+def seconds_needed(table: Procedure, role: frozenset[Guard], policy: Policy) -> float:
+    """How long what popheal logs on with has to last for a run to be begun."""
+    timing = policy.timing
+    needed = worst_of(table, role, timing).seconds + timing.command_timeout
+    return needed + (timing.approval_deadline if policy.needs_approval(Impact.DISRUPT) else 0)
 
 
 async def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Refusal | None:

@@ -198,7 +198,7 @@ def _hash(
 #: A state (or an ending) come to, and the guards that hold there.
 _Place = tuple[str, frozenset[Guard]]
 #: Servers with the Mailbox role, and those without it.
-_ROLES: Final = (frozenset({Guard.MAILBOX_ROLE}), frozenset[Guard]())
+ROLES: Final = (frozenset({Guard.MAILBOX_ROLE}), frozenset[Guard]())
 
 
 def _outcomes(
@@ -236,7 +236,7 @@ def _arrows(table: Procedure, role: frozenset[Guard]) -> dict[_Place, list[_Plac
 
 
 def effects_in_reach(
-    procedures: Iterable[Procedure], policy: Policy, roles: Iterable[frozenset[Guard]] = _ROLES
+    procedures: Iterable[Procedure], policy: Policy, roles: Iterable[frozenset[Guard]] = ROLES
 ) -> tuple[str, ...]:
     """The methods of the backend that change something, as far as the policy lets it come to them.
 

@@ -21,6 +21,7 @@ from popheal.lab.error_writer import Ended, Problem
 from popheal.lab.listener import Listener
 from popheal.lab.logon import KerberosLogon, Login, Logon
 from popheal.lab.objects import Origin
+from popheal.lab.shell_manner import ShellManner
 from popheal.lab.shells import Asked
 from popheal.lab.windows_endpoint import run_script
 from popheal.lab.wire_faults import FaultPlan
@@ -40,6 +41,10 @@ class Lab:
 
     ``/PowerShell`` takes Exchange's cmdlets and no scripts; ``/wsman`` takes the scripts of
     :mod:`popheal.backends.psrp.scripts` and no others. Use it as a context manager.
+
+    Attributes:
+        faults: What is to go wrong on the wire.
+        manners: What each server's own endpoint is like; may be changed at any time.
 
     Args:
         backend: What is served. Called by one thread at a time.
@@ -76,6 +81,7 @@ class Lab:
                 source="lab", problem=f"it is served on loopback only, not at {address}"
             )
         self.faults = FaultPlan()
+        self.manners = {server: ShellManner() for server in servers}
         self.username = username
         self._password = secrets.token_urlsafe(12) if password is None else password
         self._backend = backend
@@ -223,7 +229,8 @@ class Lab:
                 )
                 return Ended(problem=problem, terminating=True)
             with self._backend_lock:
-                ended = run_script(self._backend, server, asked.text, asked.parameters)
+                manner = self.manners[server]
+                ended = run_script(self._backend, server, asked.text, asked.parameters, manner)
                 if ended.restarts:
                     # Before anybody looks whether the server is up.
                     listener.linger()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from popheal.backends.psrp import kerberos, parse, rights, scripts
 from popheal.backends.psrp.lines import Lines
@@ -23,6 +23,7 @@ from popheal.backends.psrp.settings import PsrpSettings
 from popheal.errors import BackendError, NotBegun, Unreadable
 from popheal.exchange import models
 from popheal.exchange.backend import EFFECTS
+from popheal.exchange.inspection import Inspection
 from popheal.exchange.names import same_server
 
 T = TypeVar("T")
@@ -122,6 +123,36 @@ class PsrpBackend:
         return self._lines.exchange(
             server, "Get-Command", given, avoided=self._avoided or (server,), effect=False
         )
+
+    # --- what its own ways are like --------------------------------------------------------------
+
+    @property
+    def entrances(self) -> Sequence[str]:
+        """The servers whose Exchange endpoint is used."""
+        return self.settings.exchange.servers
+
+    def ways(self, server: str) -> Sequence[str]:
+        """The endpoints of a server that are used, by their tables in the configuration."""
+        entrance = any(same_server(one, server) for one in self.entrances)
+        return ("[exchange]", "[winrm]") if entrance else ("[winrm]",)
+
+    def inspect(self, server: str, way: str, methods: Sequence[str]) -> Sequence[Inspection]:
+        """What one endpoint of a server is like, by connections of its own."""
+        from popheal.backends.psrp.inspector import inspect_way
+
+        return inspect_way(self.settings, server, way, methods)
+
+    def apart(self, without: Sequence[str] = (), turn: int = 0) -> PsrpBackend:
+        """The same backend, with connections of its own."""
+        every = self.settings.exchange.servers
+        left = [one for one in every if one not in without] or list(every)
+        first = turn % len(left)
+        turned = evolve(self.settings.exchange, servers=(*left[first:], *left[:first]))
+        own = PsrpBackend(evolve(self.settings, exchange=turned))
+        own._lines.learn(self._lines.known)
+        return own
+
+    # --- who it is -------------------------------------------------------------------------------
 
     @property
     def organisation(self) -> str:

@@ -42,6 +42,11 @@ class Lines:
         """Note which servers there are, by what the organisation has said of them."""
         self._known = {**self._known, **{one.fqdn.casefold(): one for one in servers}}
 
+    @property
+    def known(self) -> Sequence[ServerInfo]:
+        """The servers that have been noted."""
+        return tuple(self._known.values())
+
     def name_of(self, server: str) -> str:
         """A server's Name, which may differ from the first part of its full name."""
         full = self._settings.full_name(server)

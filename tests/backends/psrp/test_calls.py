@@ -28,6 +28,8 @@ pytestmark = pytest.mark.lab
 SCRIPTS = {
     name: one for name, one in vars(scripts).items() if isinstance(one, str) and "param(" in one
 }
+#: It is asked where it is, in whatever language that is.
+ABOUT = SCRIPTS.pop("ABOUT")
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "dag": (EX1, "DAG1"),
@@ -279,9 +281,9 @@ def test_scripts_declare_what_they_are_given(
     seen: list[tuple[str, set[str]]] = []
     original = module.run_script
 
-    def noting(served: object, server: str, text: str, given: dict[str, object]) -> object:
+    def noting(served: object, server: str, text: str, given: dict[str, object], *more) -> object:
         seen.append((text, set(given)))
-        return original(served, server, text, given)  # type: ignore[arg-type]
+        return original(served, server, text, given, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "run_script", noting)
     getattr(backend, method)(*ARGUMENTS.get(method, (EX1,)))
@@ -305,6 +307,20 @@ def test_scripts_are_plain() -> None:
         ]
 
 
+def test_the_script_that_is_asked_where_it_is_needs_no_language() -> None:
+    """All that it calls may fail; what it puts out is of types that each language mode has."""
+    assert ABOUT.isascii()
+    assert re.findall(r"\[[\w.]+\](?:::\w+)?", ABOUT) == [
+        "[string]",
+        "[System.Net.Dns]::GetHostName",
+        "[pscustomobject]",
+        "[string]",
+        "[string]",
+    ]
+    (calls,) = [line for line in ABOUT.splitlines() if "::" in line]
+    assert re.fullmatch(r"try \{ .* \} catch \{ \$here = \$env:COMPUTERNAME \}", calls)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_end_at_the_first_error(name: str) -> None:
     """It is the first thing they say; only looks for processes that may be gone go on."""
@@ -312,7 +328,8 @@ def test_scripts_end_at_the_first_error(name: str) -> None:
     assert re.match(r"\nparam\([^)]*\)\n\$ErrorActionPreference = 'Stop'\n", script)
     assert script.count("$ErrorActionPreference") == 1
     for line in script.splitlines():
-        assert ("SilentlyContinue" in line) == ("Get-Process" in line)
+        goes_on = "Get-Process" in line or "Get-Command" in line
+        assert ("SilentlyContinue" in line) == goes_on
     assert "ErrorAction Continue" not in script
 
 
