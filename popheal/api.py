@@ -170,20 +170,31 @@ class Healer:
         context = self._context(alert.server)
         return await self._adrive(self._plan(context, alert), context)
 
-    def check(self, servers: Sequence[str]) -> Readiness:
+    def check(self, servers: Sequence[str], *, control: Control | None = None) -> Readiness:
         """See whether popheal finds what it needs on these servers. Changes nothing.
 
         What can't be had is a line of its own, and ends nothing: see
         :mod:`popheal.readiness.items` for what is looked at. Servers are looked at side by side
         where the backend can have several connections at once.
+
+        Args:
+            servers: Their names; at least one.
+            control: Lets others end it early.
+
+        Raises:
+            Detached: If it was ended by ``control``.
         """
-        began = self._own_clock().now(), self._own_clock().monotonic()
-        return self._readiness(began, self._survey(servers).carry_out(self.backend))
+        clock = self._own_clock()
+        began = clock.now(), clock.monotonic()
+        found = self._survey(servers, control).carry_out(self.backend)
+        return self._readiness(began[0], clock.monotonic() - began[1], found)
 
     async def acheck(self, servers: Sequence[str]) -> Readiness:
         """Like :meth:`check`, without blocking the event loop."""
-        began = self._own_clock().now(), self._own_clock().monotonic()
-        return self._readiness(began, await self._survey(servers).acarry_out(self.backend))
+        clock = self._own_clock()
+        began = clock.now(), clock.monotonic()
+        found = await self._survey(servers).acarry_out(self.backend)
+        return self._readiness(began[0], clock.monotonic() - began[1], found)
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -206,7 +217,7 @@ class Healer:
         own: Clock | None = getattr(self.backend, "clock", None)
         return self.clock or own or SystemClock()
 
-    def _survey(self, servers: Sequence[str]) -> Survey:
+    def _survey(self, servers: Sequence[str], control: Control | None = None) -> Survey:
         from popheal.readiness.survey import Survey
 
         # What can't be read at once is told as such.
@@ -216,11 +227,14 @@ class Healer:
             servers=servers,
             policy=policy,
             procedures=tuple(self.procedures.values()),
-            make_context=lambda server: evolve(self, policy=hasty, observers=())._context(server),
+            make_context=lambda server: evolve(self, policy=hasty, observers=())._context(
+                server, control
+            ),
+            control=control or Control(),
         )
 
     def _readiness(
-        self, began: tuple[datetime, float], servers: Sequence[ServerReadiness]
+        self, at: datetime, seconds: float, servers: Sequence[ServerReadiness]
     ) -> Readiness:
         from popheal.policy.in_words import in_words
         from popheal.readiness import Readiness
@@ -228,8 +242,8 @@ class Healer:
 
         policy = self.policy or Policy()
         return Readiness(
-            at=began[0],
-            seconds=self._own_clock().monotonic() - began[1],
+            at=at,
+            seconds=seconds,
             organisation=self.backend.organisation,
             here=journal_lines(self.journal.path if self.journal else None, policy),
             servers=tuple(servers),

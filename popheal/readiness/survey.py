@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
@@ -16,9 +16,10 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from popheal.engine.context import HealingContext
+from popheal.engine.control import Control
 from popheal.engine.drive import adrive, drive
 from popheal.engine.plan import effects_in_reach
-from popheal.errors import BackendError, UnknownName
+from popheal.errors import BackendError, Detached, UnknownName
 from popheal.exchange.backend import LOOKS, OF_THE_SERVER, Inspectable
 from popheal.exchange.inspection import Inspection
 from popheal.exchange.names import same_server, short_name
@@ -27,7 +28,7 @@ from popheal.readiness.items import BY_KEY, ITEMS, Item
 from popheal.readiness.lines import Judgement, Line, ServerReadiness
 from popheal.readiness.subject import Blocked, Subject, failed, not_asked
 from popheal.tables.table import Procedure
-from popheal.util.side_by_side import side_by_side
+from popheal.util.side_by_side import LeftOff, side_by_side
 
 #: Makes the engine's context for looking at a server.
 MakeContext = Callable[[str], HealingContext]
@@ -85,18 +86,32 @@ class Survey:
         policy: What may be needed.
         procedures: The tables that may be followed.
         make_context: See :data:`MakeContext`.
+        control: Ends it early.
     """
 
     servers: tuple[str, ...] = field(converter=_each_once)
     policy: Policy
     procedures: Iterable[Procedure]
     make_context: MakeContext
+    control: Control = field(factory=Control)
 
     def carry_out(self, backend: Any) -> tuple[ServerReadiness, ...]:
-        """Look at every server, by a synchronous backend."""
-        if _is_inspectable(backend):
+        """Look at every server, by a synchronous backend. Raises Detached."""
+        if not _is_inspectable(backend):
+            return tuple(self._one_by_one(backend))
+        try:
             return self._side_by_side(backend)
-        return tuple(_readiness(self.look(backend, one, Blocked())) for one in self.servers)
+        except LeftOff:
+            raise Detached(run="") from None
+
+    def _one_by_one(self, backend: Any) -> Iterator[ServerReadiness]:
+        for server in self.servers:
+            if self._ending():
+                raise Detached(run="")
+            yield _readiness(self.look(backend, server, Blocked()))
+
+    def _ending(self) -> bool:
+        return self.control.cancelled or self.control.detached
 
     async def acarry_out(self, backend: Any) -> tuple[ServerReadiness, ...]:
         """Likewise without blocking the event loop; an asynchronous backend is asked about all of
@@ -138,7 +153,7 @@ class Survey:
             partial(self._look_apart, backend, tuple(unsound), blocked, server)
             for server in self.servers
         ]
-        looked = side_by_side(jobs, at_once)
+        looked = side_by_side(jobs, at_once, self._ending)
         return _merged(looked, ways)
 
     def _inspect(self, backend: Inspectable) -> list[Way]:
@@ -158,7 +173,7 @@ class Survey:
             return Way(server=server, way=way, seen=seen)
 
         jobs = [partial(look, server, way) for server, way in wanted]
-        return side_by_side(jobs, _WAYS_AT_ONCE)
+        return side_by_side(jobs, _WAYS_AT_ONCE, self._ending)
 
     def _look_apart(
         self,

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import TypeVar
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+#: Seconds until it is asked again whether to leave off.
+_OFTEN: Final = 0.2
 
-def side_by_side(jobs: Sequence[Callable[[int], T]], at_once: int) -> list[T]:
+
+class LeftOff(Exception):
+    """Those that are under way were left to themselves, and no others were begun."""
+
+
+def _never() -> bool:
+    return False
+
+
+def side_by_side(
+    jobs: Sequence[Callable[[int], T]], at_once: int, leave_off: Callable[[], bool] = _never
+) -> list[T]:
     """What each job returns, in their order; each is given the number of who does it, from 0.
 
-    Raises what the first of them raised, once all have ended. Broken off (by Ctrl-C), it leaves
-    those that are under way to themselves, and begins no others.
+    Args:
+        jobs: What is to be done.
+        at_once: How many at a time.
+        leave_off: Asked now and then whether to wait no longer.
+
+    Raises:
+        LeftOff: If it was left off.
+        Exception: What the first of them raised, once all have ended.
     """
     results: list[T | None] = [None] * len(jobs)
     failed: list[Exception] = []
@@ -38,8 +58,13 @@ def side_by_side(jobs: Sequence[Callable[[int], T]], at_once: int) -> list[T]:
         waiting.put(None)
         threading.Thread(target=work, args=(number,), name=f"popheal-{number}", daemon=True).start()
     try:
-        for _ in jobs:
-            ended.get()
+        left = len(jobs)
+        while left:
+            if leave_off():
+                raise LeftOff
+            with suppress(Empty):
+                ended.get(timeout=_OFTEN)
+                left -= 1
     finally:
         broken_off.set()
     if failed:
