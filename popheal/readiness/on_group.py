@@ -11,13 +11,16 @@ from popheal.engine.requests import call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import why_out_of_service
-from popheal.exchange.models import Dag, Database, DatabaseCopy
+from popheal.exchange.models import Dag, Database, DatabaseCopy, ReplicationCheck
 from popheal.exchange.names import same_server
 from popheal.exchange.quorum import WITNESS_CHECK, has_even_votes, needs_witness
 from popheal.exchange.redundancy import copies_needed, healthy_elsewhere, is_among
+from popheal.readiness.lines import Judgement, Line
 from popheal.readiness.subject import Answer, Subject, bad, failed, good, not_asked, untold
 
 _BLOCKED: Final = "blocked"
+#: The check that says of all members at once what each has a line for.
+_MEMBERS_UP: Final = "dagmembersup"
 
 
 async def activation(subject: Subject) -> Sequence[Answer]:
@@ -144,15 +147,18 @@ async def replication(subject: Subject) -> Sequence[Answer]:
     wrong = [one for one in mine if one.result.casefold() != "passed"]
     if not wrong:
         return [good(f"{len(mine)} checks passed")]
-    return [
-        bad(
-            one.result,
-            one.error or "the check did not pass",
-            f"See Test-ReplicationHealth {subject.server} | Format-List.",
-            one.check,
-        )
-        for one in wrong
-    ]
+    return [_check(one, subject) for one in wrong]
+
+
+def _check(one: ReplicationCheck, subject: Subject) -> Answer:
+    if one.check.casefold() == _MEMBERS_UP and (member := _bad_member(subject)):
+        return not_asked(member.because or member.name, one.check)
+    return bad(
+        one.result,
+        one.error or "the check did not pass",
+        f"See Test-ReplicationHealth {subject.server} | Format-List.",
+        one.check,
+    )
 
 
 async def copies(subject: Subject) -> Sequence[Answer]:
@@ -160,14 +166,12 @@ async def copies(subject: Subject) -> Sequence[Answer]:
         return []
     layout = await read_layout(subject.server)
     return [
-        _database(copy, database, layout, subject.policy.healthy_copies)
+        _database(copy, database, layout, subject)
         for copy, database in sorted(layout.here, key=lambda one: one[1].name.casefold())
     ]
 
 
-def _database(
-    copy: DatabaseCopy, database: Database, layout: Layout, at_least: int | None
-) -> Answer:
+def _database(copy: DatabaseCopy, database: Database, layout: Layout, subject: Subject) -> Answer:
     if database.recovery or not database.replicated:
         kind = "a recovery database" if database.recovery else "one copy only"
         return good(f"{copy.status}; {kind}, it never moves", database.name)
@@ -178,10 +182,14 @@ def _database(
         if not same_server(one.server, layout.server)
     )
     said = f"{copy.status}; elsewhere: {elsewhere or 'none'}"
-    needed = copies_needed(database, everywhere, at_least)
+    needed = copies_needed(database, everywhere, subject.policy.healthy_copies)
     healthy = healthy_elsewhere(layout.server, database, everywhere)
     if len(healthy) >= needed:
         return good(said, database.name)
+    # What is wrong with a member explains its copies.
+    lacking = [one for one in database.servers if not is_among(one, healthy)]
+    if member := _bad_member(subject, lacking):
+        return not_asked(member.because or member.name, database.name)
     return bad(
         said,
         f"of {needed} healthy copies that must stay elsewhere there are {len(healthy)}, so the "
@@ -207,6 +215,20 @@ async def drain(subject: Subject) -> Sequence[Answer]:
         ]
     moves = ", ".join(f"{one.database} to {' or '.join(one.targets)}" for one in seen.moves)
     return [good(f"yes{f': {moves}' if moves else ''}")]
+
+
+def _bad_member(subject: Subject, among: Sequence[str] | None = None) -> Line | None:
+    """The line of a member that is not well, if there is one; of any, or of one of these."""
+    return next(
+        (
+            one
+            for one in subject.lines
+            if one.key == "member"
+            and one.judgement is not Judgement.GOOD
+            and (among is None or is_among(one.about, among))
+        ),
+        None,
+    )
 
 
 def _has_databases(subject: Subject) -> bool:

@@ -88,7 +88,8 @@ async def rows(subject: Subject) -> Sequence[Answer]:
     found = await call(Backend.server_health, subject.server)
     mine = pop_rows(subject.server, found)
     if mine:
-        return [good(f"{len(mine)} rows of {', '.join(HEALTH_SETS)}")]
+        sets = {row.health_set.casefold() for row in mine}
+        return [good(f"of {', '.join(one for one in HEALTH_SETS if one.casefold() in sets)}")]
     return [
         bad(
             f"none of {len(found)} rows",

@@ -24,8 +24,9 @@ _HOUR: Final = 3600
 
 async def boot(subject: Subject) -> Sequence[Answer]:
     host = await _host(subject)
-    up = (host.local_time - host.boot_time).total_seconds()
-    return [good(f"up for {span(max(0.0, up))}, since {moment(host.boot_time)} by its clock")]
+    up = max(timedelta(), host.local_time - host.boot_time)
+    since = subject.context.clock.now() - up
+    return [good(f"up for {span(up.total_seconds())}, since {moment(since)}")]
 
 
 async def clock(subject: Subject) -> Sequence[Answer]:
@@ -81,6 +82,11 @@ async def maintenance(subject: Subject) -> Sequence[Answer]:
             "Restart the server in a maintenance, or take heed_pending_restart back.",
         )
     ]
+
+
+async def services(subject: Subject) -> Sequence[Answer]:
+    await _services(subject)
+    return [good("can be read")]
 
 
 async def pop_services(subject: Subject) -> Sequence[Answer]:

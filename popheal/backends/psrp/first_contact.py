@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import frozen
+from pypsrp.exceptions import WinRMTransportError
+from requests import Request
+from requests.exceptions import SSLError
 
 from popheal.backends.psrp.client import session_for
-from popheal.backends.psrp.failures import Diagnosis, diagnose
+from popheal.backends.psrp.failures import Diagnosis, chain, diagnose
 from popheal.backends.psrp.http import LogonRefused, Redirected
 from popheal.backends.psrp.settings import PsrpSettings, Target
 from popheal.backends.psrp.transport import Limits
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_BYTES: Final = 1024 * 1024
-_NOT_FOUND: Final = 404
+#: What no endpoint says to somebody who has not logged on yet.
+_IS_NONE: Final = (403, 404)
+_SERVER_ERROR: Final = 500
 
 
 def proxy_of(target: Target, settings: PsrpSettings) -> str:
@@ -56,6 +61,7 @@ def connect(host: str, port: int, seconds: float) -> float:
 class Certificate:
     """What a server shows, whether it is to be trusted or not."""
 
+    names: tuple[str, ...]
     issuer: str
     expires: datetime
 
@@ -82,6 +88,7 @@ def certificate_of(target: Target, seconds: float) -> Certificate | None:
         if data:
             read = x509.load_der_x509_certificate(data)
             return Certificate(
+                names=_names_of(read),
                 issuer=read.issuer.rfc4514_string(),
                 # Newer versions of the library say in which zone; by the standard it is this one.
                 expires=read.not_valid_after.replace(tzinfo=UTC)
@@ -89,6 +96,16 @@ def certificate_of(target: Target, seconds: float) -> Certificate | None:
                 else read.not_valid_after_utc,
             )
     return None
+
+
+def _names_of(certificate: Any) -> tuple[str, ...]:
+    from cryptography import x509
+
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, ValueError):
+        return (certificate.subject.rfc4514_string(),)
+    return tuple(found.value.get_values_for_type(x509.DNSName))
 
 
 @frozen(kw_only=True)
@@ -118,13 +135,18 @@ def hello(target: Target, settings: PsrpSettings) -> Hello:
     session.headers.pop("Authorization", None)
     try:
         with limits.within(settings.connect_timeout):
-            session.post(url, data=b"", timeout=settings.connect_timeout)
+            # As the client sends: so the session's own settings hold, whatever the environment is.
+            request = session.prepare_request(Request("POST", url, data=b""))
+            status = session.send(request, timeout=settings.connect_timeout).status_code
+        if status in _IS_NONE or status >= _SERVER_ERROR:
+            raise WinRMTransportError("http", status, "")
     except LogonRefused as refused:
-        return Hello(offered=refused.offered, fits=refused.fits, seconds=time.monotonic() - began)
+        took = time.monotonic() - began
+        return Hello(offered=refused.offered, fits=refused.fits, seconds=took)
     except Redirected as redirected:
         return Hello(problem=diagnose(redirected))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-        at_tls = any(isinstance(one, ssl.SSLError) for one in _chain(error))
+        at_tls = any(isinstance(one, (ssl.SSLError, SSLError)) for one in chain(error))
         return Hello(problem=diagnose(error), at_tls=at_tls)
     finally:
         limits.close_connections()
@@ -134,12 +156,6 @@ def hello(target: Target, settings: PsrpSettings) -> Hello:
 
 def _nobody(request: Any) -> Any:
     return request
-
-
-def _chain(error: BaseException) -> Any:
-    from popheal.backends.psrp.failures import chain
-
-    return chain(error)
 
 
 def _session(target: Target, settings: PsrpSettings) -> tuple[Session, str, Limits]:

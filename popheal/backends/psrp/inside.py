@@ -22,7 +22,8 @@ _OLDEST_POWERSHELL: Final = 3
 def logon(it: WayIn) -> None:
     """Its ticket, the logon, the session."""
     how = it.target.connection
-    if how in it.settings.by_ticket:
+    accepted = f"accepted, as {how.username or 'whoever runs this'}"
+    if how.takes_ticket:
         try:
             kerberos.lasts(it.server, how.username, how.auth == "kerberos")
         except BackendError as error:
@@ -32,7 +33,7 @@ def logon(it: WayIn) -> None:
     except ConnectionFailure as failed:
         denied = failed.diagnosis.trouble is Trouble.DENIED
         if not denied:
-            it.good("logon", "accepted")
+            it.good("logon", accepted)
         it.fail_by(
             "logon" if denied else "session",
             failed.diagnosis,
@@ -42,7 +43,7 @@ def logon(it: WayIn) -> None:
             else f"Check configuration in {it.way}: Get-PSSessionConfiguration on the server "
             "lists them.",
         )
-    it.good("logon", f"accepted, as {how.username or 'whoever runs this'}")
+    it.good("logon", accepted)
     it.good("session", how.configuration)
     if it.seconds <= _SLOW:
         it.good("answer_time", f"{it.seconds:.1f} s to open and to answer")

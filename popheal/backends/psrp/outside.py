@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from popheal.backends.psrp.failures import diagnose
+from popheal.backends.psrp.failures import Diagnosis, diagnose
 from popheal.backends.psrp.first_contact import (
+    Certificate,
     certificate_of,
     connect,
     hello,
@@ -72,15 +73,7 @@ def endpoint(it: WayIn) -> None:
         )
     said = hello(target, it.settings)
     if said.at_tls and said.problem:
-        shown = certificate_of(target, it.settings.connect_timeout)
-        it.fail(
-            "tls",
-            seen=f"from {shown.issuer}, {lasting(shown.days_left(_now()))}" if shown else "",
-            cause=said.problem.cause,
-            next_step="Have the server show a certificate for its full name from an authority "
-            "that this machine trusts; or name that authority: certificate_validation = "
-            f'"/path/to/ca.pem" in {it.way}.',
-        )
+        _no_trust(it, said.problem)
     _certificate(it)
     if said.problem:
         it.fail_by(
@@ -105,6 +98,23 @@ def endpoint(it: WayIn) -> None:
     )
 
 
+def _no_trust(it: WayIn, problem: Diagnosis) -> None:
+    """TLS came to no good end."""
+    shown = certificate_of(it.target, it.settings.connect_timeout)
+    trusted = (
+        "Have the server show a certificate for its full name from an authority that this machine "
+        "trusts; or name that authority: certificate_validation = "
+        f'"/path/to/ca.pem" in {it.way}.'
+    )
+    spoken = f"See whether the port speaks TLS; if it does not, set ssl = false in {it.way}."
+    it.fail(
+        "tls",
+        seen=_described(shown) if shown else "none shown",
+        cause=problem.cause,
+        next_step=trusted if shown else spoken,
+    )
+
+
 def _certificate(it: WayIn) -> None:
     if not it.target.connection.ssl:
         it.good("tls", "not used")
@@ -113,10 +123,9 @@ def _certificate(it: WayIn) -> None:
     if shown is None:  # behind a proxy, say; the client has accepted it
         it.good("tls", "accepted")
         return
-    left = shown.days_left(_now())
-    seen = f"accepted, from {shown.issuer}, {lasting(left)}"
+    left, seen = shown.days_left(_now()), _described(shown)
     if it.target.connection.certificate_validation is False:
-        it.good("tls", f"not checked (certificate_validation = false), {lasting(left)}")
+        it.good("tls", f"not checked (certificate_validation = false): {seen}")
     elif left >= _SOON:
         it.good("tls", seen)
     else:
@@ -133,8 +142,12 @@ def _parts_of(proxy: str) -> tuple[str, int, str]:
     return parts.hostname or "", parts.port or 80, "by the proxy "
 
 
-def lasting(days: int) -> str:
-    """How long a certificate lasts, in words."""
+def _described(shown: Certificate) -> str:
+    names, days = ", ".join(shown.names), shown.days_left(_now())
+    return f"for {names}, from {shown.issuer}, {_lasting(days)}"
+
+
+def _lasting(days: int) -> str:
     return f"expired {-days} days ago" if days < 0 else f"{days} days left"
 
 
