@@ -66,7 +66,7 @@ class Blocked:
     """Methods of the backend that can do nothing, by server: which line says why.
 
     Attributes:
-        by_server: Of the looks that only the server itself answers; by its short name.
+        by_server: Of what the server itself has to answer for; by its short name.
         everywhere: Of those that are answered by way of an entrance.
     """
 
@@ -75,9 +75,8 @@ class Blocked:
 
     def why(self, method: str, server: str) -> str:
         """The line because of which that can't be asked; empty if it can."""
-        if method in OF_THE_SERVER:
-            return self.by_server.get(short_name(server), {}).get(method, "")
-        return self.everywhere.get(method, "")
+        own = self.by_server.get(short_name(server), {}).get(method, "")
+        return own or self.everywhere.get(method, "").removeprefix(f"{server}: ")
 
 
 @define(kw_only=True)

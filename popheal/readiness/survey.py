@@ -38,6 +38,14 @@ _AT_ONCE: Final = 6
 #: Ways are looked at all at once: each costs a thread that waits.
 _WAYS_AT_ONCE: Final = 64
 
+#: What Exchange asks the server for, and waits for if that is down.
+_PASSED_ON: Final = (
+    "server_health",
+    "monitoring_items",
+    "database_copies",
+    "replication_health",
+)
+
 _JUDGED: Final = {True: Judgement.GOOD, False: Judgement.BAD, None: Judgement.COULD_NOT_TELL}
 
 
@@ -67,6 +75,17 @@ class Way:
             )
             for one in self.seen
         ]
+
+    def silent(self) -> str:
+        """The line that says that no connection comes about; empty if one does."""
+        return next(
+            (
+                one.name
+                for one in self.lines()
+                if one.key == "tcp" and one.judgement is Judgement.BAD
+            ),
+            "",
+        )
 
     def blocked(self) -> dict[str, str]:
         """By method: the line that says why it can do nothing by this way."""
@@ -220,14 +239,14 @@ def _blocks_looks(way: Way) -> bool:
 
 
 def _by_server(backend: Inspectable, ways: Iterable[Way]) -> dict[str, Mapping[str, str]]:
-    """What can't be asked of servers themselves."""
-    return {
-        short_name(one.server): {
-            method: why for method, why in one.blocked().items() if method in OF_THE_SERVER
-        }
-        for one in ways
-        if one.way == backend.ways(one.server)[-1]
-    }
+    """What can't be asked of servers themselves, nor by Exchange on our behalf."""
+    found: dict[str, Mapping[str, str]] = {}
+    for one in ways:
+        if one.way == backend.ways(one.server)[-1]:
+            blocked = one.blocked()
+            own = {method: why for method, why in blocked.items() if method in OF_THE_SERVER}
+            found[short_name(one.server)] = own | dict.fromkeys(_PASSED_ON, one.silent())
+    return found
 
 
 def _by_all(unsound: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -238,7 +257,7 @@ def _by_all(unsound: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return {
         method: f"{first}: {line}"
         for method, line in why.items()
-        if all(method in one for _, one in others)
+        if method not in OF_THE_SERVER and all(method in one for _, one in others)
     }
 
 

@@ -146,7 +146,7 @@ def no_list(lab, monkeypatch):
 
 
 TROUBLES = {
-    "wrong path": planted(f"http {EX}", "no remoting endpoint", "port and the path", path="Nowhere"),
+    "wrong path": planted(f"http {EX}", "no remoting endpoint", "the path", path="Nowhere"),
     "wrong logon": planted(f"offers {EX}", "does not offer ntlm", 'auth = "basic"', auth="ntlm"),
     "wrong password": planted(
         f"logon {EX}", "not accepted", "locked", password=Secret("wrong")
@@ -356,7 +356,7 @@ def _all_else_waits(found, key):
     for one in wrong:
         assert one.because.partition(": ")[2] or one.because in ("", f"{key} {EX}", f"{key} {WIN}")
     assert _line(found, "boot").because == f"{key} {WIN}"
-    assert _line(found, "server").because == f"{MBX1}: {key} {EX}"
+    assert _line(found, "server").because == f"{key} {EX}"
 
 
 @contextlib.contextmanager
