@@ -17,13 +17,15 @@ def _may(policy: Policy) -> Iterator[str]:
     if not policy.allows(Impact.CHANGE):
         yield "It only looks: the policy allows no change (highest_impact)."
         return
+    often = policy.restarts_per_hour
+    limit = f"at most {_times(often)} within an hour" if often else "but restarts_per_hour is 0"
     yield (
-        "It may restart the POP3 services of a server, at most "
-        f"{_times(policy.restarts_per_hour)} within an hour, and turn POP3 protocol logging on "
-        "for as long as it needs that."
+        f"It may restart the POP3 services of a server, {limit}, and turn POP3 protocol logging "
+        "on for as long as it needs that."
     )
-    if not policy.allows(Impact.DISRUPT):
-        yield "It drains no server, and restarts none (highest_impact)."
+    if not policy.allows(Impact.DISRUPT) or not policy.reboots_per_server:
+        why = "reboots_per_server" if policy.allows(Impact.DISRUPT) else "highest_impact"
+        yield f"It drains no server, and restarts none ({why})."
         return
     members = (
         "all other members of its group are"
@@ -79,4 +81,4 @@ def _never(policy: Policy) -> Iterator[str]:
 
 
 def _times(number: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")

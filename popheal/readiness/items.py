@@ -204,7 +204,7 @@ ITEMS: Final = (
         title="Recovery actions",
         means="what Managed Availability does by itself can be read, in both event logs",
         needs=("boot",),
-        uses=("recovery_actions",),
+        uses=("recovery_actions", "host_status"),
         ask=on_windows.event_logs,
     ),
     # --- POP -------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ ITEMS: Final = (
         title="POP3 log",
         means="its folder can be read; or it is not there yet, while logging is off",
         needs=("settings", "boot"),
-        uses=("pop_logs",),
+        uses=("pop_logs", "pop_settings", "host_status"),
         ask=on_windows.pop_log,
     ),
     # --- databases and group ---------------------------------------------------------------------
@@ -335,7 +335,14 @@ ITEMS: Final = (
         title="Could be drained now",
         means="no gate holds a drain at this moment; asked only where all lines above are well",
         needs=("activation", "group", "member", "witness", "copy", "maintenance"),
-        uses=(*_OF_GROUP, *_COPIES, "host_status", "all_servers", "replication_health"),
+        uses=(
+            *_OF_GROUP,
+            *_COPIES,
+            "host_status",
+            "all_servers",
+            "monitoring_items",
+            "server_info",
+        ),
         ask=on_group.drain,
     ),
 )

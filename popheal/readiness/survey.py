@@ -78,14 +78,8 @@ class Way:
 
     def silent(self) -> str:
         """The line that says that no connection comes about; empty if one does."""
-        return next(
-            (
-                one.name
-                for one in self.lines()
-                if one.key == "tcp" and one.judgement is Judgement.BAD
-            ),
-            "",
-        )
+        failed = [one for one in self.lines() if one.judgement is Judgement.BAD]
+        return next((one.name for one in failed if one.key == "tcp"), "")
 
     def blocked(self) -> dict[str, str]:
         """By method: the line that says why it can do nothing by this way."""

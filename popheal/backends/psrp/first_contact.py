@@ -135,11 +135,7 @@ def hello(target: Target, settings: PsrpSettings) -> Hello:
     session.headers.pop("Authorization", None)
     try:
         with limits.within(settings.connect_timeout):
-            # As the client sends: so the session's own settings hold, whatever the environment is.
-            request = session.prepare_request(Request("POST", url, data=b""))
-            status = session.send(request, timeout=settings.connect_timeout).status_code
-        if status in _IS_NONE or status >= _SERVER_ERROR:
-            raise WinRMTransportError("http", status, "")
+            _ask(session, url, settings.connect_timeout)
     except LogonRefused as refused:
         took = time.monotonic() - began
         return Hello(offered=refused.offered, fits=refused.fits, seconds=took)
@@ -152,6 +148,15 @@ def hello(target: Target, settings: PsrpSettings) -> Hello:
         limits.close_connections()
         session.close()
     return Hello(seconds=time.monotonic() - began)
+
+
+def _ask(session: Session, url: str, seconds: float) -> None:
+    """Send an empty request. Raises what the answer means, if that is not an endpoint's."""
+    # As the client sends: so the session's own settings hold, whatever the environment says.
+    request = session.prepare_request(Request("POST", url, data=b""))
+    status = session.send(request, timeout=seconds).status_code
+    if status in _IS_NONE or status >= _SERVER_ERROR:
+        raise WinRMTransportError("http", status, "")
 
 
 def _nobody(request: Any) -> Any:
