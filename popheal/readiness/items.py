@@ -71,13 +71,14 @@ ITEMS: Final = (
     _here(
         key="at_work",
         title="Who else has it",
-        means="told: which processes watch with this journal, or heal with it. None of them is "
-        "wrong; a healing whose process has died is, as it waits to be resumed",
+        means="no healing waits to be resumed because its process has died. Which processes watch "
+        "with this journal, or heal with it, is told",
     ),
     _here(
         key="notified",
         title="Who is told",
-        means="told: who gets a handover, and of which verdicts; their services are understood",
+        means="the addresses of `[notify]` are understood. How many there are, and which handovers "
+        "they get, is told",
     ),
     # --- ways in ---------------------------------------------------------------------------------
     _way(key="name", title="Name", means="the name leads to an address"),

@@ -27,6 +27,7 @@ from popheal.readiness.changes import changes, keep, kept_at, last_kept
 from popheal.readiness.items import ITEMS, Section
 from popheal.readiness.on_this_machine import journal_lines
 from popheal.readiness.subject import Blocked, Subject
+from tests.readiness.check_page import PAGE, with_items
 from tests.support.readiness import answering
 
 GOOD, BAD, UNTOLD = Judgement.GOOD, Judgement.BAD, Judgement.COULD_NOT_TELL
@@ -329,3 +330,12 @@ def test_the_policy_in_words(policy, says):
         assert one in " ".join(sentences)
     assert all(one.startswith(("It ", "Where ")) and one.endswith(".") for one in sentences)
     assert evolve(policy) == policy
+
+
+# --- the documentation ---------------------------------------------------------------------------
+
+
+def test_the_page_says_what_the_table_says():
+    page = PAGE.read_text("utf-8")
+    assert with_items(page) == page, "write it again: python -m tests.readiness.check_page"
+    assert f"| {ITEMS[0].title} | `{ITEMS[0].key}` |" in page
