@@ -49,6 +49,15 @@ def optional_config_option(about: str) -> Callable[[Command], Command]:
     return _config(about)
 
 
+#: ``--yes``, for a command that may take servers out of service.
+yes_option: Final = click.option(
+    "--yes",
+    is_flag=True,
+    help="Take servers out of service, as far as the policy allows, without asking where the "
+    "configuration does not say approval_from.",
+)
+
+
 def journal_options(command: Command) -> Command:
     """Add ``--journal`` and ``--config``, one of which must name a journal."""
     return journal_option(_config("that names the journal")(command))

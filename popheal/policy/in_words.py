@@ -61,6 +61,11 @@ def approval_in_words(policy: Policy) -> str:
         return f"It asks a person before it changes anything{another}."
     if not policy.allows(Impact.DISRUPT):
         return "It asks nobody."
+    if policy.approval_undecided:
+        return (
+            "Nobody has decided yet whether a person must approve (approval_from): it asks at the "
+            "terminal before it drains or restarts a server, and where there is none, it holds."
+        )
     if policy.needs_approval(Impact.DISRUPT):
         return f"It asks a person before it drains or restarts a server{another}."
     return "It asks nobody before it drains or restarts a server (approval_from)."

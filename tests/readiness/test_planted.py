@@ -219,7 +219,7 @@ TROUBLES = {
     "copy failed": planted(
         "copy DB01", "MBX2 Failed", "Get-MailboxDatabaseCopyStatus DB01", **FAILED_COPY
     ),
-    "copies closed": planted("copy", "denied", "account", **refused("copies_of")),
+    "copies closed": planted("copy", "denied", "account", **refused("database_copies")),
     "backup under way": planted(
         "drain", "backup", "popheal plan",
         databases={"DB01": {"backup_in_progress": True}},

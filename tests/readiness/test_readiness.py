@@ -309,6 +309,7 @@ SAYS = [
         Policy(approval_from=Impact.DISRUPT, approval_by_another=True),
         ["asks a person before it drains or restarts a server, who must not be"],
     ),
+    (Policy(approval_undecided=True), ["Nobody has decided yet", "it holds."]),
     (Policy(pop_proxy=Consent.NEVER), ["never makes PopProxy active"]),
     (Policy(pop_proxy=Consent.ALLOW), ["asks nobody before it makes PopProxy"]),
     (
@@ -328,7 +329,9 @@ def test_the_policy_in_words(policy, says):
     sentences = in_words(policy)
     for one in says:
         assert one in " ".join(sentences)
-    assert all(one.startswith(("It ", "Where ")) and one.endswith(".") for one in sentences)
+    assert all(
+        one.startswith(("It ", "Where ", "Nobody ")) and one.endswith(".") for one in sentences
+    )
     assert evolve(policy) == policy
 
 

@@ -154,6 +154,10 @@ class PsrpBackend:
 
     # --- who it is -------------------------------------------------------------------------------
 
+    def open_ahead(self, server: str, others: Sequence[str]) -> None:
+        """Begin to open the shells on the servers' own endpoints, which takes seconds each."""
+        self._lines.open_ahead((server, *others))
+
     @property
     def organisation(self) -> str:
         """The same for every real organisation.
