@@ -111,18 +111,29 @@ class PsrpBackend:
 
     def rights_missing(self, server: str, effects: Sequence[str]) -> Sequence[str]:
         """Cmdlets and parameters that the account's roles lack for these effects."""
+        if not rights.needed_for(effects):
+            return ()
+        given, avoided = rights.question(effects), self._avoided or (server,)
         try:
-            return rights.missing(effects, self._commands(server, effects))
+            listed = self._lines.exchange(server, rights.ASKS, given, avoided=avoided, effect=False)
         except BackendError:
             return ()
+        return rights.missing(effects, listed)
 
-    def _commands(self, server: str, methods: Sequence[str]) -> Sequence[object]:
-        """What Get-Command says of the cmdlets that these methods send."""
-        # What is not there would else be an error.
-        given = {"Name": rights.asked_about(methods), "ErrorAction": "SilentlyContinue"}
-        return self._lines.exchange(
-            server, "Get-Command", given, avoided=self._avoided or (server,), effect=False
-        )
+    def open_ahead(self, server: str, others: Sequence[str]) -> None:
+        """Begin to open the shells on the servers' own endpoints, which takes seconds each."""
+        self._lines.open_ahead((server, *others))
+
+    @property
+    def organisation(self) -> str:
+        """The same for every real organisation.
+
+        Nothing in the settings tells for certain which forest they lead to, and two settings for
+        one forest must not have one server, or two members of one DAG, at a time. Where two
+        forests have a server or a DAG of the same name, the second one has to wait: that is the
+        safe direction.
+        """
+        return "exchange"
 
     # --- what its own ways are like --------------------------------------------------------------
 
@@ -151,23 +162,6 @@ class PsrpBackend:
         own = PsrpBackend(evolve(self.settings, exchange=turned))
         own._lines.learn(self._lines.known)
         return own
-
-    # --- who it is -------------------------------------------------------------------------------
-
-    def open_ahead(self, server: str, others: Sequence[str]) -> None:
-        """Begin to open the shells on the servers' own endpoints, which takes seconds each."""
-        self._lines.open_ahead((server, *others))
-
-    @property
-    def organisation(self) -> str:
-        """The same for every real organisation.
-
-        Nothing in the settings tells for certain which forest they lead to, and two settings for
-        one forest must not have one server, or two members of one DAG, at a time. Where two
-        forests have a server or a DAG of the same name, the second one has to wait: that is the
-        safe direction.
-        """
-        return "exchange"
 
     # --- looks -------------------------------------------------------------------------------
 

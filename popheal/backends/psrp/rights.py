@@ -99,9 +99,15 @@ def needed_for(methods: Iterable[str]) -> tuple[Cmdlet, ...]:
 # --- what an account has -------------------------------------------------------------------------
 
 
-def asked_about(methods: Iterable[str]) -> list[str]:
-    """Which to ask Get-Command for, which works where nothing but cmdlets does."""
-    return list(dict.fromkeys((_CONTROL, *(one.name for one in needed_for(methods)))))
+#: Works where nothing but cmdlets does, and lists what this account has.
+ASKS: Final = "Get-Command"
+
+
+def question(methods: Iterable[str]) -> Mapping[str, object]:
+    """The parameters by which it is asked for what the methods need."""
+    names = dict.fromkeys((_CONTROL, *(one.name for one in needed_for(methods))))
+    # What is not there would else be an error.
+    return {"Name": list(names), "ErrorAction": "SilentlyContinue"}
 
 
 @frozen(kw_only=True)

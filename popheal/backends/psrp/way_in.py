@@ -129,9 +129,8 @@ class WayIn:
         self._shell = RemoteShell(self.target, self.settings)
         began = time.monotonic()
         if self.way == EXCHANGE:
-            names = rights.asked_about(self.taken_by)
-            asked = {"Name": names, "ErrorAction": "SilentlyContinue"}
-            self.opened = self._run(Command(name="Get-Command", parameters=asked))
+            asked = rights.question(self.taken_by)
+            self.opened = self._run(Command(name=rights.ASKS, parameters=asked))
         else:
             self.opened = self._run(self._script(scripts.ABOUT, {}))
         self.seconds = time.monotonic() - began
