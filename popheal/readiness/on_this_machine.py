@@ -7,30 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from popheal.errors import JournalError
-from popheal.journal import Journal
-from popheal.journal.locks import is_alive
+from popheal.journal import HealingRecord, Journal
+from popheal.journal.locks import WATCH, is_alive
 from popheal.policy.policy import Policy
 from popheal.readiness.lines import Line
-from popheal.readiness.subject import Answer, bad, good
+from popheal.readiness.subject import Answer, bad, good, lines_of
 from popheal.tables.actions import Impact
-
-#: The watch's number among the owners of a journal.
-WATCH = 0
-
-
-def lines_of(key: str, answers: Sequence[Answer]) -> tuple[Line, ...]:
-    """The lines of an item that is about no server."""
-    return tuple(
-        Line(
-            key=key,
-            about=one.about,
-            judgement=one.judgement,
-            value=one.value,
-            cause=one.cause,
-            next_step=one.next_step,
-        )
-        for one in answers
-    )
 
 
 def journal_lines(path: Path | None, policy: Policy) -> tuple[Line, ...]:
@@ -51,7 +33,7 @@ def journal_lines(path: Path | None, policy: Policy) -> tuple[Line, ...]:
     watched = is_alive(path, WATCH, tidy=False)
     return (
         *lines_of("journal", [good(f"{path}, can be written")]),
-        *lines_of("at_work", list(_at_work(path, unfinished, watched=watched))),
+        *lines_of("at_work", _at_work(path, unfinished, watched=watched)),
     )
 
 
@@ -79,10 +61,7 @@ def _why_not_writable(path: Path) -> str:
     return ""
 
 
-def _at_work(path: Path, unfinished: Sequence[object], *, watched: bool) -> Sequence[Answer]:
-    from popheal.journal import HealingRecord
-
-    found = [one for one in unfinished if isinstance(one, HealingRecord)]
+def _at_work(path: Path, unfinished: Sequence[HealingRecord], *, watched: bool) -> Sequence[Answer]:
     answers = [
         bad(
             "interrupted",
@@ -90,10 +69,10 @@ def _at_work(path: Path, unfinished: Sequence[object], *, watched: bool) -> Sequ
             f"Resume it: popheal resume {one.id} --journal {path} --config FILE.",
             f"healing {one.id}",
         )
-        for one in found
+        for one in unfinished
         if not one.alive
     ]
-    busy = [f"healing {one.id} on {one.server}, {one.owner}" for one in found if one.alive]
+    busy = [f"healing {one.id} on {one.server}, {one.owner}" for one in unfinished if one.alive]
     if watched:
         busy.append("a watch")
     return [*answers, good(f"at work with it: {', '.join(busy)}" if busy else "nobody")]

@@ -42,8 +42,8 @@ thead th { background: var(--soft); font-weight: 600; }
 tbody th { font-weight: 600; }
 tr.section th { background: var(--soft); padding-top: .5rem; }
 td.sign { width: 2rem; font-weight: 700; text-align: center; }
-td.item { width: 24%; }
-td.value { width: 28%; }
+td.item { width: 30%; }
+td.value { width: 26%; }
 .good { color: var(--good); } .bad { color: var(--bad); } .untold { color: var(--untold); }
 .dim { color: var(--dim); }
 .next { margin-top: .15rem; }
@@ -56,7 +56,8 @@ a { color: inherit; }
 
 def page_of(readiness: Readiness) -> str:
     """The page."""
-    title = f"popheal check of {readiness.organisation}"
+    number = len(readiness.servers)
+    title = f"popheal check of {number} server{'' if number == 1 else 's'}"
     return "\n".join(
         [
             "<!DOCTYPE html>",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
 
 from attrs import define, field, frozen
 
@@ -58,6 +57,22 @@ def failed(error: BackendError | UnknownName, about: str = "") -> Answer:
     return make("", cause, error.next_step, about)
 
 
+def lines_of(key: str, answers: Iterable[Answer]) -> tuple[Line, ...]:
+    """The lines of an item, by what it has said."""
+    return tuple(
+        Line(
+            key=key,
+            about=one.about,
+            judgement=one.judgement,
+            value=one.value,
+            cause=one.cause,
+            next_step=one.next_step,
+            because=one.because,
+        )
+        for one in answers
+    )
+
+
 Ask = Callable[["Subject"], Logic[Sequence[Answer]]]
 
 
@@ -104,18 +119,7 @@ class Subject:
 
     def note(self, key: str, answers: Iterable[Answer]) -> None:
         """Add what an item has said."""
-        for one in answers:
-            self.lines.append(
-                Line(
-                    key=key,
-                    about=one.about,
-                    judgement=one.judgement,
-                    value=one.value,
-                    cause=one.cause,
-                    next_step=one.next_step,
-                    because=one.because,
-                )
-            )
+        self.lines += lines_of(key, answers)
 
     def has(self, key: str) -> bool:
         """Whether there is a line of an item already."""
@@ -143,7 +147,3 @@ class Subject:
             if why := self.blocked.why(method, self.server) or self._lost.get(method, ""):
                 return why
         return ""
-
-
-#: The key of the item by which a server is known.
-KNOWN: Final = "server"

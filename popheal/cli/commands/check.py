@@ -121,8 +121,7 @@ def _here(told: Config, journal: Path | None) -> tuple[Line, ...]:
 
 def _notified(told: Config) -> Sequence[Line]:
     """Who is told how healings end."""
-    from popheal.readiness.on_this_machine import lines_of
-    from popheal.readiness.subject import bad, good
+    from popheal.readiness.subject import bad, good, lines_of
 
     if told.notify is None:
         return lines_of("notified", [good("nobody ([notify])")])
