@@ -110,9 +110,9 @@ def test_the_policy_of_a_configuration_decides(tmp_path):
 
 
 def test_names_are_quoted():
-    text = rights("--account", "O'Brien\u2018s", "--group", "POP helpers")
+    text = rights("--account", "O'Brien\u2018s", "--group", "POP rescue")
     assert "$account = 'O''Brien\u2018\u2018s'" in text
-    assert "$group = 'POP helpers'" in text
+    assert "$group = 'POP rescue'" in text
     assert "Administrators 'O''Brien\u2018\u2018s' /add" in text
 
 
