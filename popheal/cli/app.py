@@ -11,6 +11,7 @@ import click
 
 import popheal as library
 from popheal.cli.commands.approve import approve
+from popheal.cli.commands.check import check
 from popheal.cli.commands.check_journal import check_journal
 from popheal.cli.commands.diagram import diagram, procedures
 from popheal.cli.commands.heal import heal, plan, triage
@@ -18,6 +19,7 @@ from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
 from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.resume import cancel, resume
+from popheal.cli.commands.rights import rights
 from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
@@ -173,6 +175,7 @@ def popheal() -> None:
 
 for _command in (
     rehearse,
+    check,
     snapshot,
     triage,
     plan,
@@ -185,6 +188,7 @@ for _command in (
     export,
     resume,
     cancel,
+    rights,
     lab,
     diagram,
     procedures,

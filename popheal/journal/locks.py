@@ -31,6 +31,8 @@ else:
 
 
 _PRIVATE: Final = 0o600
+#: The number of whoever watches among the owners of a journal, who count from 1.
+WATCH: Final = 0
 
 
 class OwnerLock:
