@@ -10,14 +10,13 @@ from typing import Any
 from attrs import field, frozen
 
 from popheal.engine.plan_basis import ServerState
-from popheal.engine.run import GUARD_OF_DEBT
 from popheal.policy.policy import Policy
 from popheal.reports.report import Report
 from popheal.tables.actions import Impact
 from popheal.tables.bounds import WorstCase, worst_case
 from popheal.tables.outcomes import DONE, REFUSED
 from popheal.tables.reachability import reached
-from popheal.tables.table import Guard, Procedure, Verdict
+from popheal.tables.table import GUARD_OF_DEBT, Guard, Procedure, Verdict
 from popheal.tables.timing import Timing
 from popheal.util.serialize import to_jsonable
 

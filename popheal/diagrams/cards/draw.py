@@ -1,0 +1,279 @@
+"""Draws a sheet as an SVG element: one column, as wide as its longest name and its lanes need.
+
+No program takes part, and the bytes are always the same. A picture brings its own ground, light
+or dark as its reader has it, and takes no font or file from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Final
+
+from attrs import define, evolve, field
+
+from popheal.diagrams.cards import card, furniture, lines, row
+from popheal.diagrams.cards.ink import (
+    GAP,
+    INDENT,
+    LANE,
+    MARGIN,
+    NO_WAY,
+    STRIP,
+    Grid,
+    Placed,
+    classes,
+    measured,
+    path,
+    text,
+)
+from popheal.diagrams.cards.looks import STYLE, num
+from popheal.diagrams.cards.sheet import Group, Item, Sheet
+
+_SVG: Final = "http://www.w3.org/2000/svg"
+#: For the times of a run, at the left.
+_CLOCK: Final = 72
+#: Around rows: to the frame at the sides, and for its title.
+_FRAME, _TITLE, _FOOT = 10, 34, 10
+_BETWEEN_ROWS, _APART = 4, 10
+
+#: The address of a part's picture, by its number; 0 for that of the whole.
+Links = Callable[[int], str]
+
+
+def draw(
+    sheet: Sheet, *, rows: bool = False, narrow: bool = False, links: Links | None = None
+) -> str:
+    """The picture as an SVG element.
+
+    Args:
+        sheet: What it shows.
+        rows: Whether states are rows in frames, instead of cards.
+        narrow: Whether it is for a narrow screen: ways out stand below, instead of beside.
+        links: Where the pictures of parts are, if they are linked to.
+    """
+    return _Drawing(sheet, rows=rows, narrow=narrow, links=links).svg()
+
+
+@define
+class _Drawing:
+    sheet: Sheet
+    rows: bool = field(kw_only=True)
+    narrow: bool = field(kw_only=True)
+    links: Links | None = field(kw_only=True)
+    placed: dict[str, Placed] = field(factory=dict, init=False)
+    behind: list[str] = field(factory=list, init=False)
+    entry: float = field(default=0, init=False)  # where debts come in from other pictures
+
+    @property
+    def states(self) -> list[Item]:
+        return [item for item in self.sheet.items if item.node.impact]
+
+    def grid(self) -> Grid:
+        """Where things stand from left to right, after all that has to fit."""
+        left: float = MARGIN + lines.rail_room(len(self.sheet.rails))
+        left += _CLOCK if self.sheet.verdict else 0
+        if self.rows:
+            left += _FRAME
+            wide = row.wide_for(self.states, narrow=self.narrow)
+            edge = round(left + STRIP + wide)
+            return Grid(left=left, room=wide, right=edge, frame=_FRAME, narrow=self.narrow)
+        room = card.room_for(self.states)
+        ways = 0 if self.narrow else card.ways_width(self.states)
+        right = left + STRIP + INDENT + room + INDENT + ways
+        return Grid(left=left, room=room, right=round(right), narrow=self.narrow)
+
+    def svg(self) -> str:
+        grid = self.grid()
+        head, y = furniture.head(self.sheet, grid.right - MARGIN)
+        y = self._start(grid, y)
+        bottom = self._column(grid, y)
+        column = list(self.placed.values())
+        lanes = lines.lanes(column)
+        wide = lanes.wide
+        tags, far = lines.tags(column, grid, wide)
+        words = dict(self.sheet.entries)
+        words.pop(next((one.node.name for one in self.sheet.items), ""), None)
+        entries, further = lines.entries(words, column, grid, wide)
+        notes, bottom = furniture.notes(self.sheet, grid, bottom + 6)
+        right = max(grid.right + grid.frame, grid.lanes + wide - LANE if wide else 0, far, further)
+        legend, bottom = furniture.legend(self.sheet, right, bottom + 24, rows=self.rows)
+        rails = lines.rails(
+            self.sheet.rails,
+            self.placed,
+            grid.left - (_FRAME if self.rows else 0),
+            self.entry,
+            signs=self.rows,
+        )
+        return self._element(
+            right + MARGIN,
+            bottom + 18,
+            [
+                self._linked(0, head) if self.sheet.home else head,
+                *(lanes.draw(grid)),
+                tags,
+                entries,
+                *self.behind,
+                *rails,
+                *(one.svg for one in column),
+                *lines.clocks(column),
+                notes,
+                legend,
+            ],
+        )
+
+    def _element(self, wide: float, high: float, shown: list[str]) -> str:
+        wide, high = round(wide), round(high)
+        name = "".join(char if char.isalnum() else "-" for char in self.sheet.name)
+        role = "group" if self.links else "img"
+        said = [self.sheet.title, self.sheet.verdict[1] if self.sheet.verdict else ""]
+        title = ": ".join(filter(None, said)) + ". " + " ".join(self.sheet.lines)
+        opening = (
+            f'<svg xmlns="{_SVG}" class="popheal-cards" role="{role}" lang="en"'
+            f' width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"'
+            f' aria-labelledby="popheal-{name}-t popheal-{name}-d">'
+        )
+        return "\n".join(
+            [
+                opening,
+                f'<title id="popheal-{name}-t">{escape(title.strip())}</title>',
+                f'<desc id="popheal-{name}-d">{escape(self.sheet.aloud)}</desc>',
+                f"<style>{STYLE}</style>",
+                f'<rect class="page" width="{wide}" height="{high}" rx="10"/>',
+                *(one for one in shown if one),
+                "</svg>\n",
+            ]
+        )
+
+    def _linked(self, part: int, svg: str) -> str:
+        if self.links is None or not svg:
+            return svg
+        return f'<a href="{escape(self.links(part))}">{svg}</a>'
+
+    # --- from top to bottom ----------------------------------------------------------------------
+
+    def _start(self, grid: Grid, y: float) -> float:
+        """What leads into the first state; returns where that one begins."""
+        first = self.sheet.items[0]
+        said = dict(self.sheet.entries).get(first.node.name, "")
+        if self.sheet.start == first.node.name:
+            top = y + 18
+            look = "taken" if self.sheet.verdict else ""
+            kind = classes("tip", look)
+            dot = f'<circle class="{kind}" cx="{num(grid.icon)}" cy="{num(top)}" r="6"/>'
+            y = top + GAP - 6
+            self.behind.append(dot + lines.arrow(grid.icon, top, y, look))
+        elif said:
+            y = self.entry = y + 14
+            top = y
+            x = grid.icon + 14
+            self.behind.append(self._linked(0, text(x, y + 14, "ob", said)))
+            x += measured("ob", said) + 14
+            for rail in self.sheet.rails:
+                if not rail.start:
+                    owed = f"owed: {rail.kind.value.replace('_', ' ')}"
+                    if x + 16 + measured("ob", owed) > grid.right:
+                        x, y = grid.icon + 14, y + 18
+                    self.behind.append(path("full", f"M{num(x)} {num(y + 10)}l5-5 5 5-5 5z"))
+                    self.behind.append(text(x + 16, y + 14, "ob debt", owed))
+                    x += 16 + measured("ob", owed) + 14
+            y += GAP
+            self.behind.append(lines.arrow(grid.icon, top, y))
+        else:
+            y += 22
+        return y
+
+    def _column(self, grid: Grid, y: float) -> float:
+        """Place everything; returns where it ends."""
+        above: Placed | None = None
+        for group in self.sheet.groups:
+            inside = self.rows and bool(group.items[0].node.impact)
+            if above is not None:
+                y += self._gap(group.items[0], above, grid, inside=False)
+            top, y = y, self._opened(group, grid, y, inside=inside)
+            for number, item in enumerate(group.items):
+                if number:
+                    y += self._gap(item, above, grid, inside=inside)
+                placed = self._place(item, grid, y)
+                if above and above.item.onward and self._leads(above.item, item):
+                    way = above.item.onward
+                    if inside and number:
+                        line = f"M{num(grid.icon)} {num(above.bottom)}V{num(placed.top)}"
+                        self.behind.append(path(classes("way", way.status), line))
+                    else:
+                        start = above if not self.rows else self._framed(above)
+                        aimed = placed if not inside else self._framed(placed, top=True)
+                        self.behind.append(lines.onward(way, grid, start, aimed))
+                self.placed[item.node.name] = above = placed
+                y = placed.bottom
+            if inside:
+                y += _FOOT
+                self._frame(group, grid, top, y)
+        return y
+
+    def _frame(self, group: Group, grid: Grid, top: float, bottom: float) -> None:
+        """Around rows, with what they are about."""
+        frame = (
+            f'<rect class="frame" x="{num(grid.left - _FRAME)}" y="{num(top)}"'
+            f' width="{num(grid.right - grid.left + 2 * _FRAME)}" height="{num(bottom - top)}"'
+            ' rx="8"/>'
+        )
+        if group.title:
+            frame += furniture.heading(group.title, group.mark, grid, top + 22, group.part)
+        self.behind.append(self._linked(group.part, frame) if group.part else frame)
+
+    def _framed(self, placed: Placed, *, top: bool = False) -> Placed:
+        """A row at the edge of its frame, where arrows between frames begin and end."""
+        if not placed.item.node.impact:
+            return placed
+        return evolve(
+            placed,
+            top=placed.top - (_TITLE if top else 0),
+            bottom=placed.bottom + (0 if top else _FOOT),
+        )
+
+    def _leads(self, above: Item, below: Item) -> bool:
+        way = above.onward
+        return way is not None and (
+            way.target == below.node.name or (way.part > 0 and below.short == str(way.part))
+        )
+
+    def _gap(self, item: Item, above: Placed | None, grid: Grid, *, inside: bool) -> float:
+        led = above is not None and self._leads(above.item, item)
+        if inside:
+            return _BETWEEN_ROWS if led else _APART
+        if led and above is not None and above.item.onward:
+            return lines.gap(above.item.onward, grid)
+        return GAP if self._is_entered(item) else NO_WAY
+
+    def _is_entered(self, item: Item) -> bool:
+        """Whether a lane, or a way from another picture, comes in above it."""
+        name = item.node.name
+        entered = any(
+            way.target == name and not way.part
+            for one in self.sheet.items
+            for way in (*one.others, *(way for way in one.marks if way.taken))
+        )
+        return bool(item.node.impact) and (entered or name in dict(self.sheet.entries))
+
+    def _opened(self, group: Group, grid: Grid, y: float, *, inside: bool) -> float:
+        """The title of a group, if it has one; where its items begin."""
+        if inside:
+            return y + (_TITLE if group.title else _FOOT)
+        if not group.title:
+            return y
+        if self.placed:
+            self.behind.append(path("hair", f"M{MARGIN} {num(y + 4)}H{num(grid.right)}"))
+        self.behind.append(furniture.heading(group.title, group.mark, grid, y + 30, group.part))
+        return y + 30 + (GAP if self._is_entered(group.items[0]) else 18)
+
+    def _place(self, item: Item, grid: Grid, y: float) -> Placed:
+        if not item.node.impact:
+            placed = furniture.pill(item, grid, y)
+            part = int(item.short) if item.short.isdigit() else 0
+            if part and self.links:
+                return evolve(placed, svg=self._linked(part, placed.svg))
+            return placed
+        if self.rows:
+            return row.place(item, grid, y, entered=self._is_entered(item))
+        return card.place(item, grid, y)
