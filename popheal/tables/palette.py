@@ -63,8 +63,8 @@ VERDICT_STYLES: Final[Mapping[Verdict, str]] = MappingProxyType(
     }
 )
 
-TEXT: Final = "#111"
-PAPER: Final = "#fff"
+TEXT: Final = "#111111"
+PAPER: Final = "#ffffff"
 #: Fill and text of an ending in a picture: the good one is dark.
 RECOVERED: Final = (IMPACTS[Impact.RESTORE].line, PAPER)
 OTHER_END: Final = (PAPER, "#222")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 
@@ -14,11 +15,10 @@ from popheal.diagrams.cards.lettering import width, wrap
 from popheal.diagrams.cards.looks import SCHEMES, SMALL
 from popheal.errors import DefinitionError, UnknownName
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES, SETTLE_DEBTS
-from popheal.tables import actions
 from popheal.tables.actions import Action, Impact
 from popheal.tables.citations import Ours
 from popheal.tables.debts import DebtKind
-from popheal.tables.palette import FAINT, IMPACTS, TEXT
+from popheal.tables.palette import FAINT, IMPACTS, PAPER, RECOVERED, TEXT
 from popheal.tables.parts import Part
 from popheal.tables.table import CANCEL, Guard, Procedure, Verdict, on, otherwise, state
 from tests.support.svg import SVG, card_box, check_layout, edges, nodes, texts
@@ -227,7 +227,7 @@ def tables(draw):
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tables(), st.booleans())
 def test_any_table_is_drawn(table, narrow):
     """Whatever its names, ways and debts are: laid out, and whole."""
@@ -313,11 +313,19 @@ def test_words_stand_out(scheme):
 
 
 def test_colours_of_the_other_pictures_stand_out():
-    """Mermaid and Graphviz write on the light grounds, in any theme."""
+    """Graphviz and Mermaid write on light grounds; Mermaid does so in a dark page, too."""
     for look in IMPACTS.values():
         assert contrast(TEXT, look.fill) >= 4.5
-    assert contrast(FAINT[1], "#fff") >= 4.5
-    assert contrast(actions and "#ffffff", IMPACTS[Impact.RESTORE].line) >= 4.5
+    assert contrast(FAINT[1], PAPER) >= 4.5
+    assert contrast(RECOVERED[1], RECOVERED[0]) >= 4.5
+    text = render(MAILBOX, "mermaid")
+    theme = json.loads(re.match(r"%%\{init: (.*)\}%%", text)[1])["themeVariables"]
+    words = {one for name, one in theme.items() if name.endswith("TextColor")} | {FAINT[1], TEXT}
+    for word in words:
+        assert contrast(word, theme["edgeLabelBackground"]) >= 4.5
+    for ground in (PAPER, "#0d1117", "#1f2020"):  # of forges by day and night, and Mermaid's own
+        assert contrast(theme["lineColor"], ground) >= 3
+        assert contrast(FAINT[0], ground) >= 3
 
 
 def test_the_mailbox_picture_has_its_rail():
