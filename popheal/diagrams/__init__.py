@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, overload
 
-from popheal.diagrams import cards, dot, explorer, mermaid, scxml, table
+from popheal.diagrams import cards, dot, explorer, mermaid, scxml, table, xstate
 from popheal.diagrams.graph import Edge, Graph, Label, Node, folded, graph_of
 from popheal.errors import DrawingFailed, GraphvizMissing, UnknownName
 from popheal.healthsets.pop import PROCEDURES
@@ -34,6 +34,7 @@ _OF_A_TABLE: Final = MappingProxyType[str, Callable[[Procedure], str]](
     {
         "table": table.render,
         "scxml": scxml.render,
+        "xstate": xstate.render,
         "html": explorer.render,
     }
 )
@@ -55,7 +56,7 @@ def render(
 def render(procedure: Procedure, format: Literal["html"], *, path: RunPath | None = ...) -> str: ...
 @overload
 def render(
-    procedure: Procedure, format: Literal["mermaid", "dot", "full-svg", "table", "scxml"]
+    procedure: Procedure, format: Literal["mermaid", "dot", "full-svg", "table", "scxml", "xstate"]
 ) -> str: ...
 @overload
 def render(procedure: Procedure, format: Literal["png"]) -> bytes: ...
@@ -82,7 +83,7 @@ def render(
         procedure: The table to draw.
         format: ``svg``, a column of cards that needs no program; ``mermaid``, ``dot``,
             ``full-svg`` or ``png``, the full graph with an edge for everything; ``table``
-            (Markdown); ``scxml``; or ``html``, a page to walk through.
+            (Markdown); ``scxml``; ``xstate`` (JSON); or ``html``, a page to walk through.
         path: The way of a run, to be shown on it; only as ``svg`` or ``html``.
         part: Only this part of it, from 1, as ``svg``; 0 for the whole.
         narrow: Whether it is for a narrow screen; only as ``svg``.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from itertools import combinations
 
 import pytest
 
@@ -174,6 +176,38 @@ def test_guards_of_scxml_are_comparisons_that_every_reader_knows():
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_xstate_moves_as_the_table_does(name):
+    """As XState reads it: of an event's rows the first whose guard holds, the state's own first."""
+    procedure = PROCEDURES[name]
+    machine = json.loads(render(procedure, "xstate"))
+    assert machine["meta"]["popheal"] == {"format": 1, "hash": procedure.hash}
+    assert machine["initial"] == procedure.start
+    finals = {one for one, state in machine["states"].items() if state.get("type") == "final"}
+    assert finals == set(procedure.endings)
+    assert set(machine["states"]) == nodes_of(procedure)
+    moves = 0
+    for count in range(len(Guard) + 1):
+        for facts in combinations(Guard, count):
+            held = {one.value for one in facts}
+            for place in procedure.by_name:
+                events = {**machine["on"], **machine["states"][place]["on"]}
+                assert set(events) == {*procedure.expected(place), CANCEL}
+                for event, rows in events.items():
+                    row = next(one for one in rows if one.get("guard") in (None, *held))
+                    expected = procedure.next(place, event, frozenset(facts))
+                    assert row["target"].removeprefix(".") == expected.target
+                    moves += 1
+    assert moves >= 16 * len(procedure.states)
+    assert set(machine["context"]) == {
+        row["guard"]
+        for state in (machine, *machine["states"].values())
+        for rows in state.get("on", {}).values()
+        for row in rows
+        if "guard" in row
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_citation_is_told(name):
     """The runbook step of each state and row is in the table, and each action's on its node."""
     procedure = PROCEDURES[name]
@@ -301,7 +335,8 @@ def test_names_that_must_be_quoted_are_drawn():
 def test_unknown_format():
     """It is named, with those that are known."""
     with pytest.raises(
-        UnknownName, match=r"no format 'gif'.*svg, mermaid, dot, full-svg, png, table, scxml"
+        UnknownName,
+        match=r"no format 'gif'.*svg, mermaid, dot, full-svg, png, table, scxml, xstate, html",
     ):
         render(ODD, "gif")
 

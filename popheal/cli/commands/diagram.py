@@ -27,6 +27,7 @@ _ENDINGS: Final = {
     "png": "png",
     "table": "md",
     "scxml": "scxml",
+    "xstate": "json",
     "html": "html",
 }
 
