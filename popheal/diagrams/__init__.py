@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, overload
 
-from popheal.diagrams import cards, dot, explorer, mermaid, scxml, table, xstate
+from popheal.diagrams import cards, dot, mermaid, scxml, table, walkthrough, xstate
 from popheal.diagrams.graph import Edge, Graph, Label, Node, folded, graph_of
 from popheal.errors import DrawingFailed, GraphvizMissing, UnknownName
 from popheal.healthsets.pop import PROCEDURES
@@ -35,7 +35,7 @@ _OF_A_TABLE: Final = MappingProxyType[str, Callable[[Procedure], str]](
         "table": table.render,
         "scxml": scxml.render,
         "xstate": xstate.render,
-        "html": explorer.render,
+        "html": walkthrough.render,
     }
 )
 
@@ -98,7 +98,7 @@ def render(
     if format == "svg":
         return cards.render(graph_of(procedure), path=path, part=part, narrow=narrow)
     if format == "html" and not (part or narrow):
-        return explorer.render(procedure, path=path)
+        return walkthrough.render(procedure, path=path)
     if path or part or narrow:
         raise UnknownName(
             kind="format for a path, a part or a narrow screen", name=format, known=["svg"]

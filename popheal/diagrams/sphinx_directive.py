@@ -19,7 +19,7 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
-from popheal.diagrams import cards, explorer
+from popheal.diagrams import cards, walkthrough
 from popheal.diagrams.graph import graph_of
 from popheal.errors import PophealError
 from popheal.healthsets.pop import procedure_named
@@ -79,7 +79,7 @@ def _visit_html(self: Any, node: Any) -> None:
         f"{stem}-narrow.svg": cards.render(graph, part=part, narrow=True),
     }
     if not part:
-        files[f"{table.name}.html"] = explorer.render(table)
+        files[f"{table.name}.html"] = walkthrough.render(table)
     _write(folder, files)
     target = {name: escape(relative_uri(here, f"{_FOLDER}/{name}")) for name in files}
     # The parts are what is legible of a long procedure on a narrow screen.

@@ -13,7 +13,7 @@ import popheal
 from popheal import Alert, Journal
 from popheal.backends.simulated import load_scenario
 from popheal.cli.app import popheal as command
-from popheal.journal.paths import runs_on_tables
+from popheal.journal.drawable_runs import runs_on_tables
 from tests.cli.test_journal_commands import Died, Dying, die
 from tests.support.svg import SVG, nodes
 
@@ -94,7 +94,7 @@ def test_a_run_as_a_page(journal):
 def test_a_table_that_is_not_known_any_more(journal, monkeypatch):
     """It is said, and by what it can be drawn."""
     path, ids = journal
-    monkeypatch.setattr("popheal.journal.paths.PROCEDURES", {})
+    monkeypatch.setattr("popheal.journal.drawable_runs.PROCEDURES", {})
     monkeypatch.setattr(Journal, "tables", lambda _: {})
     for name in ("server-never-comes-back", "died"):
         said = refused("diagram", "--healing", ids[name], "--journal", path)

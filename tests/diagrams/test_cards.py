@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from popheal.diagrams import cards, folded, graph_of, render
+from popheal.diagrams.cards.appearance import SCHEMES, SMALL
 from popheal.diagrams.cards.lettering import width, wrap
-from popheal.diagrams.cards.looks import SCHEMES, SMALL
 from popheal.errors import DefinitionError, UnknownName
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES, SETTLE_DEBTS
 from popheal.tables.actions import Action, Impact

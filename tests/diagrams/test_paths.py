@@ -11,7 +11,7 @@ from popheal import Alert, heal
 from popheal.backends.simulated import load_scenario
 from popheal.diagrams import PathStep, RunPath, render
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
-from popheal.reports.paths import path_of
+from popheal.reports.run_paths import path_of
 from popheal.tables.debts import DebtKind
 from tests.support.svg import SVG, card_box, check_layout, nodes, texts
 

@@ -8,8 +8,8 @@ from itertools import combinations
 
 from attrs import frozen
 
+from popheal.diagrams.cards.appearance import NAME, SENTENCE, SMALL, TITLE
 from popheal.diagrams.cards.lettering import width
-from popheal.diagrams.cards.looks import NAME, SENTENCE, SMALL, TITLE
 
 SVG = "{http://www.w3.org/2000/svg}"
 #: The size that a class gives to words; bold by the others.

@@ -126,7 +126,7 @@ def _see_that_it_shows(
 
 def _run(healing: str, run: str | None, journal: Path) -> tuple[Procedure, RunPath]:
     """The run that is meant, and its table."""
-    from popheal.journal.paths import runs_on_tables
+    from popheal.journal.drawable_runs import runs_on_tables
 
     with open_journal(journal, read_only=True) as opened:
         record = find(opened, healing)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from popheal.diagrams.cards.compose import sheet_of
 from popheal.diagrams.cards.draw import Links, draw
-from popheal.diagrams.cards.plan import sheet_of
 from popheal.diagrams.graph import Graph
 from popheal.errors import UnknownName
 from popheal.tables.run_path import RunPath

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from popheal.diagrams.cards import ink
 from popheal.diagrams.cards.aloud import joined
+from popheal.diagrams.cards.appearance import SENTENCE, SMALL, border, icon, num, outline
 from popheal.diagrams.cards.ink import (
     INDENT,
     KINDS,
@@ -24,7 +25,6 @@ from popheal.diagrams.cards.ink import (
     text,
 )
 from popheal.diagrams.cards.lettering import wrap
-from popheal.diagrams.cards.looks import SENTENCE, SMALL, border, icon, num, outline
 from popheal.diagrams.cards.sheet import Item, Said, Status, Way
 from popheal.tables.debts import DebtKind
 

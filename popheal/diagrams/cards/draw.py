@@ -12,7 +12,8 @@ from typing import Final
 
 from attrs import define, evolve, field
 
-from popheal.diagrams.cards import card, furniture, lines, row
+from popheal.diagrams.cards import card, furniture, routes, row
+from popheal.diagrams.cards.appearance import STYLE, num
 from popheal.diagrams.cards.ink import (
     GAP,
     INDENT,
@@ -27,7 +28,6 @@ from popheal.diagrams.cards.ink import (
     path,
     text,
 )
-from popheal.diagrams.cards.looks import STYLE, num
 from popheal.diagrams.cards.sheet import Group, Item, Sheet
 
 _SVG: Final = "http://www.w3.org/2000/svg"
@@ -71,7 +71,7 @@ class _Drawing:
 
     def grid(self) -> Grid:
         """Where things stand from left to right, after all that has to fit."""
-        left: float = MARGIN + lines.rail_room(len(self.sheet.rails))
+        left: float = MARGIN + routes.rail_room(len(self.sheet.rails))
         left += _CLOCK if self.sheet.verdict else 0
         if self.rows:
             left += _FRAME
@@ -89,16 +89,16 @@ class _Drawing:
         y = self._start(grid, y)
         bottom = self._column(grid, y)
         column = list(self.placed.values())
-        lanes = lines.lanes(column)
+        lanes = routes.lanes(column)
         wide = lanes.wide
-        tags, far = lines.tags(column, grid, wide)
+        tags, far = routes.tags(column, grid, wide)
         words = dict(self.sheet.entries)
         words.pop(next((one.node.name for one in self.sheet.items), ""), None)
-        entries, further = lines.entries(words, column, grid, wide)
+        entries, further = routes.entries(words, column, grid, wide)
         notes, bottom = furniture.notes(self.sheet, grid, bottom + 6)
         right = max(grid.right + grid.frame, grid.lanes + wide - LANE if wide else 0, far, further)
         legend, bottom = furniture.legend(self.sheet, right, bottom + 24, rows=self.rows)
-        rails = lines.rails(
+        rails = routes.rails(
             self.sheet.rails,
             self.placed,
             grid.left - (_FRAME if self.rows else 0),
@@ -116,7 +116,7 @@ class _Drawing:
                 *self.behind,
                 *rails,
                 *(one.svg for one in column),
-                *lines.clocks(column),
+                *routes.clocks(column),
                 notes,
                 legend,
             ],
@@ -162,7 +162,7 @@ class _Drawing:
             kind = classes("tip", look)
             dot = f'<circle class="{kind}" cx="{num(grid.icon)}" cy="{num(top)}" r="6"/>'
             y = top + GAP - 6
-            self.behind.append(dot + lines.arrow(grid.icon, top, y, look))
+            self.behind.append(dot + routes.arrow(grid.icon, top, y, look))
         elif said:
             y = self.entry = y + 14
             top = y
@@ -178,7 +178,7 @@ class _Drawing:
                     self.behind.append(text(x + 16, y + 14, "ob debt", owed))
                     x += 16 + measured("ob", owed) + 14
             y += GAP
-            self.behind.append(lines.arrow(grid.icon, top, y))
+            self.behind.append(routes.arrow(grid.icon, top, y))
         else:
             y += 22
         return y
@@ -203,7 +203,7 @@ class _Drawing:
                     else:
                         start = above if not self.rows else self._framed(above)
                         aimed = placed if not inside else self._framed(placed, top=True)
-                        self.behind.append(lines.onward(way, grid, start, aimed))
+                        self.behind.append(routes.onward(way, grid, start, aimed))
                 self.placed[item.node.name] = above = placed
                 y = placed.bottom
             if inside:
@@ -243,7 +243,7 @@ class _Drawing:
         if inside:
             return _BETWEEN_ROWS if led else _APART
         if led and above is not None and above.item.onward:
-            return lines.gap(above.item.onward, grid)
+            return routes.gap(above.item.onward, grid)
         return GAP if self._is_entered(item) else NO_WAY
 
     def _is_entered(self, item: Item) -> bool:

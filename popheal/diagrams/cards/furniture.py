@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from popheal.diagrams.cards import ink
+from popheal.diagrams.cards.appearance import SMALL, TITLE, border, icon, num, outline
 from popheal.diagrams.cards.ink import (
     LINE,
     MARGIN,
@@ -19,8 +20,7 @@ from popheal.diagrams.cards.ink import (
     text,
 )
 from popheal.diagrams.cards.lettering import wrap
-from popheal.diagrams.cards.lines import numeral
-from popheal.diagrams.cards.looks import SMALL, TITLE, border, icon, num, outline
+from popheal.diagrams.cards.routes import numeral
 from popheal.diagrams.cards.sheet import Item, Mark, Sheet, Slice, Status, Way
 from popheal.tables.actions import Impact
 from popheal.tables.palette import IMPACTS

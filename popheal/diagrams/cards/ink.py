@@ -8,8 +8,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from popheal.diagrams.cards.appearance import NAME, SENTENCE, SMALL, TITLE, num
 from popheal.diagrams.cards.lettering import width
-from popheal.diagrams.cards.looks import NAME, SENTENCE, SMALL, TITLE, num
 from popheal.diagrams.cards.sheet import Item, Status, Way
 from popheal.tables.debts import DebtKind
 from popheal.tables.table import Verdict

@@ -8,6 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from popheal.diagrams.cards import ink
+from popheal.diagrams.cards.appearance import border, icon, num, outline
 from popheal.diagrams.cards.ink import (
     INDENT,
     SMALL_LINE,
@@ -20,7 +21,6 @@ from popheal.diagrams.cards.ink import (
     path,
     text,
 )
-from popheal.diagrams.cards.looks import border, icon, num, outline
 from popheal.diagrams.cards.sheet import Item, Status, Way
 
 #: The least height of a row; the room for a sign; between what stands left and right.

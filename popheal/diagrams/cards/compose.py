@@ -9,7 +9,7 @@ from attrs import define, evolve
 
 from popheal.diagrams.cards.aloud import aloud, joined
 from popheal.diagrams.cards.blocks import LAST, Block, Blocks
-from popheal.diagrams.cards.debts import rails
+from popheal.diagrams.cards.rails import rails
 from popheal.diagrams.cards.sheet import Group, Item, Mark, Rail, Said, Sheet, Status, Way
 from popheal.diagrams.cards.trail import Trail
 from popheal.diagrams.graph import Edge, Graph, Node

@@ -2,7 +2,7 @@
 
 /*
  * How a table moves: the same as popheal.tables.table and popheal.engine.run have it, on the data
- * that popheal.diagrams.explorer puts into the page. Nothing here knows of a page. A test runs
+ * that popheal.diagrams.walkthrough puts into the page. Nothing here knows of a page. A test runs
  * every guard, state and outcome through this and through the Python table.
  */
 

@@ -15,8 +15,8 @@ from itertools import combinations
 import pytest
 from attrs import evolve
 
-from popheal.diagrams import PathStep, RunPath, explorer, render
-from popheal.diagrams.explorer.data import FORMAT, table_data
+from popheal.diagrams import PathStep, RunPath, render, walkthrough
+from popheal.diagrams.walkthrough.data import FORMAT, table_data
 from popheal.engine.run import Run
 from popheal.healthsets.pop import MAILBOX, PROCEDURES, SETTLE_DEBTS
 from popheal.healthsets.pop.sentences import SENTENCES, in_our_words
@@ -36,9 +36,7 @@ def in_node(calls, given):
         calls: JavaScript that makes ``answer`` of ``given``.
         given: Any JSON value.
     """
-    script = (
-        f"{explorer._own('table.js')}\nconst given = JSON.parse(require('fs').readFileSync(0));\n"
-    )
+    script = f"{walkthrough._own('table.js')}\nconst given = JSON.parse(require('fs').readFileSync(0));\n"
     script += f"let answer;\n{calls}\nconsole.log(JSON.stringify(answer));"
     done = subprocess.run(
         ["node", "-e", script], input=json.dumps(given), capture_output=True, text=True, check=True

@@ -8,6 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from popheal.diagrams.cards.aloud import joined
+from popheal.diagrams.cards.appearance import SMALL, num
 from popheal.diagrams.cards.ink import (
     GAP,
     LANE,
@@ -23,7 +24,6 @@ from popheal.diagrams.cards.ink import (
     text,
 )
 from popheal.diagrams.cards.lettering import wrap
-from popheal.diagrams.cards.looks import SMALL, num
 from popheal.diagrams.cards.sheet import Rail, Status, Way
 
 _TURN: Final = 8

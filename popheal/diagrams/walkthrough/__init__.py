@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from popheal.diagrams import cards
 from popheal.diagrams.cards.aloud import joined
-from popheal.diagrams.cards.looks import SCHEMES, STYLE
-from popheal.diagrams.explorer.data import FORMAT, run_data, table_data
+from popheal.diagrams.cards.appearance import SCHEMES, STYLE
 from popheal.diagrams.graph import graph_of
+from popheal.diagrams.walkthrough.data import FORMAT, run_data, table_data
 from popheal.tables.run_path import RunPath
 from popheal.tables.table import Procedure
 from popheal.util.version import __version__

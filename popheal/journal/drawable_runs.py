@@ -11,8 +11,8 @@ from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
 from popheal.journal.entries import ActionFinished, RunEntry
 from popheal.journal.journal import Journal
 from popheal.journal.record import HealingRecord
-from popheal.reports.paths import path_of, path_step
 from popheal.reports.report import Report, RunSnapshot
+from popheal.reports.run_paths import path_of, path_step
 from popheal.tables.run_path import RunPath
 from popheal.tables.table import Procedure
 from popheal.util.serialize import from_jsonable
