@@ -36,7 +36,8 @@ def in_node(calls, given):
         calls: JavaScript that makes ``answer`` of ``given``.
         given: Any JSON value.
     """
-    script = f"{walkthrough._own('table.js')}\nconst given = JSON.parse(require('fs').readFileSync(0));\n"
+    script = f"{walkthrough._own('table.js')}\nconst given = "
+    script += "JSON.parse(require('fs').readFileSync(0));\n"
     script += f"let answer;\n{calls}\nconsole.log(JSON.stringify(answer));"
     done = subprocess.run(
         ["node", "-e", script], input=json.dumps(given), capture_output=True, text=True, check=True
