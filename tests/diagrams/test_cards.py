@@ -213,7 +213,8 @@ def tables(draw):
         )
         states.append(state(name, action, Ours("because"), *rows))
     cut = draw(st.integers(0, len(names)))
-    pieces = [one for one in (tuple(names[:cut]), tuple(names[cut:])) if one]
+    divided = [(names[:cut], names[cut:]), (names[::2], names[1::2])]
+    pieces = [tuple(one) for one in draw(st.sampled_from(divided)) if one]
     return Procedure(
         name=draw(NAMES),
         monitors=tuple(draw(st.lists(NAMES, max_size=3))),

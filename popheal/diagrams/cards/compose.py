@@ -137,22 +137,15 @@ class _Plan:
         part = self.graph.parts[number - 1]
         inside = [block for block in self.blocks.all if block.part == number]
         shown = {node.name for block in inside for node in block.nodes}
-        groups = []
-        for block in inside:
-            group = self._group(block)
-            main = block.mark == str(number)
-            items = tuple(self._within(item, number) for item in group.items)
-            groups.append(Group(items=items) if main else evolve(group, items=items))
-            onward = items[-1].onward
-            if main and onward and onward.part:
-                groups.append(Group(items=(self._pill(onward.part),)))
-            if main:
-                led = {way.target for item in items for way in (*item.others, item.onward) if way}
-                groups += [
-                    self._group(one)
-                    for one in self.blocks.all
-                    if not one.nodes[0].impact and one.nodes[0].name in led
-                ]
+        groups = list(self._on_the_way(inside, number))
+        ways = [way for group in groups for one in group.items for way in (*one.others, one.onward)]
+        led = {way.target for way in ways if way}
+        groups += [
+            self._group(one)
+            for one in self.blocks.all
+            if not one.nodes[0].impact and one.nodes[0].name in led
+        ]
+        groups += [self._group(one) for one in inside if one.mark != str(number)]
         count = len(self.graph.parts)
         return Sheet(
             name=f"{self.graph.name}-{number}",
@@ -166,6 +159,17 @@ class _Plan:
             notes=tuple(self._notes(groups)),
             home=True,
         )
+
+    def _on_the_way(self, blocks: Iterable[Block], number: int) -> Iterator[Group]:
+        """The states of a part that may lead to a recovery, and which part follows."""
+        for block in blocks:
+            if block.mark != str(number):
+                continue
+            items = tuple(self._within(self.item(node), number) for node in block.nodes)
+            yield Group(items=items)
+            onward = items[-1].onward
+            if onward and onward.part:
+                yield Group(items=(self._pill(onward.part),))
 
     def _group(self, block: Block) -> Group:
         return Group(
