@@ -18,6 +18,7 @@ from popheal.diagrams.cards.ink import (
     GAP,
     INDENT,
     LANE,
+    LINE,
     MARGIN,
     NO_WAY,
     STRIP,
@@ -154,33 +155,35 @@ class _Drawing:
 
     def _start(self, grid: Grid, y: float) -> float:
         """What leads into the first state; returns where that one begins."""
-        first = self.sheet.items[0]
-        said = dict(self.sheet.entries).get(first.node.name, "")
-        if self.sheet.start == first.node.name:
-            top = y + 18
-            look = "taken" if self.sheet.verdict else ""
-            kind = classes("tip", look)
-            dot = f'<circle class="{kind}" cx="{num(grid.icon)}" cy="{num(top)}" r="6"/>'
-            y = top + GAP - 6
-            self.behind.append(dot + routes.arrow(grid.icon, top, y, look))
-        elif said:
-            y = self.entry = y + 14
-            top = y
-            x = grid.icon + 14
-            self.behind.append(self._linked(0, text(x, y + 14, "ob", said)))
-            x += measured("ob", said) + 14
-            for rail in self.sheet.rails:
-                if not rail.start:
-                    owed = f"owed: {rail.kind.value.replace('_', ' ')}"
-                    if x + 16 + measured("ob", owed) > grid.right:
-                        x, y = grid.icon + 14, y + 18
-                    self.behind.append(path("full", f"M{num(x)} {num(y + 10)}l5-5 5 5-5 5z"))
-                    self.behind.append(text(x + 16, y + 14, "ob debt", owed))
-                    x += 16 + measured("ob", owed) + 14
-            y += GAP
-            self.behind.append(routes.arrow(grid.icon, top, y))
-        else:
-            y += 22
+        first = self.sheet.items[0].node.name
+        said = dict(self.sheet.entries).get(first, "")
+        if self.sheet.start == first:
+            dot, look = y + 18, "taken" if self.sheet.verdict else ""
+            circle = f'cx="{num(grid.icon)}" cy="{num(dot)}" r="6"'
+            self.behind.append(f'<circle class="{classes("tip", look)}" {circle}/>')
+            self.behind.append(routes.arrow(grid.icon, dot, dot + GAP - 6, look))
+            return dot + GAP - 6
+        if not said:
+            return y + 22
+        top = self.entry = y + 14
+        x = grid.icon + 14
+        self.behind.append(self._linked(0, text(x, top + 14, "ob", said)))
+        y = self._owed(grid, x + measured("ob", said) + 14, top) + GAP
+        self.behind.append(routes.arrow(grid.icon, top, y))
+        return y
+
+    def _owed(self, grid: Grid, x: float, y: float) -> float:
+        """What is owed by who comes in from another picture; returns the last line's height."""
+        for rail in self.sheet.rails:
+            if rail.start:
+                continue
+            words = f"owed: {rail.kind.value.replace('_', ' ')}"
+            wide = 16 + measured("ob", words)
+            if x + wide > grid.right:
+                x, y = grid.icon + 14, y + LINE
+            self.behind.append(path("full", f"M{num(x)} {num(y + 10)}l5-5 5 5-5 5z"))
+            self.behind.append(text(x + 16, y + 14, "ob debt", words))
+            x += wide + 14
         return y
 
     def _column(self, grid: Grid, y: float) -> float:
@@ -195,21 +198,28 @@ class _Drawing:
                 if number:
                     y += self._gap(item, above, grid, inside=inside)
                 placed = self._place(item, grid, y)
-                if above and above.item.onward and self._leads(above.item, item):
-                    way = above.item.onward
-                    if inside and number:
-                        line = f"M{num(grid.icon)} {num(above.bottom)}V{num(placed.top)}"
-                        self.behind.append(path(classes("way", way.status), line))
-                    else:
-                        start = above if not self.rows else self._framed(above)
-                        aimed = placed if not inside else self._framed(placed, top=True)
-                        self.behind.append(routes.onward(way, grid, start, aimed))
+                if above is not None:
+                    self._lead_on(grid, above, placed, within=inside and number > 0)
                 self.placed[item.node.name] = above = placed
                 y = placed.bottom
             if inside:
                 y += _FOOT
                 self._frame(group, grid, top, y)
         return y
+
+    def _lead_on(self, grid: Grid, above: Placed, below: Placed, *, within: bool) -> None:
+        """The way on to an item, if there is one; within a frame no more than a line."""
+        way = above.item.onward
+        if way is None or not self._leads(above.item, below.item):
+            return
+        if within:
+            line = f"M{num(grid.icon)} {num(above.bottom)}V{num(below.top)}"
+            self.behind.append(path(classes("way", way.status), line))
+        elif self.rows:
+            start, end = self._framed(above), self._framed(below, top=True)
+            self.behind.append(routes.onward(way, grid, start, end))
+        else:
+            self.behind.append(routes.onward(way, grid, above, below))
 
     def _frame(self, group: Group, grid: Grid, top: float, bottom: float) -> None:
         """Around rows, with what they are about."""
