@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from popheal.diagrams import cards, folded, graph_of, render
 from popheal.diagrams.cards.appearance import SCHEMES, SMALL
+from popheal.diagrams.cards.compose import sheet_of
 from popheal.diagrams.cards.lettering import width, wrap
 from popheal.errors import DefinitionError, UnknownName
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES, SETTLE_DEBTS
@@ -95,6 +96,15 @@ def test_no_line_leads_to_where_a_run_gives_up():
     assert places["recovered"] < places["disabling_protocol_logging_unhealed"]
     assert places["escalated"] < places["disabling_protocol_logging_cancelled"]
     assert "A person says stop [logging]" in said
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_sign_stands_for_one_place(name):
+    """No two of a state are alike: what is entered from elsewhere has a letter of its own."""
+    for graph in (graph_of(TABLES[name]), folded(TABLES[name])):
+        for item in sheet_of(graph).items:
+            signs = [way.mark for way in item.marks]
+            assert len(signs) == len(set(signs)), item.node.name
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -101,10 +101,16 @@ class Blocks:
             )
 
     def _runs(self, nodes: Sequence[Node]) -> Iterator[Block]:
-        """Neighbours that lead to each other, and are in the same part."""
+        """Neighbours that lead to each other, and are in the same part.
+
+        Whatever is entered from elsewhere begins a run of its own, so that a sign stands for one
+        state.
+        """
+        names = {node.name for node in nodes}
+        entered = {edge.target for edge in self.graph.edges if edge.source not in names}
 
         def together(one: Node, other: Node) -> bool:
-            leads = (one.name, other.name) in self._edges
+            leads = (one.name, other.name) in self._edges and other.name not in entered
             return leads and self._part(one) == self._part(other)
 
         for block in _grouped(nodes, together):
