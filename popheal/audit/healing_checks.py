@@ -12,6 +12,7 @@ from popheal.audit.table_checks import stopped_at
 from popheal.journal import entries
 from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, Entry
 from popheal.policy.policy import Consent, Policy
+from popheal.reports.report import FindingKind
 from popheal.tables.actions import ACTIVATE_COMPONENT, Impact
 from popheal.tables.table import Verdict
 
@@ -177,6 +178,22 @@ def after_a_stop_only_restoring(story: HealingStory) -> Found:
                 yield run.id, line, f"{line.what} on {line.server}, after a person had said stop"
 
 
+def _is_undecided(story: HealingStory) -> bool:
+    """Whether it ended where nobody had decided if a server may be taken out of service."""
+    return any(
+        line.step.kind is FindingKind.UNDECIDED
+        for run in story.runs.values()
+        for line in run.outcomes
+    )
+
+
+def _disruptions(story: HealingStory) -> Found:
+    for run in story.runs.values():
+        for line in run.harmful:
+            if run.impact_of(line) is Impact.DISRUPT:
+                yield run.id, line, f"{line.what}, though nobody had decided that it may be"
+
+
 def verdict_is_true(story: HealingStory) -> Found:
     """P22, the part of the healing: its verdict fits those of its runs, and what was done."""
     if not story.ended or story.verdict is None:
@@ -185,6 +202,9 @@ def verdict_is_true(story: HealingStory) -> Found:
     verdicts = [run.verdict for run in top]
     if story.verdict is Verdict.RECOVERED and (not top or {*verdicts} != {Verdict.RECOVERED}):
         yield "", None, "it is said to have recovered, but not every run has"
+    elif story.verdict is Verdict.HELD and _is_undecided(story):
+        yield from _disruptions(story)
+        return
     elif verdicts and verdicts[-1] not in (Verdict.RECOVERED, story.verdict):
         said = verdicts[-1].value if verdicts[-1] else "not ended"
         yield top[-1].id, None, f"the last run is {said}, and the healing {story.verdict.value}"

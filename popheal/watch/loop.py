@@ -299,7 +299,8 @@ class _Watch:
         records = [
             one for one in self.journal.healings() if one.organisation == self.backend.organisation
         ]
-        decision = decide(incident, _of(server, records), now, self.retry)
+        undecided = self.policy is not None and self.policy.approval_undecided
+        decision = decide(incident, _of(server, records), now, self.retry, undecided=undecided)
         if decision.what is not Next.HEAL:
             return decision
         others = [
