@@ -26,7 +26,7 @@ def path_of(run: RunReport, report: Report, table: Procedure) -> RunPath:
     Args:
         run: One of the report's runs.
         report: Where it stands, with the debts of all of them.
-        table: The table that it followed; see :attr:`RunReport.hash`.
+        table: The table that it followed; see ``RunReport.hash``.
     """
     left = incurred(run.path, table)
     return RunPath(

@@ -13,6 +13,7 @@ from popheal.diagrams import PathStep, RunPath, render
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.reports.run_paths import path_of
 from popheal.tables.debts import DebtKind
+from tests.evidence import run_picture
 from tests.support.svg import SVG, card_box, check_layout, nodes, texts
 
 BEGUN = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -181,6 +182,11 @@ def test_every_run_of_a_report_is_drawn(name):
         for debt in path.owed:
             assert f"owed: {debt.value.replace('_', ' ')}" in " ".join(words(root))
         assert "running" not in " ".join(words(root))
+
+
+def test_the_picture_of_a_run_in_the_documentation_is_up_to_date():
+    """``python -m tests.evidence.run_picture`` would change nothing."""
+    assert run_picture.PICTURE.read_text("utf-8") == run_picture.picture()
 
 
 def test_owed_of_another_run_is_not_owed():
