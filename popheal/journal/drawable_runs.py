@@ -45,7 +45,8 @@ def runs_on_tables(
     tables = {**journal.tables(), **kept}
     if record.report is not None:
         return tuple(_reported(from_jsonable(record.report, Report), tables))
-    return tuple(_written(journal.entries(record.id), tables, as_of))
+    entries = journal.entries(record.id)
+    return tuple(_written(entries, tables, as_of, interrupted=not record.alive))
 
 
 def _reported(report: Report, tables: dict[str, Procedure]) -> Iterator[RunOnTable]:
@@ -61,7 +62,11 @@ def _bare(run: str, server: str, states: tuple[str, ...]) -> RunPath:
 
 
 def _written(
-    entries: Iterable[object], tables: dict[str, Procedure], as_of: datetime
+    entries: Iterable[object],
+    tables: dict[str, Procedure],
+    as_of: datetime,
+    *,
+    interrupted: bool,
 ) -> Iterator[RunOnTable]:
     last: dict[str, RunSnapshot] = {}
     steps: dict[str, list[ActionFinished]] = {}
@@ -81,5 +86,6 @@ def _written(
             steps=tuple(path_step(one.step) for one in steps.get(run_id, ())),
             owed=frozenset(debt.kind for debt in run.debts if debt.status.is_open),
             as_of=None if ended else as_of,
+            interrupted=interrupted and not ended,
         )
         yield RunOnTable(path, run.procedure, table)

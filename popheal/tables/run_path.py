@@ -46,6 +46,7 @@ class RunPath:
         steps: What was carried out in them, in order; the last state may have none yet.
         owed: What it has changed and not undone: owed yet, or handed over at its end.
         as_of: When it was so; None for a run that has ended.
+        interrupted: Whether nobody carries it on just now, as its process has died.
     """
 
     run: str
@@ -55,6 +56,7 @@ class RunPath:
     steps: tuple[PathStep, ...] = ()
     owed: frozenset[DebtKind] = frozenset()
     as_of: datetime | None = None
+    interrupted: bool = False
 
     @property
     def hops(self) -> tuple[Hop, ...]:

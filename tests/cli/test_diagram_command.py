@@ -79,7 +79,7 @@ def test_a_run_that_has_not_ended_is_drawn_as_it_stands(journal):
     root = ET.fromstring(shown)
     now = [name for name, one in nodes(root).items() if "now" in one.get("class").split()]
     assert now == ["rebooting"]
-    assert "running for" in shown
+    assert "interrupted, and not ended for" in shown
     assert "rail ahead" in shown
 
 

@@ -120,7 +120,7 @@ class _Plan:
         path = self.trail.path
         title = f"{self.graph.name} on {path.server}" if path else self.graph.name
         return Sheet(
-            name=self.graph.name,
+            name=f"{self.graph.name}-{path.run}" if path else self.graph.name,
             title=title,
             lines=tuple(filter(None, (self.trail.about() if path else self._what_for(),))),
             groups=groups,

@@ -143,7 +143,8 @@ class Trail:
             named = self.here if self.here == self.verdict.value else f"{self.here}: "
             named += "" if self.here == self.verdict.value else self.verdict.value
             return self.verdict, f"{named} after {took}" if took else named
-        return None, f"running for {took}" if took else "running"
+        doing = "interrupted, and not ended" if self.path.interrupted else "running"
+        return None, f"{doing} for {took}" if took else doing
 
     def about(self) -> str:
         """Which run it is, and when it was."""
