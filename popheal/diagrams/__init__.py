@@ -92,9 +92,12 @@ def render(
         Text, or bytes for ``png``.
 
     Raises:
-        UnknownName: If there is no such format or part, or the format can't show a path or a part.
+        UnknownName: If there is no such format or part, the format can't show a path or a part,
+            or the path is that of a run by another table.
         GraphvizMissing: If the format needs the program ``dot`` and it isn't installed.
     """
+    if path:
+        _see_that_it_is_of(path, procedure)
     if format == "svg":
         return cards.render(graph_of(procedure), path=path, part=part, narrow=narrow)
     if format == "html" and not (part or narrow):
@@ -108,6 +111,13 @@ def render(
     if format in _OF_A_GRAPH:
         return _OF_A_GRAPH[format](graph_of(procedure))
     raise UnknownName(kind="format", name=format, known=FORMATS)
+
+
+def _see_that_it_is_of(path: RunPath, procedure: Procedure) -> None:
+    known = {*procedure.by_name, *procedure.endings}
+    for name in path.states:
+        if name not in known:
+            raise UnknownName(kind=f"state of '{procedure.name}'", name=name, known=sorted(known))
 
 
 @overload

@@ -10,6 +10,7 @@ import pytest
 from popheal import Alert, heal
 from popheal.backends.simulated import load_scenario
 from popheal.diagrams import PathStep, RunPath, render
+from popheal.errors import UnknownName
 from popheal.healthsets.pop import CLIENT_ACCESS, MAILBOX, PROCEDURES
 from popheal.reports.run_paths import path_of
 from popheal.tables.debts import DebtKind
@@ -197,6 +198,14 @@ def test_owed_of_another_run_is_not_owed():
     assert path_of(run, report, MAILBOX).owed == {DebtKind.ACTIVATION_DISABLED}
     assert path_of(run, report, CLIENT_ACCESS).owed == {DebtKind.ACTIVATION_DISABLED}
     assert path_of(run, report, PROCEDURES["pop_proxy"]).owed == frozenset()
+
+
+@pytest.mark.parametrize("form", ["svg", "html"])
+def test_a_run_by_another_table_is_not_drawn(form):
+    """It is said which state isn't there."""
+    path = RunPath(run="1", server="x", states=("restarting_pop3",), as_of=BEGUN)
+    with pytest.raises(UnknownName, match="no state of 'mailbox' 'restarting_pop3'"):
+        render(MAILBOX, form, path=path)
 
 
 def test_moves_of_a_path():

@@ -31,6 +31,8 @@ _TURN: Final = 8
 _DOWN: Final = 28
 #: From a lane to the next line that ends near it.
 _CLEAR: Final = 10
+#: What a line has a look of its own for.
+_DRAWN: Final = (Status.TAKEN, Status.AHEAD, Status.DIM)
 
 
 # --- the way on ----------------------------------------------------------------------------------
@@ -45,9 +47,6 @@ def onward(way: Way, grid: Grid, above: Placed, below: Placed) -> str:
         arrow(grid.icon, above.bottom, below.top, classes(good, look))
         + label(way, grid, above.bottom + 21),
     )
-
-
-_DRAWN: Final = (Status.TAKEN, Status.AHEAD, Status.DIM)
 
 
 def label(way: Way, grid: Grid, y: float) -> str:

@@ -27,7 +27,6 @@ from popheal.diagrams.cards.sheet import Item, Status, Way
 _HIGH: Final = 27
 _SIGN: Final = 20
 _BETWEEN: Final = 18
-_SMALLER: Final = 0.85
 
 
 @frozen
