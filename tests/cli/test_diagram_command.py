@@ -68,6 +68,7 @@ def test_one_of_several_runs_is_chosen(journal):
     assert f"{healing}.1, client_access on cas1.contoso.com; {healing}.2, mailbox on" in said
     shown = run("diagram", "--healing", healing, "--journal", path, "--run", f"{healing}.2").stdout
     assert "mailbox on mbx1.contoso.com" in shown
+    assert run("diagram", "--healing", f"{healing}.2", "--journal", path).stdout == shown
     again = refused("diagram", "--healing", healing, "--journal", path, "--run", "x.9")
     assert f"no run 'x.9'. Give one of these with --run: {healing}.1" in again
 

@@ -133,6 +133,8 @@ def _run(healing: str, run: str | None, journal: Path) -> tuple[Procedure, RunPa
         found = runs_on_tables(opened, record, datetime.now(UTC))
     if not found:
         raise click.ClickException(f"Healing {record.id} has begun no procedure: nothing to draw.")
+    if run is None and healing in [one.path.run for one in found]:
+        run = healing  # a healing may be named by a run of it
     chosen = [one for one in found if run in (None, one.path.run)]
     if len(chosen) != 1:
         listed = "; ".join(f"{one.path.run}, {one.procedure} on {one.path.server}" for one in found)
