@@ -95,7 +95,7 @@ def _cited(citation: Citation) -> dict[str, str]:
         return {"where": f"{where}sentence {citation.sentence}:", "says": in_our_words(citation)}
     erratum = short(citation).partition(", ")[2]
     where = f"Added by popheal, {erratum}:" if erratum else "Added by popheal:"
-    return {"where": where, "says": citation.reason.removeprefix(f"{erratum}: ")}
+    return {"where": where, "says": citation.reason.removeprefix(erratum).lstrip(":, ")}
 
 
 def run_data(table: Procedure, path: RunPath) -> dict[str, Any]:

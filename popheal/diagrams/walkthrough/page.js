@@ -163,7 +163,8 @@
     const head = `${run.server}, run ${run.id}: place ${at + 1} of ${places.length}`;
     const parts = [make("p", null, head)];
     if (step) {
-      const times = `${step.started_at} to ${step.finished_at}`;
+      const [day, from] = step.started_at.split(/[T+.]/);
+      const times = `${day}, ${from} to ${step.finished_at.split(/[T+.]/)[1]} UTC`;
       parts.push(make("p", null, make("strong", null, words(step.outcome)), ` (${times})`));
       if (step.detail) parts.push(make("p", null, step.detail));
     }
