@@ -10,7 +10,7 @@ from typing import Final
 from popheal.audit.records import HealingStory, RunStory
 from popheal.audit.table_checks import stopped_at
 from popheal.journal import entries
-from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, Entry
+from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, EffectIntended, Entry
 from popheal.policy.policy import Consent, Policy
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import ACTIVATE_COMPONENT, Impact
@@ -145,15 +145,20 @@ def effects_were_approved(story: HealingStory) -> Found:
     for run in story.runs.values():
         for line in run.harmful:
             policy = story.policy_at(line.seq)
-            if policy is None or not _needs_approval(policy, run.impact_of(line), line.effect):
+            if policy is None or not _needs_approval(policy, run, line):
                 continue
             before = [one for one in answered if one.run_id == run.id and one.seq < line.seq]
             if not before or before[-1].outcome != GRANTED:
                 yield run.id, line, f"{line.what} on {line.server} without the approval it needed"
 
 
-def _needs_approval(policy: Policy, impact: Impact, effect: str) -> bool:
-    special = effect in ACTIVATE_COMPONENT.effects and policy.pop_proxy is Consent.ASK
+def _needs_approval(policy: Policy, run: RunStory, line: EffectIntended) -> bool:
+    impact = run.impact_of(line)
+    if policy.approval_undecided and any(
+        one.seq < line.seq and run.impact_of(one) is Impact.DISRUPT for one in run.intents
+    ):
+        return False  # what begins with a drain is decided with it
+    special = line.effect in ACTIVATE_COMPONENT.effects and policy.pop_proxy is Consent.ASK
     return special or policy.needs_approval(impact)
 
 

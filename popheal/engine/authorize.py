@@ -56,8 +56,15 @@ async def authorize(work: RunContext, action: Action, *, may_ask: bool = True) -
 
 
 def _is_asked_about(work: RunContext, action: Action) -> bool:
-    """Recovering back ends is not: each of them is a run of its own, and asks for itself."""
-    return action.name != RECOVER_BACKENDS.name and work.session.policy.asks_about(action)
+    """Recovering back ends is not: each of them is a run of its own, and asks for itself.
+
+    Nor is what follows a drain that somebody let it do: a server that is drained by us would only
+    be left so.
+    """
+    policy = work.session.policy
+    if policy.approval_undecided and work.memory.approval is None and _drained(work) is not None:
+        return False
+    return action.name != RECOVER_BACKENDS.name and policy.asks_about(action)
 
 
 def _setting(policy: Policy, action: Action) -> str:

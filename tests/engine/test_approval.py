@@ -1290,6 +1290,25 @@ def test_undecided_and_a_no(journal):
     assert not TAKEN_OUT & set(effects(scenario))
 
 
+def test_undecided_goes_on_with_what_somebody_had_begun(journal):
+    """A server that was drained while it was decided is not left so by a resumption."""
+    scenario = load_scenario(REBOOTED)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(event):
+        if event.state == "rebooting":
+            raise Killed
+
+    killing = on("action_started", kill)
+    with pytest.raises(Killed):
+        heal(alert_of(scenario), scenario.backend, journal=journal, observers=[killing])
+    (record,) = journal.healings(unfinished=True)
+    report = resume(record.id, scenario.backend, policy=UNDECIDED, journal=journal)
+    assert report.verdict is Verdict.RECOVERED
+
+
 def test_undecided_is_no_part_of_a_plan():
     """So that the plan that is shown is the plan that is asked about."""
     hashes = {

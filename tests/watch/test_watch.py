@@ -760,7 +760,8 @@ def test_no_server_is_a_mistake():
 # --- the command ---------------------------------------------------------------------------------
 
 CONFIG = '[exchange]\nservers = ["ex1.contoso.com"]\n'
-WATCH = f"[watch]\nservers = {SERVERS!r}\n".replace("'", '"')
+UNDECIDED = CONFIG + f"[watch]\nservers = {SERVERS!r}\n".replace("'", '"')
+WATCH = UNDECIDED.removeprefix(CONFIG) + '[policy]\napproval_from = "never"\n'
 
 
 @pytest.fixture
@@ -789,10 +790,9 @@ def watched(tmp_path, monkeypatch):
 
 def test_at_its_start_it_says_what_nobody_has_decided(watched, tmp_path):
     journal = str(tmp_path / "journal.db")
-    told = watched(organisation(), "--once", "--journal", journal).stderr
+    told = watched(organisation(), "--once", "--journal", journal, text=UNDECIDED).stderr
     assert "does not say whether a person must approve that" in told
-    decided = CONFIG + WATCH + '[policy]\napproval_from = "never"\n'
-    told = watched(organisation(), "--once", "--journal", journal, text=decided).stderr
+    told = watched(organisation(), "--once", "--journal", journal).stderr
     assert "approve" not in told
 
 
