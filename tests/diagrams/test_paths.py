@@ -183,6 +183,12 @@ def test_every_run_of_a_report_is_drawn(name):
         for debt in path.owed:
             assert f"owed: {debt.value.replace('_', ' ')}" in " ".join(words(root))
         assert "running" not in " ".join(words(root))
+        check_layout(render(table, "svg", path=path, narrow=True))
+        for part in range(1, len(table.parts) + 1):
+            there = check_layout(render(table, "svg", path=path, part=part))
+            here = {name: one for name, one in statuses(there).items() if name in shown}
+            assert here == {name: shown[name] for name in here}
+            assert any(run.server in one for one in words(there))
 
 
 def test_the_picture_of_a_run_in_the_documentation_is_up_to_date():

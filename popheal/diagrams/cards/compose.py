@@ -146,16 +146,20 @@ class _Plan:
             if not one.nodes[0].impact and one.nodes[0].name in led
         ]
         groups += [self._group(one) for one in inside if one.mark != str(number)]
-        count = len(self.graph.parts)
+        path = self.trail.path
+        of_what = f"Part {number} of {len(self.graph.parts)} of {_decapitalised(self._what_for())}"
         return Sheet(
-            name=f"{self.graph.name}-{number}",
+            name=f"{self.graph.name}-{path.run}-{number}"
+            if path
+            else f"{self.graph.name}-{number}",
             title=f"{self.graph.name} {number}: {part.title}",
-            lines=(f"Part {number} of {count} of {_decapitalised(self._what_for())}",),
+            lines=(of_what, f"{path.server}, {self.trail.about()}") if path else (of_what,),
             groups=tuple(groups),
             start=self.graph.start if self.graph.start in shown else "",
+            verdict=self.trail.standing(),
             entries=tuple(self._entries(shown, number)),
             rails=self._rails(groups),
-            aloud=aloud(self.graph, groups),
+            aloud=self.trail.aloud() + aloud(self.graph, groups),
             notes=tuple(self._notes(groups)),
             home=True,
         )
