@@ -44,7 +44,7 @@ def rails(graph: Graph, column: Sequence[str], trail: Trail) -> Iterator[Rail]:
             start=start,
             ends=ends,
             through=through,
-            status=_status(trail, start, ends, kind),
+            status=_status(trail, start, kind),
             owed_at=trail.here if trail.owes(kind) else "",
         )
 
@@ -84,10 +84,11 @@ def _is_excluded(kind: DebtKind, edge: Edge) -> bool:
     return guard is not None and all(f"[not {guard.value}]" in one.text for one in edge.labels)
 
 
-def _status(trail: Trail, start: str, ends: Sequence[str], kind: DebtKind) -> Status:
+def _status(trail: Trail, start: str, kind: DebtKind) -> Status:
     """Plain without a run; taken where it was left; dashed where it may be; else grey."""
     status = trail.of(start) if start else Status.PLAIN
     if status in (Status.TAKEN, Status.NOW):
-        paid = any(trail.of(end) is Status.TAKEN for end in ends)
+        nodes = trail.graph.nodes
+        paid = any(node.pays is kind and trail.of(node.name) is Status.TAKEN for node in nodes)
         return Status.TAKEN if paid or trail.owes(kind) else Status.DIM
     return status

@@ -197,8 +197,9 @@ def tags(placed: Sequence[Placed], grid: Grid, wide: float) -> tuple[str, float]
             if not way.part:
                 continue
             line = f"M{num(grid.right)} {num(y)}H{num(x)}"
-            shown = path("under", line) + path("way", line)
-            shown += path("tip", f"M{num(x + 8)} {num(y)}l-9-5.5v11z")
+            look = way.status if way.status in _DRAWN else ""
+            shown = path("under", line) + path(classes("way", look), line)
+            shown += path(classes("tip", look), f"M{num(x + 8)} {num(y)}l-9-5.5v11z")
             shown += numeral(way.part, x + 18, y)
             aim = "" if grid.narrow else way.into  # a narrow card says it with the outcome
             if aim:
