@@ -28,7 +28,7 @@ from popheal.diagrams.cards.lettering import wrap
 from popheal.diagrams.cards.sheet import Item, Said, Status, Way
 from popheal.tables.debts import DebtKind
 
-#: What a card's words get at least, and at most: longer names are broken.
+#: What a card's words get at least, and what a name gets at most: longer ones are broken.
 _ROOM: Final = (262.0, 380.0)
 #: An outcome with its guard goes on one line up to here.
 _LONG: Final = 128.0
@@ -54,8 +54,19 @@ class _Line:
 
 def room_for(items: Iterable[Item]) -> float:
     """The room that the words of these cards need."""
-    widest = max((measured("n", one.node.name) for one in items), default=0)
-    return min(max(widest, _ROOM[0]), _ROOM[1])
+    needed = [_ROOM[0]]
+    for item in items:
+        needed.append(min(measured("n", item.node.name), _ROOM[1]))
+        needed += [16 + measured("ob", words) for _, words in _debts(item)]
+        needed.append(measured("w", item.impact.value, f"· {item.step}"))
+    return max(needed)
+
+
+def _debts(item: Item) -> Iterator[tuple[DebtKind, str]]:
+    """The debts that are left or paid there, and what is said of them."""
+    for debt, what in ((item.node.incurs, "leaves a debt"), (item.node.pays, "pays the debt")):
+        if debt:
+            yield debt, f"{what}: {debt.value.replace('_', ' ')}"
 
 
 def ways_width(items: Iterable[Item]) -> float:
@@ -73,13 +84,12 @@ def place(item: Item, grid: Grid, top: float) -> Placed:
         y += 19 if kind == "n" else LINE
         svg += text(grid.words, y, kind, words, small)
     debts = dict[DebtKind, float]()
-    for debt, what in ((node.incurs, "leaves a debt"), (node.pays, "pays the debt")):
-        if debt:
-            y += LINE
-            debts[debt] = y - 4
-            filled = "full" if debt is node.incurs else "hollow"
-            svg += path(filled, f"M{num(grid.words)} {num(y - 4)}l5-5 5 5-5 5z")
-            svg += text(grid.words + 16, y, "ob debt", f"{what}: {debt.value.replace('_', ' ')}")
+    for debt, said in _debts(item):
+        y += LINE
+        debts[debt] = y - 4
+        filled = "full" if debt is node.incurs else "hollow"
+        svg += path(filled, f"M{num(grid.words)} {num(y - 4)}l5-5 5 5-5 5z")
+        svg += text(grid.words + 16, y, "ob debt", said)
     ways, low, exits = _ways(item, grid, y + 4 if grid.narrow else top)
     bottom = round(max(y + 12, low + 11 if low else 0, top + 56))
     wide, high = grid.right - grid.left, bottom - top
