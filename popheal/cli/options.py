@@ -69,9 +69,8 @@ def output_option(about: str) -> Callable[[Command], Command]:
     )
 
 
-def _server_name(
-    _context: click.Context, _option: click.Parameter, given: str | None
-) -> str | None:
+def server_name(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """A server, if it is named like one. Raises BadParameter."""
     if given is not None and not is_server_name(given):
         raise click.BadParameter(
             f"{given!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
@@ -103,7 +102,7 @@ def server_options(command: Command) -> Command:
             metavar="FILE",
             help="The text of the alert, as a mail or an event log has it; - for standard input.",
         ),
-        click.argument("server", required=False, callback=_server_name),
+        click.argument("server", required=False, callback=server_name),
     ):
         command = decorate(command)
     return command
