@@ -39,9 +39,10 @@ _ENDINGS: Final = {
     "--format",
     "form",
     type=click.Choice(list(_ENDINGS), case_sensitive=False),
+    metavar="FORMAT",
     help="svg: cards to read from top to bottom. html: a page to walk through. table: Markdown. "
-    "The others show the full graph; full-svg and png need Graphviz.  "
-    "[default: mermaid; svg for a run]",
+    "scxml, xstate: for other tools. The full graph: mermaid, dot, and by Graphviz full-svg and "
+    "png.  [default: mermaid; svg for a run]",
 )
 @click.option("--part", type=click.IntRange(1), metavar="N", help="Only part N of a long one.")
 @click.option("--narrow", is_flag=True, help="Cards for a narrow screen.")
