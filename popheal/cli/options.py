@@ -43,6 +43,14 @@ json_option: Final = click.option(
     "--json", "as_json", is_flag=True, help="Answer with one JSON object, and nothing else."
 )
 
+#: ``--record``, for a command that asks real servers.
+record_option: Final = click.option(
+    "--record",
+    type=PATH,
+    metavar="FILE",
+    help="Write what is asked and answered to a new file, with the names in it replaced.",
+)
+
 
 #: ``--yes``, for a command that may take servers out of service.
 yes_option: Final = click.option(
@@ -83,6 +91,7 @@ def server_options(command: Command) -> Command:
     """Add what describes an alert on a server, and what answering it takes."""
     for decorate in (
         json_option,
+        record_option,
         config_option,
         click.option(
             "--monitor",

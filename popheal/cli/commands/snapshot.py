@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popheal.cli.exit_codes import COULD_NOT_TELL
-from popheal.cli.options import PATH, config_option, json_option, server_name
+from popheal.cli.options import PATH, config_option, json_option, record_option, server_name
 from popheal.cli.render import console
+from popheal.cli.session import connected
 from popheal.cli.signals import obeying
 from popheal.errors import BackendError, ConfigurationError
 
@@ -33,8 +34,16 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @config_option
+@record_option
 @json_option
-def snapshot(server: str | None, output: Path, force: bool, config: Path, as_json: bool) -> int:
+def snapshot(
+    server: str | None,
+    output: Path,
+    force: bool,
+    config: Path,
+    record: Path | None,
+    as_json: bool,
+) -> int:
     """Look at your organisation, and write it down as a scenario to rehearse on. Changes nothing.
 
     SERVER is the one to ask for the others; else the first of the configuration. Probes of
@@ -53,13 +62,16 @@ def snapshot(server: str | None, output: Path, force: bool, config: Path, as_jso
         raise click.UsageError(f"{output} is there already. Give another path, or --force")
     if not output.parent.is_dir():
         raise click.UsageError(f"There is no folder {output.parent}. Make it, or give another path")
-    from popheal.backends.psrp import PsrpBackend
     from popheal.config.load import load_config
     from popheal.snapshot import take_snapshot
 
     told = load_config(config)
     try:
-        with obeying(), PsrpBackend(told.settings) as backend, console.progress() as progress:
+        with (
+            obeying(),
+            connected(told.settings, record) as backend,
+            console.progress() as progress,
+        ):
             taken = take_snapshot(
                 backend, server or _first(told), policy=told.policy, progress=progress
             )
