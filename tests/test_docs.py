@@ -188,7 +188,7 @@ def test_links_between_pages_lead_somewhere(page):
         file, _, anchor = target.partition("#")
         assert (page.parent / file).exists(), target
         if anchor:
-            aimed = (page.parent / file).read_text("utf-8")
+            aimed = (page.parent / file if file else page).read_text("utf-8")
             headings = re.findall(r"^#+ (.*)$", aimed, re.MULTILINE)
             anchors = {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
             assert anchor in anchors or f'<a id="{anchor}"></a>' in aimed, target
