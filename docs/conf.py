@@ -21,7 +21,13 @@ version = release = popheal.__version__
 here = Path(__file__).parent
 sys.path[:0] = [str(here / "_ext"), str(here.parent)]  # the extension; tests.evidence
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "proofs"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "popheal.diagrams.sphinx_directive",
+    "proofs",
+]
 exclude_patterns = ["_build", "_ext"]
 default_role = "code"
 

@@ -13,10 +13,11 @@ import popheal as library
 from popheal.cli.commands.approve import approve
 from popheal.cli.commands.check import check
 from popheal.cli.commands.check_journal import check_journal
-from popheal.cli.commands.diagram import diagram, procedures
+from popheal.cli.commands.diagram import diagram
 from popheal.cli.commands.heal import heal, plan, triage
 from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
+from popheal.cli.commands.procedures import procedures
 from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.rights import rights

@@ -11,7 +11,6 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from popheal.engine.plan_basis import ServerState
-from popheal.engine.run import GUARD_OF_DEBT
 from popheal.exchange.backend import EFFECTS, Backend
 from popheal.policy.policy import Consent, Policy
 from popheal.reports.report import Report
@@ -19,7 +18,7 @@ from popheal.tables.actions import ACTIVATE_COMPONENT, Action, Impact
 from popheal.tables.bounds import WorstCase, worst_case
 from popheal.tables.outcomes import DONE, REFUSED
 from popheal.tables.reachability import reached
-from popheal.tables.table import Guard, Procedure, Verdict
+from popheal.tables.table import GUARD_OF_DEBT, Guard, Procedure, Verdict
 from popheal.tables.timing import Timing
 from popheal.util.serialize import to_jsonable
 
