@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
-from popheal.readiness.items import BY_KEY, Section, sections
+from popheal.readiness.items import BY_KEY, Section, line_in_words, sections
 from popheal.readiness.lines import Judgement, Line, Readiness, ServerReadiness
 from popheal.util.text import moment, span
 from popheal.util.version import __version__
@@ -155,7 +155,7 @@ def _rows(lines: Iterable[Line]) -> Iterator[str]:
 
 def _why(line: Line) -> str:
     if line.because:
-        return f'<span class="dim">not asked: see {escape(line.because)}</span>'
+        return f'<span class="dim">not asked: see {escape(line_in_words(line.because))}</span>'
     said = escape(line.cause)
     if line.next_step:
         said += f'<div class="next">→ {escape(line.next_step)}</div>'

@@ -103,7 +103,10 @@ def test_where_nothing_answers_the_rest_is_folded(config, tmp_path):
     config.write_text(config.read_text().replace(MBX1 + '" = "127.0.0.1', MBX1 + '" = "127.0.0.2'))
     result = run("--config", config, "--all")
     assert result.exit_code == 1
-    assert "not asked, see tcp [winrm]: " in result.stdout
+    assert "✗ Port [winrm]: " in result.stdout
+    # Once for each way, by the name that the line itself is shown under.
+    ways_in = result.stdout.split("Cmdlet")[0]
+    assert ways_in.count("not asked, see Port [winrm]: ") == 1
     assert "firewall" in result.stdout
 
 
