@@ -110,6 +110,16 @@ def test_where_nothing_answers_the_rest_is_folded(config, tmp_path):
     assert "firewall" in result.stdout
 
 
+def test_a_page_that_can_not_be_written_is_told_before_anything_is_asked(config, tmp_path):
+    """It would else be told after minutes, and all that was seen would be lost."""
+    for page, why in ((tmp_path / "no" / "check.html", "no folder"), (tmp_path, "is a folder")):
+        result = run("--config", config, "--html", page, "--record", tmp_path / "asked.jsonl")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert why in result.stderr
+        assert "Give another path with --html" in result.stderr
+        assert not (tmp_path / "asked.jsonl").exists(), "nothing was asked"
+
+
 def test_what_is_wrong_with_the_configuration_is_no_line(tmp_path):
     config = tmp_path / "popheal.toml"
     config.write_text("[exchange]\n")
