@@ -96,7 +96,7 @@ def test_what_is_not_well_is_shown_with_what_to_do(config, lab, monkeypatch):
     assert "→ Make the account a local administrator" in lines[at + 2]
     assert "  ✓ Windows: all 10 well" in lines
     assert re.search(r"Checked +\d+ well, 1 not well, 0 could not be told; 1 server", result.stdout)
-    assert "It may restart the POP3 services" in result.stdout
+    assert "popheal may restart the POP3 services" in result.stdout
 
 
 def test_where_nothing_answers_the_rest_is_folded(config, tmp_path):

@@ -302,7 +302,7 @@ def test_changes_are_told_once(tmp_path):
 
 SAYS = [
     (Policy(), ["at most 6 times within an hour", "at most once within 24 hours", "4 hours"]),
-    (Policy(highest_impact=Impact.LOOK), ["It only looks"]),
+    (Policy(highest_impact=Impact.LOOK), ["popheal only looks"]),
     (Policy(highest_impact=Impact.CHANGE), ["It drains no server", "It asks nobody."]),
     (Policy(approval_from=Impact.CHANGE), ["asks a person before it changes anything."]),
     (
@@ -330,7 +330,8 @@ def test_the_policy_in_words(policy, says):
     for one in says:
         assert one in " ".join(sentences)
     assert all(
-        one.startswith(("It ", "Where ", "Nobody ")) and one.endswith(".") for one in sentences
+        one.startswith(("popheal ", "It ", "Where ", "Nobody ")) and one.endswith(".")
+        for one in sentences
     )
     assert evolve(policy) == policy
 
