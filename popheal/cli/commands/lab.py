@@ -118,7 +118,7 @@ def lab(
             ) as served:
                 text = "\n".join(_configuration(served.addresses, stage, speed)) + "\n"
                 answer_file(text, config_out, option="--config-out")
-                _tell(served.addresses, stage, config_out)
+                _tell(served.addresses, stage, config_out, speed)
                 while True:
                     time.sleep(3600)
         except BrokenOff:
@@ -207,6 +207,14 @@ def _alert(server: str, health_set: str | None, monitor: str | None) -> str:
     return one_line(" ".join([server, *options]))
 
 
+def _of_its_clocks(speed: float) -> str:
+    if speed == 1:
+        return ""
+    return (
+        f"Its clocks run {speed:g} times as fast as this one, so popheal check finds them wrong.\n"
+    )
+
+
 def _check_room(port: int, needed: int) -> None:
     """Raises UsageError if the ports from this one on are too few."""
     highest = _LAST_PORT + 1 - needed
@@ -251,7 +259,7 @@ def _scaled(name: str, seconds: float, speed: float) -> float:
     return min(seconds, max(shortest, seconds / speed))
 
 
-def _tell(addresses: Mapping[str, str], stage: _Stage, config: Path | None) -> None:
+def _tell(addresses: Mapping[str, str], stage: _Stage, config: Path | None, speed: float) -> None:
     sys.stderr.write(f"{stage.title}\n")
     for name, address in addresses.items():
         sys.stderr.write(f"  {name} answers at http://{address} (/PowerShell and /wsman)\n")
@@ -261,6 +269,7 @@ def _tell(addresses: Mapping[str, str], stage: _Stage, config: Path | None) -> N
     sys.stderr.write(
         f"Try it from elsewhere{where}, with {PASSWORD_VARIABLE} set ({password}):\n"
         f"  popheal {stage.command} --config {file}\n"
+        f"{_of_its_clocks(speed)}"
         "Ctrl-C closes the lab.\n"
     )
     sys.stderr.flush()
