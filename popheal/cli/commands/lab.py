@@ -210,9 +210,7 @@ def _alert(server: str, health_set: str | None, monitor: str | None) -> str:
 def _of_its_clocks(speed: float) -> str:
     if speed == 1:
         return ""
-    return (
-        f"Its clocks run {speed:g} times as fast as this one, so popheal check finds them wrong.\n"
-    )
+    return f"Its clocks run {speed:g} times faster than this one: popheal check says so.\n"
 
 
 def _check_room(port: int, needed: int) -> None:
