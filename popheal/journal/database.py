@@ -15,7 +15,15 @@ from typing import Any, Final
 from attrs import frozen
 
 from popheal.errors import JournalError
-from popheal.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+from popheal.journal.chain import Head, head_of
+from popheal.journal.place import ManyNames, real_file
+from popheal.journal.schema import (
+    APPLICATION_ID,
+    CHAINED_SINCE,
+    MIGRATIONS,
+    migrate,
+    tables_of,
+)
 
 #: How long to wait while another process writes, in seconds.
 _BUSY: Final = 10.0
@@ -54,8 +62,8 @@ class Database:
     """
 
     def __init__(self, path: Path | None, *, create: bool, read_only: bool = False) -> None:
-        self.path = path
         self.name = "in memory" if path is None else str(path)
+        self.path = path = path and self._real_file(path, only_read=read_only)
         self._lock = RLock()
         self._seen: _Seen | None = None
         self._inside = False  # a transaction of ours
@@ -92,9 +100,14 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it, or nothing; on the disk when it ends."""
+        """All of it, or nothing; on the disk when it ends. One within another is part of it."""
         with self._lock, self._explained("written"):
+            if self._inside:
+                yield self._connection
+                return
             self.require_file()
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")  # an interrupt has left it open
             self._inside = True
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -119,24 +132,37 @@ class Database:
                 "Put it back, then: popheal resume. Never move a journal that is in use.",
             )
 
-    def write(self, sql: str, *values: Any) -> int:
-        """One statement, on the disk when this returns; how many rows it changed."""
-        # Without a context manager: each step of a run comes by here.
-        with self._lock:
-            try:
-                if self._connection.in_transaction and not self._inside:
-                    self._connection.execute("ROLLBACK")  # an interrupt has left it open
-                return self._connection.execute(sql, values).rowcount
-            except sqlite3.Error as error:
-                raise self._explanation("written", error) from None
-
     def read(self, sql: str, *values: Any) -> list[Any]:
         """The rows of a query."""
+        return self.read_with(sql, values)
+
+    def read_with(self, sql: str, values: Any) -> list[Any]:
+        """Likewise, with a sequence of values, or values by name."""
         with self._lock:
             try:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:
                 raise self._explanation("read", error) from None
+
+    def each(self, sql: str, *values: Any) -> Iterator[Any]:
+        """The rows of a query, one after another; for who reads alone, in a snapshot."""
+        with self._explained("read"):
+            yield from self._connection.execute(sql, values)
+
+    def tables(self) -> dict[str, str]:
+        """Its tables, indices and triggers, by name, as SQL."""
+        with self._lock, self._explained("read"):
+            return tables_of(self._connection)
+
+    def version(self) -> int:
+        """The version of its tables."""
+        with self._lock, self._explained("read"):
+            return self._version()
+
+    def head(self) -> Head:
+        """The end of the chain; none where an older popheal wrote the file, without hashes."""
+        with self._lock, self._explained("read"):
+            return head_of(self._connection) if self._version() >= CHAINED_SINCE else Head()
 
     @contextlib.contextmanager
     def read_as_written(self) -> Iterator[None]:
@@ -173,6 +199,19 @@ class Database:
 
     # --- opening ---------------------------------------------------------------------------------
 
+    def _real_file(self, path: Path, *, only_read: bool) -> Path:
+        try:
+            return real_file(path, only_read=only_read)
+        except ManyNames as error:
+            step = "Keep one of them, under which it was used, and remove the others."
+            raise self.wrong(str(error), step) from None
+        except OSError as error:
+            raise self._unseen(error) from None
+
+    def _unseen(self, error: OSError) -> JournalError:
+        problem = f"can't be looked at ({error.strerror or error})"
+        return self.wrong(problem, "Give the account the right to read it.")
+
     def _uri(self, path: Path) -> str:
         """How SQLite opens the file such that nothing beside it is left behind.
 
@@ -180,19 +219,16 @@ class Database:
         needs no right to write anything; a normal reader would make a log, and leave it.
         """
         try:
-            file = path.resolve()
-            if not file.is_file():
-                exists = file.exists()
+            if not path.is_file():
+                exists = path.exists()
                 raise self.wrong("is no file" if exists else "does not exist", "Check the path.")
-            seen = _seen(file)
+            seen = _seen(path)
         except OSError as error:
-            raise self.wrong(
-                f"can't be looked at ({error.strerror})", "Give the account the right to read it."
-            ) from None
+            raise self._unseen(error) from None
         if seen.has_log:
-            return f"{file.as_uri()}?mode=ro"
+            return f"{path.as_uri()}?mode=ro"
         self._seen = seen
-        return f"{file.as_uri()}?mode=ro&immutable=1"
+        return f"{path.as_uri()}?mode=ro&immutable=1"
 
     def _prepare_to_read(self) -> None:
         # What can't be decoded is for the reader to find, not to fail on.
@@ -209,9 +245,7 @@ class Database:
                 return
             missing = not path.exists()
         except OSError as error:
-            raise self.wrong(
-                f"can't be looked at ({error.strerror})", "Give the account the right to read it."
-            ) from None
+            raise self._unseen(error) from None
         if missing and not create:
             raise self.wrong("does not exist", "Check the path.")
         try:

@@ -7,17 +7,18 @@ process from which it was taken over can't write, and so can't act.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
-
 from popheal.errors import Fenced
-from popheal.exchange.names import same_server, short_name
+from popheal.exchange.names import short_name
 from popheal.journal.approvals import Question, answer_to, read_questions, waiting
+from popheal.journal.chain import Head, append_to, digest_of, head_of
 from popheal.journal.database import Database
+from popheal.journal.effects import Reboot, reboots_since, restarts_since
 from popheal.journal.entries import (
     EXPIRED,
     REFUSED,
@@ -26,38 +27,15 @@ from popheal.journal.entries import (
     EffectIntended,
     Entry,
 )
+from popheal.journal.marks import IS_STORY, Mark, digest_of_end, mark
+from popheal.journal.record import BEGUN_BY
 from popheal.journal.rows import as_text, moment_as_text
 
-#: The key of the alert's JSON that says who began the healing: no column, so that journals of
-#: one version are all alike.
-BEGUN_BY: Final = "begun_by"
-
-#: Appends an entry if the healing is still ours.
-_APPEND: Final = (
-    "INSERT INTO entry (at, healing, run, server, kind, what, outcome, data)"
-    " SELECT ?, id, ?, ?, ?, ?, ?, ? FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL"
-)
-
 _LAST: Final = (
-    "SELECT at, run, server, kind, what, outcome, data FROM entry WHERE healing = ?"
-    " ORDER BY seq DESC LIMIT 1"
+    "SELECT at, run, server, kind, what, outcome, data FROM entry"  # noqa: S608 - of ours
+    f" WHERE healing = ? AND {IS_STORY} ORDER BY seq DESC LIMIT 1"
 )
-
-
-@frozen(kw_only=True)
-class Reboot:
-    """A restart of a server, and the database availability group it was a member of.
-
-    Attributes:
-        at: When it was commanded, or may have been; where somebody else had restarted the server
-            meanwhile, when that was seen.
-        by_others: Whether somebody else had.
-    """
-
-    server: str
-    at: datetime
-    dag: str
-    by_others: bool = False
+_IS_KEPT: Final = "SELECT 1 FROM procedure WHERE hash = ?"
 
 
 class Lease:
@@ -78,6 +56,7 @@ class Lease:
         organisation: str,
         fence: int,
         *,
+        at: datetime,
         on_leave: Callable[[], None],
     ) -> None:
         self._database = database
@@ -85,10 +64,12 @@ class Lease:
         self.healing = healing
         self.organisation = organisation
         self.stopped = False
+        self._head = Head()
         self._fence = fence
+        self._at = moment_as_text(at)
         self._intended: set[tuple[Any, ...]] = set()
-        #: A row that may have been written, or not: nobody was told.
-        self._unsure: tuple[str, ...] | None = None
+        #: What was written last, or perhaps not: an interrupt may have it asked for again.
+        self._newest: tuple[str, ...] | None = None
 
     @property
     def fence(self) -> int:
@@ -104,6 +85,11 @@ class Lease:
     def path(self) -> Path | None:
         """The journal's file; None in memory."""
         return self._database.path
+
+    @property
+    def noted(self) -> str | None:
+        """The end of the chain as the healing ended, to be noted elsewhere; None in memory."""
+        return str(self._head) if self._head.seq and not self.in_memory else None
 
     # --- may I? ----------------------------------------------------------------------------------
 
@@ -140,13 +126,9 @@ class Lease:
 
     def stop(self, *, at: datetime) -> None:
         """Write down that a person has said stop, for whoever goes on after a crash."""
-        self._database.write(
-            "UPDATE healing SET cancel_at = coalesce(cancel_at, ?)"
-            " WHERE id = ? AND fence = ? AND ended_at IS NULL",
-            moment_as_text(at),
-            self.healing,
-            self._fence,
-        )
+        with self._database.transaction() as connection:
+            self._require(connection)
+            note_stop(connection, self.healing, moment_as_text(at))
         self.stopped = True
 
     def claim(self, kind: str, name: str) -> str | None:
@@ -154,11 +136,14 @@ class Lease:
         wanted = _claimed_as(kind, name)
         with self._database.transaction() as connection:
             self._require(connection)
-            connection.execute(
+            is_new = connection.execute(
                 "INSERT OR IGNORE INTO claim (organisation, kind, name, healing)"
                 " VALUES (?, ?, ?, ?)",
                 (self.organisation, kind, wanted, self.healing),
-            )
+            ).rowcount
+            if is_new:
+                said = {"organisation": self.organisation, "name": wanted}
+                append_to(connection, self.healing, self._mark(Mark.CLAIMED, what=kind, **said))
             (holder,) = connection.execute(
                 "SELECT healing FROM claim WHERE organisation = ? AND kind = ? AND name = ?",
                 (self.organisation, kind, wanted),
@@ -182,11 +167,12 @@ class Lease:
         elif isinstance(entry, ActionFinished):
             self._intended.clear()
         row = entry.to_row()
-        if row != self._unsure or not self._is_written(row):
-            self._unsure = row
-            if self._database.write(_APPEND, *row, self.healing, self._fence) != 1:
-                raise self._fenced()
-            self._unsure = None
+        self._at = row[0]
+        if row != self._newest or not self._is_written(row):
+            self._newest = row
+            with self._database.transaction() as connection:
+                self._require(connection)
+                append_to(connection, self.healing, row)
         if isinstance(entry, EffectIntended):
             self._intended.add((entry.effect, *args))
 
@@ -196,16 +182,21 @@ class Lease:
 
     def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
         """Keep the table of a run under its hash, if it is not there."""
-        if not self._database.read("SELECT 1 FROM procedure WHERE hash = ?", key):
-            self._database.write(
-                "INSERT OR IGNORE INTO procedure (hash, data) VALUES (?, ?)", key, as_text(table)
-            )
+        if self._database.read(_IS_KEPT, key):
+            return
+        data = as_text(table)
+        with self._database.transaction() as connection:
+            if not connection.execute(_IS_KEPT, (key,)).fetchone():
+                connection.execute("INSERT INTO procedure (hash, data) VALUES (?, ?)", (key, data))
+                kept = self._mark(Mark.TABLE_KEPT, what=key, digest=digest_of(data))
+                append_to(connection, "", kept)
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
         """Write down how the healing ended, and give up its claims."""
         ended = (moment_as_text(at), verdict, as_text(report))
         with self._database.transaction() as connection:
             if self._has_ended(connection, ended):
+                self._head = head_of(connection)
                 return  # it was asked for before, and an interrupt came
             self._require(connection)
             connection.execute(
@@ -213,10 +204,16 @@ class Lease:
                 (*ended, self.healing),
             )
             connection.execute("DELETE FROM claim WHERE healing = ?", (self.healing,))
+            digest = digest_of_end(ended[0], verdict, report)
+            done = mark(Mark.ENDED, ended[0], outcome=verdict, digest=digest)
+            self._head = append_to(connection, self.healing, done)
 
     def forget(self) -> None:
         """Take the healing back, as if it had not begun; nothing has been written in it."""
-        self._database.write("DELETE FROM healing WHERE id = ?", self.healing)
+        with self._database.transaction() as connection:
+            gone = connection.execute("DELETE FROM healing WHERE id = ?", (self.healing,)).rowcount
+            if gone:
+                append_to(connection, self.healing, self._mark(Mark.FORGOTTEN))
 
     def leave(self) -> None:
         """This process stops working on it, ended or not. Never raises."""
@@ -229,41 +226,11 @@ class Lease:
 
         An intent without an outcome counts, except this healing's own, which it looks into.
         """
-        rows = self._database.read(
-            "SELECT entry.server, at, json_extract(data, '$.dag'),"
-            " json_extract(data, '$.by_others')"
-            " FROM entry JOIN healing ON healing.id = entry.healing"
-            " WHERE what = 'reboot' AND at >= ? AND organisation = ?"
-            " AND (kind = 'outcome' AND outcome != 'refused'"
-            "   OR kind = 'intent' AND healing != ? AND NOT EXISTS ("
-            "     SELECT 1 FROM entry AS later WHERE later.healing = entry.healing"
-            "     AND later.run = entry.run AND later.seq > entry.seq"
-            "     AND later.kind = 'outcome' AND later.what = 'reboot'))"
-            " ORDER BY seq",
-            moment_as_text(since),
-            self.organisation,
-            self.healing,
-        )
-        return [
-            Reboot(
-                server=server,
-                at=datetime.fromisoformat(at),
-                dag=dag or "",
-                by_others=bool(by_others),
-            )
-            for server, at, dag, by_others in rows
-        ]
+        return reboots_since(self._database, self.organisation, since, apart_from=self.healing)
 
     def restarts_since(self, since: datetime, server: str) -> list[datetime]:
         """When services of a server were, or may have been, restarted."""
-        rows = self._database.read(
-            "SELECT entry.server, at FROM entry JOIN healing ON healing.id = entry.healing"
-            " WHERE what = 'restart_service' AND at >= ?"
-            " AND kind = 'intent' AND organisation = ? ORDER BY seq",
-            moment_as_text(since),
-            self.organisation,
-        )
-        return [datetime.fromisoformat(at) for name, at in rows if same_server(name, server)]
+        return restarts_since(self._database, self.organisation, since, server)
 
     # --- approval --------------------------------------------------------------------------------
 
@@ -324,6 +291,10 @@ class Lease:
 
     # --- inside ----------------------------------------------------------------------------------
 
+    def _mark(self, kind: Mark, **said: Any) -> tuple[str, ...]:
+        """A mark, of the last moment that was written down."""
+        return mark(kind, self._at, **said)
+
     def _has_ended(self, connection: Any, ended: tuple[str, ...]) -> bool:
         """Whether it ended just so, and by us."""
         found: tuple[str, ...] | None = connection.execute(
@@ -342,6 +313,15 @@ class Lease:
 
     def _fenced(self) -> Fenced:
         return Fenced(journal=self._database.name, healing=self.healing)
+
+
+def note_stop(connection: sqlite3.Connection, healing: str, at: str) -> None:
+    """Write down that a person has said stop, once; in the caller's transaction."""
+    is_first = connection.execute(
+        "UPDATE healing SET cancel_at = ? WHERE id = ? AND cancel_at IS NULL", (at, healing)
+    ).rowcount
+    if is_first:
+        append_to(connection, healing, mark(Mark.STOP_ASKED, at))
 
 
 def _claimed_as(kind: str, name: str) -> str:

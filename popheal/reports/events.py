@@ -125,19 +125,31 @@ class DebtHandedOver(Event):
 
 @frozen(kw_only=True)
 class HandedOver(Event):
-    """A person is needed: the report says for what. Comes right before :class:`HealingEnded`."""
+    """A person is needed: the report says for what. Comes right before :class:`HealingEnded`.
+
+    Attributes:
+        head: As there.
+    """
 
     name = "handed_over"
     report: Report
+    head: str | None = None
 
 
 @frozen(kw_only=True)
 class HealingEnded(Event):
-    """How it ended, and why, in one sentence."""
+    """How it ended, and why, in one sentence; and where the journal's chain ended then.
+
+    Attributes:
+        head: The newest entry's place and hash, as ``popheal check-journal --noted`` takes it.
+            Kept out of reach of who can write the journal, it tells whether that was written
+            anew. None without a journal.
+    """
 
     name = "healing_ended"
     verdict: Verdict
     summary: str
+    head: str | None = None
 
 
 # --- a run ---------------------------------------------------------------------------------------
@@ -357,6 +369,11 @@ def log_event(event: Event) -> None:
 def log_failure(about: str, error: BaseException) -> None:
     """Tell the log that an observer, or an approver, raised; ``about`` is the event's name."""
     _logger().warning("observer_failed", about=about, error=repr(error))
+
+
+def log_concern(problem: str, next_step: str) -> None:
+    """Tell the log what speaks against how something is set up."""
+    _logger().warning("concern", problem=problem, next_step=next_step)
 
 
 _STANDARD = logging.getLogger("popheal")
