@@ -16,6 +16,7 @@ from attrs import frozen
 
 from popheal.errors import JournalError
 from popheal.journal.chain import Head, head_of
+from popheal.journal.group import present_group
 from popheal.journal.place import ManyNames, real_file
 from popheal.journal.schema import (
     APPLICATION_ID,
@@ -30,6 +31,7 @@ _BUSY: Final = 10.0
 #: How long until it is tried again, where SQLite does not wait by itself.
 _SOON: Final = 0.01
 _PRIVATE: Final = 0o600
+_SYNCHRONOUS: Final = {True: "FULL", False: "NORMAL"}
 _MEMORY: Final = ":memory:"
 
 
@@ -64,9 +66,11 @@ class Database:
     def __init__(self, path: Path | None, *, create: bool, read_only: bool = False) -> None:
         self.name = "in memory" if path is None else str(path)
         self.path = path = path and self._real_file(path, only_read=read_only)
-        self._lock = RLock()
+        #: Held while it is used, and by a group until its commit.
+        self.lock = RLock()
         self._seen: _Seen | None = None
         self._inside = False  # a transaction of ours
+        self._durable = True
         self._identity: tuple[int, int] | None = None
         where: Path | str = path or _MEMORY
         if path is not None and read_only:
@@ -95,30 +99,72 @@ class Database:
 
     def close(self) -> None:
         """Close it; what is asked of it afterwards is a JournalError."""
-        with self._lock:
+        with self.lock:
             self._connection.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it, or nothing; on the disk when it ends. One within another is part of it."""
-        with self._lock, self._explained("written"):
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """All of it, or nothing. One within another is part of it.
+
+        Args:
+            durable: Whether it is on the disk when it ends, with all that was written before it.
+                If not, others see it, and a process that dies does not lose it; but a machine
+                that fails may, until the next one that is.
+        """
+        with self.lock, self._explained("written"):
             if self._inside:
                 yield self._connection
                 return
-            self.require_file()
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")  # an interrupt has left it open
-            self._inside = True
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
+            group = present_group()
+            with group.part(self) if group else self._alone(durable=durable) as connection:
+                self._inside = True
+                try:
+                    yield connection
+                finally:
+                    self._inside = False
+
+    @contextlib.contextmanager
+    def _alone(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        self._begin(durable=durable)
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _begin(self, *, durable: bool) -> None:
+        self.require_file()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")  # an interrupt has left it open
+        if durable is not self._durable:
+            self._connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durable]}")
+            self._durable = durable
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def begin_group(self) -> sqlite3.Connection:
+        """Begin a transaction of several writings; see :mod:`popheal.journal.group`."""
+        self.lock.acquire()
+        try:
+            with self._explained("written"):
+                self._begin(durable=True)
+        except BaseException:
+            self.lock.release()
+            raise
+        return self._connection
+
+    def end_group(self, *, commit: bool) -> None:
+        """End it, and let others in."""
+        try:
+            with self._explained("written"):
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT" if commit else "ROLLBACK")
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                raise
-            finally:
-                self._inside = False
+            self.lock.release()
 
     def require_file(self) -> None:
         """Make sure that what is written is still what stands under its name.
@@ -138,7 +184,7 @@ class Database:
 
     def read_with(self, sql: str, values: Any) -> list[Any]:
         """Likewise, with a sequence of values, or values by name."""
-        with self._lock:
+        with self.lock:
             try:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:
@@ -151,17 +197,17 @@ class Database:
 
     def tables(self) -> dict[str, str]:
         """Its tables, indices and triggers, by name, as SQL."""
-        with self._lock, self._explained("read"):
+        with self.lock, self._explained("read"):
             return tables_of(self._connection)
 
     def version(self) -> int:
         """The version of its tables."""
-        with self._lock, self._explained("read"):
+        with self.lock, self._explained("read"):
             return self._version()
 
     def head(self) -> Head:
         """The end of the chain; none where an older popheal wrote the file, without hashes."""
-        with self._lock, self._explained("read"):
+        with self.lock, self._explained("read"):
             return head_of(self._connection) if self._version() >= CHAINED_SINCE else Head()
 
     @contextlib.contextmanager
@@ -176,7 +222,7 @@ class Database:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """What is read meanwhile is all of one moment, while others go on writing."""
-        with self._lock, self._explained("read"):
+        with self.lock, self._explained("read"):
             self._connection.execute("BEGIN")
             try:
                 yield
@@ -186,7 +232,7 @@ class Database:
 
     def verify(self) -> None:
         """Have SQLite look whether the file is whole. Raises JournalError if it isn't."""
-        with self._lock, self._explained("read"):
+        with self.lock, self._explained("read"):
             (found,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
                 damage = sqlite3.DatabaseError(found)
@@ -260,7 +306,7 @@ class Database:
             found = self._version()
             if self.path is not None:
                 self._use_log()
-            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[True]}")
             self._connection.execute("PRAGMA foreign_keys = ON")
             if found == len(MIGRATIONS):
                 return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -86,9 +87,15 @@ def reboots_since(
     """
     rows = database.read(_REBOOTS, moment_as_text(since), organisation, apart_from)
     return [
-        Reboot(server=server, at=zoned(at), dag=dag or "", by_others=bool(by_others))
+        read_reboot(server, at, {"dag": dag, "by_others": by_others})
         for server, at, dag, by_others in rows
     ]
+
+
+def read_reboot(server: str, at: str, said: Mapping[str, Any]) -> Reboot:
+    """A restart from an entry's columns and what its JSON says."""
+    others = bool(said.get("by_others"))
+    return Reboot(server=server, at=zoned(at), dag=said.get("dag") or "", by_others=others)
 
 
 def restarts_since(

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from socket import gethostname
-from threading import RLock
 from typing import Any, Final
 
 from popheal.errors import AlreadyRunning
@@ -73,7 +72,7 @@ class Journal(Reading):
         )
         for concern in () if read_only else self.concerns:
             log_concern(concern.problem, concern.next_step)
-        self._lock = RLock()
+        self._lock = self._database.lock
         self._owner: int | None = None
         self._owner_lock: OwnerLock | None = None
         self._at_work: set[str] = set()
@@ -198,7 +197,8 @@ class Journal(Reading):
     def _new_owner(self, at: datetime) -> tuple[int, OwnerLock | None]:
         lock: OwnerLock | None = None
         try:
-            with self._database.transaction() as connection:
+            # Nobody needs to know of it before it has begun something, which is then on the disk.
+            with self._database.transaction(durable=False) as connection:
                 process, since = f"process {os.getpid()} on {gethostname()}", moment_as_text(at)
                 (owner,) = connection.execute(
                     "INSERT INTO owner (since, process) VALUES (?, ?) RETURNING id",

@@ -1,6 +1,6 @@
 """The lease of a healing: the right to act on it, and the duty to write down what is done.
 
-Each writing is one statement that also asks whether the healing is still ours, so that a
+Each writing also asks whether the healing is still ours, in the same transaction, so that a
 process from which it was taken over can't write, and so can't act.
 """
 
@@ -16,26 +16,29 @@ from typing import Any, Final
 from popheal.errors import Fenced
 from popheal.exchange.names import short_name
 from popheal.journal.approvals import Question, answer_to, read_questions, waiting
-from popheal.journal.chain import Head, append_to, digest_of, head_of
+from popheal.journal.chain import Head, append_to
 from popheal.journal.database import Database
-from popheal.journal.effects import Reboot, reboots_since, restarts_since
+from popheal.journal.effects import Reboot, read_reboot, reboots_since, restarts_since
 from popheal.journal.entries import (
     EXPIRED,
     REFUSED,
     ActionFinished,
+    ApprovalAnswered,
     ApprovalAsked,
     EffectIntended,
     Entry,
+    Kind,
+    Waiting,
 )
-from popheal.journal.marks import IS_STORY, Mark, digest_of_end, mark
+from popheal.journal.marks import Mark, digest_of_end, mark
+from popheal.journal.outbox import Outbox
 from popheal.journal.record import BEGUN_BY
 from popheal.journal.rows import as_text, moment_as_text
 
-_LAST: Final = (
-    "SELECT at, run, server, kind, what, outcome, data FROM entry"  # noqa: S608 - of ours
-    f" WHERE healing = ? AND {IS_STORY} ORDER BY seq DESC LIMIT 1"
-)
-_IS_KEPT: Final = "SELECT 1 FROM procedure WHERE hash = ?"
+#: Of a row, what an outcome of a reboot has as kind and action.
+_REBOOTED: Final = (Kind.OUTCOME.value, "reboot")
+#: What something waits for: an effect, time, a person.
+_AT_ONCE: Final = (EffectIntended, Waiting, ApprovalAsked, ApprovalAnswered)
 
 
 class Lease:
@@ -66,10 +69,8 @@ class Lease:
         self.stopped = False
         self._head = Head()
         self._fence = fence
-        self._at = moment_as_text(at)
         self._intended: set[tuple[Any, ...]] = set()
-        #: What was written last, or perhaps not: an interrupt may have it asked for again.
-        self._newest: tuple[str, ...] | None = None
+        self._outbox = Outbox(database, healing, moment_as_text(at), self._require)
 
     @property
     def fence(self) -> int:
@@ -126,16 +127,16 @@ class Lease:
 
     def stop(self, *, at: datetime) -> None:
         """Write down that a person has said stop, for whoever goes on after a crash."""
-        with self._database.transaction() as connection:
-            self._require(connection)
+        with self._outbox.transaction() as connection:
             note_stop(connection, self.healing, moment_as_text(at))
         self.stopped = True
 
     def claim(self, kind: str, name: str) -> str | None:
         """Claim a ``server`` or a ``dag``; returns the healing that has it, if another has."""
         wanted = _claimed_as(kind, name)
-        with self._database.transaction() as connection:
-            self._require(connection)
+        # Others see it at once. If the machine fails before the first effect's intent is on the
+        # disk, which the claim then is as well, nobody is left who would have to keep away.
+        with self._outbox.transaction(durable=False) as connection:
             is_new = connection.execute(
                 "INSERT OR IGNORE INTO claim (organisation, kind, name, healing)"
                 " VALUES (?, ?, ?, ?)",
@@ -143,7 +144,9 @@ class Lease:
             ).rowcount
             if is_new:
                 said = {"organisation": self.organisation, "name": wanted}
-                append_to(connection, self.healing, self._mark(Mark.CLAIMED, what=kind, **said))
+                append_to(
+                    connection, self.healing, self._outbox.mark(Mark.CLAIMED, what=kind, **said)
+                )
             (holder,) = connection.execute(
                 "SELECT healing FROM claim WHERE organisation = ? AND kind = ? AND name = ?",
                 (self.organisation, kind, wanted),
@@ -153,7 +156,7 @@ class Lease:
     # --- writing ---------------------------------------------------------------------------------
 
     def write(self, entry: Entry, args: tuple[Any, ...] = ()) -> None:
-        """Append an entry to the history; it is on the disk when this returns.
+        """Append an entry to the history: at once, or with the next that is written at once.
 
         An intent allows its effect to be commanded, with just these arguments, until what came
         of the action is written down.
@@ -162,43 +165,38 @@ class Lease:
             entry: The entry.
             args: Of an intent, what the effect will be called with, the server first.
         """
-        if isinstance(entry, EffectIntended):
-            self._database.require_file()
-        elif isinstance(entry, ActionFinished):
+        if isinstance(entry, ActionFinished):
             self._intended.clear()
-        row = entry.to_row()
-        self._at = row[0]
-        if row != self._newest or not self._is_written(row):
-            self._newest = row
-            with self._database.transaction() as connection:
-                self._require(connection)
-                append_to(connection, self.healing, row)
+        self._outbox.add(entry.to_row(), at_once=self.is_urgent(entry))
         if isinstance(entry, EffectIntended):
             self._intended.add((entry.effect, *args))
 
-    def _is_written(self, row: tuple[str, ...]) -> bool:
-        """Whether it is the last entry: it was asked for before, and an interrupt came."""
-        return self._database.read(_LAST, self.healing) == [row]
+    @staticmethod
+    def is_urgent(entry: Entry) -> bool:
+        """Whether something waits for it: an effect, time, a person."""
+        return isinstance(entry, _AT_ONCE)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether something waits for the next commit."""
+        return not self._outbox.is_empty
+
+    def flush(self) -> None:
+        """What has been written is on the disk when this returns."""
+        self._outbox.flush()
 
     def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
-        """Keep the table of a run under its hash, if it is not there."""
-        if self._database.read(_IS_KEPT, key):
-            return
-        data = as_text(table)
-        with self._database.transaction() as connection:
-            if not connection.execute(_IS_KEPT, (key,)).fetchone():
-                connection.execute("INSERT INTO procedure (hash, data) VALUES (?, ?)", (key, data))
-                kept = self._mark(Mark.TABLE_KEPT, what=key, digest=digest_of(data))
-                append_to(connection, "", kept)
+        """Keep the table of a run under its hash, if it is not there; with the next commit."""
+        self._outbox.keep_table(key, as_text(table))
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
-        """Write down how the healing ended, and give up its claims."""
+        """Write down how the healing ended, and give up its claims; no question stays open."""
         ended = (moment_as_text(at), verdict, as_text(report))
-        with self._database.transaction() as connection:
-            if self._has_ended(connection, ended):
-                self._head = head_of(connection)
-                return  # it was asked for before, and an interrupt came
-            self._require(connection)
+        if self._has_ended(ended):
+            return  # it was asked for before, and an interrupt came
+        with self._outbox.transaction() as connection:
+            for one in waiting(self.questions()):
+                self.settle(one, at=at, outcome=EXPIRED, by="")
             connection.execute(
                 "UPDATE healing SET ended_at = ?, verdict = ?, report = ? WHERE id = ?",
                 (*ended, self.healing),
@@ -209,11 +207,12 @@ class Lease:
             self._head = append_to(connection, self.healing, done)
 
     def forget(self) -> None:
-        """Take the healing back, as if it had not begun; nothing has been written in it."""
+        """Take the healing back, as if it had not begun: there was nothing to answer."""
+        self._outbox.clear()
         with self._database.transaction() as connection:
             gone = connection.execute("DELETE FROM healing WHERE id = ?", (self.healing,)).rowcount
             if gone:
-                append_to(connection, self.healing, self._mark(Mark.FORGOTTEN))
+                append_to(connection, self.healing, self._outbox.mark(Mark.FORGOTTEN))
 
     def leave(self) -> None:
         """This process stops working on it, ended or not. Never raises."""
@@ -226,7 +225,14 @@ class Lease:
 
         An intent without an outcome counts, except this healing's own, which it looks into.
         """
-        return reboots_since(self._database, self.organisation, since, apart_from=self.healing)
+        known = reboots_since(self._database, self.organisation, since, apart_from=self.healing)
+        first = moment_as_text(since)
+        mine = [
+            read_reboot(row[2], row[0], json.loads(row[6]))
+            for row in self._outbox.pending
+            if row[3:5] == _REBOOTED and row[5] != REFUSED and row[0] >= first
+        ]
+        return [*known, *mine]
 
     def restarts_since(self, since: datetime, server: str) -> list[datetime]:
         """When services of a server were, or may have been, restarted."""
@@ -240,7 +246,7 @@ class Lease:
         What was asked for the run before has expired: things have changed, so it names another
         plan now. A refusal stands, whatever has changed.
         """
-        with self._database.transaction():
+        with self._outbox.transaction():
             asked = [one for one in self.questions() if one.run == entry.run_id]
             for one in asked:
                 if one.plan == entry.plan or one.outcome == REFUSED:
@@ -265,7 +271,7 @@ class Lease:
 
     def settle(self, question: Question, *, at: datetime, outcome: str, by: str) -> Question:
         """Write an answer down; if somebody else has been faster, theirs counts."""
-        with self._database.transaction():
+        with self._outbox.transaction():
             now = self.question(question)
             if now.outcome:
                 return now
@@ -284,24 +290,20 @@ class Lease:
         """Every question of the healing."""
         return read_questions(self._database, self.healing)
 
-    def let_expire(self, at: datetime) -> None:
-        """No question stays open when the healing ends."""
-        for one in waiting(self.questions()):
-            self.settle(one, at=at, outcome=EXPIRED, by="")
-
     # --- inside ----------------------------------------------------------------------------------
 
-    def _mark(self, kind: Mark, **said: Any) -> tuple[str, ...]:
-        """A mark, of the last moment that was written down."""
-        return mark(kind, self._at, **said)
-
-    def _has_ended(self, connection: Any, ended: tuple[str, ...]) -> bool:
+    def _has_ended(self, ended: tuple[str, ...]) -> bool:
         """Whether it ended just so, and by us."""
-        found: tuple[str, ...] | None = connection.execute(
+        found = self._database.read(
             "SELECT ended_at, verdict, report FROM healing WHERE id = ? AND fence = ?",
-            (self.healing, self._fence),
-        ).fetchone()
-        return found == ended
+            self.healing,
+            self._fence,
+        )
+        if found != [ended]:
+            return False
+        self._head = self._database.head()
+        self._outbox.arrived()
+        return True
 
     def _require(self, connection: Any) -> None:
         mine = connection.execute(

@@ -16,7 +16,6 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 from popheal import Alert, Journal, Policy, Timing, aheal
 from popheal.api import aresume
@@ -109,7 +108,7 @@ async def until_all_wait(tasks, servers, runs: int) -> float:
     return time.perf_counter() - began
 
 
-async def leave_all(tasks, leave: Event) -> None:
+async def leave_all(tasks, leave: Control) -> None:
     leave.detach()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(one, Detached) for one in results)
@@ -117,7 +116,7 @@ async def leave_all(tasks, leave: Event) -> None:
 
 async def measure(path: Path, runs: int) -> None:
     servers, leave = Servers(), Control()
-    options = {"policy": POLICY, "observers": [servers.told], "control": leave}
+    options = {"policy": POLICY, "observers": [servers.told]}
     before = memory()
     with Journal(path) as journal:
         tasks = [
@@ -126,6 +125,7 @@ async def measure(path: Path, runs: int) -> None:
                     Alert(server=f"cas{number}.contoso.com", monitor=MONITOR),
                     servers,
                     journal=journal,
+                    control=leave,
                     **options,
                 )
             )
@@ -135,12 +135,12 @@ async def measure(path: Path, runs: int) -> None:
         each = (memory() - before) / runs
         await leave_all(tasks, leave)
     servers.waiting.clear()
-    leave.clear()
+    leave = Control()
     with Journal(path) as journal:
         began = time.perf_counter()
         unfinished = journal.healings(unfinished=True)
         tasks = [
-            asyncio.create_task(aresume(one.id, servers, journal=journal, **options))
+            asyncio.create_task(aresume(one.id, servers, journal=journal, control=leave, **options))
             for one in unfinished
         ]
         await until_all_wait(tasks, servers, runs)

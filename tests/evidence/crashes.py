@@ -152,8 +152,10 @@ def mined(points: Points) -> Iterator[None]:
 
     def mined_transaction(self: Database, **how: Any) -> Any:
         # Named after who begins it: begin, claim, end and so on.
-        name = sys._getframe(1).f_code.co_name.strip("_")
-        return around(self, f"transaction {name}", how)
+        frame = sys._getframe(1)
+        while frame.f_back and frame.f_code.co_name in ("transaction", "__enter__"):
+            frame = frame.f_back
+        return around(self, f"transaction {frame.f_code.co_name.strip('_')}", how)
 
     @contextmanager
     def around(self: Database, label: str, how: dict[str, Any]) -> Iterator[Any]:

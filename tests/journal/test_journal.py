@@ -50,6 +50,7 @@ def note(lease, said: str = "") -> None:
     """Write an entry."""
     finding = Finding(kind=FindingKind.NOTE, server="mbx1.contoso.com", detail=said)
     lease.write(FindingsNoted(at=NOW, server=finding.server, findings=(finding,)))
+    lease.flush()
 
 
 def notes(entries) -> list[str]:
