@@ -305,7 +305,7 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
         try:
             await asyncio.shield(future)
         except asyncio.CancelledError:
-            if task is None or future.done():
+            if task is None or not task.cancelling():
                 break  # what was called has raised it
             if hasty and task.cancelling() > 1:
                 raise  # twice is meant

@@ -12,10 +12,15 @@ import pytest
 from popheal import Journal, heal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
+from popheal.engine.run import Run
 from popheal.errors import JournalError
 from popheal.exchange.backend import EFFECTS
+from popheal.healthsets.pop import MAILBOX
 from popheal.journal import Kind, Lease
 from popheal.journal.database import Database
+from popheal.journal.entries import ActionFinished, EffectIntended
+from popheal.reports.report import Step
+from popheal.tables.actions import Impact
 from tests.support.healing import alert_of
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -178,3 +183,53 @@ def test_nothing_is_done_where_what_was_found_can_not_be_written(tmp_path):
         for one in scenario.organisation.history
         if isinstance(one, h.Called) and one.method in EFFECTS
     ]
+
+
+# --- budgets -------------------------------------------------------------------------------------
+
+
+def begun(journal: Journal, name: str):
+    return journal.begin(
+        name, at=NOW, organisation="here", server="mbx1", version="0", alert={}, policy={}
+    )
+
+
+def of_a_run(kind, healing: str, **more):
+    run = Run(id=f"{healing}.1", procedure=MAILBOX, server="mbx1", mailbox_role=True)
+    said = {"run": run.snapshot(), "memory": {}, "dag": "DAG1", **more}
+    return kind(at=NOW, server=run.server, run_id=run.id, **said)
+
+
+def reboot_of(healing: str) -> EffectIntended:
+    return of_a_run(EffectIntended, healing, effect="reboot", command="Restart-Computer")
+
+
+def rebooted(healing: str, outcome: str) -> ActionFinished:
+    step = Step(
+        state="rebooting",
+        action="reboot",
+        impact=Impact.DISRUPT,
+        outcome=outcome,
+        started_at=NOW,
+        finished_at=NOW,
+    )
+    return of_a_run(ActionFinished, healing, step=step)
+
+
+@pytest.mark.parametrize("outcome", [None, "done", "could_not_tell", "refused"])
+def test_a_budget_counts_what_may_have_been_done(tmp_path, outcome):
+    """An intent whose outcome nobody knows, or has not written yet, counts for all others."""
+    with Journal(tmp_path / "journal") as journal, Journal(tmp_path / "journal") as other:
+        lease, theirs = begun(journal, "one"), begun(other, "two")
+        lease.write(reboot_of("one"))
+        if outcome:
+            lease.write(rebooted("one", outcome))
+            assert lease.has_pending
+        seen = [(one.server, one.dag) for one in theirs.reboots_since(NOW)]
+        assert seen == [("mbx1", "DAG1")]  # what came of it is not on the disk
+        own = [one.server for one in lease.reboots_since(NOW)]
+        assert own == (["mbx1"] if outcome in ("done", "could_not_tell") else [])
+        lease.flush()
+        assert not lease.has_pending
+        assert len(theirs.reboots_since(NOW)) == (outcome != "refused")
+        assert len(lease.reboots_since(NOW)) == len(own)
