@@ -10,8 +10,9 @@ from typing import Final
 from popheal.audit.records import HealingStory, RunStory
 from popheal.audit.table_checks import stopped_at
 from popheal.journal import entries
-from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, Entry
+from popheal.journal.entries import EXPIRED, GRANTED, REFUSED, EffectIntended, Entry
 from popheal.policy.policy import Consent, Policy
+from popheal.reports.report import FindingKind
 from popheal.tables.actions import ACTIVATE_COMPONENT, Impact
 from popheal.tables.table import Verdict
 
@@ -144,15 +145,20 @@ def effects_were_approved(story: HealingStory) -> Found:
     for run in story.runs.values():
         for line in run.harmful:
             policy = story.policy_at(line.seq)
-            if policy is None or not _needs_approval(policy, run.impact_of(line), line.effect):
+            if policy is None or not _needs_approval(policy, run, line):
                 continue
             before = [one for one in answered if one.run_id == run.id and one.seq < line.seq]
             if not before or before[-1].outcome != GRANTED:
                 yield run.id, line, f"{line.what} on {line.server} without the approval it needed"
 
 
-def _needs_approval(policy: Policy, impact: Impact, effect: str) -> bool:
-    special = effect in ACTIVATE_COMPONENT.effects and policy.pop_proxy is Consent.ASK
+def _needs_approval(policy: Policy, run: RunStory, line: EffectIntended) -> bool:
+    impact = run.impact_of(line)
+    if policy.approval_undecided and any(
+        one.seq < line.seq and run.impact_of(one) is Impact.DISRUPT for one in run.intents
+    ):
+        return False  # what begins with a drain is decided with it
+    special = line.effect in ACTIVATE_COMPONENT.effects and policy.pop_proxy is Consent.ASK
     return special or policy.needs_approval(impact)
 
 
@@ -177,6 +183,22 @@ def after_a_stop_only_restoring(story: HealingStory) -> Found:
                 yield run.id, line, f"{line.what} on {line.server}, after a person had said stop"
 
 
+def _is_undecided(story: HealingStory) -> bool:
+    """Whether it ended where nobody had decided if a server may be taken out of service."""
+    return any(
+        line.step.kind is FindingKind.UNDECIDED
+        for run in story.runs.values()
+        for line in run.outcomes
+    )
+
+
+def _disruptions(story: HealingStory) -> Found:
+    for run in story.runs.values():
+        for line in run.harmful:
+            if run.impact_of(line) is Impact.DISRUPT:
+                yield run.id, line, f"{line.what}, though nobody had decided that it may be"
+
+
 def verdict_is_true(story: HealingStory) -> Found:
     """P22, the part of the healing: its verdict fits those of its runs, and what was done."""
     if not story.ended or story.verdict is None:
@@ -185,6 +207,9 @@ def verdict_is_true(story: HealingStory) -> Found:
     verdicts = [run.verdict for run in top]
     if story.verdict is Verdict.RECOVERED and (not top or {*verdicts} != {Verdict.RECOVERED}):
         yield "", None, "it is said to have recovered, but not every run has"
+    elif story.verdict is Verdict.HELD and _is_undecided(story):
+        yield from _disruptions(story)
+        return
     elif verdicts and verdicts[-1] not in (Verdict.RECOVERED, story.verdict):
         said = verdicts[-1].value if verdicts[-1] else "not ended"
         yield top[-1].id, None, f"the last run is {said}, and the healing {story.verdict.value}"

@@ -44,6 +44,15 @@ json_option: Final = click.option(
 )
 
 
+#: ``--yes``, for a command that may take servers out of service.
+yes_option: Final = click.option(
+    "--yes",
+    is_flag=True,
+    help="Take servers out of service, as far as the policy allows, without asking where the "
+    "configuration does not say approval_from.",
+)
+
+
 def journal_options(command: Command) -> Command:
     """Add ``--journal`` and ``--config``, one of which must name a journal."""
     return journal_option(_config("that names the journal")(command))

@@ -6,33 +6,50 @@ import contextlib
 import os
 import queue
 import sys
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, partial
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
+from popheal.cli.render import console
 from popheal.cli.render.console import say
 from popheal.cli.session import approve_command
-from popheal.util.text import moment, one_line
+from popheal.util.text import moment
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
     from popheal.engine.approval import ApprovalRequest, Approver
+    from popheal.policy.policy import Policy
 
 #: Seconds between two looks whether an answer is still wanted.
 _PIECE: Final = 0.25
 _YES: Final = ("y", "yes")
 
 
-def approver_here(*, journal: bool) -> Approver | None:
-    """Who is asked; nobody without a terminal, and without a journal to answer by."""
-    return ask_here if journal or _at_a_terminal() else None
+def approver_here(policy: Policy, *, journal: bool) -> Approver | None:
+    """Who is asked; nobody without a terminal, and without a journal to answer by.
+
+    Where nobody has decided whether to be asked, nobody looks for a question in a journal either.
+    """
+    by_journal = journal and not policy.approval_undecided
+    if not by_journal and not _at_a_terminal():
+        return None
+    return partial(ask_here, undecided=policy.approval_undecided)
 
 
 def _at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def ask_here(request: ApprovalRequest) -> bool | None:
-    """An approver: asks the person at the terminal, else says how to answer from elsewhere."""
+def ask_here(request: ApprovalRequest, *, undecided: bool = False) -> bool | None:
+    """An approver: asks the person at the terminal, else says how to answer from elsewhere.
+
+    Args:
+        request: What is asked.
+        undecided: Whether it is asked because nobody has decided otherwise.
+    """
     journal, plan = request.journal, request.plan.hash
     elsewhere = approve_command(request.run, plan, journal) if journal else ""
     if request.by_another or not _at_a_terminal():
@@ -44,8 +61,8 @@ def ask_here(request: ApprovalRequest) -> bool | None:
                 f"{_summary(request)}, until {until}. To give it: {elsewhere}"
             )
         return None
-    for line in _lines(request, elsewhere):
-        sys.stderr.write(f"{line}\n")
+    out = console.console(sys.stderr)
+    console.print_lines(out, _lines(out, request, elsewhere, undecided=undecided))
     return _typed(request)
 
 
@@ -59,21 +76,25 @@ def _summary(request: ApprovalRequest) -> str:
     )
 
 
-def _lines(request: ApprovalRequest, elsewhere: str) -> list[str]:
-    from popheal.cli.render.plan import databases_of, worst_of
+def _lines(
+    out: Console, request: ApprovalRequest, elsewhere: str, *, undecided: bool
+) -> Iterator[Text]:
+    from popheal.cli.render.live import labelled
+    from popheal.cli.render.plan import UNDECIDED, ways, what_it_takes
 
     plan = request.plan
-    told = [
-        ("Approve?", f"{plan.procedure} on {request.server}, for {plan.monitor}"),
-        ("Now", request.action),
-        ("Impact", plan.impact.value),
-        ("At most", worst_of(plan)),
-        ("Databases", databases_of(plan) or "none is active there"),
-        ("Plan", f"{plan.hash}, of run {request.run}"),
-        ("Until", f"{moment(request.expires_at)}"),
-        ("Or by", elsewhere),
-    ]
-    return [f"{label:<10} {one_line(text)}" for label, text in told if text]
+    about = f"{plan.procedure} on {request.server}, for {plan.monitor}"
+    yield from labelled(out, "Approve?", about)
+    yield from labelled(out, "Now", request.action)
+    yield from labelled(out, "Impact", plan.impact.value)
+    yield from what_it_takes(out, plan)
+    yield from ways(out, plan)
+    yield from labelled(out, "Plan", f"{plan.hash}, of run {request.run}")
+    yield from labelled(out, "Until", f"{moment(request.expires_at)}")
+    if elsewhere:
+        yield from labelled(out, "Or by", elsewhere)
+    if undecided:
+        yield from labelled(out, "Asked", UNDECIDED)
 
 
 def _typed(request: ApprovalRequest) -> bool | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from attrs import evolve
 
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import CONFIG_VARIABLE
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from popheal.cli.render.live import Story
     from popheal.config.load import Config
     from popheal.journal import HealingRecord, Journal
+    from popheal.policy.policy import Policy
     from popheal.reports.events import Observer
 
 Result = TypeVar("Result")
@@ -127,6 +129,11 @@ def notifiers(told: Config) -> list[Observer]:
     from popheal.notify import Notifier
 
     return [Notifier(told.notify.urls, verdicts=told.notify.verdicts)]
+
+
+def decided(policy: Policy, *, yes: bool) -> Policy:
+    """The policy, with ``--yes`` in place of what the configuration does not decide."""
+    return evolve(policy, approval_undecided=False) if yes else policy
 
 
 def show_report(report: Report, *, as_json: bool, next_step: str = "") -> None:

@@ -117,6 +117,9 @@ class Config:
 def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration file.
 
+    Where it does not say ``approval_from``, that is undecided: see
+    :attr:`~popheal.policy.policy.Policy.approval_undecided`.
+
     Args:
         path: The TOML file.
         environ: Where ``password_env`` is looked up; the process's environment if None.
@@ -126,7 +129,9 @@ def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) 
     """
     reader = _reader(path)
     tables = _tables(reader)
-    policy = _policy(tables)
+    # Whether servers may be taken out of service unasked is for whoever they belong to to say.
+    undecided = "approval_from" not in tables["policy"]
+    policy = evolve(_policy(tables), approval_undecided=undecided)
     source = SecretSource(reader.document, os.environ if environ is None else environ)
     settings = _settings(reader, tables, source)
     return Config(
@@ -166,6 +171,8 @@ def load_journal_path(path: str | FilePath) -> FilePath | None:
 # --- what a table may hold -----------------------------------------------------------------------
 
 _EFFECT: Final = one_of(Impact.DISRUPT.value, Impact.CHANGE.value, read=Impact)
+_NEVER: Final = "never"
+_APPROVAL: Final = one_of(Impact.DISRUPT.value, Impact.CHANGE.value, _NEVER)
 _ADDRESS: Final = Key(rule=Rule('an "address" or "address:port"', is_text))
 _DEPENDENCIES: Final[Schema] = dict.fromkeys(DEPENDENCY_HEALTH_SETS, Key(rule=TEXTS))
 _CONNECTION: Final[Schema] = {
@@ -176,7 +183,10 @@ _TABLES: Final[Mapping[str, Schema]] = {
     "exchange": {"servers": Key(rule=SERVERS), **_CONNECTION},
     "winrm": _CONNECTION,
     "addresses": {},  # the writer's own
-    "policy": without(keys_of(Policy), "timing"),
+    "policy": {
+        **without(keys_of(Policy), "timing", "approval_undecided"),
+        "approval_from": Key(rule=_APPROVAL),
+    },
     "timing": keys_of(Timing),
     "journal": {"path": Key(rule=TEXT, required=True, example='"/var/lib/popheal/journal.db"')},
     "watch": keys_of(WatchSettings),
@@ -232,7 +242,13 @@ def _reader(path: str | FilePath) -> Reader:
 
 
 def _policy(tables: _Tables) -> Policy:
-    return Policy(timing=Timing(**tables["timing"]), **tables["policy"])
+    given = dict(tables["policy"])
+    said = given.pop("approval_from", _NEVER)
+    return Policy(
+        timing=Timing(**tables["timing"]),
+        approval_from=None if said == _NEVER else Impact(said),
+        **given,
+    )
 
 
 # --- journal, notify -----------------------------------------------------------------------------

@@ -56,14 +56,23 @@ async def authorize(work: RunContext, action: Action, *, may_ask: bool = True) -
 
 
 def _is_asked_about(work: RunContext, action: Action) -> bool:
-    """Recovering back ends is not: each of them is a run of its own, and asks for itself."""
-    return action.name != RECOVER_BACKENDS.name and work.session.policy.asks_about(action)
+    """Recovering back ends is not: each of them is a run of its own, and asks for itself.
+
+    Nor is what follows a drain that somebody let it do: a server that is drained by us would only
+    be left so.
+    """
+    policy = work.session.policy
+    if policy.approval_undecided and work.memory.approval is None and _drained(work) is not None:
+        return False
+    return action.name != RECOVER_BACKENDS.name and policy.asks_about(action)
 
 
 def _setting(policy: Policy, action: Action) -> str:
     """The setting of the policy by which an action is asked about, as a file has it."""
     if policy.approval_from and policy.needs_approval(action.impact):
         return f"approval_from = '{policy.approval_from.value}'"
+    if policy.approval_undecided and policy.needs_approval(action.impact):
+        return "approval_from is not set"
     return f"pop_proxy = '{policy.pop_proxy.value}'"
 
 
@@ -138,6 +147,12 @@ def _begin(work: RunContext, approval: Approval, worst_case: float) -> None:
 async def _ask(work: RunContext, action: Action) -> Refusal | None:
     """Ask a person, and wait for the answer; None if it is yes."""
     session = work.session
+    if session.policy.approval_undecided and session.approver is None:
+        return Refusal(
+            FindingKind.UNDECIDED,
+            "the policy does not say approval_from, and there is nobody to ask; under [policy], "
+            'approval_from = "disrupt" asks a person each time, "never" asks nobody',
+        )
     if nobody_to_ask(session):
         return _no(
             f"it needs a person's approval (policy: {_setting(session.policy, action)}), and there "

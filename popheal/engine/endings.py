@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from popheal.engine.case import RunRecord, run_report
+from popheal.engine.case import Case, RunRecord, run_report
 from popheal.engine.triage import Triage
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.reports.reasons import in_a_sentence
+from popheal.reports.report import FindingKind
+from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Verdict
 
 
@@ -27,7 +29,7 @@ def after_healing(triage: Triage, healed: list[str], pending: set[str]) -> tuple
     return Verdict.RECOVERED, f"{names}: healed (other monitors: {triage.summary})"
 
 
-def ended(run_record: RunRecord) -> tuple[Verdict, str]:
+def ended(case: Case, run_record: RunRecord) -> tuple[Verdict, str]:
     """How a run ended without success, and the step that ended it, in words."""
     run, steps = run_record.run, run_record.steps
     verdict = run.verdict or Verdict.ESCALATED
@@ -40,4 +42,19 @@ def ended(run_record: RunRecord) -> tuple[Verdict, str]:
             "the procedure has changed since this run was started, so it was not gone on with: "
             "what it owed was paid where that is safe, and is handed over where not"
         )
+    if verdict is Verdict.ESCALATED and (undecided := _undecided(case, run_record)):
+        return Verdict.HELD, in_a_sentence(run_report(undecided))
     return verdict, in_a_sentence(run_report(run_record))
+
+
+def _undecided(case: Case, run_record: RunRecord) -> RunRecord | None:
+    """The run, or one that was part of it, that went as far as it may until somebody decides.
+
+    None where something is still owed: then a person is needed.
+    """
+    runs = [one for one in case.run_records if one.work.parent == run_record.run.id]
+    runs.append(run_record)
+    if any(debt.status is not DebtStatus.PAID for one in runs for debt in one.run.debts):
+        return None
+    kinds = ((one, step.kind) for one in runs for step in one.steps)
+    return next((one for one, kind in kinds if kind is FindingKind.UNDECIDED), None)

@@ -66,7 +66,7 @@ async def heal_server(
         await _start(case, run_record)
         await execute(run_record)
         if run_record.run.verdict is not Verdict.RECOVERED:
-            return ended(run_record)
+            return ended(case, run_record)
         healed.append(monitor.name)
 
 
@@ -92,7 +92,7 @@ async def _resume_begun(
         await _resume_children(case, begun.run.id)
         await execute(begun)
         if begun.run.verdict is not Verdict.RECOVERED:
-            return ended(begun)
+            return ended(case, begun)
         if same_server(begun.run.server, server):
             healed.append(begun.run.monitor)
             pending.clear()

@@ -23,7 +23,7 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.answers import check_answer
-from popheal.exchange.backend import LogonLasts, RightsKnown
+from popheal.exchange.backend import LogonLasts, OpensAhead, RightsKnown
 from popheal.journal import Lease
 from popheal.reports.events import ApprovalAsked, log_failure
 
@@ -191,6 +191,7 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
 #: What a backend answers that has not got a method which it need not have.
 _UNTOLD: Final[dict[str, Callable[..., Any]]] = {
     LogonLasts.logon_lasts.__name__: lambda _server: None,
+    OpensAhead.open_ahead.__name__: lambda _server, _others: None,
     RightsKnown.rights_missing.__name__: lambda _server, _effects: (),
 }
 

@@ -175,7 +175,7 @@ def _highest(impacts: Iterator[Impact], policy: Policy) -> Impact:
 
 #: Settings of the policy that say who is asked and how long is waited, not what may follow.
 #: What the waits add up to is part of the worst case.
-_NOT_OF_THE_PLAN = ("approval_from", "timing")
+_NOT_OF_THE_PLAN = ("approval_from", "approval_undecided", "timing")
 
 
 def _hash(

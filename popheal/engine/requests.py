@@ -21,7 +21,7 @@ from attrs import frozen
 
 from popheal.engine.approval import ApprovalRequest
 from popheal.errors import BackendError
-from popheal.exchange.backend import EFFECTS, Backend, LogonLasts, RightsKnown
+from popheal.exchange.backend import EFFECTS, Backend, LogonLasts, OpensAhead, RightsKnown
 from popheal.journal import Entry, Question
 from popheal.journal.entries import ApprovalAsked
 from popheal.second_opinion import Opinion
@@ -242,6 +242,11 @@ def call(method: Callable[Concatenate[Backend, P], T], *args: P.args, **_: P.kwa
 def logon_lasts(server: str) -> Look[timedelta | None]:
     """How long what the backend logs on with will last; None if it knows of no end."""
     return Look(LogonLasts.logon_lasts.__name__, (server,))
+
+
+def open_ahead(server: str, others: Sequence[str] = ()) -> Look[None]:
+    """Tell the backend which servers will surely be asked about themselves next."""
+    return Look(OpensAhead.open_ahead.__name__, (server, tuple(others)))
 
 
 def rights_missing(server: str, effects: Sequence[str]) -> Look[Sequence[str]]:

@@ -15,7 +15,7 @@ from attrs import fields, has, resolve_types
 
 from popheal.errors import Unreadable
 from popheal.exchange import models
-from popheal.exchange.backend import Backend, LogonLasts, RightsKnown
+from popheal.exchange.backend import Backend, LogonLasts, OpensAhead, RightsKnown
 
 #: Finds the first thing wrong with a value, and says where; None if it is right.
 Check = Callable[[Any], str | None]
@@ -38,7 +38,7 @@ def check_answer(server: str, method: str, answer: Any) -> None:
 
 @cache
 def _check_of_method(method: str) -> Check:
-    protocols = (Backend, LogonLasts, RightsKnown)
+    protocols = (Backend, LogonLasts, OpensAhead, RightsKnown)
     promised = next(getattr(one, method) for one in protocols if hasattr(one, method))
     hints = get_type_hints(promised, localns=vars(models))
     return _check_of(hints["return"])

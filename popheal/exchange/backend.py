@@ -242,6 +242,23 @@ class RightsKnown(Protocol):
         ...
 
 
+@runtime_checkable
+class OpensAhead(Protocol):
+    """What a backend may have besides, if it takes seconds until it can ask a server anything.
+
+    Where popheal will surely ask several servers about themselves, it says so beforehand. It is
+    looked for on the class, too.
+    """
+
+    def open_ahead(self, server: str, others: Sequence[str]) -> None:
+        """Begin to connect to a server, and to others, side by side.
+
+        Returns at once, changes nothing and never raises: what comes of it is told to the first
+        look at each of them.
+        """
+        ...
+
+
 #: The looks and the effects, by method name.
 LOOKS = (
     "server_info",

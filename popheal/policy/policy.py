@@ -94,6 +94,9 @@ class Policy:
             operational and not drained before one is taken out of service. None: all of them.
         approval_from: The least impact that a person must approve: CHANGE or DISRUPT. None:
             nothing needs an approval.
+        approval_undecided: Nobody has said yet whether a person must approve what disrupts, as a
+            configuration without ``approval_from`` does not. Then an approver is asked, and
+            where there is none it is not done.
         approval_by_another: Whether that must be another person than the one who began the
             healing, or resumed it: told by the operating system's account, in a journal's file.
         heed_managed_availability: Read what Managed Availability does by itself, wait while it
@@ -137,6 +140,7 @@ class Policy:
     window_from: Impact = field(default=Impact.CHANGE, validator=member_of(*_EFFECTS))
     healthy_members: int | None = field(default=None, validator=whole(1, 16))
     approval_from: Impact | None = field(default=None, validator=member_of(*_EFFECTS))
+    approval_undecided: bool = field(default=False, validator=FLAG, metadata=ADDED)
     approval_by_another: bool = field(default=False, validator=FLAG, metadata=ADDED)
     heed_managed_availability: bool = field(default=True, validator=FLAG)
     probe_failures: int = field(default=2, validator=whole(1, 100))
@@ -170,6 +174,8 @@ class Policy:
 
     def needs_approval(self, impact: Impact) -> bool:
         """Whether a person must approve an action of this impact."""
+        if self.approval_undecided and impact is Impact.DISRUPT:
+            return True
         return _reaches(impact, self.approval_from)
 
     def asks_about(self, action: Action) -> bool:

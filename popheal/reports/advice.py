@@ -237,6 +237,14 @@ FOR_KIND: Final[Mapping[FindingKind, Advice]] = MappingProxyType(
                 "approve."
             ),
         ),
+        FindingKind.UNDECIDED: Advice(
+            headline="nobody has decided whether popheal may take {server} out of service",
+            steps=(
+                "Look at the plan: popheal plan {server}. Then decide it once, under [policy] in "
+                'the configuration: approval_from = "disrupt" to be asked each time, or "never" '
+                "to leave it to popheal. Or this time only: popheal heal {server} --yes."
+            ),
+        ),
         FindingKind.NOT_AUTHORISED: Advice(
             headline="popheal has no right to do what it has to on {server}",
             steps=(

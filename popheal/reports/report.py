@@ -70,6 +70,7 @@ class FindingKind(Enum):
     WINDOW = "window"
     BUDGET = "budget"
     APPROVAL = "approval"
+    UNDECIDED = "undecided"
     MANAGED_AVAILABILITY = "managed_availability"
     CAUSE = "cause"
     OTHER_PROTOCOLS = "other_protocols"

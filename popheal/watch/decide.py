@@ -20,6 +20,7 @@ from popheal.exchange.models import MonitorHealth
 from popheal.healthsets.pop.catalog import MONITORS, Monitor
 from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.journal import HealingRecord
+from popheal.reports.report import FindingKind
 from popheal.tables.table import Verdict
 
 #: Healings that found or made all well, after which the row still says the same: then a person.
@@ -142,7 +143,12 @@ class Decision:
 
 
 def decide(
-    incident: Incident, healings: Sequence[HealingRecord], now: datetime, retry: timedelta
+    incident: Incident,
+    healings: Sequence[HealingRecord],
+    now: datetime,
+    retry: timedelta,
+    *,
+    undecided: bool = False,
 ) -> Decision:
     """What is to be done about an incident.
 
@@ -151,6 +157,7 @@ def decide(
         healings: The healings of that server, the oldest first.
         now: By our clock.
         retry: The pause after a healing.
+        undecided: Whether nobody has said whether servers may be taken out of service unasked.
     """
     for one in healings:
         if one.ended_at is None:
@@ -165,6 +172,11 @@ def decide(
     left = _left_to_a_person(same)
     if left:
         return Decision(what=Next.WAIT, healing=last, why=left)
+    if _went_as_far_as_decided(last):
+        if not undecided:
+            return Decision(what=Next.HEAL, healing=last)
+        why = f"healing {last.id} went as far as it may until approval_from is said, in [policy]"
+        return Decision(what=Next.WAIT, healing=last, why=why)
     until = _may_be_tried_at(same, retry)
     if until <= now:
         return Decision(what=Next.HEAL, healing=last)
@@ -186,6 +198,15 @@ def _left_to_a_person(same: Sequence[HealingRecord]) -> str:
             "what it said before: left to a person"
         )
     return ""
+
+
+def _went_as_far_as_decided(last: HealingRecord) -> bool:
+    """Whether trying it again would only restart the service again, and stop there again."""
+    if last.verdict != Verdict.HELD.value:
+        return False
+    runs = (last.report or {}).get("runs", ())
+    kinds = (step.get("kind") for run in runs for step in run["steps"])
+    return FindingKind.UNDECIDED.value in kinds
 
 
 def _may_be_tried_at(same: Sequence[HealingRecord], retry: timedelta) -> datetime:

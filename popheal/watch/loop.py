@@ -291,7 +291,9 @@ class _Watch:
         return True
 
     def _decide(self, server: _Watched, incident: Incident, now: datetime) -> Decision:
-        decision = decide(incident, self._healings_of(server, incident, now), now, self.retry)
+        undecided = self.policy is not None and self.policy.approval_undecided
+        known = self._healings_of(server, incident, now)
+        decision = decide(incident, known, now, self.retry, undecided=undecided)
         if decision.what is not Next.HEAL or not incident.only_end_to_end:
             return decision
         others = [

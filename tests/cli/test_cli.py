@@ -298,8 +298,11 @@ def configured(tmp_path, monkeypatch):
     return configure
 
 
+DECIDED = '[policy]\napproval_from = "never"\n'
+
+
 def test_healing_a_server_tells_the_story_and_answers_with_the_report(configured):
-    config = configured(DEFAULT_SCENARIO)
+    config = configured(DEFAULT_SCENARIO, DECIDED)
     told = run("heal", "MBX1", "--config", config)
     assert told.exit_code == 0
     assert "Alert      MBX1, health set POP\n" in told.stdout
@@ -309,6 +312,30 @@ def test_healing_a_server_tells_the_story_and_answers_with_the_report(configured
     assert answer.exit_code == 0
     assert answer.stderr == ""
     assert json.loads(answer.stdout)["verdict"] == "recovered"
+
+
+def test_the_first_healing_asks_or_holds(configured):
+    """Without a terminal nobody can be asked: it says which line decides that."""
+    config = configured(DEFAULT_SCENARIO)
+    held = run("heal", "mbx1", "--config", config)
+    assert held.exit_code == 3
+    assert "Verdict    held" in held.stdout
+    told = " ".join(held.stdout.split())
+    assert "the policy does not say approval_from, and there is nobody to ask" in told
+    assert 'approval_from = "disrupt" to be asked each time, or "never"' in told
+    decided = run("heal", "mbx1", "--yes", "--config", config)
+    assert decided.exit_code == 0
+    assert "Verdict    recovered" in decided.stdout
+
+
+def test_a_plan_says_what_is_not_decided(configured):
+    """And is the same plan when it is."""
+    undecided = run("plan", "mbx1", "--config", configured(DEFAULT_SCENARIO))
+    assert "popheal asks at the terminal" in " ".join(undecided.stdout.split())
+    decided = run("plan", "mbx1", "--config", configured(DEFAULT_SCENARIO, DECIDED))
+    assert "popheal asks at the terminal" not in " ".join(decided.stdout.split())
+    named = re.compile(r"^Plan +(\w+)$", re.MULTILINE)
+    assert named.search(undecided.stdout)[1] == named.search(decided.stdout)[1]
 
 
 def test_the_health_set_follows_from_the_monitor(configured):

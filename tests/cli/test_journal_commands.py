@@ -88,6 +88,7 @@ class World:
         self.config = folder / "popheal.toml"
         self.config.write_text(
             '[exchange]\nservers = ["ex1.contoso.com"]\n[journal]\npath = "journal.db"\n'
+            '[policy]\napproval_from = "never"\n'
         )
         self.play(scenario)
 
@@ -144,7 +145,7 @@ def test_the_option_goes_before_the_configuration(world):
 
 def test_without_a_journal_nothing_is_written(world):
     world.config.write_text('[exchange]\nservers = ["ex1.contoso.com"]\n')
-    answered("heal", SERVER, "--config", world.config)
+    answered("heal", SERVER, "--yes", "--config", world.config)
     assert [one.name for one in world.folder.iterdir()] == ["popheal.toml"]
 
 
@@ -746,7 +747,7 @@ def test_another_organisation_is_refused(world):
 def test_the_policy_of_the_configuration_counts(world):
     world.heal(at="mailbox_server")
     with world.config.open("a") as file:
-        file.write('[policy]\nhighest_impact = "change"\n')
+        file.write('highest_impact = "change"\n')
     report = json.loads(run("resume", "--config", world.config, "--json").stdout)["resumed"][0]
     assert report["verdict"] == "escalated"
     assert "the policy allows nothing beyond 'change'" in report["summary"]

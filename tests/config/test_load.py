@@ -66,8 +66,30 @@ def test_servers_alone_are_a_configuration(load):
     assert "kerberos" == config.settings.exchange.auth == config.settings.winrm.auth
     assert (config.settings.exchange.port, config.settings.exchange.path) == (80, "PowerShell")
     assert (config.settings.winrm.port, config.settings.winrm.path) == (5985, "wsman")
-    assert Policy() == config.policy
+    assert Policy(approval_undecided=True) == config.policy
     assert Timing() == config.timing
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("never", None), ("change", Impact.CHANGE), ("disrupt", Impact.DISRUPT)],
+)
+def test_who_is_to_be_asked_is_decided_by_saying_it(load, said, meant):
+    """Whatever it is; without it servers are not taken out of service unasked."""
+    policy = load(f'{SERVERS}[policy]\napproval_from = "{said}"').policy
+    assert (policy.approval_from, policy.approval_undecided) == (meant, False)
+    assert load(f"{SERVERS}[policy]\nreboots_per_server = 2").policy.approval_undecided
+
+
+def test_a_policy_to_rehearse_with_needs_no_decision(tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text("[policy]\nreboots_per_server = 2\n")
+    assert load_policy(path) == Policy(reboots_per_server=2)
+
+
+def test_undecided_is_said_by_saying_nothing(load):
+    error = error_of(load, f"{SERVERS}[policy]\napproval_undecided = true")
+    assert "is not a known key" in str(error)
 
 
 def test_everything_can_be_said(load):
@@ -165,7 +187,10 @@ def test_every_time_of_the_library_can_be_set(load, name):
     assert getattr(load(f"{SERVERS}[timing]\n{name} = 7").timing, name) == 7
 
 
-@pytest.mark.parametrize("name", [one.name for one in attrs.fields(Policy) if one.name != "timing"])
+@pytest.mark.parametrize(
+    "name",
+    [one.name for one in attrs.fields(Policy) if one.name not in ("timing", "approval_undecided")],
+)
 def test_every_policy_of_the_library_is_known_to_the_file(load, name):
     error = error_of(load, f'{SERVERS}[policy]\n{name} = "nonsense"')
     assert "is not a known key" not in str(error)

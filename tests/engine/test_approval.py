@@ -37,6 +37,7 @@ from popheal.policy.policy import Consent
 from popheal.policy.windows import DAYS, Window
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import Impact
+from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Guard
 from popheal.util.account import account
 from tests.engine.test_drive import Asynchronous, Delegating
@@ -1218,3 +1219,101 @@ def test_where_nobody_was_written_down_nobody_can_approve(journal, monkeypatch):
     report = heal(alert_of(scenario), scenario.backend, policy=ANOTHER, journal=journal)
     assert "did not write down who began" in report.summary
     assert "RebootCommanded" not in effects(scenario)
+
+
+# --- nobody has decided whether to ask -----------------------------------------------------------
+
+UNDECIDED = Policy(approval_undecided=True)
+TAKEN_OUT = {"ActivationDisabledSet", "RebootCommanded"}
+
+
+def test_undecided_and_nobody_to_ask_holds_before_a_server_is_taken_out(journal):
+    """The service has been restarted by then; nothing is owed, so it is not escalated.
+
+    A journal makes no difference: nobody knows that there is a question in it.
+    """
+    scenario = load_scenario(REBOOTED)
+    report = heal(alert_of(scenario), scenario.backend, policy=UNDECIDED, journal=journal)
+    assert report.verdict is Verdict.HELD
+    assert report.runs[0].path[-2:] == ("draining", "escalated")
+    step = report.runs[0].steps[-1]
+    assert (step.outcome, step.kind) == ("refused", FindingKind.UNDECIDED)
+    assert 'approval_from = "disrupt"' in report.summary
+    assert '"never"' in report.to_text()
+    assert effects(scenario).count("ServiceRestarted") == 1
+    assert not TAKEN_OUT & set(effects(scenario))
+    assert answers(journal) == []
+
+
+@pytest.mark.parametrize("name", [SPLIT, BACK_END, "client-access-healed-by-reboot"])
+def test_undecided_puts_back_what_was_changed_on_the_way(journal, name):
+    """A front end alone, a Mailbox server behind one, and protocol logging that was turned on."""
+    scenario = load_scenario(name)
+    report = heal(alert_of(scenario), scenario.backend, policy=UNDECIDED, journal=journal)
+    assert report.verdict is Verdict.HELD
+    assert all(one.status is DebtStatus.PAID for one in report.debts)
+    assert not TAKEN_OUT & set(effects(scenario))
+
+
+def test_undecided_asks_an_approver(journal):
+    """Once, as if the policy said disrupt; and what is smaller is not asked about."""
+    requests = []
+
+    def approver(request):
+        requests.append(request)
+        return True
+
+    scenario = load_scenario(REBOOTED)
+    report = heal(
+        alert_of(scenario), scenario.backend, policy=UNDECIDED, journal=journal, approver=approver
+    )
+    assert report.verdict is Verdict.RECOVERED
+    (asked,) = requests
+    planned = plan(alert_of(load_scenario(REBOOTED)), load_scenario(REBOOTED).backend)
+    assert asked.plan.procedure == planned.runs[0].procedure
+    scenario = load_scenario(RESTARTED)
+    report = heal(
+        alert_of(scenario), scenario.backend, policy=UNDECIDED, journal=journal, approver=approver
+    )
+    assert report.verdict is Verdict.RECOVERED
+    assert len(requests) == 1
+
+
+def test_undecided_and_a_no(journal):
+    """A person has decided, for this time: it is theirs now."""
+    scenario = load_scenario(REBOOTED)
+    report = heal(
+        alert_of(scenario), scenario.backend, policy=UNDECIDED, journal=journal, approver=no
+    )
+    assert report.verdict is Verdict.ESCALATED
+    assert [outcome for _, outcome in answers(journal)] == ["refused"]
+    assert not TAKEN_OUT & set(effects(scenario))
+
+
+def test_undecided_goes_on_with_what_somebody_had_begun(journal):
+    """A server that was drained while it was decided is not left so by a resumption."""
+    scenario = load_scenario(REBOOTED)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(event):
+        if event.state == "rebooting":
+            raise Killed
+
+    killing = on("action_started", kill)
+    with pytest.raises(Killed):
+        heal(alert_of(scenario), scenario.backend, journal=journal, observers=[killing])
+    (record,) = journal.healings(unfinished=True)
+    report = resume(record.id, scenario.backend, policy=UNDECIDED, journal=journal)
+    assert report.verdict is Verdict.RECOVERED
+
+
+def test_undecided_is_no_part_of_a_plan():
+    """So that the plan that is shown is the plan that is asked about."""
+    hashes = {
+        plan(alert_of(scenario), scenario.backend, policy=policy).runs[0].hash
+        for policy in (Policy(), DISRUPT, UNDECIDED)
+        for scenario in [load_scenario(REBOOTED)]
+    }
+    assert len(hashes) == 1

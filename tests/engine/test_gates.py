@@ -35,6 +35,9 @@ cure = "reboot"
 {organisation}
 """
 
+#: Seconds after which what was seen counts for nothing any more.
+A_MOMENT = 21.0
+
 #: A group of three, each with a copy of each database.
 DAG3 = 'preset = "dag3"'
 
@@ -44,7 +47,8 @@ class Altered(SimulatedBackend):
 
     Attributes:
         altered: By method, what makes another answer of the one that would be given.
-        since: The state from which on; empty for always.
+        since: The state from which on; empty for always. A moment passes before it begins, as
+            looks of one moment are shared.
         asked: Each look that was made: its name, and about which server.
     """
 
@@ -69,6 +73,8 @@ class Altered(SimulatedBackend):
         """An observer: which state the run is in."""
         if event.name == "action_started":
             self.state = event.state
+            if self.state == self.since:
+                self.clock.sleep(A_MOMENT)
 
 
 def each(**changes):
@@ -461,12 +467,29 @@ def test_a_check_that_is_not_told(scenario):
 
 
 def test_members_are_asked_about_themselves_and_once_in_a_step(scenario):
-    """So that no answer about them comes by way of the server under repair."""
+    """So that no answer about them comes by way of the server under repair.
+
+    The drain follows upon the look whether it can be, in the same moment, and shares what that saw;
+    the restart looks anew, and so does a drain that a person took time to approve.
+    """
     one = scenario()
     _, backend = healed(one)
     of_members = [(name, at) for name, at in backend.asked if at.casefold().startswith("mbx2")]
     for name in ("mailbox_server", "host_status", "component_states", "replication_health"):
-        assert of_members.count((name, "MBX2")) == 3, name
+        assert of_members.count((name, "MBX2")) == 2, name
+    one = scenario()
+    policy = Policy(approval_from=Impact.DISRUPT)
+    backend = Altered(one.organisation)
+
+    def approve(_):
+        one.backend.clock.sleep(A_MOMENT)
+        return True
+
+    alert, clock = alert_of(one), one.backend.clock
+    report = heal(alert, backend, journal=Journal(), clock=clock, policy=policy, approver=approve)
+    assert report.verdict is Verdict.RECOVERED
+    for name in ("mailbox_server", "host_status", "component_states", "replication_health"):
+        assert backend.asked.count((name, "MBX2")) == 3, name
 
 
 # --- what triage knows, asked again --------------------------------------------------------------
@@ -831,3 +854,59 @@ def test_what_is_under_way_when_approved_is_asked_again(scenario):
         approver=approve,
     )
     assert_refused(one, report, FindingKind.OUT_OF_SERVICE, "HighAvailability", state="draining")
+
+
+# --- how copies are read -------------------------------------------------------------------------
+
+
+def copies_asked(backend):
+    """What was asked about copies before anything was changed."""
+    until = backend.asked.index(("set_activation_disabled", "mbx1.contoso.com"))
+    return [one for one in backend.asked[:until] if one[0] in ("copies_of", "database_copies")]
+
+
+def test_copies_are_read_server_by_server(scenario):
+    """A group has fewer members than databases."""
+    one = scenario()
+    report, backend = healed(one)
+    assert report.verdict is Verdict.RECOVERED
+    assert {name for name, _ in copies_asked(backend)} == {"database_copies"}
+    assert {at for _, at in copies_asked(backend)} == {"mbx1.contoso.com", "MBX2", "MBX3"}
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"database_copies": failing(of="MBX2")},
+        {"databases": each(servers=())},
+    ],
+    ids=["a server does not answer", "databases do not say where they have copies"],
+)
+def test_copies_are_read_database_by_database_where_they_have_to_be(scenario, altered):
+    """So that what is known of one server less decides nothing."""
+    plain, _ = healed(scenario())
+    report, backend = healed(scenario(), **altered)
+    assert report.verdict is Verdict.RECOVERED
+    assert [one.path for one in report.runs] == [one.path for one in plain.runs]
+    assert copies_asked(backend).count(("copies_of", "mbx1.contoso.com")) >= 6
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows[1:], "missing in the answer"),
+        (lambda rows: [evolve(row, server="MBX3") for row in rows], "a copy of MBX3"),
+    ],
+    ids=["one is missing", "of another server"],
+)
+def test_an_answer_about_copies_that_does_not_fit_decides_nothing(scenario, change, said):
+    """It could hide that the only other copy is on a server that has none."""
+
+    def altered(ask, server):
+        rows = ask(server)
+        return change(rows) if server == "MBX2" else rows
+
+    report, backend = healed(scenario(), database_copies=altered)
+    assert report.verdict is Verdict.ESCALATED
+    assert ("set_activation_disabled", "mbx1.contoso.com") not in backend.asked
+    assert said in last_step(report).detail

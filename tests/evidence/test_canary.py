@@ -120,6 +120,7 @@ def configured(folder: Path, served: Lab) -> Config:
         lines += [section, 'auth = "basic"', 'username = "lab"', f'password_env = "{VARIABLE}"']
     lines += ["[addresses]"]
     lines += [f'"{name}" = "{address}"' for name, address in served.addresses.items()]
+    lines += ["[policy]", 'approval_from = "never"']
     file = folder / "popheal.toml"
     file.write_text("\n".join(lines), "utf-8")
     return load_config(file)

@@ -538,6 +538,23 @@ def test_servers_without_rights_do_not_keep_the_others_from_being_watched(tmp_pa
     assert watching.healings == []
 
 
+# --- nobody has decided ---------------------------------------------------------------------------
+
+
+def test_undecided_it_goes_as_far_as_it_may_once(tmp_path):
+    """Trying again would restart the service again, for nothing; once it is decided, it heals."""
+    simulation = organisation(faults=[fault(cure="reboot")])
+    watching = Watching(tmp_path, simulation)
+    watching.start(minutes=240, policy=Policy(approval_undecided=True))
+    assert watching.verdicts == ["held"]
+    assert len(watching.of(h.ServiceRestarted)) == 1
+    assert watching.of(h.RebootCommanded) == []
+    (told,) = watching.named("alert_waits")
+    assert "until approval_from is said" in told.details["why"]
+    watching.start(minutes=120, policy=Policy())
+    assert watching.verdicts == ["held", "recovered"]
+
+
 # --- restarts ------------------------------------------------------------------------------------
 
 
@@ -743,7 +760,8 @@ def test_no_server_is_a_mistake():
 # --- the command ---------------------------------------------------------------------------------
 
 CONFIG = '[exchange]\nservers = ["ex1.contoso.com"]\n'
-WATCH = f"[watch]\nservers = {SERVERS!r}\n".replace("'", '"')
+UNDECIDED = CONFIG + f"[watch]\nservers = {SERVERS!r}\n".replace("'", '"')
+WATCH = UNDECIDED.removeprefix(CONFIG) + '[policy]\napproval_from = "never"\n'
 
 
 @pytest.fixture
@@ -768,6 +786,14 @@ def watched(tmp_path, monkeypatch):
         return CliRunner().invoke(command, args, env={"POPHEAL_CONFIG": None})
 
     return run
+
+
+def test_at_its_start_it_says_what_nobody_has_decided(watched, tmp_path):
+    journal = str(tmp_path / "journal.db")
+    told = watched(organisation(), "--once", "--journal", journal, text=UNDECIDED).stderr
+    assert "does not say whether a person must approve that" in told
+    told = watched(organisation(), "--once", "--journal", journal).stderr
+    assert "approve" not in told
 
 
 def test_it_is_told_line_by_line(watched, tmp_path):

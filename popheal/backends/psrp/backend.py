@@ -117,6 +117,10 @@ class PsrpBackend:
             return ()
         return rights.missing(effects, answer.output)
 
+    def open_ahead(self, server: str, others: Sequence[str]) -> None:
+        """Begin to open the shells on the servers' own endpoints, which takes seconds each."""
+        self._lines.open_ahead((server, *others))
+
     @property
     def organisation(self) -> str:
         """The same for every real organisation.

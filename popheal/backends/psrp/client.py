@@ -6,9 +6,11 @@ Imported only when a connection is first needed, as it imports pypsrp.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -87,6 +89,7 @@ class RemoteShell:
         self._end = 0.0
         self._wsman: _Wsman | None = None
         self._pool: RunspacePool | None = None
+        self._opening: Future[Diagnosis | None] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -100,8 +103,10 @@ class RemoteShell:
             until: The moment of the monotonic clock by which opening, polling, reading, stopping
                 and tidying up are all over.
         """
-        whole = max(0.0, until - time.monotonic())
         self._end = until
+        if (failed := self._await_opening()) is not None:
+            raise ConnectionFailure(Stage.CONNECTING, failed)
+        whole = max(0.0, until - time.monotonic())
         shell: PowerShell | None = None
         stage = Stage.CONNECTING
         try:
@@ -140,6 +145,41 @@ class RemoteShell:
         self._close()
         raise ConnectionFailure(stage, diagnosis)
 
+    def open_ahead(self, until: float) -> None:
+        """Begin to open, in a thread; the next command waits for it, and is told of its failure.
+
+        So a password that is refused is tried no more often than without.
+        """
+        if self.is_open or self._opening is not None:
+            return
+        self._end, self._opening = until, Future()
+        threading.Thread(target=self._open, args=(self._opening,), daemon=True).start()
+
+    def _open(self, opening: Future[Diagnosis | None]) -> None:
+        whole = max(0.0, self._end - time.monotonic())
+        failed: Diagnosis | None = None
+        try:
+            with self._limits.within(whole - min(TIDY, whole / 4)):
+                self._opened()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next command is told
+            failed = diagnose(error)
+            self._close()
+        opening.set_result(failed)
+
+    def _await_opening(self, until: float | None = None) -> Diagnosis | None:
+        """Wait for what was begun ahead: why it failed, if it did.
+
+        Args:
+            until: When to wait no longer; None for as long as it takes, as it has its own end.
+
+        Raises:
+            TimeoutError: If it takes longer.
+        """
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return None
+        return opening.result(None if until is None else max(0.0, until - time.monotonic()))
+
     def close(self, until: float | None = None) -> None:
         """Give the shell back. Never raises: where that fails the server will time it out.
 
@@ -148,6 +188,10 @@ class RemoteShell:
                 from now.
         """
         self._end = time.monotonic() + TIDY if until is None else until
+        try:
+            self._await_opening(self._end)
+        except TimeoutError:
+            self.abandon()
         self._close()
 
     def _close(self) -> None:

@@ -84,6 +84,11 @@ class Lines:
         with self._lock:
             return self._connected().plain(server, command)
 
+    def open_ahead(self, servers: Iterable[str]) -> None:
+        """Begin to open shells on the servers' own endpoints, side by side."""
+        with self._lock:
+            self._connected().open_ahead(servers)
+
     def going_down(self, server: str) -> None:
         """Give back the shells of a server that was told to restart."""
         with self._lock:

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 
 from popheal.backends.psrp.client import TIDY, Answer, Command, ConnectionFailure, RemoteShell
@@ -25,8 +26,9 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 _WORTH_TRYING = 1.0
 #: Seconds for giving back every shell, all told.
 _CLOSING = 10.0
-#: Most shells open at a time: the limit for one account is 18 on a server.
-_MOST = 6
+#: Most shells open at a time: one on each member of a group, and those of Exchange. Each is on a
+#: server of its own, where one account may have 18.
+_MOST = 18
 
 
 class Routes:
@@ -73,6 +75,17 @@ class Routes:
         winrm, until = self._settings.winrm, self._deadline()
         answer = self._answer(server, server, winrm, command, until)
         return _output(answer, server=server, command=command)
+
+    def open_ahead(self, servers: Iterable[str]) -> None:
+        """Begin to open the shells of servers that have none, side by side. Never raises.
+
+        Those beyond what may be open at a time are left to the command that needs them.
+        """
+        until = self._deadline()
+        for server in islice(servers, _MOST - 1):
+            target = self._settings.target(server, self._settings.winrm)
+            if target.connection.may_connect_to(target.address):
+                self._session(target, until).open_ahead(until)
 
     def going_down(self, server: str) -> None:
         """Give back the shells of a server that was told to restart, while it still listens.

@@ -12,11 +12,12 @@ import click
 from popheal import api
 from popheal.cli.alert_option import alert_of
 from popheal.cli.exit_codes import status_of
-from popheal.cli.options import journal_option, server_options
+from popheal.cli.options import journal_option, server_options, yes_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
 from popheal.cli.session import (
     at_work,
+    decided,
     interruptible,
     notifiers,
     open_journal,
@@ -107,6 +108,7 @@ def plan(
 @click.command(short_help="Carry out the runbook on a server.")
 @server_options
 @journal_option
+@yes_option
 def heal(
     server: str | None,
     health_set: str | None,
@@ -114,12 +116,16 @@ def heal(
     alert_file: Path | None,
     config: Path,
     journal: Path | None,
+    yes: bool,
     as_json: bool,
 ) -> int:
     """Verify, and carry out the runbook's procedure for what really fails on SERVER.
 
     This restarts services and, if that does not help, moves databases away and reboots the
     server, as far as the policy in FILE allows. See first what it could do: popheal plan.
+
+    Before it takes a server out of service it shows the plan and asks, unless FILE says
+    approval_from (which may be "never"), or --yes is given. Where nobody can be asked, it holds.
 
     \b
       popheal heal ex1.contoso.com --config popheal.toml
@@ -142,6 +148,7 @@ def heal(
 
     def work(backend: Any, told: Config, story: Story) -> Report:
         path = journal or told.journal
+        policy = decided(told.policy, yes=yes)
         with ExitStack() as stack:
             opened = None
             if path:
@@ -150,11 +157,11 @@ def heal(
             return api.heal(
                 alert,
                 backend,
-                policy=told.policy,
+                policy=policy,
                 observers=[story, *notifiers(told)],
                 control=control,
                 journal=opened,
-                approver=approver_here(journal=bool(path)),
+                approver=approver_here(policy, journal=bool(path)),
                 second_opinion=told.second_opinion,
             )
 

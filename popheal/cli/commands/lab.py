@@ -136,6 +136,9 @@ def _configuration(addresses: Mapping[str, str], played: Scenario, speed: float)
     for name, address in addresses.items():
         yield f'"{name}" = "{address}"'
     yield ""
+    yield "[policy]"
+    yield 'approval_from = "never"'
+    yield ""
     yield "[timing]"
     for name, seconds in asdict(Timing()).items():
         if name not in _UNSCALED:

@@ -121,7 +121,7 @@ def rehearse(
             clock=clock,
             observers=[story],
             control=control,
-            approver=approver_here(journal=False),
+            approver=approver_here(policy, journal=False),
         )
     _show(played, report, before, as_json=as_json)
     return status_of(report)

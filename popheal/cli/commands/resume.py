@@ -16,10 +16,12 @@ from popheal.cli.options import (
     journal_option,
     journal_options,
     json_option,
+    yes_option,
 )
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
 from popheal.cli.session import (
+    decided,
     find,
     interruptible,
     journal_path,
@@ -102,7 +104,7 @@ class _Resuming:
                 policy=self.policy,
                 observers=[story, *self.notifiers],
                 control=self.control,
-                approver=approver_here(journal=True),
+                approver=approver_here(self.policy, journal=True),
                 second_opinion=self.second_opinion,
             )
 
@@ -147,8 +149,11 @@ class _Resuming:
 @click.argument("healing", required=False)
 @config_option
 @journal_option
+@yes_option
 @json_option
-def resume(healing: str | None, config: Path, journal: Path | None, as_json: bool) -> int:
+def resume(
+    healing: str | None, config: Path, journal: Path | None, yes: bool, as_json: bool
+) -> int:
     """Go on with HEALING, or with every one whose process has died, one after another.
 
     HEALING is what popheal healings lists, or its beginning. Before anything is repeated, it is
@@ -174,7 +179,7 @@ def resume(healing: str | None, config: Path, journal: Path | None, as_json: boo
         resuming = _Resuming(
             journal=opened,
             backend=backend,
-            policy=told.policy,
+            policy=decided(told.policy, yes=yes),
             second_opinion=told.second_opinion,
             notifiers=notifiers(told),
             options=options_again(config, journal),

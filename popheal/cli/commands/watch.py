@@ -48,6 +48,11 @@ _SAID: Final = {
     "healing_ended": "{verdict}: {summary}",
 }
 
+_UNDECIDED: Final = (
+    "No server is drained or restarted: {file} does not say whether a person must approve that. "
+    'Add approval_from under [policy]: "disrupt" to be asked by popheal approve, or "never".'
+)
+
 
 @click.command(short_help="Watch servers, and heal what turns unhealthy.")
 @config_option
@@ -76,6 +81,8 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
     told = load_config(config)
     settings, path = _wanted(told, journal)
     control = Control()
+    if told.policy.approval_undecided:
+        say(_UNDECIDED.format(file=told.source))
     lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
     with _obeying(control), open_journal(path, create=True) as opened:
         try:

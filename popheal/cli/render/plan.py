@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 #: Written behind the name of a state whose action has that impact.
 _MARKS: Final = {Impact.CHANGE: "*", Impact.DISRUPT: "**"}
+#: What a configuration that doesn't say ``approval_from`` comes to.
+UNDECIDED: Final = (
+    "Before a server is taken out of service, popheal asks at the terminal; where there is none, "
+    'it holds. To decide that: approval_from = "disrupt" (ask), or "never", under [policy].'
+)
 _LEGEND: Final = "* changes something small; ** takes the server out of service"
 
 
@@ -38,13 +43,7 @@ def plan_lines(
         order = "first" if number == 0 else "then, if that recovered"
         order = f" ({order})" if len(plan.runs) > 1 else ""
         yield Text(f"{run.procedure} on {run.server}, for {run.monitor}{order}", "bold")
-        yield from labelled(out, "At most", worst_of(run))
-        if run.databases:
-            yield from labelled(out, "Databases", databases_of(run))
-        refused = [f"a drain or restart would be refused now: {one}" for one in run.obstacles]
-        for label, said in (("Refused", refused), ("Note", run.notes)):
-            for number_of, one in enumerate(said):
-                yield from labelled(out, "" if number_of else label, one)
+        yield from what_it_takes(out, run)
         named = run.hash or f"has no hash, as the state of the server can't be read: {run.problem}"
         yield from labelled(out, "Plan", named)
         if policy.highest_impact is Impact.CHANGE:
@@ -53,9 +52,21 @@ def plan_lines(
                 "",
                 "The policy allows no 'disrupt': it would escalate before a drain or reboot.",
             )
-        yield from _ways(out, run, all_paths=all_paths)
+        if policy.approval_undecided:
+            yield from labelled(out, "", UNDECIDED)
+        yield from ways(out, run, all_paths=all_paths)
     yield Text("")
     yield Text(_LEGEND, "dim")
+
+
+def what_it_takes(out: Console, run: PlannedRun) -> Iterable[Text]:
+    """The worst case of a run, its databases, and what is known beforehand."""
+    yield from labelled(out, "At most", worst_of(run))
+    yield from labelled(out, "Databases", databases_of(run) or "none is active there")
+    refused = [f"a drain or restart would be refused now: {one}" for one in run.obstacles]
+    for label, said in (("Refused", refused), ("Note", run.notes)):
+        for number_of, one in enumerate(said):
+            yield from labelled(out, "" if number_of else label, one)
 
 
 def databases_of(run: PlannedRun) -> str:
@@ -85,7 +96,8 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _ways(out: Console, run: PlannedRun, *, all_paths: bool) -> Iterable[Text]:
+def ways(out: Console, run: PlannedRun, *, all_paths: bool = False) -> Iterable[Text]:
+    """The ways that lead to a recovery; and how many others there are, or all of them."""
     good = [path for path in run.paths if path.verdict is Verdict.RECOVERED]
     shown = run.paths if all_paths else good
     for number, path in enumerate(shown, 1):

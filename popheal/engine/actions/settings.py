@@ -91,6 +91,11 @@ async def drain(work: RunContext) -> ActionResult:
     refusal, seen = await why_group_forbids(work, before.dag)
     if refusal:
         return _not_attempted(not_done, refusal)
+    # What is noted as the value before must be that: what somebody else has set is not ours.
+    work.session.moment.end()
+    before = await retry_call(work.session, Backend.mailbox_server, work.server)
+    if refusal := why_not_ours(before):
+        return _not_attempted(not_done, refusal)
     if debt is None:
         debt = work.run.owe(prior=before.activation_disabled)
         work.memory.active_before = tuple(
@@ -132,6 +137,7 @@ async def fail_back(work: RunContext) -> ActionResult:
         return ActionResult(
             "refused", "this run did not disable activation, so it does not enable it"
         )
+    work.session.moment.end()
     try:
         host = await retry_call(work.session, Backend.host_status, work.server)
     except BackendError as error:

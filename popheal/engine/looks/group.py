@@ -12,7 +12,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from popheal.engine.looks.copies import Layout, count_active
-from popheal.engine.requests import call, look
+from popheal.engine.requests import call, look, open_ahead
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import why_out_of_service
@@ -95,6 +95,8 @@ async def read_group(_context: Any, server: str, name: str, checked: bool) -> Gr
             cause=f"the answer is not about {name}, or does not list the server as a member",
         )
     others = [one for one in dag.members if not same_server(one, server)]
+    if up := [one for one in others if is_among(one, dag.operational)]:
+        await open_ahead(up[0], up[1:])
     infos = await call(Backend.all_servers, server)
     members = [await _member(one, dag, infos, checked=checked) for one in others]
     return Group(dag=dag, site=_site_of(server, infos), members=tuple(members))

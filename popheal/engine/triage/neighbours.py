@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from popheal.engine.looks.retry import retry_call
-from popheal.engine.requests import call
+from popheal.engine.requests import call, open_ahead
 from popheal.engine.triage.triage_context import TriageContext
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
@@ -76,7 +76,10 @@ async def back_ends_down(context: TriageContext, monitor: Monitor) -> dict[str, 
     if not monitor.through_back_end:
         return {}
     seen = {context.info.fqdn: context.services}
-    for one in await _choose(context, monitor, lambda one: one.mailbox_role):
+    others = await _choose(context, monitor, lambda one: one.mailbox_role)
+    if others:
+        await open_ahead(others[0].fqdn, [one.fqdn for one in others[1:]])
+    for one in others:
         try:
             seen[one.fqdn] = list(await call(Backend.services, one.fqdn, (POP3_BACK_END,)))
         except BackendError as error:

@@ -8,7 +8,7 @@ from attrs import define, field
 
 from popheal.engine.context import HealingContext
 from popheal.engine.looks.retry import retry_call
-from popheal.engine.requests import Pause, try_call
+from popheal.engine.requests import Pause, open_ahead, try_call
 from popheal.engine.triage.blockers import MONITOR_BLOCKERS, SERVER_BLOCKERS
 from popheal.engine.triage.health import Rows, describe, sort_rows
 from popheal.engine.triage.monitor_blockers import half_enabled
@@ -104,10 +104,12 @@ async def triage_server(
         UnknownName: If the organisation has no such server.
     """
     result = Triage(server=server)
+    session.moment.end()  # what a run has seen on its way says nothing of how it ended
     try:
         info = await retry_call(session, Backend.server_info, server)
         session.server_known = True
         result.info, result.server = info, info.fqdn
+        await open_ahead(info.fqdn)
         wanted = [one for one in monitors if one.name not in healed]
         rows = await _read_rows(session, info.fqdn, wanted)
     except BackendError as error:
