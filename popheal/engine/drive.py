@@ -7,11 +7,12 @@ the journal, let time pass, and see to it that no effect is commanded that may n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ from popheal.engine.perform import (
     check_answer_of,
     check_detached,
     in_journal,
+    is_untold,
     leave,
     method_of,
     note_interrupt,
@@ -259,6 +261,8 @@ async def _aperform(
         once = in_journal(request, context)
         return once() if waits_for_nothing(request) else await _ajournal(once, context)
     method = method_of(backend, request, context)
+    if is_untold(method):
+        return method(*request.args)  # which needs no thread
     if inspect.iscoroutinefunction(method):
         if isinstance(request, Effect):
             await _ajournal(partial(require_intended, request, context), context)
@@ -288,7 +292,7 @@ async def _ajournal(function: Callable[[], Any], context: HealingContext) -> Any
     if context.lease and context.lease.in_memory:
         return function()
     # What has begun to be written is written.
-    return await _whole(asyncio.wrap_future(_writer(os.getpid()).submit(function)), context)
+    return await _whole(_writer(os.getpid()).submit(function), context)
 
 
 async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: bool = False) -> T:
@@ -333,14 +337,15 @@ class _Writer:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="popheal-journal")
-        self._waiting: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._waiting: deque[_Asked] = deque()
         #: Whether the thread will look at what waits: it need not be told for each.
         self._told = False
 
-    def submit(self, function: Callable[[], Any]) -> Future[Any]:
+    def submit(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
         """What the function returns or raises, once what it has written is on the disk."""
-        future: Future[Any] = Future()
-        self._waiting.append((function, future))
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._waiting.append((function, loop, future))
         if not self._told:
             self._told = True
             self._thread.submit(self._work)
@@ -350,20 +355,29 @@ class _Writer:
         # Before it is looked at: what comes from now on is told of again.
         self._told = False
         while self._waiting:
-            self._write_together()
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
+            answers = together([function for function, _, _ in batch])
+            told: dict[asyncio.AbstractEventLoop, list[_Answered]] = {}
+            for (_, loop, future), answer in zip(batch, answers, strict=True):
+                told.setdefault(loop, []).append((future, answer))
+            for loop, answered in told.items():
+                with contextlib.suppress(RuntimeError):  # it has been closed: nobody waits there
+                    loop.call_soon_threadsafe(_deliver, answered)
 
-    def _write_together(self) -> None:
-        batch: list[tuple[Callable[[], Any], Future[Any]]] = []
-        while self._waiting and len(batch) < _TOGETHER:
-            function, future = self._waiting.popleft()
-            if future.set_running_or_notify_cancel():
-                batch.append((function, future))
-        answers = together([function for function, _ in batch]) if batch else []
-        for (_, future), (answer, error) in zip(batch, answers, strict=True):
-            if error is None:
-                future.set_result(answer)
-            else:
-                future.set_exception(error)
+
+#: A function that writes, and who waits for it.
+_Asked = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_Answered = tuple["asyncio.Future[Any]", tuple[Any, BaseException | None]]
+
+
+def _deliver(answered: Iterable[_Answered]) -> None:
+    for future, (answer, error) in answered:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)
 
 
 async def _asleep(seconds: float, context: HealingContext) -> None:

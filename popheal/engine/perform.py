@@ -210,6 +210,11 @@ def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Call
     return method
 
 
+def is_untold(method: Callable[..., Any]) -> bool:
+    """Whether it is an answer for a backend that has not got the method."""
+    return method in _UNTOLD.values()
+
+
 def require_intended(effect: Effect, context: HealingContext) -> None:
     """Before an effect: it was written down, and the healing is still ours. Raises Fenced."""
     context.current_lease.check(effect.name, *effect.args)

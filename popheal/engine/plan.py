@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
@@ -225,6 +226,7 @@ def _arrows(table: Procedure, role: frozenset[Guard]) -> dict[_Place, list[_Plac
     return {place: ahead(place) for place in reached([(table.start, role)], ahead)}
 
 
+@lru_cache(maxsize=64)
 def tree_of(table: Procedure, role: frozenset[Guard]) -> tuple[PlannedState, ...]:
     """What may follow, state by state, in the order in which it is come to."""
     places = [place for place, ahead in _arrows(table, role).items() if ahead]

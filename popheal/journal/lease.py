@@ -45,7 +45,8 @@ class Lease:
     """One healing in a journal, held by whoever carries it out.
 
     Every method raises :class:`~popheal.errors.Fenced` if somebody else has it by now, and
-    :class:`~popheal.errors.JournalError` if the journal can't be read or written.
+    :class:`~popheal.errors.JournalError` if the journal can't be read or written; what goes to the
+    disk later does so then.
 
     Attributes:
         healing: Its id.
