@@ -61,7 +61,7 @@ def test_defaults_are_right(table, record):
     """The defaults of policy and timing on the page are those of the code."""
     documented = table_under(CONFIGURATION, f"[{table}]")
     for one in fields(type(record)):
-        if one.name in ("timing", "dependencies"):
+        if one.name in ("timing", "dependencies", "approval_undecided"):
             continue
         value = getattr(record, one.name)
         value = getattr(value, "value", value)
@@ -112,7 +112,8 @@ def test_examples_of_configurations_are_accepted(tmp_path):
     examples = re.findall(r"```toml\n(.*?)```", CONFIGURATION, re.DOTALL)
     path = tmp_path / "popheal.toml"
     path.write_text("\n".join(examples), "utf-8")
-    assert Policy() == load.load_config(path, environ={}).policy
+    assert Policy() == load.load_policy(path)
+    assert Policy(approval_undecided=True) == load.load_config(path, environ={}).policy
 
 
 def test_every_cmdlet_is_documented():

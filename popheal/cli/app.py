@@ -19,6 +19,7 @@ from popheal.cli.commands.lab import lab
 from popheal.cli.commands.pruning import journal
 from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.resume import cancel, resume
+from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
 from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE, of_journal_error
@@ -173,6 +174,7 @@ def popheal() -> None:
 
 for _command in (
     rehearse,
+    snapshot,
     triage,
     plan,
     heal,

@@ -41,6 +41,24 @@ def _health_sets() -> Sequence[str]:
     return HEALTH_SETS
 
 
+def faults(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Every fault that the scenario's servers can have, by its name."""
+    from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
+    from popheal.backends.simulated.named_faults import names_for
+    from popheal.errors import PophealError
+
+    # An option that lacks its value keeps click from telling arguments from the rest.
+    rest = (one for one in context.args if not one.startswith("-"))
+    scenario = context.params.get("scenario") or next(rest, DEFAULT_SCENARIO)
+    try:
+        played = load_scenario(scenario)
+    except PophealError:
+        return []
+    with played.organisation.present() as world:
+        names = names_for(world.servers)
+    return [one for one in names if one.casefold().startswith(begun.casefold())]
+
+
 procedures = _completing(_procedures)
 scenarios = _completing(_scenarios)
 monitors = _completing(_monitors)

@@ -19,12 +19,13 @@ INPUT_OUTPUT: Final = 74
 #: Broken off by a person: what was begun is not undone.
 BROKEN_OFF: Final = 130
 
+COULD_NOT_TELL: Final = Verdict.UNKNOWN.exit_status
 HELD: Final = Verdict.HELD.exit_status
 #: A person is needed.
 NEEDED: Final = Verdict.ESCALATED.exit_status
 
 #: Of several healings, the first of these that one ended with.
-_WORST_FIRST: Final = (DEFECT, NEEDED, Verdict.UNKNOWN.exit_status, HELD, 0)
+_WORST_FIRST: Final = (DEFECT, NEEDED, COULD_NOT_TELL, HELD, 0)
 
 
 def status_of(report: Report) -> int:

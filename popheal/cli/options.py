@@ -43,6 +43,14 @@ json_option: Final = click.option(
     "--json", "as_json", is_flag=True, help="Answer with one JSON object, and nothing else."
 )
 
+#: ``--record``, for a command that asks real servers.
+record_option: Final = click.option(
+    "--record",
+    type=PATH,
+    metavar="FILE",
+    help="Write what is asked and answered to a new file, with the names in it replaced.",
+)
+
 
 #: ``--yes``, for a command that may take servers out of service.
 yes_option: Final = click.option(
@@ -69,9 +77,8 @@ def output_option(about: str) -> Callable[[Command], Command]:
     )
 
 
-def _server_name(
-    _context: click.Context, _option: click.Parameter, given: str | None
-) -> str | None:
+def server_name(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """A server, if it is named like one. Raises BadParameter."""
     if given is not None and not is_server_name(given):
         raise click.BadParameter(
             f"{given!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
@@ -84,6 +91,7 @@ def server_options(command: Command) -> Command:
     """Add what describes an alert on a server, and what answering it takes."""
     for decorate in (
         json_option,
+        record_option,
         config_option,
         click.option(
             "--monitor",
@@ -103,7 +111,7 @@ def server_options(command: Command) -> Command:
             metavar="FILE",
             help="The text of the alert, as a mail or an event log has it; - for standard input.",
         ),
-        click.argument("server", required=False, callback=_server_name),
+        click.argument("server", required=False, callback=server_name),
     ):
         command = decorate(command)
     return command

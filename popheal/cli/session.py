@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from attrs import evolve
@@ -21,6 +22,8 @@ from popheal.errors import Fenced, JournalError, UnknownName
 from popheal.reports.report import Alert, Report
 
 if TYPE_CHECKING:
+    from popheal.backends.psrp import PsrpBackend, PsrpSettings
+    from popheal.backends.psrp.recording import Recorder
     from popheal.cli.render.live import Story
     from popheal.config.load import Config
     from popheal.journal import HealingRecord, Journal
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from popheal.reports.events import Observer
 
 Result = TypeVar("Result")
+
+#: A recording is for its owner only.
+_PRIVATE: Final = 0o600
 
 # --- the journal ---------------------------------------------------------------------------------
 
@@ -156,16 +162,76 @@ def at_work(
     work: Callable[[Any, Config, Story], Result],
     *,
     as_json: bool,
+    record: Path | None = None,
     control: Control | None = None,
 ) -> Result:
     """Do the work on the configured organisation, and close every connection afterwards."""
-    from popheal.backends.psrp import PsrpBackend
     from popheal.config.load import load_config
 
     told = load_config(config)
     story = story_of(alert, as_json=as_json)
-    with obeying(control), PsrpBackend(told.settings) as backend, watched(story):
+    with (
+        obeying(control),
+        connected(told.settings, record, alert=alert) as backend,
+        watched(story),
+    ):
         return work(backend, told, story)
+
+
+@contextmanager
+def connected(
+    settings: PsrpSettings, record: Path | None, *, alert: Alert | None = None
+) -> Iterator[PsrpBackend]:
+    """A backend for the configured organisation; what it asks is recorded, if that is wanted.
+
+    Args:
+        settings: Where the organisation is.
+        record: The file of ``--record``, which must be a new one; None for no recording.
+        alert: What it is about, to be told in the recording.
+    """
+    from popheal.backends.psrp import PsrpBackend
+
+    if record is None:
+        with PsrpBackend(settings) as backend:
+            yield backend
+        return
+    from popheal.backends.psrp.recording import Recorder
+
+    about = {}
+    if alert is not None:
+        about = {name: getattr(alert, name) for name in ("server", "health_set", "monitor", "text")}
+    with _new_file(record) as stream:
+        recorder = Recorder(stream, settings, command=_command_name(), alert=about)
+        try:
+            with PsrpBackend(settings, recorder) as backend:
+                yield backend
+        finally:
+            console.say(_recorded(recorder, record))
+
+
+def _recorded(recorder: Recorder, path: Path) -> str:
+    count = f"{recorder.commands} command{'' if recorder.commands == 1 else 's'}"
+    if recorder.trouble:
+        return f"The recording {path} ends early: it could not be written ({recorder.trouble})."
+    return f"{count} recorded in {path}. Names are replaced; read it before you send it."
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[str]]:
+    """A file for its owner only. Raises UsageError where there is one already."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+    except OSError as error:
+        raise click.UsageError(
+            f"{path} can't be written ({error.strerror}); give another path with --record."
+        ) from None
+    with os.fdopen(file, "w", encoding="utf-8", newline="\n") as stream:
+        yield stream
+
+
+def _command_name() -> str:
+    context = click.get_current_context(silent=True)
+    return context.info_name or "" if context else ""
 
 
 @contextmanager

@@ -130,8 +130,7 @@ def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) 
     reader = _reader(path)
     tables = _tables(reader)
     # Whether servers may be taken out of service unasked is for whoever they belong to to say.
-    undecided = "approval_from" not in tables["policy"]
-    policy = evolve(_policy(tables), approval_undecided=undecided)
+    policy = _undecided(tables, _policy(tables))
     source = SecretSource(reader.document, os.environ if environ is None else environ)
     settings = _settings(reader, tables, source)
     return Config(
@@ -145,15 +144,26 @@ def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) 
     )
 
 
-def load_policy(path: str | FilePath) -> Policy:
+def load_policy(path: str | FilePath, *, undecided: bool = False) -> Policy:
     """Read only ``[policy]`` and ``[timing]`` of a configuration file.
 
     The other tables may be missing; their keys are checked, but no password is looked up.
 
+    Args:
+        path: The file.
+        undecided: Whether it is undecided where it does not say ``approval_from``, as for
+            :func:`load_config`; else nobody is asked then.
+
     Raises:
         ConfigurationError: As for :func:`load_config`.
     """
-    return _policy(_tables(_reader(path)))
+    tables = _tables(_reader(path))
+    return _undecided(tables, _policy(tables)) if undecided else _policy(tables)
+
+
+def _undecided(tables: Mapping[str, Any], policy: Policy) -> Policy:
+    """The policy with a note of whether nobody has decided about approvals."""
+    return evolve(policy, approval_undecided="approval_from" not in tables["policy"])
 
 
 def load_journal_path(path: str | FilePath) -> FilePath | None:

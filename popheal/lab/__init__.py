@@ -6,6 +6,7 @@ the extra ``popheal[lab]``.
 
 from popheal.lab.lab import Lab
 from popheal.lab.real_time import LabClock
+from popheal.lab.replay import Replay
 from popheal.lab.wire_faults import Wire, WireFault
 
-__all__ = ["Lab", "LabClock", "Wire", "WireFault"]
+__all__ = ["Lab", "LabClock", "Replay", "Wire", "WireFault"]

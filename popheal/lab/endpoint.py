@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 from attrs import field, frozen
 
 from popheal.lab import wsman
-from popheal.lab.error_writer import Ended, LostTrack, NobodyThere
+from popheal.lab.error_writer import Ended, LostTrack, NobodyThere, Withheld
+from popheal.lab.served import Opening
 from popheal.lab.shells import Asked, Running, Shell, Shells
 from popheal.lab.wire_faults import BROKEN_OFF, DONE_ANYWAY, FaultPlan, Wire, WireFault
 from popheal.lab.wsman import Request
@@ -22,6 +23,7 @@ _SETTLE = 0.5
 _UNREACHABLE = 2.0
 
 _SOAP = "application/soap+xml;charset=UTF-8"
+_NO_XML = b"-ERR this is not the service you are looking for"
 
 SHELL_LIMIT_TEXT = (
     "The WS-Management service cannot process the request. This user is allowed a maximum number "
@@ -59,6 +61,7 @@ class Endpoint:
         kind: ``"exchange"`` or ``"plain"``.
         resource: The session configuration offered, as a resource address.
         run: Carries out a command, given the shell's id.
+        opening: How the next shell comes about.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Endpoint:
         kind: str,
         resource: str,
         run: Callable[[str, Asked], Ended],
+        opening: Callable[[], Opening] = Opening,
         plan: FaultPlan,
         limit: int,
     ) -> None:
@@ -76,6 +80,7 @@ class Endpoint:
         self.resource = resource
         self.shells = Shells(limit)
         self._run = run
+        self._opening = opening
         self._plan = plan
         self._unreachable_until = 0.0
 
@@ -137,7 +142,10 @@ class Endpoint:
         identity = str(uuid.uuid4()).upper()
         if request.body is not None:
             identity = (request.body.get("ShellId") or identity).upper()
-        shell = Shell(lambda asked: self._run(identity, asked))
+        opening = self._opening()
+        if opening.refusal is not None:
+            return self._refuse(WireFault(kind=opening.refusal, action="Create"), request)
+        shell = Shell(lambda asked: self._run(identity, asked), opening.greeting)
         if not self.shells.add(identity, shell):
             return self._too_many(request)
         for data in request.payloads(f"{{{wsman.POWERSHELL}}}creationXml"):
@@ -156,6 +164,8 @@ class Endpoint:
             self.shells.remove(request.shell_id)
             self._unreachable_until = time.monotonic() + _UNREACHABLE
             return _gone(request)
+        if isinstance(running.trouble, Withheld):
+            return self._refuse(WireFault(kind=running.trouble.wire, action="Command"), request)
         _raise_if_lost(running)
         command = f"<rsp:CommandId>{request.command_id}</rsp:CommandId>"
         body = f"<rsp:CommandResponse>{command}</rsp:CommandResponse>"
@@ -225,6 +235,8 @@ class Endpoint:
                 return self._too_many(request)
             case Wire.SHELL_GONE:
                 return _gone(request)
+            case Wire.TIMED_OUT:
+                return _fault(request, wsman.OPERATION_TIMED_OUT, "It takes too long.")
             case Wire.NO_SUCH_PATH:
                 return _fault(request, wsman.NO_SUCH_PATH, "Die Anforderung wird nicht erkannt.")
             case Wire.REDIRECT | Wire.REDIRECT_KEPT:
@@ -236,6 +248,7 @@ class Endpoint:
 
 
 _PAGES = {
+    Wire.NOT_XML: Reply(200, _NO_XML),
     Wire.UNAUTHORISED: Reply(401, b"", "text/html"),
     Wire.OTHER_LOGON: Reply(
         401, b"", "text/html", {"WWW-Authenticate": 'Negotiate, Kerberos realm="a, Basic b"'}
@@ -254,7 +267,7 @@ def _spoilt(fault: WireFault, reply: Reply) -> Reply:
         case Wire.CUT:
             return Reply(reply.status, reply.body, cut=True)
         case Wire.NOT_XML:
-            return Reply(200, b"-ERR this is not the service you are looking for")
+            return Reply(200, _NO_XML)
         case Wire.FOREIGN_XML:
             return Reply(200, b"<answer><not>ours</not></answer>")
         case Wire.STALL:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from popheal.lab.serializer import PsObject
+from popheal.lab.wire_faults import Wire
 
 #: What PowerShell says of a command that isn't there, or that the account isn't shown.
 NOT_RECOGNIZED = (
@@ -86,12 +87,15 @@ class Ended:
         problem: An error record, or None.
         terminating: Whether the error ended the pipeline (its state is Failed then).
         restarts: The server goes down once the answer is through.
+        messages: What is answered instead of all that, word for word: the number of each
+            message's type, and its text.
     """
 
     output: Sequence[object] = field(factory=tuple)
     problem: Problem | None = None
     terminating: bool = False
     restarts: bool = False
+    messages: Sequence[tuple[int, str]] = ()
 
 
 class NobodyThere(Exception):
@@ -100,3 +104,15 @@ class NobodyThere(Exception):
 
 class LostTrack(Exception):
     """It may or may not have been done: the connection is to end without an answer."""
+
+
+class Withheld(Exception):
+    """There is no answer, but this goes wrong with the connection.
+
+    Attributes:
+        wire: What.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self.wire = wire

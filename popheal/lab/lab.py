@@ -15,14 +15,12 @@ from popheal.backends.psrp.settings import (
 )
 from popheal.errors import ConfigurationError
 from popheal.exchange.backend import Backend
-from popheal.lab.cmdlets import refused_script, run_cmdlet
 from popheal.lab.endpoint import Endpoint
-from popheal.lab.error_writer import Ended, Problem
+from popheal.lab.error_writer import Ended
 from popheal.lab.listener import Listener
 from popheal.lab.logon import KerberosLogon, Login, Logon
-from popheal.lab.objects import Origin
+from popheal.lab.served import Opening, Served, ServedBackend
 from popheal.lab.shells import Asked
-from popheal.lab.windows_endpoint import run_script
 from popheal.lab.wire_faults import FaultPlan
 from popheal.util.addresses import is_loopback
 
@@ -42,7 +40,8 @@ class Lab:
     :mod:`popheal.backends.psrp.scripts` and no others. Use it as a context manager.
 
     Args:
-        backend: What is served. Called by one thread at a time.
+        backend: What is served, or a :class:`~popheal.lab.Replay` of a recording. Called by one
+            thread at a time.
         servers: Full names, each with a listener of its own.
         port: Of the first server, the others follow; 0 for any free ones.
         username, password: For Basic authentication; a password is made up if there is none.
@@ -59,7 +58,7 @@ class Lab:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Backend | Served,
         servers: Sequence[str],
         *,
         port: int = 0,
@@ -78,7 +77,7 @@ class Lab:
         self.faults = FaultPlan()
         self.username = username
         self._password = secrets.token_urlsafe(12) if password is None else password
-        self._backend = backend
+        self._served = backend if isinstance(backend, Served) else ServedBackend(backend)
         self._backend_lock = threading.Lock()
         self._is_up = is_up
         self._was_up: dict[str, bool] = {}
@@ -197,38 +196,29 @@ class Lab:
     def _listener(self, server: str, port: int, login: Logon, limit: int) -> Listener:
         listener = Listener(server, port, login, {}, lambda: self._up(server), self._certificate)
 
-        def endpoint(kind: str, name: str, run: Callable[[str, Asked], Ended]) -> Endpoint:
+        def endpoint(kind: str, name: str) -> Endpoint:
+            def opening() -> Opening:
+                with self._backend_lock:
+                    return self._served.opening(server, kind)
+
+            def run(shell: str, asked: Asked) -> Ended:
+                with self._backend_lock:
+                    ended = self._served.run(server, kind, shell, asked)
+                    if ended.restarts:
+                        # Before anybody looks whether the server is up.
+                        listener.linger()
+                    return ended
+
             return Endpoint(
                 server=server,
                 kind=kind,
                 resource=_RESOURCE.format(name),
                 run=run,
+                opening=opening,
                 plan=self.faults,
                 limit=limit,
             )
 
-        def exchange(shell: str, asked: Asked) -> Ended:
-            if asked.is_script:
-                return refused_script()
-            with self._backend_lock:
-                origin = Origin(server, shell)
-                return run_cmdlet(self._backend, origin, asked.text, asked.parameters)
-
-        def plain(_shell: str, asked: Asked) -> Ended:
-            if not asked.is_script:
-                problem = Problem(
-                    text="This lab runs no commands here but the scripts of popheal.",
-                    reason="CommandNotFoundException",
-                    command=asked.text,
-                )
-                return Ended(problem=problem, terminating=True)
-            with self._backend_lock:
-                ended = run_script(self._backend, server, asked.text, asked.parameters)
-                if ended.restarts:
-                    # Before anybody looks whether the server is up.
-                    listener.linger()
-                return ended
-
-        listener.endpoints["powershell"] = endpoint("exchange", "Microsoft.Exchange", exchange)
-        listener.endpoints["wsman"] = endpoint("plain", "Microsoft.PowerShell", plain)
+        listener.endpoints["powershell"] = endpoint("exchange", "Microsoft.Exchange")
+        listener.endpoints["wsman"] = endpoint("plain", "Microsoft.PowerShell")
         return listener

@@ -6,15 +6,14 @@ in time spans and fractions of seconds; a rehearsal should meet the real forms.
 
 from __future__ import annotations
 
-import re
-import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape as xml_escape
+from xml.sax.saxutils import quoteattr
 
 from attrs import field, frozen
 
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]|_(?=[xX][0-9A-Fa-f]{4}_)")
+from popheal.backends.psrp.clixml import escape
 
 
 @frozen(kw_only=True)
@@ -161,7 +160,4 @@ def _simple(value: object) -> tuple[str, str] | None:
 
 
 def _text(text: str) -> str:
-    # What isn't in the basic plane goes as a pair of surrogates, each escaped, as .NET does.
-    data = text.encode("utf-16-be", "surrogatepass")
-    units = "".join(map(chr, struct.unpack(f">{len(data) // 2}H", data)))
-    return escape(_UNSAFE.sub(lambda found: f"_x{ord(found[0]):04X}_", units))
+    return xml_escape(escape(text))

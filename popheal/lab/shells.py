@@ -19,7 +19,7 @@ from psrpcore import (
 )
 from psrpcore.types import PSInvocationState, PSRPMessageType
 
-from popheal.lab.error_writer import Ended, LostTrack, NobodyThere, Problem
+from popheal.lab.error_writer import Ended, LostTrack, NobodyThere, Problem, Withheld
 from popheal.lab.serializer import PsObject, to_xml
 
 #: Bytes of output in one answer; its base64 form and the envelope stay below 150 kB.
@@ -61,7 +61,7 @@ class Running:
     chunks: deque[bytes] = field(factory=deque)
     finished: bool = False
     ended: Ended | None = None
-    trouble: NobodyThere | LostTrack | None = None
+    trouble: NobodyThere | LostTrack | Withheld | None = None
     broken_off: BrokenOff | None = None
 
 
@@ -70,10 +70,17 @@ class Shell:
 
     Args:
         run: Carries out a command; called in a thread of its own.
+        greeting: The messages about the session, each with the number of its type; None for those
+            that come about by themselves.
     """
 
-    def __init__(self, run: Callable[[Asked], Ended]) -> None:
+    def __init__(
+        self,
+        run: Callable[[Asked], Ended],
+        greeting: Sequence[tuple[int, str]] | None = None,
+    ) -> None:
         self._run = run
+        self._greeting = greeting
         self._pool = ServerRunspacePool()
         self._objects = itertools.count(_FIRST_OBJECT)
         self._changed = threading.Condition()
@@ -91,7 +98,7 @@ class Shell:
             self._pool.receive_data(PSRPPayload(data, StreamType.default, number))
             started = [_asked(event) for event in self._events()]
             while payload := self._pool.data_to_send():
-                self._pool_output.append(payload.data)
+                self._greet(payload.data)
             self._changed.notify_all()
         for identity, asked in started:
             running = self._commands[identity]
@@ -152,6 +159,15 @@ class Shell:
             self._closed = True
             self._changed.notify_all()
 
+    def _greet(self, data: bytes) -> None:
+        """Say what there is to say about the session, or what is to be said instead."""
+        if self._greeting is None:
+            self._pool_output.append(data)
+            return
+        for kind, xml in self._greeting:
+            self._pool_output.extend(self._framed(uuid.UUID(int=0), kind, xml))
+        self._greeting = ()
+
     def _events(self) -> Iterator[CreatePipelineEvent]:
         while (event := self._pool.next_event()) is not None:
             if isinstance(event, CreatePipelineEvent):
@@ -162,7 +178,7 @@ class Shell:
         try:
             running.ended = self._run(asked)
             chunks = list(self._messages(running.number, running.ended))
-        except (NobodyThere, LostTrack) as trouble:
+        except (NobodyThere, LostTrack, Withheld) as trouble:
             running.trouble = trouble
         except Exception as error:  # noqa: BLE001 - a fault of what is served, told as its own
             problem = Problem(
@@ -178,6 +194,10 @@ class Shell:
             self._changed.notify_all()
 
     def _messages(self, number: uuid.UUID, ended: Ended) -> Iterator[bytes]:
+        if ended.messages:
+            for kind, xml in ended.messages:
+                yield from self._framed(number, kind, xml)
+            return
         for item in ended.output:
             yield from self._message(number, PSRPMessageType.PipelineOutput, item)
         state: dict[str, object] = {"PipelineState": PSInvocationState.Completed.value}
@@ -200,10 +220,14 @@ class Shell:
         yield from self._message(number, PSRPMessageType.PipelineState, last)
 
     def _message(self, number: uuid.UUID, kind: PSRPMessageType, value: object) -> Iterator[bytes]:
+        yield from self._framed(number, kind.value, to_xml(value))
+
+    def _framed(self, number: uuid.UUID, kind: int, xml: str) -> Iterator[bytes]:
         """One message, in fragments as they go over the wire."""
         pool = self._pool.runspace_pool_id
-        head = struct.pack("<II", _TO_CLIENT, kind.value) + pool.bytes_le + number.bytes_le
-        data = head + b"\xef\xbb\xbf" + to_xml(value).encode()
+        head = struct.pack("<II", _TO_CLIENT, kind) + pool.bytes_le + number.bytes_le
+        # Nothing at all is how a server says $null.
+        data = head + (b"\xef\xbb\xbf" + xml.encode() if xml else b"")
         identity = next(self._objects)
         for index, start in enumerate(range(0, len(data), _FRAGMENT)):
             piece = data[start : start + _FRAGMENT]

@@ -24,6 +24,7 @@ class Wire(Enum):
     FAULT = "a WS-Management fault"
     SHELL_LIMIT = "too many shells"
     SHELL_GONE = "the shell isn't there"
+    TIMED_OUT = "the WS-Management fault of an operation that takes too long"
     DROP_UNDONE = "connection closed, nothing done"
     DROP_DONE = "done, and connection closed without an answer"
     CUT = "done, and the answer cut in the middle"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-import popheal.lab.lab as lab_module
+import popheal.lab.served as served_module
 from popheal import Journal, Report, Verdict, heal
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import Scenario, SimulatedBackend, load_scenario
@@ -38,12 +38,12 @@ def healed(
 ) -> tuple[Report, Scenario]:
     """Heal it over remoting; what a server answers depends on which one is asked."""
     scenario = load_scenario(CASES / f"{name}.toml")
-    original = lab_module.run_cmdlet
+    original = served_module.run_cmdlet
 
     def answered(_backend: object, origin: Origin, cmdlet: str, given: dict[str, object]) -> object:
         return original(answers(scenario, origin), origin, cmdlet, given)
 
-    monkeypatch.setattr(lab_module, "run_cmdlet", answered)
+    monkeypatch.setattr(served_module, "run_cmdlet", answered)
     servers = [one.fqdn for one in scenario.organisation.all_servers(scenario.server)]
     named = [one for way in ways for one in servers if one.startswith(f"{way}.")]
     with (

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-import popheal.lab.lab as lab_module
+import popheal.lab.served as served_module
 from popheal import Alert, Journal, Verdict, aheal, heal
 from popheal.backends.psrp import PsrpBackend
 from popheal.backends.simulated import Scenario, load_scenario
@@ -28,14 +28,14 @@ def served(
 ) -> Iterator[tuple[PsrpBackend, LabClock, list[Gone]]]:
     """A backend over the lab with these Exchange endpoints, and what went by which of them."""
     gone: list[Gone] = []
-    original = lab_module.run_cmdlet
+    original = served_module.run_cmdlet
 
     def noting(backend: object, origin: Origin, name: str, given: dict[str, object]) -> object:
         about = {str(value).partition(".")[0].upper() for value in given.values()}
         gone.append((origin.server.partition(".")[0].upper(), name, frozenset(about)))
         return original(backend, origin, name, given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(lab_module, "run_cmdlet", noting)
+    monkeypatch.setattr(served_module, "run_cmdlet", noting)
     servers = [one.fqdn for one in scenario.organisation.all_servers(scenario.server)]
     named = [one for way in ways for one in servers if one.upper().startswith(f"{way}.")]
     with (

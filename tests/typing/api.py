@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import popheal
 from popheal import Alert, ApprovalRequest, Backend, Event, Policy, Report, Timing, Verdict
@@ -13,8 +14,10 @@ from popheal.engine.control import Control
 from popheal.engine.run import Run
 from popheal.exchange.backend import AsyncBackend
 from popheal.healthsets.pop import MAILBOX
+from popheal.snapshot import Snapshot, take_snapshot
 from popheal.tables.actions import Impact
 from popheal.tables.table import Procedure
+from popheal.tabletop import Tabletop, rehearse_every_fault
 
 
 def watch(event: Event) -> None:
@@ -70,6 +73,14 @@ def simulated() -> Backend:
 def real(backend: PsrpBackend) -> Backend:
     """So is the real one."""
     return backend
+
+
+def rehearsed(backend: PsrpBackend, path: str) -> Tabletop:
+    """A snapshot of any backend is a scenario; every fault of one is rehearsed."""
+    snapshot: Snapshot = take_snapshot(backend, "ex1", policy=Policy())
+    text: str = snapshot.to_toml()
+    Path(path).write_text(text, encoding="utf-8")
+    return rehearse_every_fault(Path(path))
 
 
 def draw(procedure: Procedure, form: str) -> tuple[str, bytes, str | bytes]:

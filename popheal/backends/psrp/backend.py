@@ -18,6 +18,7 @@ from attrs import frozen
 
 from popheal.backends.psrp import kerberos, parse, rights, scripts
 from popheal.backends.psrp.lines import Lines
+from popheal.backends.psrp.recording import Recorder
 from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
 from popheal.errors import BackendError, NotBegun, Unreadable
@@ -58,11 +59,12 @@ class PsrpBackend:
 
     Args:
         settings: Where to connect, and how to log on.
+        recorder: Writes down what is asked and answered, with names replaced; None for nobody.
     """
 
-    def __init__(self, settings: PsrpSettings) -> None:
+    def __init__(self, settings: PsrpSettings, recorder: Recorder | None = None) -> None:
         self.settings = settings
-        self._lines = Lines(settings)
+        self._lines = Lines(settings, recorder)
         self._avoided: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -194,10 +196,10 @@ class PsrpBackend:
 
     def services(self, server: str, names: Sequence[str]) -> Sequence[models.ServiceStatus]:
         given = {"Name": list(names)}
-        return self._plain(server, "read services", scripts.SERVICES, given).each(parse.service)
+        return self._plain(server, scripts.SERVICES, given).each(parse.service)
 
     def host_status(self, server: str) -> models.HostStatus:
-        answer = self._plain(server, "read boot time", scripts.HOST_STATUS)
+        answer = self._plain(server, scripts.HOST_STATUS)
         return answer.one(parse.host_status)
 
     def pop_logs(
@@ -209,20 +211,20 @@ class PsrpBackend:
             "Until": _stamp(until),
             **_LOG_LIMITS,
         }
-        return self._plain(server, "read POP3 logs", scripts.READ_LOGS, given).each(parse.log_file)
+        return self._plain(server, scripts.READ_LOGS, given).each(parse.log_file)
 
     def recovery_actions(self, server: str, since: datetime) -> Sequence[models.RecoveryAction]:
         given = {"Since": _stamp(since), "Most": _MOST_EVENTS}
-        answer = self._plain(server, "read recovery actions", scripts.RECOVERY_ACTIONS, given)
+        answer = self._plain(server, scripts.RECOVERY_ACTIONS, given)
         return recovery_actions(answer.rows())
 
     # --- effects -----------------------------------------------------------------------------
 
     def restart_service(self, server: str, service: str) -> None:
-        self._on_service(server, "Restart-Service", scripts.RESTART_SERVICE, service)
+        self._on_service(server, scripts.RESTART_SERVICE, service)
 
     def start_service(self, server: str, service: str) -> None:
-        self._on_service(server, "Start-Service", scripts.START_SERVICE, service)
+        self._on_service(server, scripts.START_SERVICE, service)
 
     def set_activation_disabled(self, server: str, disabled: bool) -> None:
         given = {"DatabaseCopyActivationDisabledAndMoveNow": disabled, "Confirm": False}
@@ -247,7 +249,7 @@ class PsrpBackend:
 
     def reboot(self, server: str, booted_at: datetime) -> None:
         given = {"BootedAt": _stamp(booted_at)}
-        self._plain(server, "restart server", scripts.RESTART_SERVER, given, effect=True)
+        self._plain(server, scripts.RESTART_SERVER, given, effect=True)
         self._lines.going_down(server)
 
     # --- the ways there ----------------------------------------------------------------------
@@ -264,22 +266,23 @@ class PsrpBackend:
     def _plain(
         self,
         server: str,
-        what: str,
         script: str,
         parameters: Mapping[str, object] | None = None,
         *,
         effect: bool = False,
     ) -> _Answer:
         """Run a script on the server's own endpoint."""
+        what = scripts.NAMES[script]
         output = self._lines.plain(server, what, script, parameters or {}, effect=effect)
         return _Answer(server, what, output)
 
-    def _on_service(self, server: str, what: str, script: str, service: str) -> None:
+    def _on_service(self, server: str, script: str, service: str) -> None:
         # Restart-Service takes patterns: a stray asterisk would restart everything.
         if not _SERVICE_NAME.fullmatch(service):
             cause = f"'{service}' is not the name of a service"
+            what = scripts.NAMES[script]
             raise NotBegun(server=server, command=what, cause=cause, reason="missing")
-        self._plain(server, what, script, {"Service": service}, effect=True)
+        self._plain(server, script, {"Service": service}, effect=True)
 
 
 def _stamp(moment: datetime) -> str:

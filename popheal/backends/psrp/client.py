@@ -24,6 +24,8 @@ from popheal.backends.psrp.clixml import read
 from popheal.backends.psrp.error_records import ErrorText
 from popheal.backends.psrp.failures import Diagnosis, Stage, Trouble, diagnose
 from popheal.backends.psrp.http import check
+from popheal.backends.psrp.recording.recorded import MESSAGE_TYPES
+from popheal.backends.psrp.recording.recorder import Recorder
 from popheal.backends.psrp.settings import PsrpSettings, Target
 from popheal.backends.psrp.transport import Limits
 from popheal.util.addresses import is_loopback
@@ -79,10 +81,20 @@ class ConnectionFailure(Exception):
 
 
 class RemoteShell:
-    """A runspace on one endpoint, opened when first used."""
+    """A runspace on one endpoint, opened when first used.
 
-    def __init__(self, target: Target, settings: PsrpSettings) -> None:
+    Args:
+        target: The endpoint.
+        settings: How long things may take, and more.
+        recorder: Writes down each question and its answer; None for nobody.
+    """
+
+    def __init__(
+        self, target: Target, settings: PsrpSettings, recorder: Recorder | None = None
+    ) -> None:
         self.target = target
+        self._recorder = recorder
+        self._heard: list[tuple[int, str]] = []
         self.last_used = time.monotonic()
         self._settings = settings
         self._limits = Limits(int(settings.answer_limit * _MIB))
@@ -103,6 +115,22 @@ class RemoteShell:
             until: The moment of the monotonic clock by which opening, polling, reading, stopping
                 and tidying up are all over.
         """
+        if self._recorder is None:
+            return self._run(command, until)
+        with self._recorder.take(
+            self.target.server,
+            command.name,
+            command.parameters,
+            script=command.script is not None,
+            effect=command.effect,
+        ) as take:
+            try:
+                return self._run(command, until)
+            finally:
+                # With what was heard when the session was opened ahead.
+                take.heard, self._heard = self._heard, []
+
+    def _run(self, command: Command, until: float) -> Answer:
         self._end = until
         if (failed := self._await_opening()) is not None:
             raise ConnectionFailure(Stage.CONNECTING, failed)
@@ -215,12 +243,17 @@ class RemoteShell:
             pool = RunspacePool(
                 self._wsman, configuration_name=self.target.connection.configuration
             )
-            reader = _Deserializer()
+            reader = _Deserializer(self._hear)
             pool._serializer = reader
             pool._fragmenter.serializer = reader
             self._pool = pool
             pool.open()
         return self._pool
+
+    def _hear(self, kind: int, xml: str) -> None:
+        """Note a message as it came, if anybody wants it."""
+        if self._recorder is not None:
+            self._heard.append((kind, xml))
 
     def _tidied(self, action: Callable[[], None]) -> bool:
         """Do what only tidies up: in what is left, or not at all. False if it failed."""
@@ -254,11 +287,22 @@ class _Deserializer(Serializer):  # type: ignore[misc,unused-ignore]
 
     pypsrp leaves a list inside an object unread, and later fails on references to type names
     first met in there. In what is still left to it an unknown reference counts as nothing.
+
+    Args:
+        hear: Is given each message before it is read: the number of its type, and its text. None
+            for nobody.
     """
+
+    def __init__(self, hear: Callable[[int, str], None] | None = None) -> None:
+        super().__init__()
+        self._hear = hear
 
     def deserialize(
         self, element: ET.Element | str, metadata: Any = None, clear: bool = True
     ) -> Any:
+        if clear and isinstance(element, str) and self._hear is not None:
+            told = getattr(metadata, "object", None)
+            self._hear(getattr(told, "MESSAGE_TYPE", MESSAGE_TYPES["PIPELINE_OUTPUT"]), element)
         if clear and metadata is None and isinstance(element, str):
             # Output that is nothing at all is how some servers say $null.
             return read(element) if element else None

@@ -9,6 +9,7 @@ or no property at all), so the functions below accept each of them and return No
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from xml.etree import ElementTree as ET
@@ -17,6 +18,7 @@ _CONTAINERS = frozenset({"LST", "IE", "STK", "QUE"})
 _INTEGERS = frozenset({"By", "SB", "U16", "I16", "U32", "I32", "U64", "I64"})
 _FLOATS = frozenset({"Sg", "Db"})
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]|_(?=[xX][0-9A-Fa-f]{4}_)")
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*(Z|[+-]\d\d:?\d\d)", re.ASCII
 )
@@ -142,6 +144,14 @@ def unescape(text: str) -> str:
         .encode("utf-16", "surrogatepass")
         .decode("utf-16", "replace")
     )
+
+
+def escape(text: str) -> str:
+    """What :func:`unescape` undoes: what XML can't hold, or would not keep, as ``_x000A_``."""
+    # What isn't in the basic plane goes as a pair of surrogates, each escaped, as .NET does.
+    data = text.encode("utf-16-be", "surrogatepass")
+    units = "".join(map(chr, struct.unpack(f">{len(data) // 2}H", data)))
+    return _UNSAFE.sub(lambda found: f"_x{ord(found[0]):04X}_", units)
 
 
 def text_of(value: object) -> str | None:

@@ -14,14 +14,16 @@ from popheal.exchange.models import ServerInfo
 from popheal.exchange.names import same_server, short_name
 
 if TYPE_CHECKING:
+    from popheal.backends.psrp.recording.recorder import Recorder
     from popheal.backends.psrp.routing import Routes
 
 
 class Lines:
     """Runs one command at a time, for whoever asks; a second one waits."""
 
-    def __init__(self, settings: PsrpSettings) -> None:
+    def __init__(self, settings: PsrpSettings, recorder: Recorder | None = None) -> None:
         self._settings = settings
+        self._recorder = recorder
         self._lock = threading.Lock()
         self._routes: Routes | None = None
         # Replaced, never changed, so that it can be read while a command runs.
@@ -99,5 +101,5 @@ class Lines:
         if self._routes is None:
             from popheal.backends.psrp.routing import Routes
 
-            self._routes = Routes(self._settings)
+            self._routes = Routes(self._settings, self._recorder)
         return self._routes

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from popheal.backends.psrp.client import TIDY, Answer, Command, ConnectionFailure, RemoteShell
 from popheal.backends.psrp.error_records import failure
 from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
+from popheal.backends.psrp.recording.recorder import Recorder
 from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
 from popheal.errors import NotAuthorised, OutcomeUnknown, PophealError, Unreachable
 from popheal.exchange.names import same_server
@@ -34,8 +35,9 @@ _MOST = 18
 class Routes:
     """The open connections of one backend, and the ways between them. Not thread-safe."""
 
-    def __init__(self, settings: PsrpSettings) -> None:
+    def __init__(self, settings: PsrpSettings, recorder: Recorder | None = None) -> None:
         self._settings = settings
+        self._recorder = recorder
         self._sessions: dict[tuple[str, str], RemoteShell] = {}
         self._shunned: dict[str, float] = {}
 
@@ -186,7 +188,7 @@ class Routes:
         if session is not None and time.monotonic() - session.last_used > _IDLE:
             session.close(_soon(until))
         if session is None:
-            session = RemoteShell(target, self._settings)
+            session = RemoteShell(target, self._settings, self._recorder)
             self._trim(_MOST - 1, until)
         # Last in the dictionary is last used.
         self._sessions[key] = session

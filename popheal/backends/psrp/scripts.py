@@ -13,6 +13,7 @@ error is for people: :data:`NOT_BEGUN`, a full stop, and the reason as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 #: How the error ids of refusals begin.
@@ -285,3 +286,14 @@ foreach ($channel in 'RecoveryActionResults', 'RecoveryActionLogs') {
 }
 """
 )
+
+#: What each is called, in errors and in recordings.
+NAMES: Final[Mapping[str, str]] = {
+    SERVICES: "read services",
+    HOST_STATUS: "read boot time",
+    READ_LOGS: "read POP3 logs",
+    RECOVERY_ACTIONS: "read recovery actions",
+    RESTART_SERVICE: "Restart-Service",
+    START_SERVICE: "Start-Service",
+    RESTART_SERVER: "restart server",
+}

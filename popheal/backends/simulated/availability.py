@@ -54,7 +54,7 @@ class Availability:
             if database.replicated and not database.active.up:
                 self._fail_over_later(database, FAILOVER_DELAY)
         for dag in self.world.dags:
-            dag.pam = _first_up(dag)
+            dag.pam = dag.primary_active_manager or _first_up(dag)
             if dag.rebalances:
                 self.world.after(REBALANCE_INTERVAL, partial(self._rebalance, dag))
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn
 
 from attrs import define, field, frozen
 
+from popheal.backends.simulated.components import COMPONENTS, OTHER_COMPONENTS
 from popheal.backends.simulated.faults import Cure
 from popheal.backends.simulated.model import (
+    ABSENT,
     BACK_END,
     COMMON_SERVICES,
-    COMPONENTS,
     FRONT_END,
     MAILBOX_SERVICES,
     POP_START,
+    REPLICATION_CHECKS,
     VERSIONS,
     Copy,
     DagGroup,
@@ -23,14 +25,21 @@ from popheal.backends.simulated.model import (
     Server,
     Service,
 )
+from popheal.backends.simulated.monitors import MONITORS
 from popheal.backends.simulated.oddities import Oddities
 from popheal.backends.simulated.organisation import Organisation
 from popheal.backends.simulated.presets import PRESETS
 from popheal.backends.simulated.probes import SHORT_NAMES
 from popheal.backends.simulated.script import SCRIPTS, follow, read_cure
 from popheal.backends.simulated.world import SPELLINGS, World
-from popheal.util.schema import Document, Key, Path, Reader, Schema, one_of
+from popheal.util.schema import Document, Key, Path, Reader, Rule, Schema, one_of
 from popheal.util.text import did_you_mean
+
+_MOMENT = Rule(
+    "a date and time with its zone, like 2026-01-05T08:00:00Z",
+    lambda value: isinstance(value, datetime) and value.tzinfo is not None,
+    read=lambda value: value.astimezone(UTC),
+)
 
 
 @frozen(kw_only=True)
@@ -38,6 +47,7 @@ class _General:
     """What a scenario says of the whole organisation."""
 
     preset: Annotated[str, one_of(*PRESETS)] = ""
+    at: Annotated[datetime, _MOMENT] | None = None
     version: Annotated[str, one_of(*VERSIONS)] = ""
     domain: str = "contoso.com"
     names: Annotated[str, one_of(*SPELLINGS)] = "short"
@@ -55,6 +65,7 @@ class _Described:
     dismounted: bool = False
     recovery: bool = False
     backup_in_progress: bool = False
+    untold: tuple[Annotated[str, one_of("backup_in_progress", "servers")], ...] = ()
     on: dict[str, Copy] = field(factory=dict)
 
 
@@ -144,12 +155,18 @@ class _Builder:
             server = reader.record(Server, at, table)
             server.name = name
             self._set_up(server)
-            for key, known in (("services", _services(server)), ("components", COMPONENTS)):
+            known: dict[str, Collection[str]] = {
+                "services": services_of(server),
+                "components": (*COMPONENTS, *OTHER_COMPONENTS),
+                "check_errors": REPLICATION_CHECKS,
+            }
+            for key, names in known.items():
                 for one in getattr(server, key):
-                    if one not in known:
-                        reader.unknown((*at, key, one), {}, known)
-            for number, probe in enumerate(server.missing_probes):
-                one_of(*SHORT_NAMES).taken(reader, (*at, "missing_probes", number), probe)
+                    if one not in names:
+                        reader.unknown((*at, key, one), {}, names)
+            for key, names in _MISSING.items():
+                for number, one in enumerate(getattr(server, key)):
+                    one_of(*names).taken(reader, (*at, key, number), one)
             self._start(server)
             self.world.servers.append(server)
         if not self.world.servers:
@@ -164,8 +181,10 @@ class _Builder:
 
     def _start(self, server: Server) -> None:
         given, server.services = server.services, {}
-        for name, boots_after in _services(server).items():
+        for name, boots_after in services_of(server).items():
             service = given.get(name, Service())
+            if service.state == ABSENT:
+                continue
             pop = name in (FRONT_END, BACK_END)
             service.name = name
             if service.boots_after is None:
@@ -219,7 +238,7 @@ class _Builder:
             wrong((*path, "copies"), "is empty", right)
         active = given.active or copies[0].server
         database = Database(name=name, copies=copies, active=active, recovery=given.recovery)
-        database.backup_in_progress = given.backup_in_progress
+        database.backup_in_progress, database.untold = given.backup_in_progress, given.untold
         if database.copy_on(active) is None:
             wrong((*path, "active"), "names a server without a copy", "Choose one of copies.")
         if given.recovery and len(copies) > 1:
@@ -246,7 +265,14 @@ class _Builder:
             self.world.dags.append(dag)
 
 
-def _services(server: Server) -> dict[str, float]:
+#: What a server may lack, by key.
+_MISSING = {
+    "missing_probes": tuple(SHORT_NAMES),
+    "missing_monitors": tuple(one.name for one in MONITORS),
+}
+
+
+def services_of(server: Server) -> dict[str, float]:
     """The services that a server of its roles has, and how long after a boot they run."""
     wanted = dict(COMMON_SERVICES)
     if server.mailbox_role:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from attrs import define, field
 
+from popheal.backends.simulated.components import COMPONENT_STATES, COMPONENTS
 from popheal.backends.simulated.history import (
     ACTORS,
     ADMINISTRATOR,
@@ -17,8 +18,6 @@ from popheal.backends.simulated.history import (
     Happening,
 )
 from popheal.backends.simulated.model import (
-    COMPONENT_STATES,
-    COMPONENTS,
     COPY_STATUSES,
     Database,
     Ordinal,

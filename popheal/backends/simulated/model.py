@@ -7,10 +7,15 @@ wrong: see :meth:`Server.told`.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from attrs import define, field
 
+from popheal.backends.simulated.components import (
+    COMPONENT_STATES,
+    COMPONENTS,
+    INDEPENDENT_COMPONENTS,
+)
 from popheal.util.schema import NUMBER, ORDINAL, one_of, unfit
 
 FRONT_END = "MSExchangePop3"
@@ -46,26 +51,6 @@ BINDINGS = ("[::]:110", "0.0.0.0:110", "[::]:995", "0.0.0.0:995")
 PROBED_PORT = 995
 START_TYPES = ("Automatic", "Manual", "Disabled")
 
-#: Components, with the state they have when nobody set anything.
-COMPONENTS = {
-    "ServerWideOffline": "Active",
-    "HubTransport": "Active",
-    "FrontendTransport": "Active",
-    "Monitoring": "Active",
-    "RecoveryActionsEnabled": "Active",
-    "AutoDiscoverProxy": "Active",
-    "EwsProxy": "Active",
-    "ImapProxy": "Active",
-    "MapiProxy": "Active",
-    "OwaProxy": "Active",
-    "PopProxy": "Active",
-    "RpcProxy": "Active",
-    "HighAvailability": "Active",
-    # These two are inactive on a healthy server.
-    "ForwardSyncDaemon": "Inactive",
-    "ProvisioningRps": "Inactive",
-}
-COMPONENT_STATES = ("Active", "Inactive", "Draining")
 COPY_STATUSES = (
     "Healthy",
     "Failed",
@@ -92,11 +77,21 @@ REPLICATION_CHECKS = (
     "DBCopySuspended",
     "DBCopyFailed",
 )
-#: Components that ``ServerWideOffline`` does not take along.
-INDEPENDENT_COMPONENTS = frozenset({"Monitoring", "RecoveryActionsEnabled"})
-
-
+AUTO_ACTIVATION = ("Unrestricted", "IntrasiteOnly", "Blocked")
 ROLES = ("mailbox", "client_access")
+SERVICE_STATES = ("Running", "Stopped", "StartPending", "StopPending", "Paused")
+#: A service that is not installed.
+ABSENT = "Absent"
+#: What a row may leave untold, by its field, and what it says then.
+UNTOLD: dict[str, Any] = {
+    "reboot_pending": None,
+    "utc_offset": None,
+    "cluster_node": "",
+    "bindings": (),
+    "backup_in_progress": None,
+    "servers": (),
+    "witness": "",
+}
 
 Ordinal = Annotated[int, ORDINAL]
 ComponentState = Annotated[str, one_of(*COMPONENT_STATES)]
@@ -115,9 +110,7 @@ class Service:
         in_use: It ran when the simulation began, or somebody started it since.
     """
 
-    state: Annotated[str, one_of("Running", "Stopped", "StartPending", "StopPending", "Paused")] = (
-        ""
-    )
+    state: Annotated[str, one_of(*SERVICE_STATES, ABSENT)] = ""
     start_type: Annotated[str, one_of(*START_TYPES)] = ""
     on_restart: Annotated[str, one_of("works", "hangs", "fails", "stops_again")] = "works"
     boots_after: float | None = None
@@ -149,13 +142,18 @@ class Server:
         times_missing: They have none.
         cluster_node: State of its node in the cluster, while that runs.
         failed_checks: Checks of Test-ReplicationHealth that fail here, whatever is so.
+        build: What it says of its version; by ``version`` if empty.
         missing_probes: Probes that are not defined on it.
+        missing_monitors: And monitors that aren't.
         proxy_offline_after: Seconds for which its proxy test has to fail until Managed
             Availability takes PopProxy offline; None for never.
         deep_needs_active_database: Its deep test fails where it has nothing to test; None: as
             the organisation says.
         services: Its services by name; by the name in lower case once it is set up.
-        components: For each component that somebody set: requester to state.
+        components: For each component that somebody set: requester to state. What stands under
+            an empty name is the state of somebody who isn't told.
+        check_errors: For each of ``failed_checks``: what it says, if not the usual.
+        untold: Fields of its rows that say nothing.
         boots: Number of boots and downs so far: what was planned under another number is void.
         down_by: Who took it down, while it is down or about to go down.
         going_down: A reboot has been accepted and has not begun yet.
@@ -169,6 +167,7 @@ class Server:
     fqdn: str = ""
     site: str = "Default-First-Site-Name"
     version: Annotated[str, one_of(*VERSIONS)] = ""
+    build: str = ""
     clock_skew: Annotated[float, NUMBER] = 0.0
     up_for_hours: float = 300.0
     down: bool = False
@@ -193,13 +192,16 @@ class Server:
     protocol_logging: bool = False
     log_location: str = LOG_LOCATION
     missing_probes: tuple[str, ...] = ()
+    missing_monitors: tuple[str, ...] = ()
     deep_needs_active_database: bool | None = None
     cluster_node: Annotated[str, one_of("Up", "Paused")] = "Up"
     failed_checks: tuple[Annotated[str, one_of(*REPLICATION_CHECKS)], ...] = ()
+    check_errors: dict[str, str] = field(factory=dict)
+    untold: tuple[
+        Annotated[str, one_of("reboot_pending", "utc_offset", "cluster_node", "bindings")], ...
+    ] = ()
     activation_disabled: bool = False
-    auto_activation_policy: Annotated[str, one_of("Unrestricted", "IntrasiteOnly", "Blocked")] = (
-        "Unrestricted"
-    )
+    auto_activation_policy: Annotated[str, one_of(*AUTO_ACTIVATION)] = "Unrestricted"
     maximum_active_databases: int | None = None
 
     name: str = field(default="", init=False)
@@ -305,6 +307,7 @@ class Database:
         transition: Counts changes of ``mount`` and ``active``: a planned step is void once
             something else came first.
         flagged: Server that ``ActiveCopy`` still names, while its cache lags behind.
+        untold: Fields of its row that say nothing.
     """
 
     name: str
@@ -312,6 +315,7 @@ class Database:
     active: Server
     recovery: bool = False
     backup_in_progress: bool = False
+    untold: tuple[str, ...] = ()
     mount: str = "Mounted"
     transition: int = 0
     flagged: Server | None = None
@@ -334,6 +338,9 @@ class DagGroup:
     Attributes:
         witness: A file share witness votes where the number of members is even.
         witness_reachable: It can be reached; else it is configured, and does not vote.
+        witness_share: What the row says of it; by the other two and the members if empty.
+        primary_active_manager: The member that is it at the start; the first that can if None.
+        untold: Fields of its row that say nothing.
         rebalances: It moves databases back to their preferred server every hour. None: as its
             version does.
         move_suppression: Seconds after a move in which the same database isn't moved again by
@@ -343,6 +350,9 @@ class DagGroup:
     members: list[Server]
     witness: bool = True
     witness_reachable: bool = True
+    witness_share: str = ""
+    primary_active_manager: Server | None = None
+    untold: tuple[Annotated[str, one_of("witness")], ...] = ()
     rebalances: bool | None = None
     move_suppression: float = 0.0
 

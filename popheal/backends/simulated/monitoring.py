@@ -41,7 +41,9 @@ class RowOverride:
     Attributes:
         server: The server asked about.
         of_server: What the row says its server is; another one for a row that isn't asked for.
+        error: What it says of the failure, while it doesn't say Healthy; None for the usual.
         frozen: The row is never evaluated again: its times stand still.
+        evaluated_ago: Seconds since when, at the start.
         since: Seconds from the start of the simulation at which this begins.
         until: And at which it ends; None for never.
     """
@@ -53,7 +55,9 @@ class RowOverride:
     alert_value: str = ""
     state: str = ""
     stale: bool = False
+    error: str | None = field(default=None, metadata={"lines": True})
     frozen: bool = False
+    evaluated_ago: float = 3600.0
     since: float = 0.0
     until: float | None = None
 
@@ -266,11 +270,13 @@ class Monitoring:
         if kind.component:
             state = "Online" if server.component_active(kind.component) else "Offline"
         value = row.alert_value if server.runs(HEALTH_MANAGER) else "Unavailable"
-        executed = row.last_execution
+        executed, error = row.last_execution, row.error
         if override is not None:
             value, state = override.alert_value or value, override.state or state
+            if override.error is not None and value != "Healthy":
+                error = override.error
             if override.frozen and override.since == 0:
-                executed = self.world.started - timedelta(hours=1)
+                executed = self.world.started - timedelta(seconds=override.evaluated_ago)
         return MonitorHealth(
             server=self.world.spelled(server),
             monitor=kind.name,
@@ -279,14 +285,14 @@ class Monitoring:
             alert_value=value,
             state=state,
             stale=override is not None and override.stale,
-            error=row.error,
+            error=error,
             **_times(server, row.last_transition, executed),
         )
 
     def _extra(self, server: Server, kind: MonitorKind, override: RowOverride) -> MonitorHealth:
         started, executed = self.world.started, self.world.now - timedelta(seconds=20)
         if override.frozen:
-            executed = started - timedelta(hours=1)
+            executed = started - timedelta(seconds=override.evaluated_ago)
         return MonitorHealth(
             server=override.of_server or self.world.spelled(server),
             monitor=kind.name,
@@ -295,6 +301,7 @@ class Monitoring:
             alert_value=override.alert_value or "Healthy",
             state=override.state or "NotApplicable",
             stale=override.stale,
+            error=override.error or "",
             **_times(server, started - timedelta(minutes=10), executed),
         )
 

@@ -25,6 +25,10 @@ class MonitorKind:
         return self.name.replace("Monitor", "Probe") if tested else ""
 
     def on(self, server: Server) -> bool:
+        return self.name not in server.missing_monitors and self.fits(server)
+
+    def fits(self, server: Server) -> bool:
+        """Whether servers of its roles have it."""
         if self.role == "mailbox":
             return server.mailbox_role
         return server.client_access_role if self.role == "client_access" else True

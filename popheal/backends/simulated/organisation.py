@@ -22,6 +22,7 @@ from attrs import frozen
 from popheal.backends.simulated import faults, rows
 from popheal.backends.simulated.availability import Availability
 from popheal.backends.simulated.call_faults import BrokenCalls
+from popheal.backends.simulated.components import COMPONENTS
 from popheal.backends.simulated.faults import Fault
 from popheal.backends.simulated.history import (
     POPHEAL,
@@ -30,7 +31,7 @@ from popheal.backends.simulated.history import (
     History,
     ProtocolLoggingSet,
 )
-from popheal.backends.simulated.model import COMPONENTS, Database, Server
+from popheal.backends.simulated.model import Database, Server
 from popheal.backends.simulated.monitoring import Monitoring
 from popheal.backends.simulated.pop3_log import LogBook
 from popheal.backends.simulated.power import Power

@@ -20,6 +20,8 @@ from popheal.util.schema import one_of
 
 COMMAND = "Invoke-MonitoringProbe"
 SUCCEEDED = "Succeeded"
+#: The cmdlet itself fails.
+REFUSED = "refused"
 RESULT_TYPES = (SUCCEEDED, "Failed", "Timeout", "Poisoned", "Quarantined", "Rejected")
 #: Seconds a probe takes; one that times out takes longer.
 DURATION, DURATION_TIMEOUT = 5.0, 60.0
@@ -38,7 +40,7 @@ SHORT_NAMES = {name.split("\\")[1]: name for name in PROBES}
 _Probe = Annotated[
     str, one_of(*PROBES, *SHORT_NAMES, read=lambda name: SHORT_NAMES.get(name, name))
 ]
-_Word = Annotated[str, one_of(*RESULT_TYPES, "truth", "refused")]
+_Word = Annotated[str, one_of(*RESULT_TYPES, "truth", REFUSED)]
 
 
 @define(kw_only=True)
@@ -104,7 +106,7 @@ class Probing:
         if role not in server.roles or name.split("\\")[1] in server.missing_probes:
             raise failed(f"The monitoring item {probe} isn't defined on this server.")
         result, trouble = self._scripted(server, name)
-        if result == "refused":
+        if result == REFUSED:
             why = trouble.error if trouble else ""
             raise failed(f"The probe {probe} can't be run manually. {why}".strip())
         if not server.runs(HEALTH_MANAGER):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from attrs import evolve
 
 from popheal.backends.simulated.availability import Availability
+from popheal.backends.simulated.components import COMPONENTS
 from popheal.backends.simulated.history import CopiesLookedAt, CopySeen
 from popheal.backends.simulated.model import (
-    COMPONENTS,
     INSTALL_PATH,
     REPLICATION,
+    UNTOLD,
     VERSIONS,
     Copy,
     DagGroup,
@@ -19,15 +23,24 @@ from popheal.backends.simulated.model import (
 from popheal.backends.simulated.world import World
 from popheal.exchange import models
 
+R = TypeVar("R")
+
+
+def _untold(row: R, names: Sequence[str]) -> R:
+    """The row without what it leaves untold."""
+    whole: Any = row
+    rest: R = evolve(whole, **{name: UNTOLD[name] for name in names})
+    return rest
+
 
 def server_info(server: Server) -> models.ServerInfo:
     return models.ServerInfo(
         fqdn=server.fqdn,
         name=server.name,
-        site=server.site,
+        site=server.site or None,
         mailbox_role=server.mailbox_role,
         client_access_role=server.client_access_role,
-        version=VERSIONS.get(server.version, server.version),
+        version=server.build or VERSIONS.get(server.version, server.version),
     )
 
 
@@ -43,18 +56,20 @@ def mailbox_server(world: World, server: Server) -> models.MailboxServer:
 
 
 def dag(world: World, group: DagGroup) -> models.Dag:
-    return models.Dag(
+    share = "Primary" if group.witness_in_use else "None"
+    row = models.Dag(
         name=group.name,
         members=tuple(world.spelled(m) for m in group.members),
         operational=tuple(world.spelled(m) for m in group.members if m.in_cluster),
         primary_active_manager=None if group.pam is None else world.spelled(group.pam),
         # That it is in use doesn't say that it can be reached: only the check of it does.
-        witness="Primary" if group.witness_in_use else "None",
+        witness=group.witness_share or share,
     )
+    return _untold(row, group.untold)
 
 
 def database(model: Database) -> models.Database:
-    return models.Database(
+    row = models.Database(
         name=model.name,
         replicated=model.replicated,
         recovery=model.recovery,
@@ -62,6 +77,7 @@ def database(model: Database) -> models.Database:
         lagged=tuple(one.server.name for one in model.copies if one.replay_lag),
         backup_in_progress=model.backup_in_progress,
     )
+    return _untold(row, model.untold)
 
 
 def replication_health(world: World, server: Server) -> list[models.ReplicationCheck]:
@@ -89,11 +105,17 @@ def replication_health(world: World, server: Server) -> list[models.ReplicationC
     rows = []
     for check, passed in results.items():
         fine = passed and check not in server.failed_checks
-        error = "" if fine else f"The check {check} did not pass on {server.name}."
+        usual = check_error(check, server.name)
+        error = "" if fine else server.check_errors.get(check, usual)
         result = "Passed" if fine else "*FAILED*"
         name = world.spelled(server)
         rows.append(models.ReplicationCheck(server=name, check=check, result=result, error=error))
     return rows
+
+
+def check_error(check: str, server: str) -> str:
+    """What a check that fails says on a server, if nobody says otherwise."""
+    return f"The check {check} did not pass on {server}."
 
 
 def copy(availability: Availability, model: Database, one: Copy) -> models.DatabaseCopy:
@@ -149,23 +171,26 @@ def component_states(server: Server) -> list[models.ComponentState]:
         models.ComponentState(
             component=name,
             state="Active" if server.component_active(name) else "Inactive",
-            requesters=tuple(server.components.get(name, {}).items()),
+            requesters=tuple(
+                (who, state) for who, state in server.components.get(name, {}).items() if who
+            ),
         )
         for name in sorted({*COMPONENTS, *server.components})
     ]
 
 
 def pop_settings(world: World, server: Server) -> models.PopSettings:
-    return models.PopSettings(
+    row = models.PopSettings(
         server=world.spelled(server),
         protocol_log_enabled=server.protocol_log_enabled,
         log_location=server.log_location,
         bindings=server.bindings,
     )
+    return _untold(row, [name for name in server.untold if name == "bindings"])
 
 
 def host_status(world: World, server: Server) -> models.HostStatus:
-    return models.HostStatus(
+    row = models.HostStatus(
         server=world.spelled(server),
         boot_time=server.told(server.boot_time),
         local_time=server.told(world.now),
@@ -174,6 +199,7 @@ def host_status(world: World, server: Server) -> models.HostStatus:
         utc_offset=server.utc_offset,
         cluster_node=server.cluster_node if world.dag_of(server) and server.in_cluster else "",
     )
+    return _untold(row, [name for name in server.untold if name != "bindings"])
 
 
 def same_folder(one: str, other: str) -> bool:

@@ -27,17 +27,18 @@ Unknown keys are errors, so that a misspelt one can't go unnoticed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from popheal.backends.simulated.backend import SimulatedBackend
 from popheal.backends.simulated.build import build
 from popheal.backends.simulated.model import Server
+from popheal.backends.simulated.named_faults import read_fault
 from popheal.backends.simulated.organisation import Organisation
 from popheal.errors import UnknownName
 from popheal.util.clock import Clock, VirtualClock
@@ -140,24 +141,54 @@ def scenario_names() -> tuple[str, ...]:
     return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
 
 
-def load_scenario(name_or_path: str | FilePath, clock: Clock | None = None) -> Scenario:
+def load_scenario(
+    name_or_path: str | FilePath, clock: Clock | None = None, *, faults: Sequence[str] = ()
+) -> Scenario:
     """Read a scenario and build its organisation.
 
     Args:
         name_or_path: One of :func:`scenario_names`, or the path of a TOML file.
         clock: The organisation's clock; a new virtual one if None.
+        faults: Faults to add, by name, like ``"ex1: PopDeepTestMonitor, cured by reboot"``. The
+            first one raises the alert, whatever the file says, and nothing in particular is
+            expected of what comes of it.
 
     Raises:
         UnknownName: There is no such scenario, and no such file.
-        ConfigurationError: The file can't be read, isn't TOML, or says something impossible.
+        ConfigurationError: The file can't be read, isn't TOML, or says something impossible; or
+            so does a fault.
+    """
+    return built(scenario_file(name_or_path), clock, faults=faults)
+
+
+def scenario_file(name_or_path: str | FilePath) -> TomlFile:
+    """The file of a scenario, read once: :func:`built` makes an organisation of it each time.
+
+    Raises:
+        UnknownName: There is no such scenario, and no such file.
+        ConfigurationError: The file can't be read, or isn't TOML.
     """
     name, path, known = str(name_or_path), FilePath(name_or_path), scenario_names()
     if name in known:
         with resources.as_file(resources.files(__package__) / "scenarios" / f"{name}.toml") as own:
-            return _scenario(TomlFile.read(own), name, clock)
+            return evolve(TomlFile.read(own), name=name)
     if not path.is_file():
         raise UnknownName(kind="scenario", name=name, known=known)
-    return _scenario(TomlFile.read(path), path.stem, clock)
+    return TomlFile.read(path)
+
+
+def built(file: TomlFile, clock: Clock | None = None, *, faults: Sequence[str] = ()) -> Scenario:
+    """The organisation of a file, with faults by name besides. Raises ConfigurationError."""
+    if faults:
+        with _scenario(file, "scenario", VirtualClock()).organisation.present() as world:
+            named = [read_fault(one, world.servers) for one in faults]
+            tables = [one.table(world.servers) for one in named]
+        content = dict(file.content)
+        content.pop("expect", None)
+        content["alert"] = named[0].alert()
+        content["faults"] = [*content.get("faults", ()), *tables]
+        file = evolve(file, content=content)
+    return _scenario(file, FilePath(file.name).stem, clock)
 
 
 def build_scenario(
@@ -181,8 +212,17 @@ def build_scenario(
     return _scenario(TomlFile(name=source, content=content), name, clock)
 
 
+def _virtual_clock(file: TomlFile) -> VirtualClock:
+    """One that begins when the file says; what it says wrongly is complained about later."""
+    general = file.content.get("organisation")
+    at = general.get("at") if isinstance(general, Mapping) else None
+    if isinstance(at, datetime) and at.tzinfo is not None:
+        return VirtualClock(at.astimezone(UTC))
+    return VirtualClock()
+
+
 def _scenario(file: TomlFile, name: str, clock: Clock | None) -> Scenario:
-    clock = VirtualClock() if clock is None else clock
+    clock = _virtual_clock(file) if clock is None else clock
     observed_at = clock.now()
     organisation = Organisation(clock, name=name)
     read: dict[str, Any] = build(organisation, file, _TABLES)

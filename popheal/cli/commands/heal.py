@@ -42,6 +42,7 @@ def triage(
     monitor: str | None,
     alert_file: Path | None,
     config: Path,
+    record: Path | None,
     as_json: bool,
 ) -> int:
     """Verify whether POP on SERVER really fails. Changes nothing.
@@ -62,7 +63,7 @@ def triage(
             second_opinion=told.second_opinion,
         )
 
-    report = at_work(alert, config, work, as_json=as_json)
+    report = at_work(alert, config, work, as_json=as_json, record=record)
     next_step = f"See what healing could do: popheal plan {report.server} --config {config}"
     show_report(report, as_json=as_json, next_step=next_step)
     return status_of(report)
@@ -77,6 +78,7 @@ def plan(
     monitor: str | None,
     alert_file: Path | None,
     config: Path,
+    record: Path | None,
     as_json: bool,
     all_paths: bool,
 ) -> int:
@@ -92,7 +94,7 @@ def plan(
     def work(backend: Any, told: Config, story: Story) -> tuple[Plan, Policy]:
         return api.plan(alert, backend, policy=told.policy, observers=[story]), told.policy
 
-    made, policy = at_work(alert, config, work, as_json=as_json)
+    made, policy = at_work(alert, config, work, as_json=as_json, record=record)
     if as_json:
         console.answer_json(made.to_json())
         return made.report.verdict.exit_status
@@ -116,6 +118,7 @@ def heal(
     alert_file: Path | None,
     config: Path,
     journal: Path | None,
+    record: Path | None,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -165,6 +168,6 @@ def heal(
                 second_opinion=told.second_opinion,
             )
 
-    report = at_work(alert, config, work, as_json=as_json, control=control)
+    report = at_work(alert, config, work, as_json=as_json, record=record, control=control)
     show_report(report, as_json=as_json)
     return status_of(report)

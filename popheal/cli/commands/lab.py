@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-from attrs import asdict
+from attrs import asdict, frozen
 
 from popheal.cli import completion
 from popheal.cli.commands.rehearse import server_names
 from popheal.cli.options import PATH
 from popheal.cli.render.console import answer_file, say
 from popheal.cli.signals import BrokenOff, obeying
+from popheal.errors import ConfigurationError
+from popheal.exchange.names import is_server_name
 from popheal.tables.timing import Timing
 from popheal.util.clock import SystemClock
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
-    from popheal.backends.simulated import Scenario
+    from popheal.exchange.backend import Backend
+    from popheal.lab import Replay
 
 _USERNAME: Final = "lab"
 _LAST_PORT: Final = 65535
@@ -54,7 +59,7 @@ _SHORTEST_PAUSE: Final = 0.05
     default=60.0,
     show_default=True,
     metavar="X",
-    help="How much faster than real time passes in the organisation.",
+    help="How much faster than real time passes in the organisation, or in the replay.",
 )
 @click.option(
     "--config-out",
@@ -62,7 +67,20 @@ _SHORTEST_PAUSE: Final = 0.05
     metavar="FILE",
     help="Write the configuration there instead of to standard output.",
 )
-def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) -> int:
+@click.option(
+    "--replay",
+    "recording",
+    type=PATH,
+    metavar="FILE",
+    help="Serve what --record has written instead of a scenario.",
+)
+def lab(
+    scenario: str | None,
+    port: int,
+    speed: float,
+    config_out: Path | None,
+    recording: Path | None,
+) -> int:
     """Serve a simulated organisation over PowerShell remoting, on loopback, until Ctrl-C.
 
     Each server of SCENARIO gets a listener of its own with Exchange's endpoint and its plain
@@ -76,34 +94,100 @@ def lab(scenario: str | None, port: int, speed: float, config_out: Path | None) 
       popheal heal mbx1.contoso.com --config lab.toml
 
     The user is "lab"; the password is what POPHEAL_LAB_PASSWORD says, else "rehearsal".
+
+    With --replay FILE the answers are those of a recording, in their order. A command that is not
+    in it is refused, and named here.
     """
-    from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
+    if scenario is not None and recording is not None:
+        raise click.UsageError("Give a SCENARIO or --replay, not both.")
     from popheal.lab import Lab
 
     with obeying(patient=True):
-        played = load_scenario(
-            DEFAULT_SCENARIO if scenario is None else scenario, SystemClock(speed)
-        )
+        stage = _recorded(recording) if recording else _simulated(scenario, speed)
         password = os.environ.get(PASSWORD_VARIABLE) or DEFAULT_PASSWORD
-        names = server_names(played)
-        _check_room(port, len(names))
+        _check_room(port, len(stage.servers))
         try:
             with Lab(
-                played.backend,
-                names,
+                stage.served,
+                stage.servers,
                 port=port,
                 username=_USERNAME,
                 password=password,
-                is_up=played.organisation.answers,
+                is_up=stage.is_up,
             ) as served:
-                text = "\n".join(_configuration(served.addresses, played, speed)) + "\n"
+                text = "\n".join(_configuration(served.addresses, stage, speed)) + "\n"
                 answer_file(text, config_out, option="--config-out")
-                _tell(served.addresses, played, config_out)
+                _tell(served.addresses, stage, config_out)
                 while True:
                     time.sleep(3600)
         except BrokenOff:
             say("The lab is closed.")
     return 0
+
+
+@frozen(kw_only=True)
+class _Stage:
+    """What is served, and for whom.
+
+    Attributes:
+        what: What it is, for the configuration's first line.
+        title: The same for people, who read it first.
+        endpoints: The servers whose Exchange endpoint is configured.
+        alert: The server to be healed, and options, as a command has them.
+    """
+
+    what: str
+    title: str
+    served: Backend | Replay
+    servers: Sequence[str]
+    endpoints: Sequence[str]
+    is_up: Callable[[str], bool]
+    alert: str
+
+
+def _simulated(scenario: str | None, speed: float) -> _Stage:
+    from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
+
+    name = DEFAULT_SCENARIO if scenario is None else scenario
+    played = load_scenario(name, SystemClock(speed))
+    names = server_names(played)
+    return _Stage(
+        what=f"scenario {played.name}, {speed:g} times faster than real time",
+        title=played.title,
+        served=played.backend,
+        servers=names,
+        endpoints=names,
+        is_up=played.organisation.answers,
+        alert=_alert(played.server, played.health_set, played.monitor),
+    )
+
+
+def _recorded(path: Path) -> _Stage:
+    from popheal.backends.psrp.recording import read_recording
+    from popheal.lab import Replay
+
+    recording = read_recording(path)
+    heading, names = recording.heading, recording.servers
+    told = {"server": names[0] if names else "", **heading.alert}
+    if not names or not all(map(is_server_name, [*names, told["server"]])):
+        problem = "it names no server, or one whose name is none"
+        raise ConfigurationError(source=str(path), problem=problem)
+    what = f"popheal {heading.command}" if heading.command else f"a program with {heading.popheal}"
+    return _Stage(
+        what=f"the recording {path}",
+        title=f"{len(recording.commands)} commands of {one_line(what)}, {moment(heading.at)}",
+        served=Replay(recording, on_missing=lambda command: say(f"Not recorded: {command}.")),
+        servers=names,
+        endpoints=heading.servers or names,
+        is_up=lambda server: True,  # noqa: ARG005 - what was not, the recording knows
+        alert=_alert(told["server"], told.get("health_set"), told.get("monitor")),
+    )
+
+
+def _alert(server: str, health_set: str | None, monitor: str | None) -> str:
+    named = {"--health-set": health_set, "--monitor": monitor}
+    options = (f"{name} {shlex.quote(told)}" for name, told in named.items() if told)
+    return one_line(" ".join([server, *options]))
 
 
 def _check_room(port: int, needed: int) -> None:
@@ -116,11 +200,11 @@ def _check_room(port: int, needed: int) -> None:
         )
 
 
-def _configuration(addresses: Mapping[str, str], played: Scenario, speed: float) -> Iterator[str]:
+def _configuration(addresses: Mapping[str, str], stage: _Stage, speed: float) -> Iterator[str]:
     """A configuration for this lab, line by line."""
     first = next(iter(addresses.values())).rpartition(":")[2]
-    servers = ", ".join(f'"{name}"' for name in addresses)
-    yield f"# A lab on this machine: scenario {played.name}, {speed:g} times faster than real time."
+    servers = ", ".join(f'"{name}"' for name in stage.endpoints)
+    yield f"# A lab on this machine: {stage.what}."
     for table, path in (("exchange", "PowerShell"), ("winrm", "wsman")):
         yield f"[{table}]"
         if table == "exchange":
@@ -150,8 +234,8 @@ def _scaled(name: str, seconds: float, speed: float) -> float:
     return min(seconds, max(shortest, seconds / speed))
 
 
-def _tell(addresses: Mapping[str, str], played: Scenario, config: Path | None) -> None:
-    sys.stderr.write(f"{played.title}\n")
+def _tell(addresses: Mapping[str, str], stage: _Stage, config: Path | None) -> None:
+    sys.stderr.write(f"{stage.title}\n")
     for name, address in addresses.items():
         sys.stderr.write(f"  {name} answers at http://{address} (/PowerShell and /wsman)\n")
     password = "the same as here" if os.environ.get(PASSWORD_VARIABLE) else DEFAULT_PASSWORD
@@ -159,8 +243,7 @@ def _tell(addresses: Mapping[str, str], played: Scenario, config: Path | None) -
     where = "" if config else ", with the configuration above in FILE"
     sys.stderr.write(
         f"Heal it from elsewhere{where}, with {PASSWORD_VARIABLE} set ({password}):\n"
-        f"  popheal heal {played.server} --health-set {played.health_set}"
-        f"{f' --monitor {played.monitor}' if played.monitor else ''} --config {file}\n"
+        f"  popheal heal {stage.alert} --config {file}\n"
         "Ctrl-C closes the lab.\n"
     )
     sys.stderr.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ import click
 
 from popheal import api
 from popheal.cli import completion
+from popheal.cli.commands import tabletop
 from popheal.cli.exit_codes import status_of
 from popheal.cli.options import PATH, json_option
 from popheal.cli.prompt import approver_here
@@ -22,7 +23,7 @@ from popheal.cli.signals import obeying
 from popheal.engine.control import Control
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Report
-from popheal.util.clock import Clock, SystemClock, VirtualClock
+from popheal.util.clock import Clock, SystemClock
 from popheal.util.text import one_line
 
 if TYPE_CHECKING:
@@ -62,6 +63,26 @@ _SPEED_OVER_PSRP: Final = 120.0
     metavar="FILE",
     help="Try the [policy] and [timing] of this configuration; nothing else of it is used.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    shell_complete=completion.faults,
+    help='Add a fault by name, like "mbx1: PopDeepTestMonitor, cured by reboot". The first one '
+    "raises the alert.",
+)
+@click.option(
+    "--every-fault",
+    is_flag=True,
+    help="Try each kind of fault on each server, with each cure, and show what comes of it.",
+)
+@click.option(
+    "--html",
+    type=PATH,
+    metavar="FILE",
+    help="With --every-fault: write a page for a browser or a printer.",
+)
 @json_option
 def rehearse(
     scenario: str | None,
@@ -70,6 +91,9 @@ def rehearse(
     over_psrp: bool,
     speed: float | None,
     config: Path | None,
+    faults: tuple[str, ...],
+    every_fault: bool,
+    html: Path | None,
     as_json: bool,
 ) -> int:
     """Heal a simulated Exchange organisation. Needs no server and touches nothing.
@@ -84,6 +108,14 @@ def rehearse(
       popheal rehearse my-site.toml \\
         --config popheal.toml --json
 
+    With a snapshot of your own organisation (popheal snapshot):
+
+    \b
+      popheal rehearse org.toml \\
+        --fault "ex1: PopDeepTestMonitor, cured by reboot"
+      popheal rehearse org.toml --every-fault \\
+        --config popheal.toml --html tabletop.html
+
     The exit status is the verdict's, as with popheal heal.
 
     Ctrl-C stops it: protocol logging is put back; a server that was drained stays drained, as
@@ -91,16 +123,26 @@ def rehearse(
     """
     if scenario is not None and seed is not None:
         raise click.UsageError("A scenario and --seed can't be given together.")
+    if faults and (every_fault or seed is not None):
+        other = "--every-fault" if every_fault else "--seed"
+        raise click.UsageError(f"--fault and {other} can't be given together.")
+    if every_fault and (seed is not None or over_psrp or speed):
+        raise click.UsageError("--every-fault takes no --seed, --over-psrp or --speed.")
+    if html is not None and not every_fault:
+        raise click.UsageError("--html goes with --every-fault.")
     if listed:
         return _list(as_json=as_json)
+    if every_fault:
+        played_by = _policy(config, undecided=True)
+        return tabletop.every_fault(scenario, played_by, html, as_json=as_json)
     policy = _policy(config)
     if over_psrp:
         # Loading it takes a while, which should not pass in the organisation.
         import_module("popheal.backends.psrp.client")
         import_module("popheal.lab")
         speed = speed or _SPEED_OVER_PSRP
-    clock: Clock = SystemClock(speed) if speed else VirtualClock()
-    played = _load(scenario, seed, clock)
+    played = _load(scenario, seed, SystemClock(speed) if speed else None, faults)
+    clock = played.clock
     alert = Alert(
         server=played.server,
         health_set=played.health_set,
@@ -127,22 +169,24 @@ def rehearse(
     return status_of(report)
 
 
-def _policy(config: Path | None) -> Policy:
+def _policy(config: Path | None, *, undecided: bool = False) -> Policy:
     if config is None:
         return Policy()
     from popheal.config.load import load_policy
 
-    return load_policy(config)
+    return load_policy(config, undecided=undecided)
 
 
-def _load(name: str | None, seed: int | None, clock: Clock) -> Scenario:
+def _load(
+    name: str | None, seed: int | None, clock: Clock | None, faults: Sequence[str]
+) -> Scenario:
     from popheal.backends.simulated import DEFAULT_SCENARIO, load_scenario
 
     if seed is not None:
         from popheal.backends.simulated.random_scenarios import random_organisation
 
         return random_organisation(seed, clock)
-    return load_scenario(DEFAULT_SCENARIO if name is None else name, clock)
+    return load_scenario(DEFAULT_SCENARIO if name is None else name, clock, faults=faults)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
-from pypsrp.powershell import PowerShell
 
 from popheal.backends.psrp import PsrpBackend, error_records, exchange_connection, scripts
 from popheal.backends.psrp.scripts import RECOVERY_ACTIONS, RESTART_SERVER, RESTART_SERVICE
@@ -273,7 +272,7 @@ def test_scripts_declare_what_they_are_given(
     method: str, backend: PsrpBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each parameter that is sent is in the script's param block, and none is left out."""
-    import popheal.lab.lab as module
+    import popheal.lab.served as module
 
     seen: list[tuple[str, set[str]]] = []
     original = module.run_script
@@ -348,22 +347,6 @@ def test_refusals_have_ids(name: str) -> None:
     assert f'"{scripts.NOT_BEGUN}.$Reason"' in script
     for reason in re.findall(r"Deny '(\w*)'", script):
         assert reason == "" or reason in error_records._ON_REFUSAL
-
-
-def test_scripts_run_in_a_scope_of_their_own(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one leaves behind (variables with types, preferences) does not reach the next."""
-    scopes: list[object] = []
-    original = PowerShell.add_script
-
-    def noting(self: PowerShell, script: str, use_local_scope: bool | None = None) -> PowerShell:
-        scopes.append(use_local_scope)
-        return original(self, script, use_local_scope)
-
-    monkeypatch.setattr(PowerShell, "add_script", noting)
-    with PsrpBackend(lab.settings()) as backend:
-        backend.restart_service(EX1, "MSExchangePop3")
-        backend.services(EX1, ("MSExchangePop3",))
-    assert scopes == [True, True]
 
 
 def test_a_node_is_told_where_there_is_one() -> None:

@@ -1,0 +1,132 @@
+"""``snapshot``: one's own organisation as a scenario of the simulator."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from popheal.cli.exit_codes import COULD_NOT_TELL
+from popheal.cli.options import PATH, config_option, json_option, record_option, server_name
+from popheal.cli.render import console
+from popheal.cli.session import connected
+from popheal.cli.signals import obeying
+from popheal.errors import BackendError, ConfigurationError
+
+if TYPE_CHECKING:
+    from popheal.config.load import Config
+    from popheal.snapshot import Snapshot
+
+
+@click.command(short_help="Describe your organisation for rehearsals.")
+@click.argument("server", required=False, callback=server_name)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="The file to write, like org.toml.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@config_option
+@record_option
+@json_option
+def snapshot(
+    server: str | None,
+    output: Path,
+    force: bool,
+    config: Path,
+    record: Path | None,
+    as_json: bool,
+) -> int:
+    """Look at your organisation, and write it down as a scenario to rehearse on. Changes nothing.
+
+    SERVER is the one to ask for the others; else the first of the configuration. Probes of
+    monitors that are Unhealthy are rerun, as popheal triage does.
+
+    \b
+      popheal snapshot -o org.toml --config popheal.toml
+      popheal rehearse org.toml \\
+        --fault "ex1: PopDeepTestMonitor, cured by reboot"
+      popheal rehearse org.toml --every-fault
+
+    The file names your servers, databases and groups. What could not be read is said on standard
+    error and at the head of the file; the exit status is 4 then.
+    """
+    if output.exists() and not force:
+        raise click.UsageError(f"{output} is there already. Give another path, or --force")
+    if not output.parent.is_dir():
+        raise click.UsageError(f"There is no folder {output.parent}. Make it, or give another path")
+    from popheal.config.load import load_config
+    from popheal.snapshot import take_snapshot
+
+    told = load_config(config)
+    try:
+        with (
+            obeying(),
+            connected(told.settings, record) as backend,
+            console.progress() as progress,
+        ):
+            taken = take_snapshot(
+                backend, server or _first(told), policy=told.policy, progress=progress
+            )
+    except BackendError as error:
+        console.say(f"Nothing was written: {error}")
+        return COULD_NOT_TELL
+    _write(taken.to_toml(), output, force=force)
+    return _tell(taken, output, as_json=as_json)
+
+
+def _first(told: Config) -> str:
+    return told.settings.exchange.servers[0]
+
+
+def _tell(taken: Snapshot, output: Path, *, as_json: bool) -> int:
+    """What was written, and what is not in it."""
+    for sentence in taken.unread:
+        console.say(f"Could not be read: {sentence}")
+    for sentence in taken.differing:
+        console.say(f"Not as it was seen: {sentence}")
+    tables = taken.tables
+    counted = {name: len(tables.get(name, ())) for name in ("servers", "dags", "databases")}
+    if as_json:
+        answer: dict[str, Any] = {
+            "file": str(output),
+            **counted,
+            "unread": list(taken.unread),
+            "differing": list(taken.differing),
+        }
+        console.answer_json(answer)
+    else:
+        said = ", ".join(f"{name}: {number}" for name, number in counted.items())
+        console.answer_text(f"{output} ({said})\nTry it: popheal rehearse {output} --every-fault")
+    return COULD_NOT_TELL if taken.unread else 0
+
+
+def _write(text: str, path: Path, *, force: bool) -> None:
+    """Write the file whole or not at all, and replace none unless told to.
+
+    Raises:
+        ConfigurationError: If it can't be written there, or has come to be there meanwhile.
+    """
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with contextlib.ExitStack() as stack:
+            stack.callback(Path(name).unlink, missing_ok=True)
+            with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            if force:
+                Path(name).replace(path)
+            else:
+                path.hardlink_to(name)
+    except OSError as error:
+        raise ConfigurationError(
+            source=str(path),
+            problem=f"can't be written ({error.strerror})",
+            next_step="Give another path with --output.",
+        ) from None
