@@ -114,7 +114,8 @@ async def leave_all(tasks, leave: Control) -> None:
     assert all(isinstance(one, Detached) for one in results)
 
 
-async def measure(path: Path, runs: int) -> None:
+async def measure(path: Path, runs: int) -> dict[str, float]:
+    """What so many cost."""
     servers, leave = Servers(), Control()
     options = {"policy": POLICY, "observers": [servers.told]}
     before = memory()
@@ -146,17 +147,21 @@ async def measure(path: Path, runs: int) -> None:
         await until_all_wait(tasks, servers, runs)
         resume = time.perf_counter() - began
         await leave_all(tasks, leave)
-    print(f"runs waiting at once:    {runs}")
-    print(f"memory for each:         {each / 1024:.1f} KiB")
-    print(f"time to start all:       {start:.1f} s, {start / runs * 1e3:.2f} ms each")
-    print(f"time to resume all:      {resume:.1f} s, {resume / runs * 1e3:.2f} ms each")
-    print(f"journal:                 {path.stat().st_size / runs / 1024:.1f} KiB each")
+    return {
+        "memory for each (KiB)": each / 1024,
+        "time to start all (s)": start,
+        "time to resume all (s)": resume,
+        "journal for each (KiB)": path.stat().st_size / runs / 1024,
+    }
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        asyncio.run(measure(Path(folder) / "journal.db", runs))
+        found = asyncio.run(measure(Path(folder) / "journal.db", runs))
+    print(f"runs waiting at once: {runs}")
+    for name, figure in found.items():
+        print(f"{name:24} {figure:8.1f}")
 
 
 if __name__ == "__main__":
