@@ -67,7 +67,8 @@ def healings(
         is_cut = limit is not None and len(records) == limit
         found = [standing_of(opened, one) for one in records[is_cut:]]
     if as_json:
-        console.answer_json({"runs": [one.to_json() for one in found], "earlier": is_cut})
+        more = {"earlier": True} if is_cut else {}
+        console.answer_json({"runs": [one.to_json() for one in found], **more})
     elif found:
         _list(found, path, options_again(config, journal))
         if is_cut:
