@@ -21,7 +21,13 @@ version = release = popheal.__version__
 here = Path(__file__).parent
 sys.path[:0] = [str(here / "_ext"), str(here.parent)]  # the extension; tests.evidence
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "proofs"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "popheal.diagrams.sphinx_directive",
+    "proofs",
+]
 exclude_patterns = ["_build", "_ext"]
 default_role = "code"
 
@@ -59,6 +65,7 @@ nitpick_ignore_regex = [
         "py:class",
         r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
     ),
+    ("py:class", r"Ask|contextlib\.AbstractContextManager"),
     ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:class", r"tuple\[~typing\.Annotated.*"),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from popheal.engine.control import Control
 from popheal.errors import UnknownName
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from popheal.engine.plan import Plan
     from popheal.engine.triage import Triage
     from popheal.journal import Journal
+    from popheal.readiness import Readiness, ServerReadiness
+    from popheal.readiness.survey import Survey
     from popheal.reports.events import Observer
 
 
@@ -167,15 +170,40 @@ class Healer:
         context = self._context(alert.server)
         return await self._adrive(self._plan(context, alert), context)
 
+    def check(self, servers: Sequence[str], *, control: Control | None = None) -> Readiness:
+        """See whether popheal finds what it needs on these servers. Changes nothing.
+
+        What can't be had is a line of its own, and ends nothing: see
+        :mod:`popheal.readiness.items` for what is looked at. Servers are looked at side by side
+        where the backend can have several connections at once.
+
+        Args:
+            servers: Their names; at least one.
+            control: Lets others end it early.
+
+        Raises:
+            Detached: If it was ended by ``control``.
+        """
+        clock = self._own_clock()
+        began = clock.now(), clock.monotonic()
+        found = self._survey(servers, control).carry_out(self.backend)
+        return self._readiness(began[0], clock.monotonic() - began[1], found)
+
+    async def acheck(self, servers: Sequence[str]) -> Readiness:
+        """Like :meth:`check`, without blocking the event loop."""
+        clock = self._own_clock()
+        began = clock.now(), clock.monotonic()
+        found = await self._survey(servers).acarry_out(self.backend)
+        return self._readiness(began[0], clock.monotonic() - began[1], found)
+
     # --- inside ----------------------------------------------------------------------------------
 
     def _context(self, server: str, control: Control | None = None) -> HealingContext:
         from popheal.engine.context import HealingContext
 
-        own: Clock | None = getattr(self.backend, "clock", None)
         return HealingContext(
             policy=self.policy or Policy(),
-            clock=SteadyClock(self.clock or own or SystemClock()),
+            clock=SteadyClock(self._own_clock()),
             organisation=self.backend.organisation,
             server=server,
             procedures=self.procedures,
@@ -183,6 +211,43 @@ class Healer:
             control=control or Control(),
             approver=self.approver,
             second_opinion=self.second_opinion,
+        )
+
+    def _own_clock(self) -> Clock:
+        own: Clock | None = getattr(self.backend, "clock", None)
+        return self.clock or own or SystemClock()
+
+    def _survey(self, servers: Sequence[str], control: Control | None = None) -> Survey:
+        from popheal.readiness.survey import Survey
+
+        # What can't be read at once is told as such.
+        policy = self.policy or Policy()
+        hasty = evolve(policy, timing=evolve(policy.timing, probe_attempts=1))
+        return Survey(
+            servers=servers,
+            policy=policy,
+            procedures=tuple(self.procedures.values()),
+            make_context=lambda server: evolve(self, policy=hasty, observers=())._context(
+                server, control
+            ),
+            control=control or Control(),
+        )
+
+    def _readiness(
+        self, at: datetime, seconds: float, servers: Sequence[ServerReadiness]
+    ) -> Readiness:
+        from popheal.policy.in_words import in_words
+        from popheal.readiness import Readiness
+        from popheal.readiness.on_this_machine import journal_lines
+
+        policy = self.policy or Policy()
+        return Readiness(
+            at=at,
+            seconds=seconds,
+            organisation=self.backend.organisation,
+            here=journal_lines(self.journal.path if self.journal else None, policy),
+            servers=tuple(servers),
+            policy=in_words(policy),
         )
 
     def _begin(self, context: HealingContext, alert: Alert) -> Start[Report]:

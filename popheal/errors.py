@@ -394,7 +394,9 @@ class NotDelivered(PophealError):
 class GraphvizMissing(PophealError):
     """The picture needs Graphviz's program ``dot``, and it isn't installed."""
 
-    next_step = "Install Graphviz (Debian: apt install graphviz), or ask for 'dot' or 'mermaid'."
+    next_step = (
+        "Install Graphviz (Debian: apt install graphviz), or ask for 'svg', 'dot' or 'mermaid'."
+    )
 
     def sentence(self) -> str:
         return "The program 'dot' was not found"

@@ -69,6 +69,7 @@ ROOMS = {
     "journal",
     "engine",
     "audit",
+    "readiness",
     "snapshot",
     "api",
     "testing",

@@ -10,14 +10,13 @@ from attrs import frozen
 
 from popheal.audit.records import RunStory
 from popheal.audit.run_checks import LOOKS, RESTARTS, Found, is_stale, waited
-from popheal.engine.run import GUARD_OF_DEBT
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal.entries import ActionFinished, EffectIntended, RunEntry, RunStopped
 from popheal.reports.report import RunSnapshot
 from popheal.tables.actions import Action
 from popheal.tables.debts import Debt, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL, TIMED_OUT, outcome_of
-from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
+from popheal.tables.table import CANCEL, GUARD_OF_DEBT, Guard, Procedure, Transition, Verdict
 from popheal.verify.checks import outlook_of
 
 

@@ -11,14 +11,17 @@ import click
 
 import popheal as library
 from popheal.cli.commands.approve import approve
+from popheal.cli.commands.check import check
 from popheal.cli.commands.check_journal import check_journal
-from popheal.cli.commands.diagram import diagram, procedures
+from popheal.cli.commands.diagram import diagram
 from popheal.cli.commands.heal import heal, plan, triage
 from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
+from popheal.cli.commands.procedures import procedures
 from popheal.cli.commands.pruning import journal
 from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.resume import cancel, resume
+from popheal.cli.commands.rights import rights
 from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
@@ -174,6 +177,7 @@ def popheal() -> None:
 
 for _command in (
     rehearse,
+    check,
     snapshot,
     triage,
     plan,
@@ -186,6 +190,7 @@ for _command in (
     export,
     resume,
     cancel,
+    rights,
     lab,
     diagram,
     procedures,

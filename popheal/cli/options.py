@@ -52,6 +52,11 @@ record_option: Final = click.option(
 )
 
 
+def optional_config_option(about: str) -> Callable[[Command], Command]:
+    """``--config``, which need not be there."""
+    return _config(about)
+
+
 #: ``--yes``, for a command that may take servers out of service.
 yes_option: Final = click.option(
     "--yes",
@@ -77,13 +82,14 @@ def output_option(about: str) -> Callable[[Command], Command]:
     )
 
 
-def server_name(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
-    """A server, if it is named like one. Raises BadParameter."""
-    if given is not None and not is_server_name(given):
-        raise click.BadParameter(
-            f"{given!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
-            "no address of a page, no pattern, no account."
-        )
+def server_name(_context: click.Context, _option: click.Parameter, given: Any) -> Any:
+    """See that what is given are names of servers; for one, or for several."""
+    for one in given if isinstance(given, tuple) else [given]:
+        if one is not None and not is_server_name(one):
+            raise click.BadParameter(
+                f"{one!r} is not the name of a server. Give its name alone, like ex1.contoso.com: "
+                "no address of a page, no pattern, no account."
+            )
     return given
 
 

@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from popheal.tables import actions
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Citation, Step
 from popheal.tables.debts import DebtKind
 from popheal.tables.palette import IMPACTS
+from popheal.tables.parts import Part
 from popheal.tables.reachability import reached_from, turned_round
 from popheal.tables.table import Procedure, State, Transition, Verdict, arrows_of
 
@@ -114,6 +115,9 @@ class Graph:
 
     Attributes:
         cancels: Edges from ``ANYWHERE``: what a person's "stop" does.
+        section: The short name of the runbook's section, if it implements one.
+        monitors: The monitors whose alerts it answers.
+        parts: How it is divided for pictures, if it is.
     """
 
     name: str
@@ -122,12 +126,15 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     cancels: tuple[Edge, ...]
+    section: str = ""
+    monitors: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 def graph_of(procedure: Procedure) -> Graph:
     """The graph of a procedure, one node a state."""
     nodes = [*map(_node, procedure.states), *_endings(procedure)]
-    return _graph(procedure, nodes, lambda name: name)
+    return evolve(_graph(procedure, nodes, lambda name: name), parts=procedure.parts)
 
 
 def folded(procedure: Procedure) -> Graph:
@@ -268,6 +275,8 @@ def _graph(procedure: Procedure, nodes: Sequence[Node], into: Callable[[str], st
             for ends in sorted(rows, key=lambda ends: (place[ends[0]], place[ends[1]]))
         ),
         cancels=tuple(_edge(ends, cancels[ends], light=True) for ends in cancels),
+        section=procedure.section.short if procedure.section else "",
+        monitors=procedure.monitors,
     )
 
 

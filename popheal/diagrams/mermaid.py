@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -49,6 +50,22 @@ _STYLES: Final = (
     f"classDef ended fill:{PAPER},stroke:{TEXT},stroke-width:2px,color:{TEXT}",
     f"classDef faint fill:{PAPER},stroke:{FAINT[0]},stroke-dasharray:4 3,color:{FAINT[1]}",
 )
+#: Lines that stand out on white and on black ground alike.
+LINES: Final = "#6e7781"
+#: The same colours whatever the reader's theme is: words on light ground, lines as above. In the
+#: dark theme of Mermaid's own, the grey words of what gives up could not be read.
+THEME: Final = MappingProxyType(
+    {
+        "lineColor": LINES,
+        "textColor": TEXT,
+        "primaryTextColor": TEXT,
+        "nodeTextColor": TEXT,
+        "titleColor": TEXT,
+        "edgeLabelBackground": PAPER,
+        "primaryColor": PAPER,
+        "clusterBkg": PAPER,
+    }
+)
 
 
 def render(graph: Graph) -> str:
@@ -57,7 +74,9 @@ def render(graph: Graph) -> str:
     edges = [*graph.edges, *graph.cancels]
     # The edge from the start is the first one; links are numbered in the order of the text.
     light = [str(number) for number, edge in enumerate(edges, start=1) if edge.light]
+    init = json.dumps({"theme": "base", "themeVariables": dict(THEME)})
     lines = [
+        f"%%{{init: {init}}}%%",
         "flowchart TD",
         f"accTitle: {graph.title}",
         "accDescr: States with what they do to the world, and where each outcome leads.",

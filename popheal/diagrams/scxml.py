@@ -17,6 +17,8 @@ from popheal.tables.table import Guard, Procedure, State, Transition
 SCXML: Final = "http://www.w3.org/2005/07/scxml"
 OURS: Final = "urn:popheal:scxml"
 _WORKING: Final = "working"
+#: Grows when an attribute of ours changes its meaning.
+FORMAT: Final = 1
 
 
 def render(procedure: Procedure) -> str:
@@ -32,6 +34,7 @@ def render(procedure: Procedure) -> str:
             "name": procedure.name,
             "datamodel": "ecmascript",
             "initial": _WORKING,
+            "popheal:format": str(FORMAT),
             "popheal:hash": procedure.hash,
         },
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
 from typing import Final
 
 from attrs import frozen
@@ -22,7 +21,7 @@ from popheal.engine.looks.managed_availability import (
     recent_actions,
     under_way,
 )
-from popheal.engine.plan import tree_of, worst_of
+from popheal.engine.plan import effects_in_reach, worst_of
 from popheal.engine.requests import Count, Logic, logon_lasts, rights_missing
 from popheal.errors import BackendError
 from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_restart
@@ -30,7 +29,7 @@ from popheal.exchange.models import HostStatus, RecoveryAction
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.journal.effects import Reboot
-from popheal.policy.policy import Consent
+from popheal.policy.policy import Consent, Policy
 from popheal.policy.windows import is_open, next_opening
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import (
@@ -46,7 +45,7 @@ from popheal.tables.actions import (
     Impact,
     for_each_action,
 )
-from popheal.tables.table import Guard
+from popheal.tables.table import Guard, Procedure
 from popheal.util.text import moment
 
 _HOUR: Final = timedelta(hours=1)
@@ -101,22 +100,9 @@ async def check_group_pause(work: RunContext, hosts: Mapping[str, HostStatus]) -
     return await _first((partial(_boots_in_group, hosts=hosts),), work, REBOOT)
 
 
-#: The effects that an action consists of, as far as they need a role in Exchange.
-_BY_ROLE_IN_EXCHANGE: Final = {
-    ENABLE_PROTOCOL_LOGGING.name: ("set_protocol_logging",),
-    DRAIN.name: ("set_activation_disabled",),
-}
-
-
 async def check_rights(work: RunContext) -> Refusal | None:
     """Whether the account may do what the run could come to; asked before its first effect."""
-    policy = work.session.policy
-    tree = tree_of(work.run.procedure, _role(work))
-    allowed = [one.action.partition("(")[0] for one in tree if policy.allows(one.impact)]
-    needed = [_BY_ROLE_IN_EXCHANGE.get(one, ()) for one in allowed]
-    if DRAIN.name in allowed and policy.move_databases_back:
-        needed.append(("move_database",))
-    effects = tuple(dict.fromkeys(chain.from_iterable(needed)))
+    effects = effects_in_reach([work.run.procedure], work.session.policy, [_role(work)])
     try:
         missing = await rights_missing(work.server, effects) if effects else ()
     except BackendError:
@@ -140,16 +126,14 @@ async def check_logon(work: RunContext) -> Refusal | None:
 
     Asked before the first effect of a run.
     """
-    session, timing = work.session, work.timing
+    session = work.session
     try:
         left = await logon_lasts(work.server)
     except BackendError as error:
         return Refusal(FindingKind.NOT_AUTHORISED, str(error))
     if left is None:
         return None
-    needed = worst_of(work.run.procedure, _role(work), timing).seconds + timing.command_timeout
-    if session.policy.needs_approval(Impact.DISRUPT):
-        needed += timing.approval_deadline
+    needed = seconds_needed(work.run.procedure, _role(work), session.policy)
     if left.total_seconds() >= needed:
         return None
     now = session.clock.now()
@@ -161,6 +145,13 @@ async def check_logon(work: RunContext) -> Refusal | None:
         next_step="Get a new ticket (kinit), or let a keytab renew it by itself: "
         "KRB5_CLIENT_KTNAME=FILE:/path/to/keytab.",
     )
+
+
+def seconds_needed(table: Procedure, role: frozenset[Guard], policy: Policy) -> float:
+    """How long what popheal logs on with has to last for a run to be begun."""
+    timing = policy.timing
+    needed = worst_of(table, role, timing).seconds + timing.command_timeout
+    return needed + (timing.approval_deadline if policy.needs_approval(Impact.DISRUPT) else 0)
 
 
 async def _first(checks: Iterable[Check], work: RunContext, action: Action) -> Refusal | None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any, Final
 
 from attrs import field, frozen
 
 from popheal.engine.plan_basis import ServerState
-from popheal.engine.run import GUARD_OF_DEBT
-from popheal.policy.policy import Policy
+from popheal.exchange.backend import EFFECTS, Backend
+from popheal.policy.policy import Consent, Policy
 from popheal.reports.report import Report
-from popheal.tables.actions import Impact
+from popheal.tables.actions import ACTIVATE_COMPONENT, Action, Impact
 from popheal.tables.bounds import WorstCase, worst_case
 from popheal.tables.outcomes import DONE, REFUSED
 from popheal.tables.reachability import reached
-from popheal.tables.table import Guard, Procedure, Verdict
+from popheal.tables.table import GUARD_OF_DEBT, Guard, Procedure, Verdict
 from popheal.tables.timing import Timing
 from popheal.util.serialize import to_jsonable
 
@@ -196,16 +196,24 @@ def _hash(
 
 #: A state (or an ending) come to, and the guards that hold there.
 _Place = tuple[str, frozenset[Guard]]
+#: Servers with the Mailbox role, and those without it.
+ROLES: Final = (frozenset({Guard.MAILBOX_ROLE}), frozenset[Guard]())
 
 
-def _outcomes(table: Procedure, place: _Place) -> list[tuple[str, _Place]]:
-    """Each outcome that is possible at a place, and where it leads; none at an ending."""
+def _outcomes(
+    table: Procedure, place: _Place, policy: Policy | None = None
+) -> list[tuple[str, _Place]]:
+    """Each outcome that is possible at a place, and where it leads; none at an ending.
+
+    With a policy, what that does not allow is only ever refused.
+    """
     name, facts = place
     if name in table.endings:
         return []
     one = table.by_name[name]
     found: list[tuple[str, _Place]] = []
-    for outcome in one.action.outcomes:
+    forbidden = policy is not None and not _allows(policy, one.action)
+    for outcome in (REFUSED,) if forbidden else one.action.outcomes:
         after = facts
         if one.action.incurs and outcome != REFUSED:
             after |= {GUARD_OF_DEBT[one.action.incurs]}
@@ -226,7 +234,38 @@ def _arrows(table: Procedure, role: frozenset[Guard]) -> dict[_Place, list[_Plac
     return {place: ahead(place) for place in reached([(table.start, role)], ahead)}
 
 
-@lru_cache(maxsize=64)
+def effects_in_reach(
+    procedures: Iterable[Procedure], policy: Policy, roles: Iterable[frozenset[Guard]] = ROLES
+) -> tuple[str, ...]:
+    """The methods of the backend that change something, as far as the policy lets it come to them.
+
+    Args:
+        procedures: The tables that may be followed.
+        policy: How far to go.
+        roles: What is true of the servers: by default, those with the Mailbox role and those
+            without it.
+    """
+    found: set[str] = set()
+    for table, role in product(procedures, roles):
+
+        def ahead(place: _Place, table: Procedure = table) -> list[_Place]:
+            return [to for _, to in _outcomes(table, place, policy)]
+
+        for name, _ in reached([(table.start, role)], ahead):
+            action = table.by_name[name].action if name not in table.endings else None
+            if action and _allows(policy, action):
+                found |= set(action.effects)
+    if not policy.move_databases_back:
+        found.discard(Backend.move_database.__name__)
+    return tuple(one for one in EFFECTS if one in found)
+
+
+def _allows(policy: Policy, action: Action) -> bool:
+    """Whether the policy ever lets an action be carried out."""
+    special = action.name == ACTIVATE_COMPONENT.name and policy.pop_proxy is Consent.NEVER
+    return policy.allows(action.impact) and not special
+
+
 def tree_of(table: Procedure, role: frozenset[Guard]) -> tuple[PlannedState, ...]:
     """What may follow, state by state, in the order in which it is come to."""
     places = [place for place, ahead in _arrows(table, role).items() if ahead]

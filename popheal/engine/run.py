@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from attrs import Factory, define, evolve
 from transitions import EventData, Machine
@@ -21,16 +21,8 @@ from popheal.errors import IllegalOutcome
 from popheal.reports.report import RunSnapshot
 from popheal.tables.actions import Action
 from popheal.tables.debts import Debt, DebtKind, DebtStatus
-from popheal.tables.table import CANCEL, Guard, Procedure, Transition, Verdict
+from popheal.tables.table import CANCEL, GUARD_OF_DEBT, Guard, Procedure, Transition, Verdict
 from popheal.util.serialize import from_jsonable, to_jsonable
-
-#: Which owed debt makes which guard true.
-GUARD_OF_DEBT: Final = {
-    DebtKind.ACTIVATION_DISABLED: Guard.DRAINED,
-    DebtKind.PROTOCOL_LOGGING: Guard.LOGGING,
-    DebtKind.COMPONENT_ACTIVATED: Guard.ACTIVATED,
-}
-
 
 # --- the engine ----------------------------------------------------------------------------------
 

@@ -21,10 +21,12 @@ Rules that hold for each method (checked by :mod:`popheal.testing`):
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from popheal.exchange.inspection import Inspection
     from popheal.exchange.models import (
         ComponentState,
         Dag,
@@ -259,6 +261,46 @@ class OpensAhead(Protocol):
         ...
 
 
+@runtime_checkable
+class Inspectable(Protocol):
+    """What a backend may have besides, if it can tell what its own ways to a server are like.
+
+    A check of the servers asks it first, and then looks by ways that were seen to work. It is
+    looked for on the class, too. All of it changes nothing.
+    """
+
+    @property
+    def entrances(self) -> Sequence[str]:
+        """The servers by way of which the organisation is asked, the first one first."""
+        ...
+
+    def ways(self, server: str) -> Sequence[str]:
+        """The ways to a server, each a word; what is asked of the server itself goes by the last.
+
+        ``server`` may be an entrance that nobody wants to have checked otherwise.
+        """
+        ...
+
+    def inspect(self, server: str, way: str, methods: Sequence[str]) -> Sequence[Inspection]:
+        """Look at one way to a server, as far as one gets; never raises for what it meets.
+
+        Args:
+            server: The server.
+            way: One of its ways.
+            methods: The methods of the backend that will be needed.
+        """
+        ...
+
+    def apart(self, without: Sequence[str] = (), turn: int = 0) -> AbstractContextManager[Backend]:
+        """The same backend with connections of its own, for another thread.
+
+        Args:
+            without: Entrances not to use, if there are others.
+            turn: With which of the others to begin, so that several threads share them out.
+        """
+        ...
+
+
 #: The looks and the effects, by method name.
 LOOKS = (
     "server_info",
@@ -279,6 +321,8 @@ LOOKS = (
     "pop_logs",
     "recovery_actions",
 )
+#: The looks that only the server itself can answer, not the organisation.
+OF_THE_SERVER = ("services", "host_status", "pop_logs", "recovery_actions")
 EFFECTS = (
     "restart_service",
     "start_service",

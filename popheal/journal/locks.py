@@ -34,6 +34,8 @@ else:
 _PRIVATE: Final = 0o600
 #: A link beside a journal leads to somebody else's file.
 _THROUGH_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+#: The number of whoever watches among the owners of a journal, who count from 1.
+WATCH: Final = 0
 
 
 class OwnerLock:

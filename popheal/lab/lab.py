@@ -20,6 +20,7 @@ from popheal.lab.error_writer import Ended
 from popheal.lab.listener import Listener
 from popheal.lab.logon import KerberosLogon, Login, Logon
 from popheal.lab.served import Opening, Served, ServedBackend
+from popheal.lab.shell_manner import ShellManner
 from popheal.lab.shells import Asked
 from popheal.lab.wire_faults import FaultPlan
 from popheal.util.addresses import is_loopback
@@ -38,6 +39,10 @@ class Lab:
 
     ``/PowerShell`` takes Exchange's cmdlets and no scripts; ``/wsman`` takes the scripts of
     :mod:`popheal.backends.psrp.scripts` and no others. Use it as a context manager.
+
+    Attributes:
+        faults: What is to go wrong on the wire.
+        manners: What each server's own endpoint is like; may be changed at any time.
 
     Args:
         backend: What is served, or a :class:`~popheal.lab.Replay` of a recording. Called by one
@@ -75,9 +80,12 @@ class Lab:
                 source="lab", problem=f"it is served on loopback only, not at {address}"
             )
         self.faults = FaultPlan()
+        self.manners = {server: ShellManner() for server in servers}
         self.username = username
         self._password = secrets.token_urlsafe(12) if password is None else password
-        self._served = backend if isinstance(backend, Served) else ServedBackend(backend)
+        self._served = (
+            backend if isinstance(backend, Served) else ServedBackend(backend, self.manners)
+        )
         self._backend_lock = threading.Lock()
         self._is_up = is_up
         self._was_up: dict[str, bool] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from attrs import frozen
@@ -11,6 +11,7 @@ from popheal.exchange.backend import Backend
 from popheal.lab.cmdlets import refused_script, run_cmdlet
 from popheal.lab.error_writer import Ended, Problem
 from popheal.lab.objects import Origin
+from popheal.lab.shell_manner import ShellManner
 from popheal.lab.shells import Asked
 from popheal.lab.windows_endpoint import run_script
 from popheal.lab.wire_faults import Wire
@@ -48,10 +49,12 @@ class ServedBackend:
 
     Args:
         backend: What it is.
+        manners: What each server's own endpoint is like.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, manners: Mapping[str, ShellManner]) -> None:
         self._backend = backend
+        self._manners = manners
 
     def opening(self, server: str, endpoint: str) -> Opening:  # noqa: ARG002 - all alike
         """Nothing special."""
@@ -70,4 +73,5 @@ class ServedBackend:
                 command=asked.text,
             )
             return Ended(problem=problem, terminating=True)
-        return run_script(self._backend, server, asked.text, asked.parameters)
+        manner = self._manners[server]
+        return run_script(self._backend, server, asked.text, asked.parameters, manner)

@@ -20,8 +20,10 @@ from popheal.errors import (
 )
 from popheal.exchange.backend import Backend
 from popheal.lab import windows_objects as objects
+from popheal.lab.cmdlets import refused_script
 from popheal.lab.error_writer import NOT_RECOGNIZED, Ended, LostTrack, NobodyThere, Problem
 from popheal.lab.serializer import PsObject
+from popheal.lab.shell_manner import ShellManner
 
 Given = Mapping[str, object]
 Run = Callable[[Backend, str, Given], list[PsObject]]
@@ -81,20 +83,41 @@ _EFFECTS: Mapping[str, Run] = {
 }
 
 
-def run_script(backend: Backend, server: str, text: str, given: Given) -> Ended:
+_CONSTRAINED = "Cannot invoke method: only on core types in this language mode."
+_CONSTRAINED_ID = "MethodInvocationNotSupportedInConstrainedLanguage"
+
+
+def run_script(
+    backend: Backend, server: str, text: str, given: Given, manner: ShellManner
+) -> Ended:
     """Run one script with its parameters on a server.
+
+    Args:
+        backend: What is served.
+        server: The server.
+        text: The script.
+        given: Its parameters.
+        manner: What the endpoint is like.
 
     Raises NobodyThere where the backend can't reach the server, LostTrack where it doesn't know
     the outcome itself.
     """
+    if manner.language == "NoLanguage":
+        return refused_script()
     # psrpcore hands on line ends as they were sent; ours are plain.
+    if text == scripts.ABOUT:
+        return Ended(output=[manner.about(server)])
+    if manner.language != "FullLanguage":
+        return _stopped(_CONSTRAINED, "PSInvalidOperationException", _CONSTRAINED_ID)
     run = _LOOKS.get(text) or _EFFECTS.get(text)
-    if run is None:
+    if run is None and text != scripts.CONDITIONS:
         return _stopped("This lab runs no scripts but those of popheal.", "ParseException")
     lowered = {key.lower(): value for key, value in given.items()}
-    here, meant = server.partition(".")[0], str(lowered.get("hostname"))
+    here, meant = manner.name or server.partition(".")[0], str(lowered.get("hostname"))
     if here.lower() != meant.lower():
         return _declined(f"This server is {here}, not {meant}.", "wrong_server")
+    if run is None:
+        return Ended(output=[manner.conditions()])
     try:
         output = run(backend, server, lowered)
     except PophealError as error:

@@ -288,6 +288,36 @@ class WatchStarted(Event):
 
 
 @frozen(kw_only=True)
+class ReadinessChecked(Event):
+    """It was looked whether popheal finds what it needs; how many lines came out how."""
+
+    name = "readiness_checked"
+    good: int
+    bad: int
+    could_not_tell: int
+
+
+@frozen(kw_only=True)
+class ReadinessChanged(Event):
+    """A line of that check came out in another way than last time.
+
+    Attributes:
+        line: What it is about.
+        judgement: ``good``, ``bad`` or ``could_not_tell``.
+        was: Likewise; None where there was no such line.
+        seen: What was seen, and what is wrong with it.
+        next_step: What a person can do about it.
+    """
+
+    name = "readiness_changed"
+    line: str
+    judgement: str
+    was: str | None = None
+    seen: str
+    next_step: str
+
+
+@frozen(kw_only=True)
 class ServerHealth(Event):
     """The health of a server has changed.
 

@@ -20,27 +20,35 @@ class Look:
     """How something is shown.
 
     Attributes:
-        means: What it means, for a legend.
+        means: What it means, for a legend: read on from the impact's own word.
         style: In a terminal, as rich has it.
         fill: Its colour in a picture.
-        line: The colour around it.
+        line: The colour around it, and of words about it.
+        dark_fill: The same two on dark ground.
+        dark_line: Likewise.
     """
 
     means: str
     style: str
     fill: str
     line: str
+    dark_fill: str
+    dark_line: str
 
 
 #: The mildest first.
 IMPACTS: Final[Mapping[Impact, Look]] = MappingProxyType(
     {
-        Impact.LOOK: Look("only observes", "dim", "#eef4fb", "#2f5d8a"),
-        Impact.RESTORE: Look("puts something back as it was", "green", "#d9f0dd", "#2c6e3f"),
-        Impact.CHANGE: Look(
-            "restarts a service, changes a setting", "yellow", "#ffe9b0", "#8a6100"
+        Impact.LOOK: Look("without touching", "dim", "#e8f1fa", "#1f5f99", "#182a3c", "#8cc0f2"),
+        Impact.RESTORE: Look(
+            "what was changed", "green", "#e1f4ea", "#0a6847", "#13302a", "#62d0a6"
         ),
-        Impact.DISRUPT: Look("takes a server out of service", "bold red", "#f4b9a7", "#9c2a10"),
+        Impact.CHANGE: Look(
+            "a service or a setting", "yellow", "#fff4d9", "#7d5200", "#342a14", "#f2c14e"
+        ),
+        Impact.DISRUPT: Look(
+            "a server's service", "bold red", "#fde5e0", "#a8200d", "#421e1b", "#ff9c8c"
+        ),
     }
 )
 #: The styles of impacts, by their words, and of verdicts in a terminal.
@@ -55,8 +63,8 @@ VERDICT_STYLES: Final[Mapping[Verdict, str]] = MappingProxyType(
     }
 )
 
-TEXT: Final = "#111"
-PAPER: Final = "#fff"
+TEXT: Final = "#111111"
+PAPER: Final = "#ffffff"
 #: Fill and text of an ending in a picture: the good one is dark.
 RECOVERED: Final = (IMPACTS[Impact.RESTORE].line, PAPER)
 OTHER_END: Final = (PAPER, "#222")

@@ -23,6 +23,8 @@ from attrs import define, evolve, field, frozen
 from popheal.errors import DefinitionError
 from popheal.tables.actions import Action, Impact
 from popheal.tables.citations import Citation, Section
+from popheal.tables.debts import DebtKind
+from popheal.tables.parts import Part, not_divided
 from popheal.tables.reachability import circle, reached_from, turned_round
 
 
@@ -76,6 +78,16 @@ class Guard(Enum):
     DRAINED = "drained"  #: This run disabled activation on the server and still owes it.
     LOGGING = "logging"  #: This run turned protocol logging on and still owes it.
     ACTIVATED = "activated"  #: This run made PopProxy active and still owes it.
+
+
+#: Which owed debt makes which guard true.
+GUARD_OF_DEBT: Final = MappingProxyType(
+    {
+        DebtKind.ACTIVATION_DISABLED: Guard.DRAINED,
+        DebtKind.PROTOCOL_LOGGING: Guard.LOGGING,
+        DebtKind.COMPONENT_ACTIVATED: Guard.ACTIVATED,
+    }
+)
 
 
 @frozen(kw_only=True)
@@ -201,6 +213,7 @@ class Procedure:
         states: All states, in reading order.
         endings: Name of each ending and its verdict.
         on_cancel: Where a person's "stop" leads, from any state.
+        parts: How it is divided for readers, if it is long.
     """
 
     name: str
@@ -210,6 +223,7 @@ class Procedure:
     states: tuple[State, ...] = field(repr=False)
     endings: Mapping[str, Verdict] = field(converter=_frozen, repr=False)
     on_cancel: tuple[Transition, ...] = field(repr=False)
+    parts: tuple[Part, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -226,7 +240,7 @@ class Procedure:
     def hash(self) -> str:
         """Identifies the table's behaviour: equal exactly if it acts the same.
 
-        Citations and wording don't count, the order of states doesn't either.
+        Citations, wording and parts don't count, the order of states doesn't either.
         """
         import hashlib
         import json
@@ -356,6 +370,10 @@ def _after_cancel_only_restoring(table: Procedure) -> _Broken:
             yield name, "can be entered after a cancel, but is not a restoring action"
 
 
+def _each_state_is_in_one_part(table: Procedure) -> _Broken:
+    return not_divided(table.parts, (one.name for one in table.states))
+
+
 LAWS: Final = (
     _names_are_unique_and_known,
     _exactly_one_row_for_each_outcome,
@@ -363,6 +381,7 @@ LAWS: Final = (
     no_state_comes_round_again,
     _no_outcome_leads_too_far,
     _after_cancel_only_restoring,
+    _each_state_is_in_one_part,
 )
 
 

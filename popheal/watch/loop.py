@@ -50,6 +50,7 @@ from popheal.watch.decide import (
     rank,
     wait_for_back_ends,
 )
+from popheal.watch.first_check import check_first
 from popheal.watch.watch_lock import watching_alone
 
 #: What to call a server's health: the first of these that one of its monitors is.
@@ -76,6 +77,7 @@ def watch(
     control: Control | None = None,
     once: bool = False,
     second_opinion: SecondOpinion | None = None,
+    check: bool = False,
 ) -> list[Verdict]:
     """Heal what turns ill on some servers, until it is told to end.
 
@@ -98,6 +100,9 @@ def watch(
             it.
         once: End by itself, once each server was looked at.
         second_opinion: As for :func:`~popheal.api.heal`.
+        check: Begin with :meth:`~popheal.api.Healer.check`, once interrupted healings have been
+            gone on with, and tell what has changed since the last one with this journal. Whatever
+            comes of it, the watch goes on.
 
     Returns:
         How the healings since the last pause ended; for each look that failed, ``UNKNOWN``.
@@ -131,6 +136,8 @@ def watch(
         left = ""
         try:
             watching.go_on_with_all()
+            if check and not watching.ending:
+                check_first(watching.session, backend, servers, journal)
             watching.look_around()
             while not (once or watching.ending):
                 watching.pause()

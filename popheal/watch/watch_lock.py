@@ -6,14 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from popheal.errors import JournalError
 from popheal.journal import Journal
-from popheal.journal.locks import OwnerLock
-
-#: The watch's number among the owners of a journal, who count from 1.
-_WATCH: Final = 0
+from popheal.journal.locks import WATCH, OwnerLock
 
 
 @contextmanager
@@ -23,7 +19,7 @@ def watching_alone(journal: Journal) -> Iterator[None]:
         yield
         return
     try:
-        lock = _WatchLock(journal.path, _WATCH)
+        lock = _WatchLock(journal.path, WATCH)
     except OSError as error:
         taken = isinstance(error, BlockingIOError) or sys.platform == "win32"
         raise JournalError(

@@ -67,6 +67,24 @@ def test_what_a_command_asks_is_recorded(name, config, tmp_path):
     assert not re.search("(?i)mbx|contoso|correct", path.read_text("utf-8"))
 
 
+@pytest.mark.parametrize(
+    ("name", "more"), [("check", ["--json"]), ("snapshot", ["--output", "org.toml"])]
+)
+def test_what_is_asked_about_an_organisation_is_recorded(name, more, config, tmp_path, monkeypatch):
+    """Also what is asked of several servers side by side, over connections of their own."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "recording.jsonl"
+    result = run(name, *more, "--config", config, "--record", path)
+    assert "commands recorded in" in result.stderr
+    recording = read_recording(path)
+    assert recording.heading.command == name
+    asked = {one.command for one in recording.commands}
+    assert {"Get-ExchangeServer", "read boot time"} <= asked
+    assert len({one.server for one in recording.commands}) > 1
+    assert len(recording.commands) == len({one.number for one in recording.commands})
+    assert not re.search("(?i)mbx|contoso|correct", path.read_text("utf-8"))
+
+
 def test_nothing_is_written_over(config, tmp_path):
     """Nor asked: a recording that can't be made is known before the first command."""
     path = tmp_path / "precious"

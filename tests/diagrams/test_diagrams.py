@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from itertools import combinations
 
 import pytest
 
@@ -134,9 +136,9 @@ def test_dot_shows_everything(name):
 
 @needs_dot
 @pytest.mark.parametrize("name", NAMES)
-def test_svg_shows_everything(name):
-    """Likewise in the SVG, which is well-formed and fetches nothing from elsewhere."""
-    text = render(PROCEDURES[name], "svg")
+def test_the_full_svg_shows_everything(name):
+    """Likewise in Graphviz's SVG, which is well-formed and fetches nothing from elsewhere."""
+    text = render(PROCEDURES[name], "full-svg")
     nodes, edges = read_svg(text)
     assert nodes_of(PROCEDURES[name]) | {ANYWHERE, "(start)"} == nodes
     assert rows_of(PROCEDURES[name]) == edges
@@ -171,6 +173,38 @@ def test_guards_of_scxml_are_comparisons_that_every_reader_knows():
     assert conditions
     for one in conditions:
         assert re.fullmatch(r"(\w+) == [01]", one)[1] in data
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_xstate_moves_as_the_table_does(name):
+    """As XState reads it: of an event's rows the first whose guard holds, the state's own first."""
+    procedure = PROCEDURES[name]
+    machine = json.loads(render(procedure, "xstate"))
+    assert machine["meta"]["popheal"] == {"format": 1, "hash": procedure.hash}
+    assert machine["initial"] == procedure.start
+    finals = {one for one, state in machine["states"].items() if state.get("type") == "final"}
+    assert finals == set(procedure.endings)
+    assert set(machine["states"]) == nodes_of(procedure)
+    moves = 0
+    for count in range(len(Guard) + 1):
+        for facts in combinations(Guard, count):
+            held = {one.value for one in facts}
+            for place in procedure.by_name:
+                events = {**machine["on"], **machine["states"][place]["on"]}
+                assert set(events) == {*procedure.expected(place), CANCEL}
+                for event, rows in events.items():
+                    row = next(one for one in rows if one.get("guard") in (None, *held))
+                    expected = procedure.next(place, event, frozenset(facts))
+                    assert row["target"].removeprefix(".") == expected.target
+                    moves += 1
+    assert moves >= 16 * len(procedure.states)
+    assert set(machine["context"]) == {
+        row["guard"]
+        for state in (machine, *machine["states"].values())
+        for rows in state.get("on", {}).values()
+        for row in rows
+        if "guard" in row
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -291,7 +325,7 @@ def test_names_that_a_format_reserves():
 @needs_dot
 def test_names_that_must_be_quoted_are_drawn():
     """Likewise in SVG."""
-    nodes, _ = read_svg(render(ODD, "svg"))
+    nodes, _ = read_svg(render(ODD, "full-svg"))
     assert {"end", "a-b", "finished"} < nodes
 
 
@@ -300,7 +334,10 @@ def test_names_that_must_be_quoted_are_drawn():
 
 def test_unknown_format():
     """It is named, with those that are known."""
-    with pytest.raises(UnknownName, match=r"no format 'gif'.*mermaid, dot, svg, png, table, scxml"):
+    with pytest.raises(
+        UnknownName,
+        match=r"no format 'gif'.*svg, mermaid, dot, full-svg, png, table, scxml, xstate, html",
+    ):
         render(ODD, "gif")
 
 
@@ -314,8 +351,11 @@ def test_png():
 def test_without_graphviz(monkeypatch):
     """The error says what to install, and what goes without."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(diagrams.GraphvizMissing, match=r"Install Graphviz.*'dot' or 'mermaid'"):
-        render(ODD, "svg")
+    with pytest.raises(
+        diagrams.GraphvizMissing, match=r"Install Graphviz.*'svg', 'dot' or 'mermaid'"
+    ):
+        render(ODD, "full-svg")
+    assert render(ODD, "svg").startswith("<svg")
 
 
 def test_graphviz_that_fails(monkeypatch, tmp_path):
@@ -325,7 +365,7 @@ def test_graphviz_that_fails(monkeypatch, tmp_path):
     program.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda _: str(program))
     with pytest.raises(diagrams.DrawingFailed, match="failed: no such thing") as caught:
-        render(ODD, "svg")
+        render(ODD, "full-svg")
     assert isinstance(caught.value, PophealError)
 
 
@@ -338,7 +378,7 @@ def test_graphviz_that_hangs(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: "dot")
     monkeypatch.setattr(dot.subprocess, "run", hangs)
     with pytest.raises(diagrams.DrawingFailed, match="no answer within 60 seconds"):
-        render(ODD, "svg")
+        render(ODD, "full-svg")
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -366,13 +406,13 @@ def test_files_do_not_depend_on_the_process(tmp_path):
 def test_committed_files_are_up_to_date(tmp_path):
     """``popheal diagram --all --output diagrams`` would change nothing.
 
-    SVG is compared by structure, since versions of Graphviz place things differently.
+    Graphviz's SVG is compared by structure, since its versions place things differently.
     """
     written = write_all(tmp_path / "made" / "here")
     assert sorted(path.name for path in COMMITTED.iterdir()) == [path.name for path in written]
     for path in written:
         new, old = (one.read_text(encoding="utf-8") for one in (path, COMMITTED / path.name))
-        if path.suffix == ".svg":
+        if path.name.endswith("-full.svg"):
             assert read_svg(old) == read_svg(new), path.name
             assert texts(old) == texts(new), path.name
         else:

@@ -1,7 +1,8 @@
 """Every sentence of the runbook, in our words, and what became of it.
 
 The page's own words are Microsoft's and stand on the page; here each sentence has its place
-(section, step, number) and a few words of ours, so that nothing can be passed over unnoticed.
+(section, step, number) and a few words of ours, so that nothing can be passed over unnoticed;
+the words about sections that tables cite are in :mod:`popheal.healthsets.pop.sentences`.
 A command belongs to the sentence that introduces it. Step ``0`` is what a section says before
 its first step; sentences are numbered from 1 within a step.
 
@@ -13,11 +14,13 @@ can say: the code that answers a sentence, the errata about it, or that it only 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
 from attrs import frozen
 
+from popheal.healthsets.pop.sentences import SENTENCES as SENTENCES_OF_SECTIONS
 from popheal.tables.citations import Section, Step
 
 
@@ -123,6 +126,25 @@ def _page(section: Place, *rows: _Row) -> tuple[Sentence, ...]:
     return tuple(sentences)
 
 
+def _section(
+    section: Section, answers: Mapping[tuple[str, int], tuple[Answer, ...]]
+) -> list[Sentence]:
+    """The sentences of a section that tables may cite, with the answers to those that have one."""
+    sentences = [
+        Sentence(
+            section=section,
+            step=step,
+            number=number,
+            says=says,
+            answers=answers.get((step, number), ()),
+        )
+        for step, words in SENTENCES_OF_SECTIONS[section].items()
+        for number, says in enumerate(words, start=1)
+    ]
+    assert set(answers) <= {(one.step, one.number) for one in sentences}
+    return sentences
+
+
 # --- what is said more than once -----------------------------------------------------------------
 
 _VERIFYING, _MAILBOX, _CTP = Section.VERIFYING, Section.MAILBOX, Section.CLIENT_ACCESS
@@ -162,13 +184,6 @@ _D27 = Erratum("D27", "it was drained for the reboot; with its mailbox side well
 _D28 = Erratum("D28", "some causes no restart cures; what names one ends it")
 _D20 = Erratum("D20", "roles are read from the server, not guessed from the monitor")
 _D21 = Erratum("D21", "a planned move is a switchover, not a failover")
-
-_HELP: Final = "Still failing: you may need help."
-_RERUN: Final = "Run the probe again, as under Verifying 2.3."
-_HOW_TO_RESTART: Final = "Where to read how to restart it."
-_WHERE_SUPPORT_IS: Final = "Where their page is, and what to pick there."
-_OWN_RULES: Final = "First read your own organisation's rules about contacting them."
-_ASK: Final = "Ask Microsoft Support."
 
 # --- the page ------------------------------------------------------------------------------------
 
@@ -220,163 +235,223 @@ SENTENCES: Final[tuple[Sentence, ...]] = (
         ("0", "So see first whether it is still there.", _TRIAGE),
         ("0", "If it is, go to the recovery that fits.", _HEALING),
     ),
-    *_page(
+    *_section(
         _VERIFYING,
-        (
-            "1",
-            "Take server and health set from the alert.",
-            Code("popheal.reports.report:Alert"),
-            _TRIAGE,
-        ),
-        (
-            "2",
-            "The alert's message tells the cause.",
-            ExplainsOnly("for people; the message is kept in the report"),
-        ),
-        (
-            "2",
-            "Mostly it tells enough.",
-            ExplainsOnly("for people; popheal looks for itself in any case"),
-        ),
-        ("2", "Else take the steps below.", _TRIAGE),
-        (
-            "2.1",
-            "Ask for the health of the alerting set.",
-            Code("popheal.exchange.backend:Backend.server_health"),
-            Code("popheal.healthsets.pop.health:pop_rows"),
-            _D5,
-        ),
-        ("2.1", "The same for set POP on one server.", _EXAMPLE, _D5),
-        ("2.2", "Find the monitor that complains.", Code("popheal.engine.triage.health:sort_rows")),
-        (
-            "2.2",
-            "It is the one whose AlertValue says so.",
-            Code("popheal.exchange.interpret:is_unhealthy"),
-        ),
-        ("2.3", "Run the unhealthy monitor's probe again.", _RUN_PROBE, _D19),
-        ("2.3", "The table tells which probe that is.", _CATALOGUE),
-        ("2.3", "The command for it.", Code("popheal.exchange.backend:Backend.invoke_probe")),
-        ("2.3", "Say PopCTPMonitor fails.", _EXAMPLE),
-        ("2.3", "Its probe is PopCTPProbe.", _EXAMPLE),
-        ("2.3", "How to run that on one server.", _EXAMPLE),
-        (
-            "2.4",
-            "Look at the probe's result.",
-            Code("popheal.exchange.interpret:probe_outcome"),
-            _D25,
-            Erratum("D3", "the property has another name, ResultType"),
-        ),
-        ("2.4", "Succeeded: it was transient, and is over.", _TRIAGE),
-        ("2.4", "Anything else: on to the recovery steps.", _HEALING),
+        {
+            ("1", 1): (
+                Code("popheal.reports.report:Alert"),
+                _TRIAGE,
+            ),
+            ("2", 1): (ExplainsOnly("for people; the message is kept in the report"),),
+            ("2", 2): (ExplainsOnly("for people; popheal looks for itself in any case"),),
+            ("2", 3): (_TRIAGE,),
+            ("2.1", 1): (
+                Code("popheal.exchange.backend:Backend.server_health"),
+                Code("popheal.healthsets.pop.health:pop_rows"),
+                _D5,
+            ),
+            ("2.1", 2): (
+                _EXAMPLE,
+                _D5,
+            ),
+            ("2.2", 1): (Code("popheal.engine.triage.health:sort_rows"),),
+            ("2.2", 2): (Code("popheal.exchange.interpret:is_unhealthy"),),
+            ("2.3", 1): (
+                _RUN_PROBE,
+                _D19,
+            ),
+            ("2.3", 2): (_CATALOGUE,),
+            ("2.3", 3): (Code("popheal.exchange.backend:Backend.invoke_probe"),),
+            ("2.3", 4): (_EXAMPLE,),
+            ("2.3", 5): (_EXAMPLE,),
+            ("2.3", 6): (_EXAMPLE,),
+            ("2.4", 1): (
+                Code("popheal.exchange.interpret:probe_outcome"),
+                _D25,
+                Erratum("D3", "the property has another name, ResultType"),
+            ),
+            ("2.4", 2): (_TRIAGE,),
+            ("2.4", 3): (_HEALING,),
+        },
     ),
-    *_page(
+    *_section(
         _MAILBOX,
-        ("0", "Such alerts mostly come from Mailbox servers.", _ROLES, _D2, _D20),
-        ("1", "Restart POP3's back end.", _D13),
-        ("1", _HOW_TO_RESTART, _LINK),
-        ("2", _RERUN, _D19, _D25, _D28),
-        ("3", "Still failing: bar the server and move its databases away.", _D15, _D21),
-        ("4", "Once they are gone, see that they arrived."),
-        ("4", "The command for it: copies counted by status.", _COPIES, _D7),
-        ("5", "Be sure that no copy is active here.", _D7),
-        ("5", "With that certain, reboot it."),
-        ("6", "When it is back, run the probe again.", _D19, _D24),
-        ("7", "Probe succeeds: let the server host databases again.", _D4, _D12, _D21),
-        (
-            "8",
-            _HELP,
-            Erratum("D10", "the server stays barred; the handover says so, and how to undo it"),
-        ),
-        ("8", _ASK, _HAND_OVER, _SUPPORT),
-        ("8", _WHERE_SUPPORT_IS, _SUPPORT),
-        ("8", _OWN_RULES, _SUPPORT),
+        {
+            ("0", 1): (
+                _ROLES,
+                _D2,
+                _D20,
+            ),
+            ("1", 1): (_D13,),
+            ("1", 2): (_LINK,),
+            ("2", 1): (
+                _D19,
+                _D25,
+                _D28,
+            ),
+            ("3", 1): (
+                _D15,
+                _D21,
+            ),
+            ("4", 2): (
+                _COPIES,
+                _D7,
+            ),
+            ("5", 1): (_D7,),
+            ("6", 1): (
+                _D19,
+                _D24,
+            ),
+            ("7", 1): (
+                _D4,
+                _D12,
+                _D21,
+            ),
+            ("8", 1): (
+                Erratum("D10", "the server stays barred; the handover says so, and how to undo it"),
+            ),
+            ("8", 2): (
+                _HAND_OVER,
+                _SUPPORT,
+            ),
+            ("8", 3): (_SUPPORT,),
+            ("8", 4): (_SUPPORT,),
+        },
     ),
-    *_page(
+    *_section(
         _CTP,
-        ("0", "Such alerts mostly come from client access servers.", _ROLES, _D2, _D20),
-        ("1", "Restart POP3 on the client access servers.", _D13, _D14, _D17),
-        ("1", _HOW_TO_RESTART, _LINK),
-        ("2", _RERUN, _D19, _D25, _D28),
-        ("3", "Still there: take the steps below."),
-        ("3.1", "Turn protocol logging on.", _D1, _D12),
-        ("3.2", "Restart POP3 there, so that it logs.", _D17),
-        ("3.3", _RERUN, _D19, _D25, _D28),
-        (
-            "3.4",
-            "Read the settings; they tell where the log is.",
-            Erratum("D23", "the log's documented fields are old ones; its own header is read"),
-        ),
-        (
-            "3.5",
-            "Find the mailbox behind it by the times of the probe.",
-            Erratum("D8", "health rows can't tell; the probe's error and the log can"),
-            Erratum("D26", "where POP is off monitors may be healthy; the service counts"),
-        ),
-        (
-            "3.6",
-            "Any of them unhealthy: take the Deep/SelfTest section's steps.",
-            Erratum("D11", "there is no way back from there; afterwards we look and put back"),
-            Erratum("D22", "that is another server; it gets a triage and guards of its own"),
-        ),
-        ("4", "Mailbox side well: restart the client access server.", _D9),
-        ("5", "When it is back, run the probe again.", _D19),
-        ("6", "Turn logging off again.", _D1, _D12),
-        ("7", "Restart POP3 there once more.", _D17),
-        ("7", _HOW_TO_RESTART, _LINK),
-        ("8", _HELP, _D27),
-        ("8", _ASK, _HAND_OVER, _SUPPORT),
-        ("8", _WHERE_SUPPORT_IS, _SUPPORT),
-        ("8", _OWN_RULES, _SUPPORT),
+        {
+            ("0", 1): (
+                _ROLES,
+                _D2,
+                _D20,
+            ),
+            ("1", 1): (
+                _D13,
+                _D14,
+                _D17,
+            ),
+            ("1", 2): (_LINK,),
+            ("2", 1): (
+                _D19,
+                _D25,
+                _D28,
+            ),
+            ("3.1", 1): (
+                _D1,
+                _D12,
+            ),
+            ("3.2", 1): (_D17,),
+            ("3.3", 1): (
+                _D19,
+                _D25,
+                _D28,
+            ),
+            ("3.4", 1): (
+                Erratum("D23", "the log's documented fields are old ones; its own header is read"),
+            ),
+            ("3.5", 1): (
+                Erratum("D8", "health rows can't tell; the probe's error and the log can"),
+                Erratum("D26", "where POP is off monitors may be healthy; the service counts"),
+            ),
+            ("3.6", 1): (
+                Erratum("D11", "there is no way back from there; afterwards we look and put back"),
+                Erratum("D22", "that is another server; it gets a triage and guards of its own"),
+            ),
+            ("4", 1): (_D9,),
+            ("5", 1): (_D19,),
+            ("6", 1): (
+                _D1,
+                _D12,
+            ),
+            ("7", 1): (_D17,),
+            ("7", 2): (_LINK,),
+            ("8", 1): (_D27,),
+            ("8", 2): (
+                _HAND_OVER,
+                _SUPPORT,
+            ),
+            ("8", 3): (_SUPPORT,),
+            ("8", 4): (_SUPPORT,),
+        },
     ),
-    *_page(
+    *_section(
         _PROXY,
-        ("1", "Restart POP3 on the client access servers.", _D13, _D14, _D17),
-        ("1", _HOW_TO_RESTART, _LINK),
-        ("2", _RERUN, _D19, _D25, _D28),
-        ("3", "Still failing: restart the client access server.", _D9),
-        ("4", "When it is back, run the probe again.", _D19),
-        ("5", _HELP, _D27),
-        ("5", _ASK, _HAND_OVER, _SUPPORT),
-        ("5", _WHERE_SUPPORT_IS, _SUPPORT),
-        ("5", _OWN_RULES, _SUPPORT),
+        {
+            ("1", 1): (
+                _D13,
+                _D14,
+                _D17,
+            ),
+            ("1", 2): (_LINK,),
+            ("2", 1): (
+                _D19,
+                _D25,
+                _D28,
+            ),
+            ("3", 1): (_D9,),
+            ("4", 1): (_D19,),
+            ("5", 1): (_D27,),
+            ("5", 2): (
+                _HAND_OVER,
+                _SUPPORT,
+            ),
+            ("5", 3): (_SUPPORT,),
+            ("5", 4): (_SUPPORT,),
+        },
     ),
-    *_page(
+    *_section(
         _COMMAND_TIME,
-        ("0", "Such alerts come from servers of either role.", _ROLES, _D20),
-        (
-            "1",
-            "Restart POP3 on them.",
-            Erratum("D18", "it is not said which of the two services; the roles decide"),
-            _D13,
-            _D14,
-        ),
-        ("1", _HOW_TO_RESTART, _LINK),
-        ("2", "Give it ten minutes and see whether it keeps well."),
-        ("2", "Then read the health of the POP sets.", _D16, _D28),
-        ("3", "Still there: the server must be restarted.", _ALONE, _WITH_MAILBOXES, _D9),
-        ("3", "With client access only, nothing more to it."),
-        ("3", "With mailboxes, move the databases and check."),
-        ("3", "How, in the steps below.", ExplainsOnly("introduces the steps below it")),
-        ("3.1", "Bar the server and move its databases away.", _D15, _D21),
-        (
-            "3.1",
-            "Put the real server's name into the commands.",
-            ExplainsOnly("names travel as parameters"),
-            Erratum("D18", "the commands beside it have no such name"),
-        ),
-        ("3.2", "See that all of them have left."),
-        ("3.2", "The command for it: copies counted by status.", _COPIES, _D7),
-        ("3.2", "None active any more: restart the server.", _D7),
-        ("4", "When it is back, ten more minutes, then look as before.", _D16),
-        ("5", "Well, and with mailboxes: let it host databases again.", _D4, _D12, _D21),
-        (
-            "6",
-            _HELP,
-            Erratum("D6", "it speaks of a probe; what decides is the monitor's own health"),
-        ),
-        ("6", _ASK, _HAND_OVER, _SUPPORT),
-        ("6", _WHERE_SUPPORT_IS, _SUPPORT),
-        ("6", _OWN_RULES, _SUPPORT),
+        {
+            ("0", 1): (
+                _ROLES,
+                _D20,
+            ),
+            ("1", 1): (
+                Erratum("D18", "it is not said which of the two services; the roles decide"),
+                _D13,
+                _D14,
+            ),
+            ("1", 2): (_LINK,),
+            ("2", 2): (
+                _D16,
+                _D28,
+            ),
+            ("3", 1): (
+                _ALONE,
+                _WITH_MAILBOXES,
+                _D9,
+            ),
+            ("3", 4): (ExplainsOnly("introduces the steps below it"),),
+            ("3.1", 1): (
+                _D15,
+                _D21,
+            ),
+            ("3.1", 2): (
+                ExplainsOnly("names travel as parameters"),
+                Erratum("D18", "the commands beside it have no such name"),
+            ),
+            ("3.2", 2): (
+                _COPIES,
+                _D7,
+            ),
+            ("3.2", 3): (_D7,),
+            ("4", 1): (_D16,),
+            ("5", 1): (
+                _D4,
+                _D12,
+                _D21,
+            ),
+            ("6", 1): (
+                Erratum("D6", "it speaks of a probe; what decides is the monitor's own health"),
+            ),
+            ("6", 2): (
+                _HAND_OVER,
+                _SUPPORT,
+            ),
+            ("6", 3): (_SUPPORT,),
+            ("6", 4): (_SUPPORT,),
+        },
     ),
     *_page(
         Part.MORE,

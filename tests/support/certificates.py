@@ -85,8 +85,11 @@ def signed_for(name: str, folder: Path) -> Signed:
     return files
 
 
-def self_signed(path: Path, names: Iterable[str]) -> str:
-    """Write a key, and a certificate for these names that is its own authority; the path."""
+def self_signed(path: Path, names: Iterable[str], days: float = 1) -> str:
+    """Write a key, and a certificate for these names that is its own authority; the path.
+
+    It lasts for so many days more.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -100,8 +103,8 @@ def self_signed(path: Path, names: Iterable[str]) -> str:
         .issuer_name(own)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=7))
+        .not_valid_after(now + timedelta(days=days, hours=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(map(x509.DNSName, names)), critical=False)
         .sign(key, hashes.SHA256())

@@ -14,6 +14,7 @@ _FOR = {
     "kinit": "to get a Kerberos ticket",
     "krb5kdc": "which gives Kerberos tickets",
     "mount": "to fill a small file system",
+    "node": "to run the script of a page",
     "spin": "for a second opinion",
     "systemd-analyze": "to judge the unit",
 }

@@ -12,8 +12,9 @@ from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.diagrams import overview, render
 from popheal.engine.control import Control
 from popheal.engine.run import Run
-from popheal.exchange.backend import AsyncBackend
+from popheal.exchange.backend import AsyncBackend, Inspectable
 from popheal.healthsets.pop import MAILBOX
+from popheal.readiness import Judgement, Readiness
 from popheal.snapshot import Snapshot, take_snapshot
 from popheal.tables.actions import Impact
 from popheal.tables.table import Procedure
@@ -73,6 +74,22 @@ def simulated() -> Backend:
 def real(backend: PsrpBackend) -> Backend:
     """So is the real one."""
     return backend
+
+
+def inspectable(backend: PsrpBackend) -> Inspectable:
+    """It can tell what its own ways are like, too."""
+    return backend
+
+
+async def checked(backend: PsrpBackend) -> bool:
+    """A check says a line each; it is text, JSON and a page."""
+    readiness: Readiness = popheal.Healer(backend).check(["ex1"])
+    again = await popheal.Healer(backend, policy=Policy()).acheck(["ex1"])
+    bad: list[str] = [
+        line.next_step for _, line in again.all_lines() if line.judgement is Judgement.BAD
+    ]
+    page: str = readiness.to_html()
+    return bool(bad or page) and Readiness.from_json(again.to_json()) == again
 
 
 def rehearsed(backend: PsrpBackend, path: str) -> Tabletop:

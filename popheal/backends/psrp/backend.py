@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from popheal.backends.psrp import kerberos, parse, rights, scripts
 from popheal.backends.psrp.lines import Lines
@@ -23,6 +23,8 @@ from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
 from popheal.errors import BackendError, NotBegun, Unreadable
 from popheal.exchange import models
+from popheal.exchange.backend import EFFECTS
+from popheal.exchange.inspection import Inspection
 from popheal.exchange.names import same_server
 
 T = TypeVar("T")
@@ -111,13 +113,14 @@ class PsrpBackend:
 
     def rights_missing(self, server: str, effects: Sequence[str]) -> Sequence[str]:
         """Cmdlets and parameters that the account's roles lack for these effects."""
+        if not rights.needed_for(effects):
+            return ()
+        given, avoided = rights.question(effects), self._avoided or (server,)
         try:
-            # What is not there would else be an error.
-            asked, quiet = rights.cmdlets(effects), "SilentlyContinue"
-            answer = self._exchange(server, "Get-Command", Name=asked, ErrorAction=quiet)
+            listed = self._lines.exchange(server, rights.ASKS, given, avoided=avoided, effect=False)
         except BackendError:
             return ()
-        return rights.missing(effects, answer.output)
+        return rights.missing(effects, listed)
 
     def open_ahead(self, server: str, others: Sequence[str]) -> None:
         """Begin to open the shells on the servers' own endpoints, which takes seconds each."""
@@ -134,10 +137,38 @@ class PsrpBackend:
         """
         return "exchange"
 
+    # --- what its own ways are like --------------------------------------------------------------
+
+    @property
+    def entrances(self) -> Sequence[str]:
+        """The servers whose Exchange endpoint is used."""
+        return self.settings.exchange.servers
+
+    def ways(self, server: str) -> Sequence[str]:
+        """The endpoints of a server that are used, by their tables in the configuration."""
+        entrance = any(same_server(one, server) for one in self.entrances)
+        return ("[exchange]", "[winrm]") if entrance else ("[winrm]",)
+
+    def inspect(self, server: str, way: str, methods: Sequence[str]) -> Sequence[Inspection]:
+        """What one endpoint of a server is like, by connections of its own."""
+        from popheal.backends.psrp.inspector import inspect_way
+
+        return inspect_way(self.settings, server, way, methods, self._lines.recorder)
+
+    def apart(self, without: Sequence[str] = (), turn: int = 0) -> PsrpBackend:
+        """The same backend, with connections of its own."""
+        every = self.settings.exchange.servers
+        left = [one for one in every if one not in without] or list(every)
+        first = turn % len(left)
+        turned = evolve(self.settings.exchange, servers=(*left[first:], *left[:first]))
+        own = PsrpBackend(evolve(self.settings, exchange=turned), self._lines.recorder)
+        own._lines.learn(self._lines.known)
+        return own
+
     # --- looks -------------------------------------------------------------------------------
 
     def server_info(self, server: str) -> models.ServerInfo:
-        answer = self._exchange(server, "Get-ExchangeServer", Identity=server)
+        answer = self._exchange(server, "server_info", Identity=server)
         info = answer.one(parse.server_info)
         if not (same_server(info.fqdn, server) or same_server(info.name, server)):
             cause = f"the answer is about '{info.fqdn}'"
@@ -146,53 +177,51 @@ class PsrpBackend:
         return info
 
     def all_servers(self, server: str) -> Sequence[models.ServerInfo]:
-        found = self._exchange(server, "Get-ExchangeServer").each(parse.listed_server)
+        found = self._exchange(server, "all_servers").each(parse.listed_server)
         self._lines.learn(found)
         return found
 
     def mailbox_server(self, server: str) -> models.MailboxServer:
-        answer = self._exchange(server, "Get-MailboxServer", Identity=server)
+        answer = self._exchange(server, "mailbox_server", Identity=server)
         return answer.one(parse.mailbox_server)
 
     def dag(self, server: str, name: str) -> models.Dag:
-        command = "Get-DatabaseAvailabilityGroup"
-        return self._exchange(server, command, Identity=name, Status=True).one(parse.dag)
+        return self._exchange(server, "dag", Identity=name, Status=True).one(parse.dag)
 
     def server_health(self, server: str) -> Sequence[models.MonitorHealth]:
-        answer = self._exchange(server, "Get-ServerHealth", Identity=server)
+        answer = self._exchange(server, "server_health", Identity=server)
         return answer.each(parse.monitor_health)
 
     def invoke_probe(self, server: str, probe: str) -> models.ProbeResult:
-        answer = self._exchange(server, "Invoke-MonitoringProbe", Identity=probe, Server=server)
+        answer = self._exchange(server, "invoke_probe", Identity=probe, Server=server)
         return answer.one(lambda row: parse.probe_result(row, probe))
 
     def monitoring_items(self, server: str, health_set: str) -> Sequence[models.MonitoringItem]:
-        command = "Get-MonitoringItemIdentity"
-        answer = self._exchange(server, command, Identity=health_set, Server=server)
+        answer = self._exchange(server, "monitoring_items", Identity=health_set, Server=server)
         return answer.each(parse.monitoring_item)
 
     def database_copies(self, server: str) -> Sequence[models.DatabaseCopy]:
-        answer = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Server=server)
+        answer = self._exchange(server, "database_copies", Server=server)
         return answer.each(parse.database_copy)
 
     def copies_of(self, server: str, database: str) -> Sequence[models.DatabaseCopy]:
-        answer = self._exchange(server, "Get-MailboxDatabaseCopyStatus", Identity=database)
+        answer = self._exchange(server, "copies_of", Identity=database)
         return answer.each(parse.database_copy)
 
     def databases(self, server: str) -> Sequence[models.Database]:
-        answer = self._exchange(server, "Get-MailboxDatabase", Server=server, Status=True)
+        answer = self._exchange(server, "databases", Server=server, Status=True)
         return answer.each(parse.database)
 
     def replication_health(self, server: str) -> Sequence[models.ReplicationCheck]:
-        answer = self._exchange(server, "Test-ReplicationHealth", Identity=server)
+        answer = self._exchange(server, "replication_health", Identity=server)
         return answer.each(parse.replication_check)
 
     def component_states(self, server: str) -> Sequence[models.ComponentState]:
-        answer = self._exchange(server, "Get-ServerComponentState", Identity=server)
+        answer = self._exchange(server, "component_states", Identity=server)
         return answer.each(parse.component_state)
 
     def pop_settings(self, server: str) -> models.PopSettings:
-        return self._exchange(server, "Get-PopSettings", Server=server).one(parse.pop_settings)
+        return self._exchange(server, "pop_settings", Server=server).one(parse.pop_settings)
 
     def services(self, server: str, names: Sequence[str]) -> Sequence[models.ServiceStatus]:
         given = {"Name": list(names)}
@@ -229,23 +258,23 @@ class PsrpBackend:
     def set_activation_disabled(self, server: str, disabled: bool) -> None:
         given = {"DatabaseCopyActivationDisabledAndMoveNow": disabled, "Confirm": False}
         name = self._lines.name_of(server)
-        self._exchange(server, "Set-MailboxServer", effect=True, Identity=name, **given)
+        self._exchange(server, "set_activation_disabled", Identity=name, **given)
 
     def move_database(self, server: str, database: str) -> None:
         name = self._lines.name_of(server)
         given = {"Identity": database, "ActivateOnServer": name, "Confirm": False}
-        self._exchange(server, "Move-ActiveMailboxDatabase", effect=True, **given)
+        self._exchange(server, "move_database", **given)
 
     def set_protocol_logging(self, server: str, enabled: bool) -> None:
         given = {"ProtocolLogEnabled": enabled, "Confirm": False}
-        self._exchange(server, "Set-PopSettings", effect=True, Server=server, **given)
+        self._exchange(server, "set_protocol_logging", Server=server, **given)
 
     def set_component_state(
         self, server: str, component: str, active: bool, requester: str
     ) -> None:
         given = {"State": "Active" if active else "Inactive", "Confirm": False}
         about = {"Identity": server, "Component": component, "Requester": requester}
-        self._exchange(server, "Set-ServerComponentState", effect=True, **about, **given)
+        self._exchange(server, "set_component_state", **about, **given)
 
     def reboot(self, server: str, booted_at: datetime) -> None:
         given = {"BootedAt": _stamp(booted_at)}
@@ -254,12 +283,11 @@ class PsrpBackend:
 
     # --- the ways there ----------------------------------------------------------------------
 
-    def _exchange(
-        self, server: str, cmdlet: str, *, effect: bool = False, **parameters: object
-    ) -> _Answer:
-        """Run a cmdlet on an Exchange endpoint."""
+    def _exchange(self, server: str, method: str, **parameters: object) -> _Answer:
+        """Run a method's cmdlet on an Exchange endpoint."""
+        cmdlet = rights.cmdlet_for(method, parameters)
         # Without a word about it, the server that is asked about may be the one under repair.
-        avoided = self._avoided or (server,)
+        avoided, effect = self._avoided or (server,), method in EFFECTS
         output = self._lines.exchange(server, cmdlet, parameters, avoided=avoided, effect=effect)
         return _Answer(server, cmdlet, output)
 

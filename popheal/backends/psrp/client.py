@@ -326,6 +326,12 @@ def _prepared(pool: RunspacePool, command: Command) -> PowerShell:
     return shell
 
 
+def session_for(target: Target, settings: PsrpSettings, limits: Limits) -> tuple[Any, str]:
+    """A session of requests to an endpoint, and the endpoint's address; nothing is asked yet."""
+    transport = _wsman(target, settings, limits).transport
+    return transport.session, transport.endpoint
+
+
 def _wsman(target: Target, settings: PsrpSettings, limits: Limits) -> _Wsman:
     how = target.connection
     in_clear = not how.ssl and how.auth not in ("kerberos", "negotiate", "ntlm", "credssp")

@@ -23,7 +23,7 @@ class Lines:
 
     def __init__(self, settings: PsrpSettings, recorder: Recorder | None = None) -> None:
         self._settings = settings
-        self._recorder = recorder
+        self.recorder = recorder
         self._lock = threading.Lock()
         self._routes: Routes | None = None
         # Replaced, never changed, so that it can be read while a command runs.
@@ -43,6 +43,11 @@ class Lines:
     def learn(self, servers: Iterable[ServerInfo]) -> None:
         """Note which servers there are, by what the organisation has said of them."""
         self._known = {**self._known, **{one.fqdn.casefold(): one for one in servers}}
+
+    @property
+    def known(self) -> Sequence[ServerInfo]:
+        """The servers that have been noted."""
+        return tuple(self._known.values())
 
     def name_of(self, server: str) -> str:
         """A server's Name, which may differ from the first part of its full name."""
@@ -101,5 +106,5 @@ class Lines:
         if self._routes is None:
             from popheal.backends.psrp.routing import Routes
 
-            self._routes = Routes(self._settings, self._recorder)
+            self._routes = Routes(self._settings, self.recorder)
         return self._routes

@@ -2,9 +2,10 @@ r"""The PowerShell that popheal runs on a server's own endpoint: all of it.
 
 Short, plain constants. Nothing is ever pasted into them: values travel as parameters. Each first
 makes sure that it is on the server it was meant for, as a wrong address in the configuration must
-not restart the wrong machine. Any error ends them at once, so that nothing is done on the strength
-of what could not be found out. Times go both ways as ISO 8601 in UTC. They ask for PowerShell 3,
-and are run in a scope of their own, so that none sees what another has left in the shell.
+not restart the wrong machine; all but the one that is asked where it is. Any error ends them at
+once, so that nothing is done on the strength of what could not be found out. Times go both ways as
+ISO 8601 in UTC. They ask for PowerShell 3, and are run in a scope of their own, so that none sees
+what another has left in the shell.
 
 What they refuse before anything was begun has an error id that says so, as what is written in the
 error is for people: :data:`NOT_BEGUN`, a full stop, and the reason as
@@ -287,6 +288,45 @@ foreach ($channel in 'RecoveryActionResults', 'RecoveryActionLogs') {
 """
 )
 
+#: Where a shell is, and how much of the language it understands. Written for one in which nothing
+#: can be called: there the name is the short one of old, of fifteen letters.
+ABOUT = r"""
+param([string] $HostName)
+$here = $env:COMPUTERNAME
+try { $here = [System.Net.Dns]::GetHostName() } catch { $here = $env:COMPUTERNAME }
+[pscustomobject] @{
+    Name     = $here
+    Language = [string] $ExecutionContext.SessionState.LanguageMode
+    Version  = [string] $PSVersionTable.PSVersion
+}
+"""
+
+#: What the other scripts will need of Windows and of the account, as far as looking can tell.
+CONDITIONS = (
+    r"""
+param([string] $HostName, [string[]] $Commands)
+"""
+    + _ON_THE_RIGHT_SERVER
+    + r"""
+$me = [System.Security.Principal.WindowsIdentity]::GetCurrent()
+$principal = New-Object System.Security.Principal.WindowsPrincipal $me
+$role = [System.Security.Principal.WindowsBuiltInRole]::Administrator
+$lacking = @($Commands | Where-Object { -not (Get-Command $_ -ErrorAction SilentlyContinue) })
+# Opened for writing, and closed again: nothing is written.
+$root = [Microsoft.Win32.Registry]::LocalMachine
+$closed = ''
+try { $root.OpenSubKey('SOFTWARE', $true).Close() } catch { $closed = $_.Exception.Message }
+[pscustomobject] @{
+    Account       = $me.Name
+    Administrator = $principal.IsInRole($role)
+    Lacking       = $lacking -join ', '
+    Registry      = $closed
+    Marked        = $null -ne $root.OpenSubKey('SOFTWARE\PophealRestart')
+    Shutdown      = Test-Path "$env:SystemRoot\System32\shutdown.exe"
+}
+"""
+)
+
 #: What each is called, in errors and in recordings.
 NAMES: Final[Mapping[str, str]] = {
     SERVICES: "read services",
@@ -296,4 +336,6 @@ NAMES: Final[Mapping[str, str]] = {
     RESTART_SERVICE: "Restart-Service",
     START_SERVICE: "Start-Service",
     RESTART_SERVER: "restart server",
+    ABOUT: "look where the shell is",
+    CONDITIONS: "look what scripts need",
 }

@@ -109,6 +109,11 @@ class Connection:
         if problem:
             raise _impossible(problem)
 
+    @property
+    def takes_ticket(self) -> bool:
+        """Whether one logs on with a ticket that is there already."""
+        return self.auth in ("kerberos", "negotiate") and not self.password
+
     def may_connect_to(self, address: str) -> bool:
         """False where the password would cross a network readable by anyone."""
         return self.ssl or self.auth not in _IN_CLEAR or is_loopback(address)
@@ -169,10 +174,7 @@ class PsrpSettings:
     @property
     def by_ticket(self) -> tuple[Connection, ...]:
         """The kinds of endpoint that are logged on to with what Kerberos' tickets are at hand."""
-        both = (self.exchange, self.winrm)
-        return tuple(
-            one for one in both if one.auth in ("kerberos", "negotiate") and not one.password
-        )
+        return tuple(one for one in (self.exchange, self.winrm) if one.takes_ticket)
 
     def full_name(self, server: str) -> str:
         """The fully qualified name of a server given by either name, if it is known here."""

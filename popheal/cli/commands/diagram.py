@@ -1,29 +1,34 @@
-"""``diagram`` and ``procedures``: the procedures as pictures and tables."""
+"""``diagram``: a procedure as a picture, alone or with the way that a run has taken."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from popheal.cli import completion
-from popheal.cli.options import json_option, output_option
-from popheal.cli.render.console import answer_file, answer_json, answer_text
+from popheal.cli.options import journal_options, output_option
+from popheal.cli.render.console import answer_file, answer_text
+from popheal.cli.session import find, journal_path, open_journal
 from popheal.cli.tables import table_named
 from popheal.healthsets.pop import PROCEDURES
-from popheal.tables.table import Procedure, State
+from popheal.tables.run_path import RunPath
+from popheal.tables.table import Procedure
 
 #: The formats, and what their files' names end with.
 _ENDINGS: Final = {
+    "svg": "svg",
     "mermaid": "mmd",
     "dot": "dot",
-    "svg": "svg",
+    "full-svg": "svg",
     "png": "png",
     "table": "md",
     "scxml": "scxml",
+    "xstate": "json",
+    "html": "html",
 }
 
 
@@ -34,13 +39,29 @@ _ENDINGS: Final = {
     "--format",
     "form",
     type=click.Choice(list(_ENDINGS), case_sensitive=False),
-    default="mermaid",
-    show_default=True,
-    help="svg and png need Graphviz.",
+    metavar="FORMAT",
+    help="svg: cards to read from top to bottom. html: a page to walk through. table: Markdown. "
+    "scxml, xstate: for other tools. The full graph: mermaid, dot, and by Graphviz full-svg and "
+    "png.  [default: mermaid; svg for a run]",
 )
+@click.option("--part", type=click.IntRange(1), metavar="N", help="Only part N of a long one.")
+@click.option("--narrow", is_flag=True, help="Cards for a narrow screen.")
+@click.option("--healing", metavar="HEALING", help="Draw the way that its run has taken.")
+@click.option("--run", metavar="RUN", help="Which run of that healing, if it has several.")
 @click.option("--all", "everything", is_flag=True, help="Write every procedure in all usual forms.")
 @output_option("or a directory")
-def diagram(name: str | None, form: str, everything: bool, output: Path | None) -> int:
+@journal_options
+def diagram(
+    name: str | None,
+    form: str | None,
+    healing: str | None,
+    run: str | None,
+    everything: bool,
+    output: Path | None,
+    journal: Path | None,
+    config: Path | None,
+    **shown: Any,
+) -> int:
     """Draw the procedure NAME from the very table that runs.
 
     Names: mailbox, client_access, proxy, command_time; or a table of your own as MODULE:NAME.
@@ -51,91 +72,79 @@ def diagram(name: str | None, form: str, everything: bool, output: Path | None) 
       popheal diagram client_access --format svg \\
         --output client_access.svg
       popheal diagram --all --output diagrams
+
+    With --healing instead of NAME, the picture is that of a run in the journal: the way it has
+    taken, where it is now, what may follow, and what it owes.
+
+    \b
+      popheal diagram --healing 3f2a \\
+        --journal journal.db --output run.svg
     """
     from popheal.diagrams import render, write_all
 
     if everything:
-        if name or output is None:
+        if name or healing or output is None:
             raise click.UsageError("--all takes no name, and needs --output with a directory.")
         answer_text("\n".join(str(path) for path in write_all(output)))
         return 0
-    if name is None:
-        raise click.UsageError(f"Which procedure? One of {', '.join(PROCEDURES)}, or --all.")
-    table = table_named(name)
+    if healing:
+        if name:
+            raise click.UsageError(f"Either {name} or --healing: a run has its own procedure.")
+        table, path = _run(healing, run, journal_path(journal, config))
+    else:
+        table, path = _named(name, run), None
+    form = form or ("svg" if path else "mermaid")
+    _see_that_it_shows(form, table, path, **shown)
     if form == "png" and output is None and sys.stdout.isatty():
         raise click.UsageError("This format is not for a terminal; give --output FILE.")
     if output and output.is_dir():
-        output /= f"{table.name}.{_ENDINGS[form]}"
-    answer_file(render(table, form), output, option="--output")
+        output /= f"{path.run if path else table.name}.{_ENDINGS[form]}"
+    picture = render(table, form, path=path, part=shown["part"] or 0, narrow=shown["narrow"])
+    answer_file(picture, output, option="--output")
     return 0
 
 
-@click.command(short_help="List the procedures, or show one as a table.")
-@click.argument("name", required=False, shell_complete=completion.procedures)
-@json_option
-def procedures(name: str | None, as_json: bool) -> int:
-    """List the procedures, or show the table of one, to read beside the runbook.
-
-    NAME is one of popheal's, or a table of your own as MODULE:NAME.
-
-    \b
-      popheal procedures
-      popheal procedures mailbox
-    """
-    tables = [table_named(name)] if name else list(PROCEDURES.values())
-    if as_json:
-        answer_json({"procedures": [_as_json(table) for table in tables]})
-    elif name:
-        answer_text("\n".join(_table(tables[0])))
-    else:
-        answer_text("\n".join(_summaries(tables)))
-    return 0
+def _named(name: str | None, run: str | None) -> Procedure:
+    if run:
+        raise click.UsageError("--run needs --healing: which healing is it of?")
+    if name is None:
+        raise click.UsageError(f"Which procedure? One of {', '.join(PROCEDURES)}, or --all.")
+    return table_named(name)
 
 
-def _summaries(tables: Iterable[Procedure]) -> Iterable[str]:
-    for table in tables:
-        yield f"{table.name}: {len(table.states)} states, for {', '.join(table.monitors)}"
-        if table.section:
-            yield f"    runbook: {table.section.value}"
+def _see_that_it_shows(
+    form: str, table: Procedure, path: RunPath | None, *, part: int | None, narrow: bool
+) -> None:
+    """Raise UsageError if that format can't show what is asked for."""
+    if form != "svg" and (part or narrow):
+        raise click.UsageError("A part, and a narrow picture, are drawn as svg only.")
+    if path and form not in ("svg", "html"):
+        raise click.UsageError("A run is shown as svg or html only.")
+    if part and part > len(table.parts):
+        count = f"has parts 1 to {len(table.parts)}" if table.parts else "is not divided into parts"
+        raise click.UsageError(f"The procedure {table.name} {count}.")
 
 
-def _table(table: Procedure) -> Iterable[str]:
-    """A procedure for reading: what each state does, by which step, and where it leads."""
-    yield from _summaries([table])
-    for one in table.states:
-        yield ""
-        yield f"{one.name}  ({one.action.impact.value})"
-        yield f"    {one.action.sentence or one.action}  [{one.cites}]"
-        for target, labels in _by_target(one).items():
-            yield f"    {', '.join(labels)} -> {target}"
-    yield ""
-    for name, verdict in table.endings.items():
-        yield f"{name}: the verdict is {verdict.value}"
+def _run(healing: str, run: str | None, journal: Path) -> tuple[Procedure, RunPath]:
+    """The run that is meant, and its table."""
+    from popheal.journal.drawable_runs import runs_on_tables
 
-
-def _by_target(one: State) -> dict[str, list[str]]:
-    targets: dict[str, list[str]] = {}
-    for row in one.transitions:
-        targets.setdefault(row.target, []).append(row.label)
-    return targets
-
-
-def _as_json(table: Procedure) -> dict[str, object]:
-    return {
-        "name": table.name,
-        "hash": table.hash,
-        "monitors": list(table.monitors),
-        "start": table.start,
-        "endings": {name: verdict.value for name, verdict in table.endings.items()},
-        "states": [
-            {
-                "name": one.name,
-                "action": str(one.action),
-                "impact": one.action.impact.value,
-                "transitions": [
-                    {"outcome": row.label, "target": row.target} for row in one.transitions
-                ],
-            }
-            for one in table.states
-        ],
-    }
+    with open_journal(journal, read_only=True) as opened:
+        record = find(opened, healing)
+        found = runs_on_tables(opened, record, datetime.now(UTC))
+    if not found:
+        raise click.ClickException(f"Healing {record.id} has begun no procedure: nothing to draw.")
+    if run is None and healing in [one.path.run for one in found]:
+        run = healing  # a healing may be named by a run of it
+    chosen = [one for one in found if run in (None, one.path.run)]
+    if len(chosen) != 1:
+        listed = "; ".join(f"{one.path.run}, {one.procedure} on {one.path.server}" for one in found)
+        problem = f"Healing {record.id} has no run '{run}'." if run else "Which run?"
+        raise click.UsageError(f"{problem} Give one of these with --run: {listed}.")
+    (only,) = chosen
+    if only.table is None:
+        raise click.ClickException(
+            f"Run {only.path.run} followed a table '{only.procedure}' that this popheal does not "
+            "know. Draw it with the version that made it."
+        )
+    return only.table, only.path

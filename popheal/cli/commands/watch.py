@@ -6,12 +6,12 @@ import signal
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _SAID: Final = {
     "watch_started": "watching {servers}",
     "watch_ended": "the watch has ended",
+    "readiness_changed": "check: {line}: {judged} {seen} {next_step}",
+    "readiness_checked": "checked: {good} well, {bad} not well, {could_not_tell} could not be told",
     "server_health": "{health} {monitors}",
     "look_failed": "could not look: {error}",
     "alert_raised": "alert: {text}",
@@ -62,8 +64,10 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
     """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 
     It needs a journal, by --journal or [journal] path in FILE, and begins by going on with every
-    healing of it that was broken off. What happens goes to standard error, line by line. To have
-    it run as a service, the page "Watching" of the documentation has a unit for systemd.
+    healing of it that was broken off. Then, unless --once is given, it checks the servers as
+    popheal check does, and says what has changed since its last start. What happens goes to
+    standard error, line by line. To have it run as a service, the page "Watching" of the
+    documentation has a unit for systemd.
 
     \b
       popheal watch --config popheal.toml
@@ -98,6 +102,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                     control=control,
                     once=once,
                     second_opinion=told.second_opinion,
+                    check=not once,
                 )
         except BrokenOff:
             known = f"the journal has it: popheal healings {in_journal(path)}"
@@ -146,6 +151,13 @@ def _obeying(control: Control) -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+def _judged(details: Mapping[str, Any]) -> str:
+    """What is thought of a line, and what was before, where something was."""
+    words = {"good": "well", "bad": "not well", "could_not_tell": "could not be told"}
+    now, was = words.get(details.get("judgement", ""), ""), words.get(details.get("was", ""))
+    return f"{now} (it was {was})." if was else f"{now}."
+
+
 def tell(journal: Path, event: Event) -> None:
     """Write one line on standard error for an event that is worth one."""
     said = _SAID.get(event.name)
@@ -159,6 +171,7 @@ def tell(journal: Path, event: Event) -> None:
         "run": event.run_id,
         "procedure": event.procedure,
         "state": event.state,
+        "judged": _judged(details),
         "answer": approve_command(event.run_id, str(details.get("plan")), journal),
     }
     text = said.format_map(defaultdict(str, {**about, **details}))

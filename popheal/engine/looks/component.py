@@ -59,7 +59,7 @@ async def why_not_activate(session: HealingContext, server: str) -> str:
         _held_by_others(components)
         or _can_not_start(services)
         or await _acted_upon(session, server)
-        or _serves_no_loopback((await retry_call(session, Backend.pop_settings, server)).bindings)
+        or serves_no_loopback((await retry_call(session, Backend.pop_settings, server)).bindings)
     )
 
 
@@ -100,7 +100,8 @@ async def _acted_upon(session: HealingContext, server: str) -> str:
     return f"Managed Availability is at work on the server: {described(acting)}" if acting else ""
 
 
-def _serves_no_loopback(bindings: Iterable[str]) -> str:
+def serves_no_loopback(bindings: Iterable[str]) -> str:
+    """Why the front end's probe could not connect to POP3 on the server; empty if it could."""
     known = [one.strip().rpartition(":") for one in bindings]
     if any(host in _LOOPBACK and port in POP3_PORTS for host, _, port in known):
         return ""

@@ -39,6 +39,7 @@ from popheal.tables.actions import (
     restart_service,
 )
 from popheal.tables.citations import Ours, Section
+from popheal.tables.parts import Part
 from popheal.tables.table import Procedure, on, otherwise, state
 
 SECTION = Section.CLIENT_ACCESS
@@ -202,4 +203,59 @@ CLIENT_ACCESS = Procedure(
     ),
     endings=ENDINGS,
     on_cancel=STOPPED_WHILE_LOGGING,
+    parts=(
+        Part(
+            "Restart, then log",
+            (
+                "restarting_pop3",
+                "reprobing",
+                "enabling_protocol_logging",
+                "restarting_pop3_for_logging",
+                "reprobing_with_logging",
+            ),
+        ),
+        Part(
+            "Mailbox servers behind it",
+            (
+                "finding_backends",
+                "checking_backends",
+                "recovering_backends",
+                "reprobing_after_backends",
+                "finding_backends_hung",
+                "checking_backends_hung",
+            ),
+        ),
+        Part(
+            "Safe reboot",
+            (
+                "checking_switchover",
+                "draining",
+                "verifying_no_active_copies",
+                "rebooting",
+                "awaiting_server",
+            ),
+        ),
+        Part(
+            "After the reboot",
+            (
+                "reprobing_after_reboot",
+                "reprobing_mailbox_side",
+                "failing_back",
+                "reprobing_mailbox_side_unhealed",
+                "failing_back_unhealed",
+            ),
+        ),
+        Part(
+            "Set logging back",
+            (
+                "disabling_protocol_logging",
+                "restarting_pop3_after_logging",
+                "reprobing_finally",
+                "disabling_protocol_logging_unhealed",
+                "restarting_pop3_unhealed",
+                "disabling_protocol_logging_cancelled",
+                "restarting_pop3_cancelled",
+            ),
+        ),
+    ),
 )

@@ -19,6 +19,7 @@ from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.exchange.models import MailboxServer, ServerInfo
 from popheal.journal import Journal
 from popheal.lab import Lab
+from popheal.lab.cmdlets import CMDLETS
 from tests.support.lab_backend import BOOT, EX1, EX2, NOW, FakeBackend
 
 pytestmark = pytest.mark.lab
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.lab
 SCRIPTS = {
     name: one for name, one in vars(scripts).items() if isinstance(one, str) and "param(" in one
 }
+#: It is asked where it is, in whatever language that is.
+ABOUT = SCRIPTS.pop("ABOUT")
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "dag": (EX1, "DAG1"),
@@ -277,9 +280,9 @@ def test_scripts_declare_what_they_are_given(
     seen: list[tuple[str, set[str]]] = []
     original = module.run_script
 
-    def noting(served: object, server: str, text: str, given: dict[str, object]) -> object:
+    def noting(served: object, server: str, text: str, given: dict[str, object], *more) -> object:
         seen.append((text, set(given)))
-        return original(served, server, text, given)  # type: ignore[arg-type]
+        return original(served, server, text, given, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "run_script", noting)
     getattr(backend, method)(*ARGUMENTS.get(method, (EX1,)))
@@ -303,6 +306,20 @@ def test_scripts_are_plain() -> None:
         ]
 
 
+def test_the_script_that_is_asked_where_it_is_needs_no_language() -> None:
+    """All that it calls may fail; what it puts out is of types that each language mode has."""
+    assert ABOUT.isascii()
+    assert re.findall(r"\[[\w.]+\](?:::\w+)?", ABOUT) == [
+        "[string]",
+        "[System.Net.Dns]::GetHostName",
+        "[pscustomobject]",
+        "[string]",
+        "[string]",
+    ]
+    (calls,) = [line for line in ABOUT.splitlines() if "::" in line]
+    assert re.fullmatch(r"try \{ .* \} catch \{ \$here = \$env:COMPUTERNAME \}", calls)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_end_at_the_first_error(name: str) -> None:
     """It is the first thing they say; only looks for processes that may be gone go on."""
@@ -310,7 +327,8 @@ def test_scripts_end_at_the_first_error(name: str) -> None:
     assert re.match(r"\nparam\([^)]*\)\n\$ErrorActionPreference = 'Stop'\n", script)
     assert script.count("$ErrorActionPreference") == 1
     for line in script.splitlines():
-        assert ("SilentlyContinue" in line) == ("Get-Process" in line)
+        goes_on = "Get-Process" in line or "Get-Command" in line
+        assert ("SilentlyContinue" in line) == goes_on
     assert "ErrorAction Continue" not in script
 
 
@@ -389,10 +407,15 @@ def test_the_same_words_without_the_id_are_no_refusal(
         backend.reboot(EX1, BOOT)
 
 
-def test_a_parameter_outside_the_role(backend: PsrpBackend, fake: FakeBackend) -> None:
+def test_a_parameter_outside_the_role(
+    backend: PsrpBackend, fake: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Parameters are bound before anything is begun, so nothing was; and a role can be mended."""
-    with pytest.raises(NotAuthorised, match="DatabaseCopyNoSuch") as caught:
-        backend._exchange(EX1, "Set-MailboxServer", effect=True, DatabaseCopyNoSuch=True)
+    known, lacks = CMDLETS["set-popsettings"], {"protocollogenabled"}
+    left = attrs.evolve(known, parameters=known.parameters - lacks)
+    monkeypatch.setitem(CMDLETS, "set-popsettings", left)
+    with pytest.raises(NotAuthorised, match="ProtocolLogEnabled") as caught:
+        backend.set_protocol_logging(EX1, True)
     assert "parameter" in caught.value.next_step
     assert not fake.calls
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -80,6 +81,7 @@ class Recorder:
         self.commands = 0
         self.trouble = ""
         self._stream = stream
+        self._turn = threading.Lock()
         self._clock = clock or SystemClock()
         told = self._begun_with(settings, alert or {})
         heading = Heading(
@@ -121,7 +123,9 @@ class Recorder:
             failed = error
             raise
         finally:
-            self._note(take, server, command, parameters, script, effect, failed)
+            # Several may be asked side by side; their lines, and the names in them, come in turn.
+            with self._turn:
+                self._note(take, server, command, parameters, script, effect, failed)
 
     # --- a command -------------------------------------------------------------------------------
 

@@ -1,0 +1,54 @@
+"""The check with which a watch begins: it tells what has changed since the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from popheal.api import Healer
+from popheal.engine.context import HealingContext
+from popheal.errors import Detached
+from popheal.exchange.backend import Backend
+from popheal.journal import Journal
+from popheal.readiness.changes import changes, keep, last_kept
+from popheal.readiness.items import BY_KEY
+from popheal.readiness.lines import Readiness
+from popheal.reports import events
+from popheal.util.defects import describe_defect
+
+
+def check_first(
+    session: HealingContext, backend: Backend, servers: Sequence[str], journal: Journal
+) -> None:
+    """Check the servers, and tell what has changed. Nothing that comes of it ends the watch.
+
+    Raises:
+        Detached: If the watch is to end.
+    """
+    healer = Healer(backend, policy=session.policy, clock=session.clock, journal=journal)
+    try:
+        found = healer.check(tuple(dict.fromkeys(servers)), control=session.control)
+    except Detached:
+        raise
+    except Exception as error:  # noqa: BLE001 - a check must not keep anything from being healed
+        session.emit(events.LookFailed, "", error=describe_defect(error))
+        return
+    before = last_kept(journal.path) if journal.path else None
+    _tell(session, before, found)
+    if journal.path:
+        keep(journal.path, found)
+
+
+def _tell(session: HealingContext, before: Readiness | None, now: Readiness) -> None:
+    for one in changes(before, now):
+        line = one.line
+        session.emit(
+            events.ReadinessChanged,
+            one.server,
+            line=f"{BY_KEY[line.key].title} {line.about}".rstrip(),
+            judgement=line.judgement.value,
+            was=one.was.value if one.was else None,
+            seen="; ".join(part for part in (line.value, line.cause) if part),
+            next_step=line.next_step,
+        )
+    counted = {one.value: number for one, number in now.counted().items()}
+    session.emit(events.ReadinessChecked, "", **counted)
