@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from popheal.audit.chain import (
+from popheal.audit.chain_checks import (
     NO_HASHES,
     NO_TABLES,
     PART,

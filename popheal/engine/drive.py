@@ -36,7 +36,7 @@ from popheal.engine.perform import (
 )
 from popheal.engine.requests import Call, Consult, Effect, Logic, Pause, Prompt, Request, T
 from popheal.errors import Detached, JournalError
-from popheal.journal.group import together
+from popheal.journal.group_commit import together
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from popheal.errors import JournalError
 from popheal.journal.chain import Head, head_of
-from popheal.journal.group import present_group
+from popheal.journal.group_commit import present_group
 from popheal.journal.place import ManyNames, real_file
 from popheal.journal.schema import (
     APPLICATION_ID,
@@ -144,7 +144,7 @@ class Database:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def begin_group(self) -> sqlite3.Connection:
-        """Begin a transaction of several writings; see :mod:`popheal.journal.group`."""
+        """Begin a transaction of several writings; see :mod:`popheal.journal.group_commit`."""
         self.lock.acquire()
         try:
             with self._explained("written"):

@@ -18,7 +18,6 @@ from popheal.exchange.names import short_name
 from popheal.journal.approvals import Question, answer_to, read_questions, waiting
 from popheal.journal.chain import Head, append_to
 from popheal.journal.database import Database
-from popheal.journal.effects import Reboot, read_reboot, reboots_since, restarts_since
 from popheal.journal.entries import (
     EXPIRED,
     REFUSED,
@@ -32,6 +31,7 @@ from popheal.journal.entries import (
 )
 from popheal.journal.marks import Mark, digest_of_end, mark
 from popheal.journal.outbox import Outbox
+from popheal.journal.past_effects import Reboot, read_reboot, reboots_since, restarts_since
 from popheal.journal.record import BEGUN_BY
 from popheal.journal.rows import as_text, moment_as_text
 

@@ -18,10 +18,10 @@ from popheal.exchange.names import same_server
 from popheal.journal.approvals import Question, read_questions
 from popheal.journal.chain import Head
 from popheal.journal.database import Database
-from popheal.journal.effects import EffectRecord, effects_since, reboots_since, restarts_since
 from popheal.journal.entries import Entry, RunEntry, UnreadableEntry, read_entry
 from popheal.journal.kept_tables import read_tables
 from popheal.journal.marks import IS_STORY
+from popheal.journal.past_effects import EffectRecord, effects_since, reboots_since, restarts_since
 from popheal.journal.record import BEGUN_BY, HealingRecord
 from popheal.journal.rows import Row, moment_as_text, text_as_moment
 from popheal.journal.schema import CHAINED_SINCE, SELECT_ENTRIES

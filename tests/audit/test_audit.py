@@ -794,7 +794,7 @@ def test_a_doctored_journal_is_caught(tmp_path, name, scenario, doctor):
 
 
 def test_every_property_that_is_decided_can_fail():
-    """None is without a doctoring; those of the chain have theirs in test_chain.py."""
+    """None is without a doctoring; those of the chain have theirs in test_chain_checks.py."""
     assert {name for name, *_ in DOCTORINGS} == DECIDED - {"J6", "J7", "J8"}
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from popheal import Journal, heal
-from popheal.audit import chain, check_journal
+from popheal.audit import chain_checks, check_journal
 from popheal.backends.simulated import load_scenario
 from popheal.cli.app import popheal
 from popheal.errors import ConfigurationError, JournalError
@@ -157,7 +157,7 @@ def test_whatever_is_changed_is_noticed(tmp_path, random):
 
 
 def test_a_check_that_overlooks_the_chain_is_found_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(chain.ChainCheck, "violations", lambda _: iter(()))
+    monkeypatch.setattr(chain_checks.ChainCheck, "violations", lambda _: iter(()))
     path = tmp_path / "random"
     found = []
     for seed in range(20):

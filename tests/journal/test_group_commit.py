@@ -11,7 +11,7 @@ import pytest
 from popheal import Journal, aheal
 from popheal.backends.simulated import load_scenario
 from popheal.errors import Fenced, JournalError
-from popheal.journal import group
+from popheal.journal import group_commit
 from tests.support.healing import alert_of
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ def commits_of(journal: Journal) -> list[str]:
 
 def test_what_is_written_together_is_one_commit(journal):
     commits = commits_of(journal)
-    answers = group.together([lambda n=n: begun(journal, f"h{n}") for n in range(20)])
+    answers = group_commit.together([lambda n=n: begun(journal, f"h{n}") for n in range(20)])
     assert [error for _, error in answers] == [None] * 20
     assert len(commits) == 1
     assert len(journal.healings()) == 21
@@ -60,7 +60,7 @@ def test_one_that_fails_takes_nothing_of_the_others_back(journal):
             connection.execute("UPDATE healing SET server = 'nowhere'")
             raise LookupError
 
-    answers = group.together(
+    answers = group_commit.together(
         [
             lambda: begun(journal, "one"),
             lambda: lease.claim("server", "mbx1"),
@@ -76,7 +76,7 @@ def test_where_the_commit_fails_nobody_is_told_that_it_was_done(journal, monkeyp
     monkeypatch.setattr(
         type(journal._database), "end_group", failing(type(journal._database).end_group)
     )
-    answers = group.together([lambda n=n: begun(journal, f"h{n}") for n in range(3)])
+    answers = group_commit.together([lambda n=n: begun(journal, f"h{n}") for n in range(3)])
     assert {type(error) for _, error in answers} == {JournalError}
     monkeypatch.undo()
     assert [one.id for one in journal.healings()] == ["first"]
@@ -98,7 +98,9 @@ def test_a_transaction_that_sqlite_takes_back_takes_all_back(journal):
             connection.execute("ROLLBACK")
             raise sqlite3.OperationalError("database or disk is full")
 
-    answers = group.together([lambda: begun(journal, "one"), full, lambda: begun(journal, "two")])
+    answers = group_commit.together(
+        [lambda: begun(journal, "one"), full, lambda: begun(journal, "two")]
+    )
     assert all(isinstance(error, JournalError) for _, error in answers)
     assert [one.id for one in journal.healings()] == ["first"]
 
@@ -112,7 +114,7 @@ def test_a_journal_that_another_program_has_locked_is_waited_for_once(journal, m
     )
     other = sqlite3.connect(journal.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    answers = group.together([lambda n=n: begun(journal, f"h{n}") for n in range(5)])
+    answers = group_commit.together([lambda n=n: begun(journal, f"h{n}") for n in range(5)])
     other.execute("ROLLBACK")
     other.close()
     assert {type(error) for _, error in answers} == {JournalError}
