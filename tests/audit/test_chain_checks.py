@@ -237,6 +237,8 @@ def test_what_is_no_export_is_said_to_be_none(tmp_path, text):
 
 def test_the_command_prints_the_last_hash_and_compares_it(path):
     head = pattern()[1]
+    result = CliRunner().invoke(popheal, ["journal", "head", "--journal", str(path)])
+    assert (result.exit_code, result.stdout) == (0, f"{head}\n")
     result = CliRunner().invoke(popheal, ["check-journal", "--journal", str(path)])
     assert result.exit_code == 0
     assert head in result.stdout

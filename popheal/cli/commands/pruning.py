@@ -1,4 +1,4 @@
-"""``journal prune`` and ``journal archive``: removing what is old, having shown what that is."""
+"""``journal``: its last hash; and removing what is old, having shown what that is."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ _MOST_DAYS: Final = 36_500
 
 @click.group(short_help="Keep the journal small.")
 def journal() -> None:
-    """Remove old healings from the journal, or move them into an archive.
+    """Remove old healings from the journal, or move them into an archive; print its last hash.
 
     \b
+      popheal journal head --config popheal.toml
       popheal journal prune --older-than 365 --config popheal.toml
       popheal journal archive --older-than 365 \\
         --output 2025.jsonl --config popheal.toml --yes
 
-    Without --yes both only show what they would do.
+    Without --yes prune and archive only show what they would do.
     """
 
 
@@ -97,6 +98,22 @@ def archive(
     The file is as popheal export writes it. What is kept is as with popheal journal prune.
     """
     return _carry_out(older_than, journal_path(journal, config), yes, as_json, output)
+
+
+@journal.command(short_help="Print the last hash.")
+@journal_options
+def head(journal: Path | None, config: Path | None) -> int:
+    """Print the last hash of the journal, to be noted where nobody who can write to it can.
+
+    \b
+      popheal journal head --config popheal.toml
+      popheal check-journal --noted 1234:9f86d0... --config popheal.toml
+
+    Each entry is chained to the one before by its hash. What is printed is the newest one's.
+    """
+    with open_journal(journal_path(journal, config), read_only=True) as opened:
+        answer_text(str(opened.head()))
+    return 0
 
 
 def _carry_out(days: int, path: Path, yes: bool, as_json: bool, archive: Path | None = None) -> int:
