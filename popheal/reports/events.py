@@ -125,11 +125,7 @@ class DebtHandedOver(Event):
 
 @frozen(kw_only=True)
 class HandedOver(Event):
-    """A person is needed: the report says for what. Comes right before :class:`HealingEnded`.
-
-    Attributes:
-        head: As there.
-    """
+    """A person is needed: the report says for what. Comes right before :class:`HealingEnded`."""
 
     name = "handed_over"
     report: Report
@@ -138,12 +134,10 @@ class HandedOver(Event):
 
 @frozen(kw_only=True)
 class HealingEnded(Event):
-    """How it ended, and why, in one sentence; and where the journal's chain ended then.
+    """How it ended, and why, in one sentence; and ``head``, the journal's last hash then.
 
-    Attributes:
-        head: The newest entry's place and hash, as ``popheal check-journal --noted`` takes it.
-            Kept out of reach of who can write the journal, it tells whether that was written
-            anew. None without a journal.
+    Kept out of reach of who can write the journal, and given to ``popheal check-journal --noted``,
+    it tells whether that was written anew. None without a journal on the disk.
     """
 
     name = "healing_ended"
