@@ -289,9 +289,8 @@ def lab_config(tmp_path):
     with lab(tmp_path, SCENARIO, 100) as config:
         path = config.with_name("prompt.toml")
         journal = tmp_path / "journal.db"
-        never, change = 'approval_from = "never"', 'approval_from = "change"'
-        text = config.read_text("utf-8").replace(never, change)
-        path.write_text(f"{text}\n[journal]\npath = '{journal}'\n", "utf-8")
+        text = config.read_text().replace('approval_from = "never"', 'approval_from = "change"')
+        path.write_text(f"{text}\n[journal]\npath = '{journal}'\n")
         yield path
 
 
