@@ -64,7 +64,9 @@ def triage(
         )
 
     report = at_work(alert, config, work, as_json=as_json, record=record)
-    next_step = f"See what healing could do: popheal plan {report.server} {options_again(config, None)}"
+    next_step = (
+        f"See what healing could do: popheal plan {report.server} {options_again(config, None)}"
+    )
     show_report(report, as_json=as_json, next_step=next_step)
     return status_of(report)
 
