@@ -352,7 +352,7 @@ BY_KEY: Final = MappingProxyType({one.key: one for one in ITEMS})
 
 
 def line_in_words(name: str) -> str:
-    """A line as it is shown, by its ``name``, before which ``SERVER: `` may stand."""
+    """A line as it is shown, by its ``name``, before which a server and a colon may stand."""
     server, _, own = name.rpartition(": ")
     key, _, about = own.partition(" ")
     title = BY_KEY[key].title if key in BY_KEY else key

@@ -128,7 +128,8 @@ def test_a_snapshot_is_written_whole_and_replaces_nothing(tmp_path):
     assert "is there already" in again.stderr
     assert json.loads(forced.stdout)["servers"] == 3
     assert astray.exit_code == 2
-    assert "There is no folder" in astray.stderr
+    assert "there is no folder" in astray.stderr
+    assert "Give another path with --output" in astray.stderr
     assert sorted(one.name for one in tmp_path.iterdir()) == ["lab.toml", "org.toml"]
     played = run("rehearse", org, "--fault", "mbx1: PopProxyTestMonitor, cured by restart")
     assert played.exit_code in (0, 1)

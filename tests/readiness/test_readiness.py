@@ -101,6 +101,11 @@ def test_an_item_uses_what_it_says(scenario):
         assert set(asked) <= set(item.uses), item.key
 
 
+def test_a_server_of_two_names_is_looked_at_once(scenario):
+    found = Healer(scenario.backend).check(["mbx1", "MBX1.contoso.com"])
+    assert [one.server for one in found.servers] == ["mbx1"]
+
+
 def test_it_changes_nothing(scenario):
     before = len(scenario.organisation.history.of(h.Called))
     Healer(scenario.backend).check([scenario.server])

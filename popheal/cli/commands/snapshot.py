@@ -61,8 +61,7 @@ def snapshot(
     """
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already. Give another path, or --force")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"There is no folder {output.parent}. Make it, or give another path")
+    console.expect_file(output, option="--output")
     from popheal.config.load import load_config
     from popheal.snapshot import take_snapshot
 
