@@ -42,7 +42,8 @@ def logon(it: WayIn) -> None:
             it.open()
         except ConnectionFailure as failed:
             if failed.diagnosis.trouble is Trouble.DENIED:
-                account.refuse(f"{it.server} {it.way}")
+                if failed.diagnosis.of_password:
+                    account.refuse(f"{it.server} {it.way}")
                 it.fail_by("logon", failed.diagnosis, _who_logs_on(it.way))
             account.accept()
             it.good("logon", accepted)

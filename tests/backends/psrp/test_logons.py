@@ -10,7 +10,7 @@ from popheal.backends.psrp import PsrpBackend
 from popheal.backends.psrp.logons import Logons
 from popheal.backends.psrp.settings import winrm_connection
 from popheal.backends.simulated import load_scenario
-from popheal.lab import Lab
+from popheal.lab import Lab, Wire, WireFault
 from popheal.readiness import Judgement
 from popheal.util.secrets import Secret
 
@@ -40,6 +40,21 @@ def test_a_wrong_password_locks_no_account() -> None:
         assert line.cause.startswith("not tried: mbx")
         assert "locks the account" in line.cause
         assert line.next_step == "Mend that first, and check again."
+
+
+@pytest.mark.lab
+def test_a_right_that_is_missing_is_no_wrong_password() -> None:
+    """Each server says so of itself: an account that is no administrator anywhere."""
+    scenario = load_scenario("mailbox-healed-by-reboot")
+    servers = [one.fqdn for one in scenario.organisation.all_servers(scenario.server)]
+    fault = WireFault(kind=Wire.FORBIDDEN, action="Create", times=99, endpoint="plain")
+    with Lab(scenario.backend, servers, password="right") as lab:
+        lab.faults.add(fault)
+        with PsrpBackend(lab.settings()) as backend:
+            seen = [backend.inspect(server, "[winrm]", ["services"]) for server in servers]
+    logons = [one for way in seen for one in way if one.question == "logon"]
+    assert [one.passed for one in logons] == [False, False, False]
+    assert all("HTTP 403" in one.cause for one in logons)
 
 
 def account(password: str | None = "one", logons: Logons | None = None):
