@@ -17,6 +17,8 @@ from popheal.util.text import span
 #: Seconds within which a session should open and answer.
 _SLOW: Final = 20.0
 _OLDEST_POWERSHELL: Final = 3
+#: With these nobody knows whether the logon was accepted.
+_SAY_NOTHING: Final = frozenset({Trouble.NO_WAY, Trouble.DROPPED, Trouble.LATE})
 
 
 def logon(it: WayIn) -> None:
@@ -45,8 +47,9 @@ def logon(it: WayIn) -> None:
                 if failed.diagnosis.of_password:
                     account.refuse(f"{it.server} {it.way}")
                 it.fail_by("logon", failed.diagnosis, _who_logs_on(it.way))
-            account.accept()
-            it.good("logon", accepted)
+            if failed.diagnosis.trouble not in _SAY_NOTHING:
+                account.accept()
+                it.good("logon", accepted)
             it.fail_by(
                 "session",
                 failed.diagnosis,

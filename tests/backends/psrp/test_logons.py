@@ -57,6 +57,25 @@ def test_a_right_that_is_missing_is_no_wrong_password() -> None:
     assert all("HTTP 403" in one.cause for one in logons)
 
 
+@pytest.mark.lab
+def test_a_connection_that_is_lost_proves_no_password() -> None:
+    """Whether the logon was accepted could not be told then."""
+    scenario = load_scenario("nothing-wrong")
+    with Lab(scenario.backend, [scenario.server], password="right") as lab:
+        lab.faults.add(WireFault(kind=Wire.DROP_UNDONE, action="Create", times=99))
+        with PsrpBackend(lab.settings()) as backend:
+            seen = backend.inspect(scenario.server, "[winrm]", ["services"])
+            how = backend.settings.winrm
+            known = backend._logons.account(how)
+    (session,) = [one for one in seen if one.question == "session"]
+    assert session.passed is False
+    (logon,) = [one for one in seen if one.question == "logon"]
+    assert (logon.passed, logon.because) == (None, "session")
+    for where in ("ex1", "ex2"):
+        known.refuse(where)
+    assert known.refused_by == ("ex1", "ex2")
+
+
 def account(password: str | None = "one", logons: Logons | None = None):
     how = winrm_connection(
         auth="negotiate", username="popheal" if password else None, password=password
