@@ -368,8 +368,10 @@ BY_KIND: Final[dict[FindingKind, Callable[[], Report]]] = {
         (
             "draining",
             "refused",
-            "the policy does not say approval_from, and there is nobody to ask; under [policy], "
-            'approval_from = "disrupt" asks a person each time, "never" asks nobody',
+            (
+                "the policy does not say approval_from, and there is nobody to ask; under [policy],"
+                ' approval_from = "disrupt" asks a person each time, "never" asks nobody'
+            ),
             K.UNDECIDED,
         ),
     ),
