@@ -8,13 +8,13 @@ from typing import Final
 
 from popheal.readiness.items import BY_KEY, Section, sections
 from popheal.readiness.lines import Judgement, Line, Readiness, ServerReadiness
+from popheal.util.html import anchor, document, table
 from popheal.util.text import moment, span
-from popheal.util.version import __version__
 
 _CLASSES: Final = {
     Judgement.GOOD: "good",
     Judgement.BAD: "bad",
-    Judgement.COULD_NOT_TELL: "untold",
+    Judgement.COULD_NOT_TELL: "unsure",
 }
 _WORDS: Final = {
     Judgement.GOOD: "well",
@@ -24,33 +24,13 @@ _WORDS: Final = {
 _WORST_FIRST: Final = (Judgement.BAD, Judgement.COULD_NOT_TELL, Judgement.GOOD)
 
 _STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --rule: #d5dae0; --soft: #f4f6f8;
-  --good: #1a7f37; --bad: #b42318; --untold: #8a5a00; --dim: #5b6570; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --paper: #14181d; --rule: #343b44;
-  --soft: #1d232a; --good: #57c06d; --bad: #ff7b72; --untold: #e3b341; --dim: #9aa4af; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; color: var(--ink);
-  background: var(--paper); font: 15px/1.45 system-ui, "Segoe UI", sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
-h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; padding-top: .6rem;
-  border-top: 2px solid var(--rule); overflow-wrap: anywhere; }
-p { margin: .3rem 0; }
-table { border-collapse: collapse; width: 100%; margin: .4rem 0 1rem; }
-th, td { text-align: left; vertical-align: top; padding: .28rem .6rem;
-  border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
-thead th { background: var(--soft); font-weight: 600; }
-tbody th { font-weight: 600; }
+th, td { overflow-wrap: anywhere; }
 tr.section th { background: var(--soft); padding-top: .5rem; }
 td.sign { width: 2rem; font-weight: 700; text-align: center; }
 td.item { width: 30%; }
 td.value { width: 26%; }
-.good { color: var(--good); } .bad { color: var(--bad); } .untold { color: var(--untold); }
-.dim { color: var(--dim); }
 .next { margin-top: .15rem; }
-a { color: inherit; }
-@media (max-width: 46rem) { td.item, td.value { width: auto; } body { padding: .8rem; } }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } tr { break-inside: avoid; }
-  h2 { break-after: avoid; } }
+@media (max-width: 46rem) { td.item, td.value { width: auto; } }
 """
 
 
@@ -58,31 +38,21 @@ def page_of(readiness: Readiness) -> str:
     """The page."""
     number = len(readiness.servers)
     title = f"popheal check of {number} server{'' if number == 1 else 's'}"
-    return "\n".join(
+    return document(
+        title,
+        _head(readiness),
         [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>",
-            f"<style>{_STYLE}</style>",
-            "</head>",
-            "<body>",
-            *_head(readiness, title),
+            *_policy(readiness),
             *_overview(readiness),
             *_part("here", Section.HERE.value, readiness.here),
             *(line for one in readiness.servers for line in _server(one)),
-            "</body>",
-            "</html>",
-            "",
-        ]
+        ],
+        style=_STYLE,
     )
 
 
-def _head(readiness: Readiness, title: str) -> Iterator[str]:
+def _head(readiness: Readiness) -> Iterator[str]:
     counted = readiness.counted()
-    yield f"<h1>{escape(title)}</h1>"
     yield "<p>"
     yield ", ".join(
         f'<span class="{_CLASSES[one]}">{one.sign} {counted[one]} {_WORDS[one]}</span>'
@@ -90,9 +60,12 @@ def _head(readiness: Readiness, title: str) -> Iterator[str]:
     )
     yield "</p>"
     yield (
-        f'<p class="dim">{moment(readiness.at)}, took {span(readiness.seconds)}, '
-        f"popheal {escape(__version__)}. It only looked.</p>"
+        f'<p class="dim">{moment(readiness.at)}, took {span(readiness.seconds)}. '
+        "It only looked.</p>"
     )
+
+
+def _policy(readiness: Readiness) -> Iterator[str]:
     yield "<h2>What popheal may do here</h2>"
     yield f"<p>{escape(' '.join(readiness.policy))}</p>"
 
@@ -103,16 +76,21 @@ def _overview(readiness: Readiness) -> Iterator[str]:
     if not columns:
         return
     yield "<h2>Servers</h2>"
-    yield "<table><thead><tr><th>Server</th>"
-    yield from (f"<th>{escape(one.value)}</th>" for one in columns)
-    yield "</tr></thead><tbody>"
-    for one in readiness.servers:
-        yield f'<tr><th><a href="#{_anchor(one.server)}">{escape(one.server)}</a></th>'
-        for column in columns:
-            mine = [line.judgement for line in one.lines if BY_KEY[line.key].section is column]
-            yield f"<td>{_worst(mine)}</td>"
-        yield "</tr>"
-    yield "</tbody></table>"
+    heads = ["Server", *(escape(one.value) for one in columns)]
+    yield from table("Servers", heads, (_overview_row(one, columns) for one in readiness.servers))
+
+
+def _overview_row(one: ServerReadiness, columns: Sequence[Section]) -> str:
+    cells = "".join(
+        f"<td>{_worst([line.judgement for line in one.lines if _section(line) is column])}</td>"
+        for column in columns
+    )
+    link = f'<a href="#{anchor(one.server)}">{escape(one.server)}</a>'
+    return f'<tr><th scope="row">{link}</th>{cells}</tr>'
+
+
+def _section(line: Line) -> Section:
+    return BY_KEY[line.key].section
 
 
 def _worst(judgements: Sequence[Judgement]) -> str:
@@ -127,18 +105,18 @@ def _worst(judgements: Sequence[Judgement]) -> str:
 
 
 def _server(one: ServerReadiness) -> Iterator[str]:
-    yield from _part(_anchor(one.server), one.server, one.lines)
+    yield from _part(anchor(one.server), one.server, one.lines)
 
 
-def _part(anchor: str, heading: str, lines: Sequence[Line]) -> Iterator[str]:
+def _part(place: str, heading: str, lines: Sequence[Line]) -> Iterator[str]:
     if not lines:
         return
-    yield f'<h2 id="{anchor}">{escape(heading)}</h2>'
+    yield f'<h2 id="{place}">{escape(heading)}</h2>'
     yield "<table><tbody>"
     for section in sections(line.key for line in lines):
         if section is not Section.HERE:
             yield f'<tr class="section"><th colspan="4">{escape(section.value)}</th></tr>'
-        yield from _rows(line for line in lines if BY_KEY[line.key].section is section)
+        yield from _rows(line for line in lines if _section(line) is section)
     yield "</tbody></table>"
 
 
@@ -160,7 +138,3 @@ def _why(line: Line) -> str:
     if line.next_step:
         said += f'<div class="next">→ {escape(line.next_step)}</div>'
     return said
-
-
-def _anchor(server: str) -> str:
-    return "server-" + "".join(one if one.isalnum() else "-" for one in server.casefold())
