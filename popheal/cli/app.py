@@ -19,6 +19,7 @@ from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
 from popheal.cli.commands.procedures import procedures
 from popheal.cli.commands.rehearse import rehearse
+from popheal.cli.commands.report import report
 from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.rights import rights
 from popheal.cli.commands.snapshot import snapshot
@@ -186,6 +187,7 @@ for _command in (
     healings,
     runs,
     show,
+    report,
     export,
     resume,
     cancel,

@@ -20,19 +20,10 @@ from popheal.review.case import Case
 from popheal.review.timeline import Moment
 from popheal.tables.actions import Impact
 from popheal.tables.debts import DebtStatus
-from popheal.tables.palette import IMPACTS
-from popheal.tables.table import Verdict
+from popheal.tables.palette import IMPACTS, VERDICT_CLASSES
 from popheal.util.html import breakable, document, table, told
 from popheal.util.text import iso, moment, span, time_of_day
 
-#: How endings look: what is well, what needs a person, and what lies between.
-_CLASSES: Final = {
-    **{one: "good" for one in Verdict if one.good},
-    Verdict.ESCALATED: "bad",
-    Verdict.CANCELLED: "unsure",
-    Verdict.HELD: "unsure",
-    Verdict.UNKNOWN: "unsure",
-}
 _OF_IMPACTS: Final = "".join(
     f".{one.value} {{ color: {look.line}; background: {look.fill}; }}\n"
     for one, look in IMPACTS.items()
@@ -132,7 +123,7 @@ def _facts(case: Case) -> Iterator[str]:
 
 
 def _verdict(case: Case) -> Iterator[str]:
-    kind = _CLASSES[case.verdict] if case.verdict else "unsure"
+    kind = VERDICT_CLASSES[case.verdict] if case.verdict else "unsure"
     said = f'<div class="verdict {kind}"><p>{told(case.summary)}</p></div>'
     yield from _section("verdict", "Why", [said])
 
