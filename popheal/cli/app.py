@@ -25,6 +25,7 @@ from popheal.cli.commands.rights import rights
 from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
+from popheal.cli.commands.what_if import what_if
 from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE, of_journal_error
 from popheal.cli.logging import is_verbose, print_traceback, verbose_option
 from popheal.cli.options import CONFIG_VARIABLE
@@ -188,6 +189,7 @@ for _command in (
     runs,
     show,
     report,
+    what_if,
     export,
     resume,
     cancel,

@@ -102,7 +102,7 @@ def case_of_record(
     entries = journal.entries(record.id)
     runs = runs_on_tables(journal, record, as_of)
     timeline = of_entries(entries)
-    policy = _policy(record, entries)
+    policy = policy_of(record, entries)
     if record.report is not None:
         return _reported(from_jsonable(record.report, Report), policy, runs, timeline)
     now = standing_of(journal, record, entries)
@@ -149,8 +149,8 @@ def _reported(
     )
 
 
-def _policy(record: HealingRecord, entries: Iterable[Entry]) -> Policy | None:
-    """The one that counts: of whoever took it over last. None if another version wrote it."""
+def policy_of(record: HealingRecord, entries: Iterable[Entry]) -> Policy | None:
+    """How far a healing may go: by whoever took it over last. None if another version wrote it."""
     taken = [one.policy for one in entries if isinstance(one, TakenOver)]
     try:
         return Policy.from_json(taken[-1] if taken else record.policy)
