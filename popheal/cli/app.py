@@ -22,6 +22,7 @@ from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.report import report
 from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.rights import rights
+from popheal.cli.commands.schema import schema
 from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
@@ -197,6 +198,7 @@ for _command in (
     lab,
     diagram,
     procedures,
+    schema,
     verify,
     check_journal,
 ):

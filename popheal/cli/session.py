@@ -19,7 +19,7 @@ from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.engine.control import Control
 from popheal.errors import ConfigurationError, Fenced, JournalError, UnknownName
-from popheal.reports.report import Alert, Report
+from popheal.reports.report import FORMAT, Alert, Report
 
 if TYPE_CHECKING:
     from popheal.backends.psrp import PsrpBackend, PsrpSettings
@@ -143,7 +143,7 @@ def decided(policy: Policy, *, yes: bool) -> Policy:
 def show_report(report: Report, *, as_json: bool, next_step: str = "") -> None:
     """The report, as the answer; for people, that is what the story has not told yet."""
     if as_json:
-        console.answer_json(report.to_json())
+        console.answer_json({"format": FORMAT, **report.to_json()})
         return
     from popheal.cli.render.report import ending_lines
 

@@ -26,6 +26,7 @@ from popheal.readiness.items import ITEMS, Section
 from popheal.readiness.on_this_machine import journal_lines
 from popheal.readiness.subject import Blocked, Subject
 from tests.readiness.check_page import PAGE, with_items
+from tests.support.json_schema import misfits
 from tests.support.pages import require_whole
 from tests.support.readiness import answering
 
@@ -110,34 +111,13 @@ def test_it_changes_nothing(scenario):
 # --- in each form --------------------------------------------------------------------------------
 
 
-def fits(value, schema, whole):
-    """As much of JSON schema as the schema uses."""
-    if "$ref" in schema:
-        schema = whole["$defs"][schema["$ref"].rpartition("/")[2]]
-    if "enum" in schema:
-        return value in schema["enum"]
-    if "const" in schema:
-        return value == schema["const"]
-    kinds = {"object": dict, "array": list, "string": str, "number": (int, float)}
-    if not isinstance(value, kinds[schema["type"]]):
-        return False
-    if schema["type"] == "object":
-        properties = schema["properties"]
-        known = set(value) <= set(properties) and not schema["additionalProperties"]
-        there = set(schema["required"]) <= set(value)
-        return known and there and all(fits(value[n], properties[n], whole) for n in value)
-    if schema["type"] == "array":
-        return all(fits(one, schema["items"], whole) for one in value)
-    return True
-
-
 def test_the_json_fits_its_schema(found):
     schema = json.loads(
         (resources.files("popheal.readiness") / "check.schema.json").read_text("utf-8")
     )
     data = json.loads(json.dumps(found.to_json()))
-    assert fits(data, schema, schema)
-    assert not fits({**data, "more": 1}, schema, schema)
+    assert [*misfits(data, schema)] == []
+    assert [*misfits({**data, "more": 1}, schema)] == ["$.more"]
     assert Readiness.from_json(data) == found
     with pytest.raises(ConfigurationError):
         Readiness.from_json({})

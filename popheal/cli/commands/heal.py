@@ -26,7 +26,7 @@ from popheal.cli.session import (
     write_report_page,
 )
 from popheal.engine.control import Control
-from popheal.reports.report import Report
+from popheal.reports.report import FORMAT, Report
 
 if TYPE_CHECKING:
     from popheal.cli.render.live import Story
@@ -97,7 +97,7 @@ def plan(
 
     made, policy = at_work(alert, config, work, as_json=as_json, record=record)
     if as_json:
-        console.answer_json(made.to_json())
+        console.answer_json({"format": FORMAT, **made.to_json()})
         return made.report.verdict.exit_status
     from popheal.cli.render.plan import plan_lines
 

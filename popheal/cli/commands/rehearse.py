@@ -22,7 +22,7 @@ from popheal.cli.session import show_report, story_of, watched, write_report_pag
 from popheal.cli.signals import obeying
 from popheal.engine.control import Control
 from popheal.policy.policy import Policy
-from popheal.reports.report import Alert, Report
+from popheal.reports.report import FORMAT, Alert, Report
 from popheal.util.clock import Clock, SystemClock
 from popheal.util.text import one_line
 
@@ -241,7 +241,7 @@ def _show(played: Scenario, report: Report, before: dict[str, str], *, as_json: 
             "expected_verdict": played.expected.verdict or None,
             "databases": {name: {"before": before[name], "now": after[name]} for name in after},
         }
-        console.answer_json({**report.to_json(), "rehearsal": rehearsal})
+        console.answer_json({"format": FORMAT, **report.to_json(), "rehearsal": rehearsal})
         return
     from popheal.cli.render.live import labelled
     from popheal.cli.render.report import database_lines
