@@ -87,17 +87,22 @@ class Notifier:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, HandedOver) and event.report.verdict in self.verdicts:
-            self.send(event.report)
+            self.send(event.report, head=event.head)
 
-    def send(self, report: Report) -> None:
+    def send(self, report: Report, *, head: str | None = None) -> None:
         """Send a report, whatever its verdict.
+
+        Args:
+            report: The report.
+            head: The journal's last hash, to be noted out of reach of who can write the journal.
 
         Raises:
             NotDelivered: If it did not get to all of them in time.
         """
         message = {"title": title(report), "notify_type": _type_of(report.verdict)}
-        markdown = {"body": report.to_markdown(), "body_format": "markdown"}
-        text = {"body": report.to_text(), "body_format": "text"}
+        noted = f"\n\nThe journal's last hash: {head}\n" if head else ""
+        markdown = {"body": report.to_markdown() + noted, "body_format": "markdown"}
+        text = {"body": report.to_text() + noted, "body_format": "text"}
         deliveries = [_Delivery(url, message | markdown, message | text) for url in self.urls]
         late = f"no answer within {self.timeout:g} s, it may still arrive"
         try:

@@ -6,18 +6,31 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from popheal.audit.chain_checks import (
+    NO_HASHES,
+    NO_TABLES,
+    PART,
+    ChainCheck,
+    is_chained,
+    parse_head,
+    schema_violations,
+)
 from popheal.audit.cross_run import Across
 from popheal.audit.healing_checks import notes_of
 from popheal.audit.load import ids, read_story
 from popheal.audit.properties import PROPERTIES, JournalProperty
 from popheal.audit.records import TABLES, HealingStory, Violation
 from popheal.errors import JournalError
+from popheal.journal.chain import Head
 from popheal.journal.database import Database
+from popheal.journal.export import Loaded, is_export, load_export
 from popheal.journal.kept_tables import read_tables
+from popheal.journal.marks import IS_STORY
 
 #: How often to begin again where somebody begins to write just then.
 _TIMES: Final = 3
@@ -49,6 +62,7 @@ class AuditResult:
         healings: How many it has; likewise their runs and entries.
         results: One a property, in the order of :data:`PROPERTIES`.
         notes: What could not be checked, and what has not ended.
+        head: The end of its chain of hashes: the newest entry's place and hash.
     """
 
     journal: str
@@ -57,6 +71,7 @@ class AuditResult:
     entries: int
     results: tuple[Result, ...]
     notes: tuple[str, ...]
+    head: Head = field(default=Head())
 
     @property
     def ok(self) -> bool:
@@ -71,6 +86,7 @@ class AuditResult:
             "healings": self.healings,
             "runs": self.runs,
             "entries": self.entries,
+            "head": str(self.head),
             "properties": [
                 {
                     "id": one.checked.id,
@@ -93,16 +109,31 @@ class AuditResult:
         }
 
 
-def check_journal(path: str | os.PathLike[str]) -> AuditResult:
+def check_journal(path: str | os.PathLike[str], *, noted: str = "") -> AuditResult:
     """Check every property on a journal. It is only read, and may be in use meanwhile.
+
+    Args:
+        path: The journal.
+        noted: The end of its chain as it was noted elsewhere, ``SEQ:HASH``: it must be part of it.
 
     Raises:
         JournalError: If it can't be read, or is no journal.
+        ConfigurationError: If what was noted is no end of a chain.
     """
+    end, path = parse_head(noted) if noted else None, Path(path)
+    if not is_export(path):
+        return _check_file(path, end)
+    with TemporaryDirectory(prefix="popheal-") as folder:
+        made = Path(folder) / "journal"
+        loaded = load_export(path, made)
+        return evolve(_check_file(made, end, loaded), journal=str(path))
+
+
+def _check_file(path: Path, noted: Head | None, loaded: Loaded | None = None) -> AuditResult:
     for _ in range(_TIMES):
-        database = Database(Path(path), create=False, read_only=True)
+        database = Database(path, create=False, read_only=True)
         try:
-            judgement = _judge(database)
+            judgement = _judge(database, noted, loaded)
         except JournalError:
             # Without locks, what is written meanwhile may look like damage.
             if database.undisturbed():
@@ -140,11 +171,11 @@ class _Tally:
             self.found[one.id].append(one)
 
 
-def _judge(database: Database) -> AuditResult:
-    tally = _Tally()
+def _judge(database: Database, noted: Head | None, loaded: Loaded | None) -> AuditResult:
+    tally, chain = _Tally(), ChainCheck(database, noted, loaded or Loaded())
     with database.snapshot():
         database.verify()
-        ((tally.entries,),) = database.read("SELECT count(*) FROM entry")
+        ((tally.entries,),) = database.read(f"SELECT count(*) FROM entry WHERE {IS_STORY}")  # noqa: S608 - of ours
         tables = {**read_tables(database), **TABLES}
         for healing in ids(database):
             story = read_story(database, healing, tables)
@@ -152,6 +183,12 @@ def _judge(database: Database) -> AuditResult:
             # Runs and healing know each other: without this they would pile up for a while.
             story.runs.clear()
         tally.found["J1"] += _strangers(database)
+        tally.found["J7"] += schema_violations(database)
+        undecided = _undecided(database, loaded)
+        for violation in () if "J6" in undecided else chain.violations():
+            tally.found[violation.id].append(violation)
+    if loaded and not loaded.whole:
+        tally.notes[PART].append("the export")
     for one in tally.across.violations():
         tally.found[one.id].append(one)
     return AuditResult(
@@ -159,18 +196,32 @@ def _judge(database: Database) -> AuditResult:
         healings=tally.healings,
         runs=tally.runs,
         entries=tally.entries,
+        head=chain.head,
         results=tuple(
-            Result(checked=one, violations=tuple(tally.found[one.id])) for one in PROPERTIES
+            Result(
+                checked=evolve(one, open=undecided.get(one.id, one.open)),
+                violations=tuple(tally.found[one.id]),
+            )
+            for one in PROPERTIES
         ),
         notes=tuple(f"{', '.join(_some(about))}: {said}" for said, about in tally.notes.items()),
     )
 
 
+def _undecided(database: Database, loaded: Loaded | None) -> dict[str, str]:
+    """What this journal can't tell, though others can; and why not."""
+    if not is_chained(database):
+        return dict.fromkeys(("J6", "J8"), NO_HASHES)
+    if loaded is None:
+        return {}
+    return {"J7": NO_TABLES}
+
+
 def _strangers(database: Database) -> Iterator[Violation]:
     """Entries and claims of healings that are not there, or have ended."""
     rows = database.read(
-        "SELECT min(seq), healing, count(*) FROM entry"
-        " WHERE healing NOT IN (SELECT id FROM healing) GROUP BY healing ORDER BY 1"
+        "SELECT min(seq), healing, count(*) FROM entry"  # noqa: S608 - of ours
+        f" WHERE {IS_STORY} AND healing NOT IN (SELECT id FROM healing) GROUP BY healing ORDER BY 1"
     )
     for seq, healing, count in rows:
         sentence = f"{count} entries are of a healing that is not there"

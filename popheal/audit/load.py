@@ -11,6 +11,7 @@ from popheal.errors import PophealError
 from popheal.journal import entries
 from popheal.journal.database import Database
 from popheal.journal.entries import read_entry
+from popheal.journal.marks import IS_STORY
 from popheal.journal.rows import (
     WRONG,
     Row,
@@ -40,7 +41,7 @@ def read_story(database: Database, healing: str, tables: Mapping[str, Procedure]
         healing,
     ):
         _read_record(story, row)
-    rows = database.read(f"{SELECT_ENTRIES} WHERE healing = ? ORDER BY seq", healing)
+    rows = database.read(f"{SELECT_ENTRIES} WHERE healing = ? AND {IS_STORY} ORDER BY seq", healing)
     for row in rows:
         _add_entry(story, read_entry(Row(*row)))
     if not story.damages:

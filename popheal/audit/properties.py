@@ -259,4 +259,20 @@ PROPERTIES: Final = (
         look_at=_ROWS,
         healings=(healing_checks.report_agrees,),
     ),
+    JournalProperty(
+        id="J6",
+        sentence="The chain of hashes is whole: no entry was changed, removed, added or moved.",
+        look_at=_ROWS,
+    ),
+    JournalProperty(
+        id="J7",
+        sentence="The tables, indices and triggers are those that popheal made.",
+        look_at=_ROWS,
+    ),
+    JournalProperty(
+        id="J8",
+        sentence="The rows that change say what the entries say: who carries out what, what is "
+        "claimed, how healings stand and ended, and by which tables runs went.",
+        look_at=_ROWS,
+    ),
 )

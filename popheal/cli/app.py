@@ -18,6 +18,7 @@ from popheal.cli.commands.heal import heal, plan, triage
 from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
 from popheal.cli.commands.procedures import procedures
+from popheal.cli.commands.pruning import journal
 from popheal.cli.commands.rehearse import rehearse
 from popheal.cli.commands.report import report
 from popheal.cli.commands.resume import cancel, resume
@@ -203,3 +204,6 @@ for _command in (
     check_journal,
 ):
     popheal.add_command(verbose_option(_command))
+for _command in journal.commands.values():
+    verbose_option(_command)
+popheal.add_command(journal)

@@ -76,7 +76,10 @@ def open_journal(path: Path, *, create: bool = False, read_only: bool = False) -
     """
     from popheal.journal import Journal
 
-    return Journal(path, create=create, read_only=read_only)
+    opened = Journal(path, create=create, read_only=read_only)
+    for concern in () if read_only else opened.concerns:
+        console.say(str(concern))
+    return opened
 
 
 def find(journal: Journal, name: str) -> HealingRecord:

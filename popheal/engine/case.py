@@ -140,14 +140,15 @@ class Case:
         report = self.report(verdict, summary)
         if self.session.lease:
             await End(at=report.finished_at, verdict=verdict.value, report=report.to_json())
+        head = self.session.lease.noted if self.session.lease else None
         for debt in report.debts:
             if debt.status is DebtStatus.HANDED_OVER:
                 self.session.emit(
                     events.DebtHandedOver, debt.server, kind=debt.kind, prior=debt.prior
                 )
         if report.handover and self.session.lease:
-            self.session.emit(events.HandedOver, self.server, report=report)
-        said = {"verdict": verdict, "summary": report.summary}
+            self.session.emit(events.HandedOver, self.server, report=report, head=head)
+        said = {"verdict": verdict, "summary": report.summary, "head": head}
         self.session.emit(events.HealingEnded, self.server, **said)
         return report
 

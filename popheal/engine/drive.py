@@ -7,9 +7,11 @@ the journal, let time pass, and see to it that no effect is commanded that may n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -19,18 +21,22 @@ from popheal.engine.perform import (
     Once,
     after,
     approver_of,
+    before_pause,
     check_answer_of,
     check_detached,
     in_journal,
+    is_untold,
     leave,
     method_of,
     note_interrupt,
     registered,
     require_intended,
     second_opinion_of,
+    waits_for_nothing,
 )
 from popheal.engine.requests import Call, Consult, Effect, Logic, Pause, Prompt, Request, T
 from popheal.errors import Detached, JournalError
+from popheal.journal.group_commit import together
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
@@ -40,6 +46,8 @@ Start = Callable[[], Logic[T]]
 
 #: Less than this many seconds left of a pause is the rounding of a clock.
 _ROUNDING: Final = 1e-6
+#: So many writings are one commit at most: other processes wait meanwhile.
+_TOGETHER: Final = 128
 
 # --- synchronous ---------------------------------------------------------------------------------
 
@@ -97,6 +105,8 @@ def _answer(
 
 def _perform(request: Request[Any], backend: Any, context: HealingContext) -> Any:
     if isinstance(request, Pause):
+        if unwritten := before_pause(context):
+            _insist(unwritten, context)
         return _sleep(request.seconds, context)
     if isinstance(request, Call):
         if isinstance(request, Effect):
@@ -143,14 +153,13 @@ def _left(until: float, context: HealingContext) -> float:
 
 async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
     """Likewise without blocking the event loop; a synchronous backend gets a thread."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="popheal")
+    thread = _LazyThread()
     try:
         logic = await _ajournal(Once(start), context)
         result: T = await _adrive(logic, backend, context, thread)
     finally:
         leave(context)
-        # A call that was broken off may still hang; the event loop must not wait for it.
-        thread.shutdown(wait=False)
+        thread.leave()
     if context.task_cancelled:
         raise asyncio.CancelledError
     if context.exiting:
@@ -158,9 +167,28 @@ async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
     return result
 
 
-async def _adrive(
-    logic: Logic[T], backend: Any, context: HealingContext, thread: ThreadPoolExecutor
-) -> T:
+class _LazyThread:
+    """The thread of one healing for a backend that blocks; made when it is first needed."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: ThreadPoolExecutor | None = None
+
+    def call(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """Call a function in it."""
+        if self._made is None:
+            self._made = ThreadPoolExecutor(1, thread_name_prefix="popheal")
+        return asyncio.get_running_loop().run_in_executor(self._made, function, *args)
+
+    def leave(self) -> None:
+        """Need it no more."""
+        if self._made:
+            # A call that was broken off may still hang; the event loop must not wait for it.
+            self._made.shutdown(wait=False)
+
+
+async def _adrive(logic: Logic[T], backend: Any, context: HealingContext, thread: _LazyThread) -> T:
     answer: Answer = partial(logic.send, None)
     try:
         while True:
@@ -181,7 +209,7 @@ async def _aanswer(
     request: Request[Any],
     backend: Any,
     context: HealingContext,
-    thread: ThreadPoolExecutor,
+    thread: _LazyThread,
 ) -> Answer:
     several = registered(request, context)
     if several is not None:
@@ -219,24 +247,27 @@ def _note_cancellation(context: HealingContext) -> None:
 
 
 async def _aperform(
-    request: Request[Any], backend: Any, context: HealingContext, thread: ThreadPoolExecutor
+    request: Request[Any], backend: Any, context: HealingContext, thread: _LazyThread
 ) -> Any:
     if isinstance(request, Pause):
+        if unwritten := before_pause(context):
+            await _ajournal(unwritten, context)
         return await _asleep(request.seconds, context)
     if isinstance(request, Prompt):
         return await _aprompt(request, context)
     if isinstance(request, Consult):
         return await asyncio.to_thread(second_opinion_of, context)
     if not isinstance(request, Call):
-        return await _ajournal(in_journal(request, context), context)
+        once = in_journal(request, context)
+        return once() if waits_for_nothing(request) else await _ajournal(once, context)
     method = method_of(backend, request, context)
+    if is_untold(method):
+        return method(*request.args)  # which needs no thread
     if inspect.iscoroutinefunction(method):
         if isinstance(request, Effect):
             await _ajournal(partial(require_intended, request, context), context)
         return check_answer_of(request, await method(*request.args))
-    calling = asyncio.get_running_loop().run_in_executor(
-        thread, _perform, request, backend, context
-    )
+    calling = thread.call(_perform, request, backend, context)
     # An effect that has begun can't be taken back: a first cancellation waits for its answer.
     effect = isinstance(request, Effect)
     value = await (_whole(calling, context, hasty=True) if effect else calling)
@@ -261,8 +292,7 @@ async def _ajournal(function: Callable[[], Any], context: HealingContext) -> Any
     if context.lease and context.lease.in_memory:
         return function()
     # What has begun to be written is written.
-    in_thread = asyncio.get_running_loop().run_in_executor(_journal_thread(os.getpid()), function)
-    return await _whole(in_thread, context)
+    return await _whole(_writer(os.getpid()).submit(function), context)
 
 
 async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: bool = False) -> T:
@@ -279,7 +309,7 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
         try:
             await asyncio.shield(future)
         except asyncio.CancelledError:
-            if task is None or future.done():
+            if task is None or not task.cancelling():
                 break  # what was called has raised it
             if hasty and task.cancelling() > 1:
                 raise  # twice is meant
@@ -295,9 +325,59 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
 
 
 @cache
-def _journal_thread(_process: int) -> ThreadPoolExecutor:
-    """The thread in which all healings of the process write: SQLite takes one at a time."""
-    return ThreadPoolExecutor(1, thread_name_prefix="popheal-journal")
+def _writer(_process: int) -> _Writer:
+    return _Writer()
+
+
+class _Writer:
+    """The thread in which all healings of the process write: SQLite takes one at a time.
+
+    What several of them want to be written meanwhile is written together, in one commit.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="popheal-journal")
+        self._waiting: deque[_Asked] = deque()
+        #: Whether the thread will look at what waits: it need not be told for each.
+        self._told = False
+
+    def submit(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        """What the function returns or raises, once what it has written is on the disk."""
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._waiting.append((function, loop, future))
+        if not self._told:
+            self._told = True
+            self._thread.submit(self._work)
+        return future
+
+    def _work(self) -> None:
+        # Before it is looked at: what comes from now on is told of again.
+        self._told = False
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
+            answers = together([function for function, _, _ in batch])
+            told: dict[asyncio.AbstractEventLoop, list[_Answered]] = {}
+            for (_, loop, future), answer in zip(batch, answers, strict=True):
+                told.setdefault(loop, []).append((future, answer))
+            for loop, answered in told.items():
+                with contextlib.suppress(RuntimeError):  # it has been closed: nobody waits there
+                    loop.call_soon_threadsafe(_deliver, answered)
+
+
+#: A function that writes, and who waits for it.
+_Asked = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_Answered = tuple["asyncio.Future[Any]", tuple[Any, BaseException | None]]
+
+
+def _deliver(answered: Iterable[_Answered]) -> None:
+    for future, (answer, error) in answered:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)
 
 
 async def _asleep(seconds: float, context: HealingContext) -> None:

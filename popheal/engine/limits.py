@@ -28,7 +28,7 @@ from popheal.exchange.interpret import OVERDUE_AFTER, is_reboot, is_service_rest
 from popheal.exchange.models import HostStatus, RecoveryAction
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
-from popheal.journal.lease import Reboot
+from popheal.journal.past_effects import Reboot
 from popheal.policy.policy import Consent, Policy
 from popheal.policy.windows import is_open, next_opening
 from popheal.reports.report import FindingKind

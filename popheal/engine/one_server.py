@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 from popheal.engine.activation import activates_pop_proxy
 from popheal.engine.authorize import authorize
@@ -22,7 +24,7 @@ from popheal.journal import entries
 from popheal.reports import events
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.stored import table_to_json
-from popheal.tables.table import Verdict
+from popheal.tables.table import Procedure, Verdict
 
 
 async def heal_server(
@@ -263,10 +265,16 @@ async def _why_busy(claim: Claim) -> Refusal | None:
     )
 
 
+@lru_cache(maxsize=16)
+def _as_kept(procedure: Procedure) -> Mapping[str, Any]:
+    """The table as it is kept: the same for many healings at once."""
+    return table_to_json(procedure)
+
+
 async def _start(case: Case, run_record: RunRecord) -> None:
     work, run = run_record.work, run_record.run
     case.run_records.append(run_record)
-    await Keep(run.procedure.hash, table_to_json(run.procedure))
+    await Keep(run.procedure.hash, _as_kept(run.procedure))
     await work.write(
         entries.RunStarted,
         info=work.info,

@@ -24,6 +24,7 @@ from popheal.errors import (
 )
 from popheal.exchange.answers import check_answer
 from popheal.exchange.backend import LogonLasts, OpensAhead, RightsKnown
+from popheal.journal import Lease
 from popheal.reports.events import ApprovalAsked, log_failure
 
 if TYPE_CHECKING:
@@ -61,11 +62,6 @@ def _count(context: HealingContext, request: asked.Count[Any]) -> Any:
     return lease.restarts_since(request.since, request.server)
 
 
-def _end(context: HealingContext, request: asked.End) -> None:
-    context.current_lease.let_expire(request.at)
-    context.current_lease.end(at=request.at, verdict=request.verdict, report=request.report)
-
-
 def _settle(context: HealingContext, it: asked.Settle) -> Any:
     return context.current_lease.settle(it.question, at=it.at, outcome=it.outcome, by=it.by)
 
@@ -74,7 +70,9 @@ def _settle(context: HealingContext, it: asked.Settle) -> Any:
 _IN_JOURNAL: Final[dict[type[Request[Any]], Callable[[HealingContext, Any], Any]]] = {
     asked.Write: lambda context, it: context.current_lease.write(it.entry, it.args),
     asked.Keep: lambda context, it: context.current_lease.keep_table(it.hash, it.data),
-    asked.End: _end,
+    asked.End: lambda context, it: context.current_lease.end(
+        at=it.at, verdict=it.verdict, report=it.report
+    ),
     asked.Forget: lambda context, _: context.current_lease.forget(),
     asked.Claim: _claim,
     asked.Count: _count,
@@ -88,6 +86,18 @@ _IN_JOURNAL: Final[dict[type[Request[Any]], Callable[[HealingContext, Any], Any]
 
 def in_journal(request: Request[Any], context: HealingContext) -> Once:
     return Once(partial(_IN_JOURNAL[type(request)], context, request))
+
+
+def waits_for_nothing(request: Request[Any]) -> bool:
+    """Whether a request to the journal is only noted, and goes to the disk with a later one."""
+    return isinstance(request, asked.Write) and not Lease.is_urgent(request.entry)
+
+
+def before_pause(context: HealingContext) -> Once | None:
+    """What is still to be written before time passes; None if nothing is."""
+    if context.lease is None or not context.lease.has_pending:
+        return None
+    return Once(context.lease.flush)
 
 
 def second_opinion_of(context: HealingContext) -> Any:
@@ -200,6 +210,11 @@ def method_of(backend: Any, request: Call[Any], context: HealingContext) -> Call
     return method
 
 
+def is_untold(method: Callable[..., Any]) -> bool:
+    """Whether it is an answer for a backend that has not got the method."""
+    return method in _UNTOLD.values()
+
+
 def require_intended(effect: Effect, context: HealingContext) -> None:
     """Before an effect: it was written down, and the healing is still ours. Raises Fenced."""
     context.current_lease.check(effect.name, *effect.args)
@@ -225,6 +240,8 @@ def leave(context: HealingContext) -> None:
     if context.lease:
         with contextlib.suppress(PophealError):
             context.sync_with_journal()  # broken off by a person, who has said stop before
+        with contextlib.suppress(PophealError):
+            context.lease.flush()
         context.lease.leave()
 
 

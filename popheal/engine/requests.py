@@ -92,12 +92,15 @@ class Consult(Request[Opinion | None]):
     """
 
 
-# --- what is asked of the journal: it is on the disk before the answer comes ---------------------
+# --- what is asked of the journal ----------------------------------------------------------------
 
 
 @frozen
 class Write(Request[None]):
     """Append an entry to the history of the healing. Raises JournalError, Fenced.
+
+    An intent, a wait or a question is on the disk before the answer comes; what was found, and
+    what came of an action, is before the next of these, a pause or the end.
 
     Attributes:
         args: Of an intent: what the effect will be called with, the server first.

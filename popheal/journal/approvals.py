@@ -9,11 +9,12 @@ from typing import Any
 from attrs import evolve, frozen
 
 from popheal.errors import ApprovalNotPending
+from popheal.journal.chain import append_to
 from popheal.journal.database import Database
 from popheal.journal.entries import GRANTED, REFUSED, ApprovalAnswered, ApprovalAsked, read_entry
 from popheal.journal.record import HealingRecord
 from popheal.journal.rows import Row
-from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
+from popheal.journal.schema import SELECT_ENTRIES
 from popheal.tables.actions import Impact
 from popheal.util.account import same_account
 from popheal.util.text import moment
@@ -131,7 +132,7 @@ def answer(
             _require_another(question, by, wrong)
         outcome = GRANTED if granted else REFUSED
         said = answer_to(question, at=at, outcome=outcome, by=by)
-        connection.execute(INSERT_ENTRY, (record.id, *said.to_row()))
+        append_to(connection, record.id, said.to_row())
     return evolve(question, outcome=outcome, by=by, answered_at=at)
 
 

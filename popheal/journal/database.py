@@ -15,13 +15,23 @@ from typing import Any, Final
 from attrs import frozen
 
 from popheal.errors import JournalError
-from popheal.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+from popheal.journal.chain import Head, head_of
+from popheal.journal.group_commit import present_group
+from popheal.journal.place import ManyNames, real_file
+from popheal.journal.schema import (
+    APPLICATION_ID,
+    CHAINED_SINCE,
+    MIGRATIONS,
+    migrate,
+    tables_of,
+)
 
 #: How long to wait while another process writes, in seconds.
 _BUSY: Final = 10.0
 #: How long until it is tried again, where SQLite does not wait by itself.
 _SOON: Final = 0.01
 _PRIVATE: Final = 0o600
+_SYNCHRONOUS: Final = {True: "FULL", False: "NORMAL"}
 _MEMORY: Final = ":memory:"
 
 
@@ -54,11 +64,13 @@ class Database:
     """
 
     def __init__(self, path: Path | None, *, create: bool, read_only: bool = False) -> None:
-        self.path = path
         self.name = "in memory" if path is None else str(path)
-        self._lock = RLock()
+        self.path = path = path and self._real_file(path, only_read=read_only)
+        #: Held while it is used, and by a group until its commit.
+        self.lock = RLock()
         self._seen: _Seen | None = None
         self._inside = False  # a transaction of ours
+        self._durable = True
         self._identity: tuple[int, int] | None = None
         where: Path | str = path or _MEMORY
         if path is not None and read_only:
@@ -87,25 +99,72 @@ class Database:
 
     def close(self) -> None:
         """Close it; what is asked of it afterwards is a JournalError."""
-        with self._lock:
+        with self.lock:
             self._connection.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it, or nothing; on the disk when it ends."""
-        with self._lock, self._explained("written"):
-            self.require_file()
-            self._inside = True
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """All of it, or nothing. One within another is part of it.
+
+        Args:
+            durable: Whether it is on the disk when it ends, with all that was written before it.
+                If not, others see it, and a process that dies does not lose it; but a machine
+                that fails may, until the next one that is.
+        """
+        with self.lock, self._explained("written"):
+            if self._inside:
                 yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
+                return
+            group = present_group()
+            with group.part(self) if group else self._alone(durable=durable) as connection:
+                self._inside = True
+                try:
+                    yield connection
+                finally:
+                    self._inside = False
+
+    @contextlib.contextmanager
+    def _alone(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        self._begin(durable=durable)
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _begin(self, *, durable: bool) -> None:
+        self.require_file()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")  # an interrupt has left it open
+        if durable is not self._durable:
+            self._connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durable]}")
+            self._durable = durable
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def begin_group(self) -> sqlite3.Connection:
+        """Begin a transaction of several writings; see :mod:`popheal.journal.group_commit`."""
+        self.lock.acquire()
+        try:
+            with self._explained("written"):
+                self._begin(durable=True)
+        except BaseException:
+            self.lock.release()
+            raise
+        return self._connection
+
+    def end_group(self, *, commit: bool) -> None:
+        """End it, and let others in."""
+        try:
+            with self._explained("written"):
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT" if commit else "ROLLBACK")
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                raise
-            finally:
-                self._inside = False
+            self.lock.release()
 
     def require_file(self) -> None:
         """Make sure that what is written is still what stands under its name.
@@ -119,24 +178,37 @@ class Database:
                 "Put it back, then: popheal resume. Never move a journal that is in use.",
             )
 
-    def write(self, sql: str, *values: Any) -> int:
-        """One statement, on the disk when this returns; how many rows it changed."""
-        # Without a context manager: each step of a run comes by here.
-        with self._lock:
-            try:
-                if self._connection.in_transaction and not self._inside:
-                    self._connection.execute("ROLLBACK")  # an interrupt has left it open
-                return self._connection.execute(sql, values).rowcount
-            except sqlite3.Error as error:
-                raise self._explanation("written", error) from None
-
     def read(self, sql: str, *values: Any) -> list[Any]:
         """The rows of a query."""
-        with self._lock:
+        return self.read_with(sql, values)
+
+    def read_with(self, sql: str, values: Any) -> list[Any]:
+        """Likewise, with a sequence of values, or values by name."""
+        with self.lock:
             try:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:
                 raise self._explanation("read", error) from None
+
+    def each(self, sql: str, *values: Any) -> Iterator[Any]:
+        """The rows of a query, one after another; for who reads alone, in a snapshot."""
+        with self._explained("read"):
+            yield from self._connection.execute(sql, values)
+
+    def tables(self) -> dict[str, str]:
+        """Its tables, indices and triggers, by name, as SQL."""
+        with self.lock, self._explained("read"):
+            return tables_of(self._connection)
+
+    def version(self) -> int:
+        """The version of its tables."""
+        with self.lock, self._explained("read"):
+            return self._version()
+
+    def head(self) -> Head:
+        """The end of the chain; none where an older popheal wrote the file, without hashes."""
+        with self.lock, self._explained("read"):
+            return head_of(self._connection) if self._version() >= CHAINED_SINCE else Head()
 
     @contextlib.contextmanager
     def read_as_written(self) -> Iterator[None]:
@@ -150,7 +222,7 @@ class Database:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """What is read meanwhile is all of one moment, while others go on writing."""
-        with self._lock, self._explained("read"):
+        with self.lock, self._explained("read"):
             self._connection.execute("BEGIN")
             try:
                 yield
@@ -160,7 +232,7 @@ class Database:
 
     def verify(self) -> None:
         """Have SQLite look whether the file is whole. Raises JournalError if it isn't."""
-        with self._lock, self._explained("read"):
+        with self.lock, self._explained("read"):
             (found,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
                 damage = sqlite3.DatabaseError(found)
@@ -173,6 +245,19 @@ class Database:
 
     # --- opening ---------------------------------------------------------------------------------
 
+    def _real_file(self, path: Path, *, only_read: bool) -> Path:
+        try:
+            return real_file(path, only_read=only_read)
+        except ManyNames as error:
+            step = "Keep one of them, under which it was used, and remove the others."
+            raise self.wrong(str(error), step) from None
+        except OSError as error:
+            raise self._unseen(error) from None
+
+    def _unseen(self, error: OSError) -> JournalError:
+        problem = f"can't be looked at ({error.strerror or error})"
+        return self.wrong(problem, "Give the account the right to read it.")
+
     def _uri(self, path: Path) -> str:
         """How SQLite opens the file such that nothing beside it is left behind.
 
@@ -180,19 +265,16 @@ class Database:
         needs no right to write anything; a normal reader would make a log, and leave it.
         """
         try:
-            file = path.resolve()
-            if not file.is_file():
-                exists = file.exists()
+            if not path.is_file():
+                exists = path.exists()
                 raise self.wrong("is no file" if exists else "does not exist", "Check the path.")
-            seen = _seen(file)
+            seen = _seen(path)
         except OSError as error:
-            raise self.wrong(
-                f"can't be looked at ({error.strerror})", "Give the account the right to read it."
-            ) from None
+            raise self._unseen(error) from None
         if seen.has_log:
-            return f"{file.as_uri()}?mode=ro"
+            return f"{path.as_uri()}?mode=ro"
         self._seen = seen
-        return f"{file.as_uri()}?mode=ro&immutable=1"
+        return f"{path.as_uri()}?mode=ro&immutable=1"
 
     def _prepare_to_read(self) -> None:
         # What can't be decoded is for the reader to find, not to fail on.
@@ -209,9 +291,7 @@ class Database:
                 return
             missing = not path.exists()
         except OSError as error:
-            raise self.wrong(
-                f"can't be looked at ({error.strerror})", "Give the account the right to read it."
-            ) from None
+            raise self._unseen(error) from None
         if missing and not create:
             raise self.wrong("does not exist", "Check the path.")
         try:
@@ -226,7 +306,7 @@ class Database:
             found = self._version()
             if self.path is not None:
                 self._use_log()
-            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[True]}")
             self._connection.execute("PRAGMA foreign_keys = ON")
             if found == len(MIGRATIONS):
                 return

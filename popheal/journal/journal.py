@@ -1,45 +1,47 @@
-"""The journal's file: opening it, and everything that is asked of it from outside a healing."""
+"""The journal's file: opening it, beginning and taking over healings, and saying stop."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from socket import gethostname
-from threading import RLock
 from typing import Any, Final
 
-from popheal.errors import AlreadyRunning, UnknownName
-from popheal.journal.approvals import Question, answer, read_questions
+from popheal.errors import AlreadyRunning
+from popheal.journal.approvals import Question, answer
+from popheal.journal.chain import append_to
 from popheal.journal.database import Database
-from popheal.journal.entries import Entry, TakenOver, UnreadableEntry, read_entry
-from popheal.journal.kept_tables import read_tables
-from popheal.journal.lease import BEGUN_BY, Lease
+from popheal.journal.entries import TakenOver
+from popheal.journal.export import Exporter, lines_of
+from popheal.journal.lease import Lease, note_stop
 from popheal.journal.locks import OwnerLock, is_alive
-from popheal.journal.record import HealingRecord
-from popheal.journal.rows import Row, moment_as_text, text_as_moment
-from popheal.journal.schema import INSERT_ENTRY, SELECT_ENTRIES
-from popheal.tables.table import Procedure
+from popheal.journal.marks import Mark, digest_of_beginning, digest_of_end, mark
+from popheal.journal.place import Concern, concerns_about
+from popheal.journal.pruning import Pruning, plan_pruning, prune, write_archive
+from popheal.journal.reading import Reading
+from popheal.journal.record import BEGUN_BY, HealingRecord
+from popheal.journal.rows import moment_as_text
+from popheal.reports.events import log_concern
 from popheal.util.account import account
+from popheal.util.serialize import to_jsonable
+from popheal.util.version import __version__
 
 #: In memory, healings that ended longer ago than any budget looks back are dropped.
 _FORGOTTEN: Final = timedelta(days=2)
 
-_ALL: Final = """
-    SELECT healing.id, organisation, server, version, alert, policy, begun_at,
-           process, owner, cancel_at, ended_at, verdict, report
-    FROM healing JOIN owner ON owner.id = healing.owner
-    ORDER BY begun_at, healing.rowid
-"""
-_UNFINISHED: Final = _ALL.replace("ORDER BY", "WHERE ended_at IS NULL ORDER BY")
-_BEGINNING_WITH: Final = _ALL.replace("ORDER BY", "WHERE substr(healing.id, 1, ?) = ? ORDER BY")
+_IS_THERE: Final = "SELECT 1 FROM healing WHERE id = ?"
+_BEGIN: Final = (
+    "INSERT INTO healing (id, organisation, server, version, alert, policy, begun_at, owner, fence)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)"
+)
 
 
-class Journal:
+class Journal(Reading):
     """A journal. Safe to share between threads and event loops; close it, or use ``with``.
 
     Args:
@@ -68,15 +70,17 @@ class Journal:
             create=create and not read_only,
             read_only=read_only,
         )
-        self._lock = RLock()
+        for concern in () if read_only else self.concerns:
+            log_concern(concern.problem, concern.next_step)
+        self._lock = self._database.lock
         self._owner: int | None = None
         self._owner_lock: OwnerLock | None = None
         self._at_work: set[str] = set()
 
     @property
-    def path(self) -> Path | None:
-        """The file; None in memory."""
-        return self._database.path
+    def concerns(self) -> tuple[Concern, ...]:
+        """What speaks against where it lies: others can write it, or it is on a network."""
+        return concerns_about(self.path) if self.path else ()
 
     def __enter__(self) -> Journal:
         return self
@@ -112,21 +116,18 @@ class Journal:
             with self._database.transaction() as connection:
                 if self.path is None:
                     self._forget(connection, at)
-                connection.execute(
-                    "INSERT OR IGNORE INTO healing (id, organisation, server, version, alert,"
-                    " policy, begun_at, owner, fence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
-                    (
-                        healing,
-                        organisation,
-                        server,
-                        version,
-                        json.dumps({**alert, BEGUN_BY: account()}),
-                        json.dumps(policy),
-                        moment_as_text(at),
-                        owner,
-                    ),
-                )
-            return self._lease(healing, organisation, 1)
+                # An interrupt may have it asked for twice.
+                if not connection.execute(_IS_THERE, (healing,)).fetchone():
+                    asked, begun_at = {**alert, BEGUN_BY: account()}, moment_as_text(at)
+                    who = (healing, organisation, server, version)
+                    said = (json.dumps(asked), json.dumps(policy), begun_at, owner)
+                    connection.execute(_BEGIN, (*who, *said))
+                    digest = digest_of_beginning(*who[1:], asked, policy, begun_at)
+                    row = mark(
+                        Mark.BEGUN, begun_at, server=server, digest=digest, owner=owner, fence=1
+                    )
+                    append_to(connection, healing, row)
+            return self._lease(healing, organisation, 1, at)
 
     def take_over(
         self,
@@ -166,17 +167,24 @@ class Journal:
                 taken = TakenOver(
                     at=at, server=record.server, policy=policy or record.policy, by=account()
                 )
-                connection.execute(INSERT_ENTRY, (record.id, *taken.to_row()))
-            return self._lease(record.id, record.organisation, fence)
+                whose = mark(Mark.TAKEN, moment_as_text(at), owner=owner, fence=fence)
+                append_to(connection, record.id, taken.to_row(), whose)
+            return self._lease(record.id, record.organisation, fence, at)
 
     def lease_of(self, healing: str, fence: int) -> Lease:
         """The lease that this process has had already, of a healing that it dropped meanwhile."""
-        return self._lease(healing, self.healing(healing).organisation, fence)
+        record = self.healing(healing)
+        return self._lease(healing, record.organisation, fence, record.begun_at)
 
-    def _lease(self, healing: str, organisation: str, fence: int) -> Lease:
+    def _lease(self, healing: str, organisation: str, fence: int, at: datetime) -> Lease:
         self._at_work.add(healing)
         return Lease(
-            self._database, healing, organisation, fence, on_leave=lambda: self._left(healing)
+            self._database,
+            healing,
+            organisation,
+            fence,
+            at=at,
+            on_leave=lambda: self._left(healing),
         )
 
     def _become_owner(self, at: datetime) -> int:
@@ -189,12 +197,14 @@ class Journal:
     def _new_owner(self, at: datetime) -> tuple[int, OwnerLock | None]:
         lock: OwnerLock | None = None
         try:
-            with self._database.transaction() as connection:
-                process = f"process {os.getpid()} on {gethostname()}"
+            # Nobody needs to know of it before it has begun something, which is then on the disk.
+            with self._database.transaction(durable=False) as connection:
+                process, since = f"process {os.getpid()} on {gethostname()}", moment_as_text(at)
                 (owner,) = connection.execute(
                     "INSERT INTO owner (since, process) VALUES (?, ?) RETURNING id",
-                    (moment_as_text(at), process),
+                    (since, process),
                 ).fetchone()
+                append_to(connection, "", mark(Mark.OWNER, since, owner=owner, process=process))
                 if self.path is not None:
                     # Before anybody else can read of the owner, and so take it for dead.
                     lock = self._lock_of(self.path, owner)
@@ -223,56 +233,44 @@ class Journal:
 
     # --- asked from outside ----------------------------------------------------------------------
 
-    def healings(self, *, unfinished: bool = False) -> list[HealingRecord]:
-        """Every healing, the oldest first; or those that have not ended."""
-        return self._healings(_UNFINISHED if unfinished else _ALL)
+    def plan_pruning(self, before: datetime) -> Pruning:
+        """What :meth:`prune` would remove: healings that have ended before then.
 
-    def healing(self, name: str) -> HealingRecord:
-        """A healing by its id, the id of one of its runs, or the beginning of either.
+        What a budget, a lease, a debt, a watch or an open healing needs is not among them.
+        """
+        return plan_pruning(self._database, before, datetime.now(UTC))
+
+    def prune(self, plan: Pruning, *, archive: Path | None = None) -> None:
+        """Remove what is planned; the chain can be checked as before.
+
+        Args:
+            plan: What to remove.
+            archive: A file that is not there yet, to which it is written first, as an export.
 
         Raises:
-            UnknownName: If there is none, or more than one.
+            OSError: If the archive can't be written; then nothing is removed.
         """
-        wanted = name.partition(".")[0]
-        found = self._healings(_BEGINNING_WITH, len(wanted), wanted) if wanted else []
-        exact = [one for one in found if one.id == wanted] or found
-        if len(exact) != 1:
-            known = [one.id for one in exact]
-            raise UnknownName(
-                kind=f"healing in the journal {self._database.name}", name=name, known=known
-            )
-        return exact[0]
+        digest = write_archive(archive, lambda: self.export(*plan.healings)) if archive else ""
+        prune(self._database, plan, at=datetime.now(UTC), archive=digest)
 
-    def entries(self, healing: str = "") -> list[Entry]:
-        """The history, in order: all of it, or that of one healing.
+    def export(self, *healings: str) -> Iterator[Mapping[str, Any]]:
+        """All of it, or some healings, as plain JSON values, line by line, with the hashes.
 
-        What can't be understood is :class:`~popheal.journal.entries.UnreadableEntry`.
-
-        Raises:
-            JournalError: If not even kind, time and JSON of one can be told: then nothing is
-                done on what is written here.
+        What is read at once is one healing, not the journal. ``check-journal`` reads it, too.
         """
-        found = [read_entry(row) for row in self.rows(healing)]
-        with self._database.read_as_written():
-            for one in found:
-                if isinstance(one, UnreadableEntry) and one.damaged:
-                    raise ValueError(one.problem)
-        return found
-
-    def rows(self, healing: str = "") -> list[Row]:
-        """Likewise, as they stand in the database."""
-        where = "WHERE healing = ?" if healing else ""
-        values = [healing] if healing else []
-        return [
-            Row(*row)
-            for row in self._database.read(f"{SELECT_ENTRIES} {where} ORDER BY seq", *values)
-        ]
-
-    def exported(self, healing: str) -> list[dict[str, Any]]:
-        """Likewise, as plain JSON values: whatever was written, understood or not."""
-        rows = self.rows(healing)
-        with self._database.read_as_written():
-            return [row.to_json() for row in rows]
+        if self.path is not None and not self._read_only:
+            # Apart from what is at work, which must not wait for whoever takes the lines.
+            with Journal(self.path, read_only=True) as apart:
+                yield from apart.export(*healings)
+            return
+        with self._database.snapshot():
+            exporter = Exporter(self._database, whole=not healings)
+            head = exporter.head(popheal=__version__, at=datetime.now(UTC))
+            found = map(self.healing, healings) if healings else self.each_healing()
+            records = ((one.id, to_jsonable(one)) for one in found)
+            yield from lines_of(exporter, records, head)
+        if not self._database.undisturbed():
+            raise self._database.wrong("was begun to be written to meanwhile", "Ask again.")
 
     def cancel(self, healing: str, *, at: datetime) -> HealingRecord:
         """Say stop: the process that carries it out will do nothing more but restore.
@@ -281,17 +279,12 @@ class Journal:
             UnknownName: If there is no healing of that name.
             AlreadyEnded: If it has ended.
         """
-        record = self.healing(healing)
+        name = self.healing(healing).id
         with self._database.transaction() as connection:
-            stopped = connection.execute(
-                "UPDATE healing SET cancel_at = coalesce(cancel_at, ?)"
-                " WHERE id = ? AND ended_at IS NULL",
-                (moment_as_text(at), record.id),
-            ).rowcount
-        record = self.healing(record.id)
-        if not stopped:
+            record = self.healing(name)
             record.require_unfinished()
-        return record
+            note_stop(connection, name, moment_as_text(at))
+        return self.healing(name)
 
     def approve(
         self,
@@ -318,45 +311,6 @@ class Journal:
         now = at or datetime.now(UTC)
         return answer(self._database, self.healing(run), run, plan, granted=granted, by=by, at=now)
 
-    def questions(self, healing: str) -> list[Question]:
-        """What a healing has asked a person, with the answers."""
-        return read_questions(self._database, self.healing(healing).id)
-
-    def tables(self) -> dict[str, Procedure]:
-        """The tables by which runs were carried out, as far as this popheal understands them."""
-        return read_tables(self._database)
-
-    def claims(self) -> list[tuple[str, str, str]]:
-        """What is claimed: the kind (``server`` or ``dag``), its name, and by which healing."""
-        return self._database.read("SELECT kind, name, healing FROM claim ORDER BY kind, name")
-
-    def _healings(self, query: str, *values: Any) -> list[HealingRecord]:
-        rows = self._database.read(query, *values)
-        with self._database.read_as_written():
-            return [self._record(row) for row in rows]
-
-    def _record(self, row: Sequence[Any]) -> HealingRecord:
-        (healing, organisation, server, version, alert, policy, begun, process, owner) = row[:9]
-        cancel, ended, verdict, report = row[9:]
-        answered = json.loads(alert)
-        begun_by = answered.pop(BEGUN_BY, "")
-        return HealingRecord(
-            id=healing,
-            organisation=organisation,
-            server=server,
-            version=version,
-            alert=answered,
-            policy=json.loads(policy),
-            begun_at=datetime.fromisoformat(begun),
-            owner=process,
-            alive=ended is None and self._is_at_work(healing, owner),
-            cancel_at=text_as_moment(cancel),
-            ended_at=text_as_moment(ended),
-            verdict=verdict or "",
-            report=json.loads(report) if report else None,
-            begun_by=begun_by,
-        )
-
     def _is_at_work(self, healing: str, owner: int) -> bool:
         if owner == self._owner:
             return healing in self._at_work
@@ -368,10 +322,14 @@ class Journal:
         if not self._keeps_unfinished:
             with self._database.transaction() as connection:
                 connection.execute("DELETE FROM claim WHERE healing = ?", (healing,))
-                connection.execute(
-                    "UPDATE healing SET ended_at = begun_at WHERE id = ? AND ended_at IS NULL",
+                given_up = connection.execute(
+                    "UPDATE healing SET ended_at = begun_at WHERE id = ? AND ended_at IS NULL"
+                    " RETURNING ended_at",
                     (healing,),
-                )
+                ).fetchall()
+                for (at,) in given_up:
+                    digest = digest_of_end(at, None, None)
+                    append_to(connection, healing, mark(Mark.ENDED, at, digest=digest))
 
 
 @cache

@@ -1,70 +1,52 @@
 """The lease of a healing: the right to act on it, and the duty to write down what is done.
 
-Each writing is one statement that also asks whether the healing is still ours, so that a
+Each writing also asks whether the healing is still ours, in the same transaction, so that a
 process from which it was taken over can't write, and so can't act.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
-
 from popheal.errors import Fenced
-from popheal.exchange.names import same_server, short_name
+from popheal.exchange.names import short_name
 from popheal.journal.approvals import Question, answer_to, read_questions, waiting
+from popheal.journal.chain import Head, append_to
 from popheal.journal.database import Database
 from popheal.journal.entries import (
     EXPIRED,
     REFUSED,
     ActionFinished,
+    ApprovalAnswered,
     ApprovalAsked,
     EffectIntended,
     Entry,
+    Kind,
+    Waiting,
 )
+from popheal.journal.marks import Mark, digest_of_end, mark
+from popheal.journal.outbox import Outbox
+from popheal.journal.past_effects import Reboot, read_reboot, reboots_since, restarts_since
+from popheal.journal.record import BEGUN_BY
 from popheal.journal.rows import as_text, moment_as_text
 
-#: The key of the alert's JSON that says who began the healing: no column, so that journals of
-#: one version are all alike.
-BEGUN_BY: Final = "begun_by"
-
-#: Appends an entry if the healing is still ours.
-_APPEND: Final = (
-    "INSERT INTO entry (at, healing, run, server, kind, what, outcome, data)"
-    " SELECT ?, id, ?, ?, ?, ?, ?, ? FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL"
-)
-
-_LAST: Final = (
-    "SELECT at, run, server, kind, what, outcome, data FROM entry WHERE healing = ?"
-    " ORDER BY seq DESC LIMIT 1"
-)
-
-
-@frozen(kw_only=True)
-class Reboot:
-    """A restart of a server, and the database availability group it was a member of.
-
-    Attributes:
-        at: When it was commanded, or may have been; where somebody else had restarted the server
-            meanwhile, when that was seen.
-        by_others: Whether somebody else had.
-    """
-
-    server: str
-    at: datetime
-    dag: str
-    by_others: bool = False
+#: Of a row, what an outcome of a reboot has as kind and action.
+_REBOOTED: Final = (Kind.OUTCOME.value, "reboot")
+#: What something waits for: an effect, time, a person.
+_AT_ONCE: Final = (EffectIntended, Waiting, ApprovalAsked, ApprovalAnswered)
 
 
 class Lease:
     """One healing in a journal, held by whoever carries it out.
 
     Every method raises :class:`~popheal.errors.Fenced` if somebody else has it by now, and
-    :class:`~popheal.errors.JournalError` if the journal can't be read or written.
+    :class:`~popheal.errors.JournalError` if the journal can't be read or written; what goes to the
+    disk later does so then.
 
     Attributes:
         healing: Its id.
@@ -78,6 +60,7 @@ class Lease:
         organisation: str,
         fence: int,
         *,
+        at: datetime,
         on_leave: Callable[[], None],
     ) -> None:
         self._database = database
@@ -85,10 +68,10 @@ class Lease:
         self.healing = healing
         self.organisation = organisation
         self.stopped = False
+        self._head = Head()
         self._fence = fence
         self._intended: set[tuple[Any, ...]] = set()
-        #: A row that may have been written, or not: nobody was told.
-        self._unsure: tuple[str, ...] | None = None
+        self._outbox = Outbox(database, healing, moment_as_text(at), self._require)
 
     @property
     def fence(self) -> int:
@@ -104,6 +87,11 @@ class Lease:
     def path(self) -> Path | None:
         """The journal's file; None in memory."""
         return self._database.path
+
+    @property
+    def noted(self) -> str | None:
+        """The end of the chain as the healing ended, to be noted elsewhere; None in memory."""
+        return str(self._head) if self._head.seq and not self.in_memory else None
 
     # --- may I? ----------------------------------------------------------------------------------
 
@@ -140,25 +128,26 @@ class Lease:
 
     def stop(self, *, at: datetime) -> None:
         """Write down that a person has said stop, for whoever goes on after a crash."""
-        self._database.write(
-            "UPDATE healing SET cancel_at = coalesce(cancel_at, ?)"
-            " WHERE id = ? AND fence = ? AND ended_at IS NULL",
-            moment_as_text(at),
-            self.healing,
-            self._fence,
-        )
+        with self._outbox.transaction() as connection:
+            note_stop(connection, self.healing, moment_as_text(at))
         self.stopped = True
 
     def claim(self, kind: str, name: str) -> str | None:
         """Claim a ``server`` or a ``dag``; returns the healing that has it, if another has."""
         wanted = _claimed_as(kind, name)
-        with self._database.transaction() as connection:
-            self._require(connection)
-            connection.execute(
+        # Others see it at once. If the machine fails before the first effect's intent is on the
+        # disk, which the claim then is as well, nobody is left who would have to keep away.
+        with self._outbox.transaction(durable=False) as connection:
+            is_new = connection.execute(
                 "INSERT OR IGNORE INTO claim (organisation, kind, name, healing)"
                 " VALUES (?, ?, ?, ?)",
                 (self.organisation, kind, wanted, self.healing),
-            )
+            ).rowcount
+            if is_new:
+                said = {"organisation": self.organisation, "name": wanted}
+                append_to(
+                    connection, self.healing, self._outbox.mark(Mark.CLAIMED, what=kind, **said)
+                )
             (holder,) = connection.execute(
                 "SELECT healing FROM claim WHERE organisation = ? AND kind = ? AND name = ?",
                 (self.organisation, kind, wanted),
@@ -168,7 +157,7 @@ class Lease:
     # --- writing ---------------------------------------------------------------------------------
 
     def write(self, entry: Entry, args: tuple[Any, ...] = ()) -> None:
-        """Append an entry to the history; it is on the disk when this returns.
+        """Append an entry to the history: at once, or with the next that is written at once.
 
         An intent allows its effect to be commanded, with just these arguments, until what came
         of the action is written down.
@@ -177,46 +166,54 @@ class Lease:
             entry: The entry.
             args: Of an intent, what the effect will be called with, the server first.
         """
-        if isinstance(entry, EffectIntended):
-            self._database.require_file()
-        elif isinstance(entry, ActionFinished):
+        if isinstance(entry, ActionFinished):
             self._intended.clear()
-        row = entry.to_row()
-        if row != self._unsure or not self._is_written(row):
-            self._unsure = row
-            if self._database.write(_APPEND, *row, self.healing, self._fence) != 1:
-                raise self._fenced()
-            self._unsure = None
+        self._outbox.add(entry.to_row(), at_once=self.is_urgent(entry))
         if isinstance(entry, EffectIntended):
             self._intended.add((entry.effect, *args))
 
-    def _is_written(self, row: tuple[str, ...]) -> bool:
-        """Whether it is the last entry: it was asked for before, and an interrupt came."""
-        return self._database.read(_LAST, self.healing) == [row]
+    @staticmethod
+    def is_urgent(entry: Entry) -> bool:
+        """Whether something waits for it: an effect, time, a person."""
+        return isinstance(entry, _AT_ONCE)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether something waits for the next commit."""
+        return not self._outbox.is_empty
+
+    def flush(self) -> None:
+        """What has been written is on the disk when this returns."""
+        self._outbox.flush()
 
     def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
-        """Keep the table of a run under its hash, if it is not there."""
-        if not self._database.read("SELECT 1 FROM procedure WHERE hash = ?", key):
-            self._database.write(
-                "INSERT OR IGNORE INTO procedure (hash, data) VALUES (?, ?)", key, as_text(table)
-            )
+        """Keep the table of a run under its hash, if it is not there; with the next commit."""
+        self._outbox.keep_table(key, as_text(table))
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
-        """Write down how the healing ended, and give up its claims."""
+        """Write down how the healing ended, and give up its claims; no question stays open."""
         ended = (moment_as_text(at), verdict, as_text(report))
-        with self._database.transaction() as connection:
-            if self._has_ended(connection, ended):
-                return  # it was asked for before, and an interrupt came
-            self._require(connection)
+        if self._has_ended(ended):
+            return  # it was asked for before, and an interrupt came
+        with self._outbox.transaction() as connection:
+            for one in waiting(self.questions()):
+                self.settle(one, at=at, outcome=EXPIRED, by="")
             connection.execute(
                 "UPDATE healing SET ended_at = ?, verdict = ?, report = ? WHERE id = ?",
                 (*ended, self.healing),
             )
             connection.execute("DELETE FROM claim WHERE healing = ?", (self.healing,))
+            digest = digest_of_end(ended[0], verdict, report)
+            done = mark(Mark.ENDED, ended[0], outcome=verdict, digest=digest)
+            self._head = append_to(connection, self.healing, done)
 
     def forget(self) -> None:
-        """Take the healing back, as if it had not begun; nothing has been written in it."""
-        self._database.write("DELETE FROM healing WHERE id = ?", self.healing)
+        """Take the healing back, as if it had not begun: there was nothing to answer."""
+        self._outbox.clear()
+        with self._database.transaction() as connection:
+            gone = connection.execute("DELETE FROM healing WHERE id = ?", (self.healing,)).rowcount
+            if gone:
+                append_to(connection, self.healing, self._outbox.mark(Mark.FORGOTTEN))
 
     def leave(self) -> None:
         """This process stops working on it, ended or not. Never raises."""
@@ -229,41 +226,18 @@ class Lease:
 
         An intent without an outcome counts, except this healing's own, which it looks into.
         """
-        rows = self._database.read(
-            "SELECT entry.server, at, json_extract(data, '$.dag'),"
-            " json_extract(data, '$.by_others')"
-            " FROM entry JOIN healing ON healing.id = entry.healing"
-            " WHERE what = 'reboot' AND at >= ? AND organisation = ?"
-            " AND (kind = 'outcome' AND outcome != 'refused'"
-            "   OR kind = 'intent' AND healing != ? AND NOT EXISTS ("
-            "     SELECT 1 FROM entry AS later WHERE later.healing = entry.healing"
-            "     AND later.run = entry.run AND later.seq > entry.seq"
-            "     AND later.kind = 'outcome' AND later.what = 'reboot'))"
-            " ORDER BY seq",
-            moment_as_text(since),
-            self.organisation,
-            self.healing,
-        )
-        return [
-            Reboot(
-                server=server,
-                at=datetime.fromisoformat(at),
-                dag=dag or "",
-                by_others=bool(by_others),
-            )
-            for server, at, dag, by_others in rows
+        known = reboots_since(self._database, self.organisation, since, apart_from=self.healing)
+        first = moment_as_text(since)
+        mine = [
+            read_reboot(row[2], row[0], json.loads(row[6]))
+            for row in self._outbox.pending
+            if row[3:5] == _REBOOTED and row[5] != REFUSED and row[0] >= first
         ]
+        return [*known, *mine]
 
     def restarts_since(self, since: datetime, server: str) -> list[datetime]:
         """When services of a server were, or may have been, restarted."""
-        rows = self._database.read(
-            "SELECT entry.server, at FROM entry JOIN healing ON healing.id = entry.healing"
-            " WHERE what = 'restart_service' AND at >= ?"
-            " AND kind = 'intent' AND organisation = ? ORDER BY seq",
-            moment_as_text(since),
-            self.organisation,
-        )
-        return [datetime.fromisoformat(at) for name, at in rows if same_server(name, server)]
+        return restarts_since(self._database, self.organisation, since, server)
 
     # --- approval --------------------------------------------------------------------------------
 
@@ -273,7 +247,7 @@ class Lease:
         What was asked for the run before has expired: things have changed, so it names another
         plan now. A refusal stands, whatever has changed.
         """
-        with self._database.transaction():
+        with self._outbox.transaction():
             asked = [one for one in self.questions() if one.run == entry.run_id]
             for one in asked:
                 if one.plan == entry.plan or one.outcome == REFUSED:
@@ -298,7 +272,7 @@ class Lease:
 
     def settle(self, question: Question, *, at: datetime, outcome: str, by: str) -> Question:
         """Write an answer down; if somebody else has been faster, theirs counts."""
-        with self._database.transaction():
+        with self._outbox.transaction():
             now = self.question(question)
             if now.outcome:
                 return now
@@ -317,20 +291,20 @@ class Lease:
         """Every question of the healing."""
         return read_questions(self._database, self.healing)
 
-    def let_expire(self, at: datetime) -> None:
-        """No question stays open when the healing ends."""
-        for one in waiting(self.questions()):
-            self.settle(one, at=at, outcome=EXPIRED, by="")
-
     # --- inside ----------------------------------------------------------------------------------
 
-    def _has_ended(self, connection: Any, ended: tuple[str, ...]) -> bool:
+    def _has_ended(self, ended: tuple[str, ...]) -> bool:
         """Whether it ended just so, and by us."""
-        found: tuple[str, ...] | None = connection.execute(
+        found = self._database.read(
             "SELECT ended_at, verdict, report FROM healing WHERE id = ? AND fence = ?",
-            (self.healing, self._fence),
-        ).fetchone()
-        return found == ended
+            self.healing,
+            self._fence,
+        )
+        if found != [ended]:
+            return False
+        self._head = self._database.head()
+        self._outbox.arrived()
+        return True
 
     def _require(self, connection: Any) -> None:
         mine = connection.execute(
@@ -342,6 +316,15 @@ class Lease:
 
     def _fenced(self) -> Fenced:
         return Fenced(journal=self._database.name, healing=self.healing)
+
+
+def note_stop(connection: sqlite3.Connection, healing: str, at: str) -> None:
+    """Write down that a person has said stop, once; in the caller's transaction."""
+    is_first = connection.execute(
+        "UPDATE healing SET cancel_at = ? WHERE id = ? AND cancel_at IS NULL", (at, healing)
+    ).rowcount
+    if is_first:
+        append_to(connection, healing, mark(Mark.STOP_ASKED, at))
 
 
 def _claimed_as(kind: str, name: str) -> str:

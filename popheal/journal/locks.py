@@ -7,6 +7,7 @@ process, however it ends, so nobody has to guess from a clock or a process numbe
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ else:
 
 
 _PRIVATE: Final = 0o600
+#: A link beside a journal leads to somebody else's file.
+_THROUGH_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 #: The number of whoever watches among the owners of a journal, who count from 1.
 WATCH: Final = 0
 
@@ -41,8 +44,10 @@ class OwnerLock:
     def __init__(self, journal: Path, owner: int) -> None:
         self._path = path_of(journal, owner)
         self._process = os.getpid()
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, _PRIVATE)
+        flags = os.O_RDWR | os.O_CREAT | _THROUGH_NO_LINK
+        self._file = os.open(self._path, flags, _PRIVATE)
         try:
+            _require_one_name(self._file)
             _lock(self._file)
         except OSError:
             os.close(self._file)
@@ -57,6 +62,11 @@ class OwnerLock:
                 self._path.unlink()
 
 
+def _require_one_name(file: int) -> None:
+    if os.fstat(file).st_nlink > 1:
+        raise OSError(errno.EMLINK, "it has another name")
+
+
 def path_of(journal: Path, owner: int) -> Path:
     """The file that an owner locks."""
     return journal.with_name(f"{journal.name}-owner-{owner}")
@@ -66,11 +76,11 @@ def is_alive(journal: Path, owner: int, *, tidy: bool = True) -> bool:
     """Whether that owner's process still lives; if not, its file is taken away."""
     path = path_of(journal, owner)
     try:
-        file = os.open(path, os.O_RDWR if tidy else os.O_RDONLY)
+        file = os.open(path, (os.O_RDWR if tidy else os.O_RDONLY) | _THROUGH_NO_LINK)
     except FileNotFoundError:
         return False
-    except PermissionError:
-        return True  # somebody else's; that it has died can't be told
+    except OSError:
+        return True  # somebody else's, or a link; that it has died can't be told
     try:
         _try_lock(file)
     except OSError:

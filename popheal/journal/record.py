@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -12,6 +12,10 @@ from popheal.errors import AlreadyEnded
 from popheal.journal.rows import text_as_moment
 from popheal.util.serialize import ADDED
 from popheal.util.text import moment
+
+#: The key of the alert's JSON that says who began the healing: no column, so that journals of
+#: one version are all alike.
+BEGUN_BY: Final = "begun_by"
 
 
 @frozen(kw_only=True)

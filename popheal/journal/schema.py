@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from popheal.journal.adopted import chain_what_was
 from popheal.journal.tables_before import tables_before
 
 #: "POPH" in a SQLite header: tells a journal from any other database.
@@ -64,10 +66,9 @@ CREATE INDEX entry_of_effect ON entry (what, server, at)
 
 #: Entries with all their columns, in the order of :class:`~popheal.journal.rows.Row`.
 SELECT_ENTRIES: Final = "SELECT seq, at, healing, run, server, kind, what, outcome, data FROM entry"
-#: Adds an entry: the healing, then its row.
-INSERT_ENTRY: Final = (
-    "INSERT INTO entry (healing, at, run, server, kind, what, outcome, data)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+#: Likewise with their hashes, in the order of the chain.
+SELECT_CHAIN: Final = (
+    "SELECT seq, at, healing, run, server, kind, what, outcome, data, hash FROM entry ORDER BY seq"
 )
 
 #: Kept out of memory, where old history is dropped.
@@ -77,6 +78,7 @@ BEGIN SELECT RAISE(ABORT, 'the history only grows'); END;
 CREATE TRIGGER entry_is_never_removed BEFORE DELETE ON entry
 BEGIN SELECT RAISE(ABORT, 'the history only grows'); END;
 """
+_TRIGGERS: Final = ("entry_is_never_changed", "entry_is_never_removed")
 
 
 _VERSION_2: Final = """
@@ -89,6 +91,38 @@ CREATE TABLE procedure (
 DROP INDEX IF EXISTS entry_of_effect;
 CREATE INDEX entry_of_effect ON entry (what, server, at)
     WHERE what = 'reboot' OR what = 'restart_service';
+"""
+
+#: The history, each entry with its hash (see popheal.journal.chain); some are about no healing.
+_VERSION_3: Final = """
+CREATE TABLE entry (
+    seq INTEGER PRIMARY KEY,       -- without gaps, but for what was pruned
+    at TEXT NOT NULL,
+    healing TEXT NOT NULL,         -- empty: the journal as a whole
+    run TEXT NOT NULL,             -- empty outside a run
+    server TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    what TEXT NOT NULL,            -- of an intent the effect, of an outcome the action
+    outcome TEXT NOT NULL,
+    data TEXT NOT NULL,            -- JSON
+    hash TEXT NOT NULL             -- over the hash before it, and all of the above
+) STRICT;
+"""
+
+#: So that no question that is asked in the night reads the whole history.
+_INDICES_3: Final = """
+CREATE INDEX entry_of_healing ON entry (healing);
+-- For the budgets, which ask what was done lately; and for who asks what was done at all.
+CREATE INDEX entry_of_effect ON entry (what, at)
+    WHERE what = 'reboot' OR what = 'restart_service';
+CREATE INDEX entry_of_intent ON entry (at) WHERE kind = 'intent';
+CREATE INDEX entry_of_pruning ON entry (seq) WHERE kind = 'pruned';
+CREATE INDEX healing_begun ON healing (begun_at);
+CREATE INDEX healing_ended ON healing (ended_at);
+CREATE INDEX healing_of_server
+    ON healing (lower(substr(server, 1, instr(server || '.', '.') - 1)), ended_at);
+-- Those that left something to be put back.
+CREATE INDEX healing_owing ON healing (id) WHERE instr(report, '"handed_over"') > 0;
 """
 
 
@@ -106,18 +140,67 @@ def _version_2(connection: sqlite3.Connection, found: int) -> None:
     )
 
 
+def _version_3(connection: sqlite3.Connection, _: int) -> None:
+    connection.execute("ALTER TABLE entry RENAME TO entry_before")
+    _execute_all(connection, _VERSION_3)
+    chain_what_was(connection)
+    connection.execute("DROP TABLE entry_before")  # and its indices and triggers
+    _execute_all(connection, _INDICES_3)
+
+
 #: One step for each version, told which one was found; the first makes an empty file a journal.
-MIGRATIONS: Final[Sequence[Callable[[sqlite3.Connection, int], None]]] = (_version_1, _version_2)
+MIGRATIONS: Final[Sequence[Callable[[sqlite3.Connection, int], None]]] = (
+    _version_1,
+    _version_2,
+    _version_3,
+)
+#: From which version on entries have hashes.
+CHAINED_SINCE: Final = 3
 
 
 def migrate(connection: sqlite3.Connection, found: int, *, in_memory: bool) -> None:
     """Bring a journal of an older version up to date; in the caller's transaction."""
     for step in MIGRATIONS[found:]:
         step(connection, found)
-    if found == 0 and not in_memory:
+    if found < CHAINED_SINCE and not in_memory:
         _execute_all(connection, _HISTORY_ONLY_GROWS)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def tables_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """What the database consists of, by name: tables, indices and triggers, as SQL."""
+    return dict(
+        connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    )
+
+
+def tables_of_version(version: int) -> dict[str, str]:
+    """What a file of that version consists of."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        make_version(connection, version)
+        return tables_of(connection)
+    finally:
+        connection.close()
+
+
+def make_version(connection: sqlite3.Connection, version: int) -> None:
+    """Make an empty database a journal of that version, as a file has it."""
+    for step in MIGRATIONS[:version]:
+        step(connection, 0)
+    _execute_all(connection, _HISTORY_ONLY_GROWS)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+@contextlib.contextmanager
+def pruning(connection: sqlite3.Connection) -> Iterator[None]:
+    """Meanwhile entries can be removed; in the caller's transaction."""
+    for name in _TRIGGERS:
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+    yield
+    _execute_all(connection, _HISTORY_ONLY_GROWS)
 
 
 def _execute_all(connection: sqlite3.Connection, script: str) -> None:

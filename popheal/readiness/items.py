@@ -66,7 +66,7 @@ ITEMS: Final = (
         key="journal",
         title="Journal",
         means="a healing can be written down: the file can be written, or be made where it is to "
-        "be",
+        "be; nobody else can write there, and it lies on no network file system",
     ),
     _here(
         key="at_work",

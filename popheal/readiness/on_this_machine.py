@@ -9,6 +9,7 @@ from pathlib import Path
 from popheal.errors import JournalError
 from popheal.journal import HealingRecord, Journal
 from popheal.journal.locks import WATCH, is_alive
+from popheal.journal.place import concerns_about
 from popheal.policy.policy import Policy
 from popheal.readiness.lines import Line
 from popheal.readiness.subject import Answer, bad, good, lines_of
@@ -23,16 +24,17 @@ def journal_lines(path: Path | None, policy: Policy) -> tuple[Line, ...]:
     if problem:
         right = "Give a path that the account of this process may write to ([journal] path)."
         return lines_of("journal", [bad(str(path), problem, right)])
+    concerns = [bad(str(path), one.problem, one.next_step) for one in concerns_about(path)]
     if not path.exists():
-        return lines_of("journal", [good(f"{path}, will be made")])
+        return lines_of("journal", concerns or [good(f"{path}, will be made")])
     try:
         with Journal(path, read_only=True) as opened:
             unfinished = opened.healings(unfinished=True)
+            watched = is_alive(opened.path or path, WATCH, tidy=False)
     except JournalError as error:
         return lines_of("journal", [bad(str(path), error.problem, error.next_step)])
-    watched = is_alive(path, WATCH, tidy=False)
     return (
-        *lines_of("journal", [good(f"{path}, can be written")]),
+        *lines_of("journal", concerns or [good(f"{path}, can be written")]),
         *lines_of("at_work", _at_work(path, unfinished, watched=watched)),
     )
 

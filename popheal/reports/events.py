@@ -129,15 +129,21 @@ class HandedOver(Event):
 
     name = "handed_over"
     report: Report
+    head: str | None = None
 
 
 @frozen(kw_only=True)
 class HealingEnded(Event):
-    """How it ended, and why, in one sentence."""
+    """How it ended, and why, in one sentence; and ``head``, the journal's last hash then.
+
+    Kept out of reach of who can write the journal, and given to ``popheal check-journal --noted``,
+    it tells whether that was written anew. None without a journal on the disk.
+    """
 
     name = "healing_ended"
     verdict: Verdict
     summary: str
+    head: str | None = None
 
 
 # --- a run ---------------------------------------------------------------------------------------
@@ -387,6 +393,11 @@ def log_event(event: Event) -> None:
 def log_failure(about: str, error: BaseException) -> None:
     """Tell the log that an observer, or an approver, raised; ``about`` is the event's name."""
     _logger().warning("observer_failed", about=about, error=repr(error))
+
+
+def log_concern(problem: str, next_step: str) -> None:
+    """Tell the log what speaks against how something is set up."""
+    _logger().warning("concern", problem=problem, next_step=next_step)
 
 
 _STANDARD = logging.getLogger("popheal")

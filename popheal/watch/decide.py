@@ -71,6 +71,12 @@ class Incident:
         """Whether nothing nearer than the way from client to mailbox is Unhealthy there."""
         return self.nearest.procedure == _END_TO_END
 
+    def looks_back_to(self, now: datetime, retry: timedelta) -> datetime:
+        """When a healing must have ended at the least to have to do with it, generously."""
+        if self.at is None or self.turned is None:
+            return now - 2 * _A_DAY
+        return self.turned - retry - _A_DAY
+
     def is_new_to(self, healing: HealingRecord, now: datetime, retry: timedelta) -> bool:
         """Whether something has turned Unhealthy since a healing that has ended.
 
@@ -256,7 +262,7 @@ def wait_for_back_ends(
     Args:
         incident: What is unhealthy on a front end.
         neighbours: The other servers that are watched.
-        healings: All healings of the organisation.
+        healings: Those of the organisation that have ended no longer ago than the pause.
         now: By our clock.
         retry: The pause after a healing.
 

@@ -29,7 +29,6 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.backend import Backend
-from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord, Journal
 from popheal.policy.policy import Policy
@@ -169,10 +168,6 @@ class _Watched:
     told: dict[str, Any] = field(factory=dict)
 
 
-def _of(server: _Watched, records: Sequence[HealingRecord]) -> list[HealingRecord]:
-    return [one for one in records if same_server(one.server, server.name)]
-
-
 @define(kw_only=True)
 class _Watch:
     """A watch at work.
@@ -303,19 +298,34 @@ class _Watch:
         return True
 
     def _decide(self, server: _Watched, incident: Incident, now: datetime) -> Decision:
-        records = [
-            one for one in self.journal.healings() if one.organisation == self.backend.organisation
-        ]
         undecided = self.policy is not None and self.policy.approval_undecided
-        decision = decide(incident, _of(server, records), now, self.retry, undecided=undecided)
-        if decision.what is not Next.HEAL:
+        known = self._healings_of(server, incident, now)
+        decision = decide(incident, known, now, self.retry, undecided=undecided)
+        if decision.what is not Next.HEAL or not incident.only_end_to_end:
             return decision
         others = [
-            Neighbour(server=one.name, incident=one.incident, healings=_of(one, records))
+            Neighbour(
+                server=one.name,
+                incident=one.incident,
+                healings=self._healings_of(one, one.incident, now),
+            )
             for one in self.servers
-            if one is not server
+            if one is not server and one.incident
         ]
-        return wait_for_back_ends(incident, others, records, now, self.retry) or decision
+        lately = self.journal.healings(
+            organisation=self.backend.organisation, since=now - self.retry
+        )
+        return wait_for_back_ends(incident, others, lately, now, self.retry) or decision
+
+    def _healings_of(
+        self, server: _Watched, incident: Incident, now: datetime
+    ) -> list[HealingRecord]:
+        """The healings of a server that may have to do with what is seen there."""
+        return self.journal.healings(
+            server=server.name,
+            organisation=self.backend.organisation,
+            since=incident.looks_back_to(now, self.retry),
+        )
 
     def _last_sign_of(self, record: HealingRecord) -> datetime:
         entries = self.journal.entries(record.id)

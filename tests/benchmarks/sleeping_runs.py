@@ -16,7 +16,6 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 from popheal import Alert, Journal, Policy, Timing, aheal
 from popheal.api import aresume
@@ -109,15 +108,16 @@ async def until_all_wait(tasks, servers, runs: int) -> float:
     return time.perf_counter() - began
 
 
-async def leave_all(tasks, leave: Event) -> None:
+async def leave_all(tasks, leave: Control) -> None:
     leave.detach()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(one, Detached) for one in results)
 
 
-async def measure(path: Path, runs: int) -> None:
+async def measure(path: Path, runs: int) -> dict[str, float]:
+    """What so many cost."""
     servers, leave = Servers(), Control()
-    options = {"policy": POLICY, "observers": [servers.told], "control": leave}
+    options = {"policy": POLICY, "observers": [servers.told]}
     before = memory()
     with Journal(path) as journal:
         tasks = [
@@ -126,6 +126,7 @@ async def measure(path: Path, runs: int) -> None:
                     Alert(server=f"cas{number}.contoso.com", monitor=MONITOR),
                     servers,
                     journal=journal,
+                    control=leave,
                     **options,
                 )
             )
@@ -135,28 +136,32 @@ async def measure(path: Path, runs: int) -> None:
         each = (memory() - before) / runs
         await leave_all(tasks, leave)
     servers.waiting.clear()
-    leave.clear()
+    leave = Control()
     with Journal(path) as journal:
         began = time.perf_counter()
         unfinished = journal.healings(unfinished=True)
         tasks = [
-            asyncio.create_task(aresume(one.id, servers, journal=journal, **options))
+            asyncio.create_task(aresume(one.id, servers, journal=journal, control=leave, **options))
             for one in unfinished
         ]
         await until_all_wait(tasks, servers, runs)
         resume = time.perf_counter() - began
         await leave_all(tasks, leave)
-    print(f"runs waiting at once:    {runs}")
-    print(f"memory for each:         {each / 1024:.1f} KiB")
-    print(f"time to start all:       {start:.1f} s, {start / runs * 1e3:.2f} ms each")
-    print(f"time to resume all:      {resume:.1f} s, {resume / runs * 1e3:.2f} ms each")
-    print(f"journal:                 {path.stat().st_size / runs / 1024:.1f} KiB each")
+    return {
+        "memory for each (KiB)": each / 1024,
+        "time to start all (s)": start,
+        "time to resume all (s)": resume,
+        "journal for each (KiB)": path.stat().st_size / runs / 1024,
+    }
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        asyncio.run(measure(Path(folder) / "journal.db", runs))
+        found = asyncio.run(measure(Path(folder) / "journal.db", runs))
+    print(f"runs waiting at once: {runs}")
+    for name, figure in found.items():
+        print(f"{name:24} {figure:8.1f}")
 
 
 if __name__ == "__main__":

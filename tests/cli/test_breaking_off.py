@@ -134,12 +134,27 @@ def test_a_watch_is_broken_off(tmp_path, signals):
     meeting = Meeting(silent)
     with serving(meeting) as port:
         config = configuration(tmp_path, port)
-        with started("-m", "popheal", "watch", "--config", config) as process:
+        # Without the check, which the first signal ends.
+        with started("-m", "popheal", "watch", "--once", "--config", config) as process:
             assert meeting.happens()
             took, said = end_of(process, *signals)
     assert took < AT_ONCE + SLACK
     assert process.returncode == BROKEN_OFF
     assert "Broken off. What was begun is not undone" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_check_of_a_watch_is_left_by_the_first(tmp_path, number):
+    """It changes nothing, so nobody has to wait for a server that is silent."""
+    meeting = Meeting(silent)
+    with serving(meeting) as port:
+        config = configuration(tmp_path, port)
+        with started("-m", "popheal", "watch", "--config", config) as process:
+            assert meeting.happens()
+            took, said = end_of(process, number)
+    assert took < AT_ONCE + SLACK
+    assert process.returncode == 0
+    assert "the watch has ended" in said
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the call is one of Linux' C library")

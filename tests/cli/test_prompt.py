@@ -266,10 +266,8 @@ def lab_config(tmp_path):
     with lab(tmp_path, SCENARIO, 100) as config:
         path = config.with_name("prompt.toml")
         journal = tmp_path / "journal.db"
-        path.write_text(
-            f'{config.read_text()}\n[policy]\napproval_from = "change"\n'
-            f"\n[journal]\npath = '{journal}'\n"
-        )
+        text = config.read_text().replace('approval_from = "never"', 'approval_from = "change"')
+        path.write_text(f"{text}\n[journal]\npath = '{journal}'\n")
         yield path
 
 

@@ -42,7 +42,7 @@ from popheal.audit import check_journal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.exchange.backend import EFFECTS
-from popheal.journal import Kind
+from popheal.journal import Entry, Kind, Lease
 from popheal.journal.database import Database
 from popheal.tables.debts import DebtStatus
 from popheal.util.clock import Clock
@@ -139,36 +139,34 @@ def sampled(scenario: str, number: int, label: str, every: int) -> bool:
     return (number + crc32(scenario.encode())) % every == 0
 
 
-_KINDS = {kind.value for kind in Kind}
-
-
 @contextmanager
 def mined(points: Points) -> Iterator[None]:
     """Every journal of this process has a point around each writing."""
-    write, transaction = Database.write, Database.transaction
+    write, transaction = Lease.write, Database.transaction
 
-    def mined_write(self: Database, sql: str, *values: Any) -> int:
-        label = next((f"entry {value}" for value in values if value in _KINDS), "statement")
+    def mined_write(self: Lease, entry: Entry, args: tuple[Any, ...] = ()) -> None:
+        label = f"entry {entry.kind.value}"
         points(f"before {label}")
-        written = write(self, sql, *values)
+        write(self, entry, args)
         points(f"after {label}")
-        return written
 
-    def mined_transaction(self: Database) -> Any:
+    def mined_transaction(self: Database, **how: Any) -> Any:
         # Named after who begins it: begin, claim, end and so on.
-        label = f"transaction {sys._getframe(1).f_code.co_name.strip('_')}"
-        return around(self, label)
+        frame = sys._getframe(1)
+        while frame.f_back and frame.f_code.co_name in ("transaction", "__enter__"):
+            frame = frame.f_back
+        return around(self, f"transaction {frame.f_code.co_name.strip('_')}", how)
 
     @contextmanager
-    def around(self: Database, label: str) -> Iterator[Any]:
+    def around(self: Database, label: str, how: dict[str, Any]) -> Iterator[Any]:
         points(f"before {label}")
-        with transaction(self) as connection:
+        with transaction(self, **how) as connection:
             yield connection
             points(f"in {label}")
         points(f"after {label}")
 
     with (
-        patch.object(Database, "write", mined_write),
+        patch.object(Lease, "write", mined_write),
         patch.object(Database, "transaction", mined_transaction),
     ):
         yield

@@ -106,8 +106,9 @@ def test_a_popheal_that_forgets_what_it_did_is_found_out():
     tally.note(SHORT[0], reference, endings)
     found = "\n".join(tally.wrong)
     assert "undisturbed: P4: ('restart_service', 'mbx1') was commanded 1 times" in found
-    assert "after effect restart_service: effects: ('service_restarted', 'MBX1'" in found
-    assert "after effect restart_service: commands: ('restart_service', 'mbx1') is one too" in found
+    assert "after effect restart_service: P4: ('restart_service', 'mbx1') was commanded" in found
+    # Nothing of the run was on the disk: whoever goes on takes what it did for somebody else's.
+    assert "after effect restart_service: verdict transient, not recovered" in found
 
 
 def test_an_explanation_that_is_not_needed_is_found_out():

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -385,6 +386,9 @@ async def cancelled_at(played: Played, number: int, times: int):
     def cancel(here: int, _label: str) -> None:
         if here == number:
             for _ in range(times):
+                if threading.current_thread() is threading.main_thread():
+                    task.cancel()  # what is only noted is noted by the task itself
+                    continue
                 # In the thread that writes or calls: it waits until the task has noticed; not
                 # for ever, as the task may be waiting for what is being written here.
                 with suppress(TimeoutError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from functools import partial
 from importlib import resources
 
@@ -197,6 +198,16 @@ def test_a_journal_that_can_be_used(tmp_path):
     assert names(lines) == [("journal", GOOD), ("at_work", GOOD)]
     assert lines[1].value == "nobody"
     assert path.stat().st_size == size
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs modes of files")
+def test_a_journal_in_a_place_that_others_can_write(tmp_path):
+    path = tmp_path / "folder" / "journal.db"
+    path.parent.mkdir(mode=0o777)
+    path.parent.chmod(0o777)
+    (line,) = journal_lines(path, Policy())
+    assert line.judgement is BAD
+    assert "others can put files beside" in line.cause
 
 
 def test_a_journal_that_can_not(tmp_path):

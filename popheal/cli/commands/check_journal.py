@@ -22,23 +22,31 @@ _SHOWN: Final = 20
 
 
 @click.command("check-journal", short_help="Check what must always hold on a journal.")
+@click.option(
+    "--noted",
+    metavar="SEQ:HASH",
+    default="",
+    help="The last hash as it was noted elsewhere: it must still be in the chain.",
+)
 @journal_options
 @json_option
-def check_journal(journal: Path | None, config: Path | None, as_json: bool) -> int:
+def check_journal(noted: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
     """Check on a journal that what must always hold has held.
 
     \b
       popheal check-journal --config popheal.toml
       popheal check-journal --journal journal.db --json
+      popheal check-journal --noted 1234:9f86d0... --config popheal.toml
 
     The properties are those that 'popheal verify' proves of the tables. The journal is only
-    read, and others may write to it meanwhile.
+    read, and others may write to it meanwhile. Its entries are chained by hashes: note the last
+    one elsewhere, and give it with --noted the next time.
 
     Exits with 1, and says what to look at, if a property was violated.
     """
     from popheal import audit
 
-    judgement = audit.check_journal(journal_path(journal, config))
+    judgement = audit.check_journal(journal_path(journal, config), noted=noted)
     if as_json:
         answer_json(judgement.to_json())
     else:
@@ -63,6 +71,10 @@ def _lines(judgement: AuditResult) -> Iterator[str]:
         yield ""
         yield "Notes:"
         yield from (f"  {one_line(note)}" for note in judgement.notes)
+    if judgement.head.seq:
+        yield ""
+        yield "Last hash, to be noted elsewhere and given with --noted the next time:"
+        yield f"  {judgement.head}"
     if judgement.ok:
         yield ""
         yield (
@@ -84,8 +96,8 @@ def _violated(result: Result) -> Iterator[str]:
 
 def _place(found: Violation) -> str:
     """Where it is: a run is named after its healing."""
-    parts = [
-        f"run {one_line(found.run)}" if found.run else f"healing {one_line(found.healing)}",
-        *([f"entry {found.seq}"] if found.seq is not None else []),
-    ]
-    return ", ".join(parts)
+    whose = f"run {one_line(found.run)}" if found.run else ""
+    if found.healing and not whose:
+        whose = f"healing {one_line(found.healing)}"
+    entry = f"entry {found.seq}" if found.seq is not None else ""
+    return ", ".join(part for part in (whose, entry) if part) or "the journal"

@@ -24,22 +24,38 @@ from popheal.cli.session import (
     write_page,
 )
 from popheal.util.serialize import to_jsonable
-from popheal.util.text import iso, one_line
+from popheal.util.text import one_line
 
 if TYPE_CHECKING:
     from popheal.journal import HealingRecord, Journal
     from popheal.journal.status import Standing
 
-#: Of the lines that ``export`` writes; grows when one of their keys changes its meaning.
-_FORMAT: Final = 1
 _PRIVATE: Final = 0o600
+#: As many as anybody reads; of a long journal all would take minutes.
+_NEWEST: Final = 200
 
 
 @click.command(short_help="List what the journal knows.")
 @click.option("--unfinished", is_flag=True, help="Only those that have not ended.")
+@click.option(
+    "--newest",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=_NEWEST,
+    show_default=True,
+    help="At most so many, the newest.",
+)
+@click.option("--all", "everything", is_flag=True, help="All, however many.")
 @journal_options
 @json_option
-def healings(unfinished: bool, journal: Path | None, config: Path | None, as_json: bool) -> int:
+def healings(
+    unfinished: bool,
+    newest: int,
+    everything: bool,
+    journal: Path | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
     """List the healings of the journal, the newest last: how each ended, or how it stands.
 
     \b
@@ -53,11 +69,18 @@ def healings(unfinished: bool, journal: Path | None, config: Path | None, as_jso
 
     path = journal_path(journal, config)
     with open_journal(path, read_only=True) as opened:
-        found = [standing_of(opened, one) for one in opened.healings(unfinished=unfinished)]
+        # What is open is never left out.
+        limit = None if everything or unfinished else newest + 1
+        records = opened.healings(unfinished=unfinished, newest=limit)
+        is_cut = limit is not None and len(records) == limit
+        found = [standing_of(opened, one) for one in records[is_cut:]]
     if as_json:
-        console.answer_json({"runs": [one.to_json() for one in found]})
+        more = {"earlier": True} if is_cut else {}
+        console.answer_json({"runs": [one.to_json() for one in found], **more})
     elif found:
         _list(found, path, options_again(config, journal))
+        if is_cut:
+            console.answer_text(f"\nThere are earlier ones than these {newest}: see --all.")
     else:
         which = "unfinished healing" if unfinished else "healing yet"
         console.answer_text(f"There is no {which}.")
@@ -163,13 +186,14 @@ def export(
         --output 3f2a.jsonl
 
     First a line about the journal; then of each healing its record, and what was written down
-    about it, in order. This only looks: it can be asked while others write.
+    about it, in order, with its hash. This only looks: it can be asked while others write.
+    popheal check-journal --journal FILE checks what was written.
     """
     with open_journal(journal_path(journal, config), read_only=True) as opened:
-        found = [find(opened, healing)] if healing else opened.healings()
+        name = find(opened, healing).id if healing else ""
         with _output(output, opened) as stream:
             try:
-                for line in _lines(opened, found):
+                for line in opened.export(*filter(None, (name,))):
                     stream.write(json.dumps(line) + "\n")
                 stream.flush()
             except BrokenPipeError:
@@ -194,23 +218,6 @@ def _output(path: Path | None, journal: Journal) -> Iterator[IO[str]]:
         ) from None
     with os.fdopen(file, "w", encoding="utf-8") as stream:
         yield stream
-
-
-def _lines(journal: Journal, found: list[HealingRecord]) -> Iterator[dict[str, Any]]:
-    # One healing at a time: a journal may be long, and others write to it meanwhile.
-    import popheal
-
-    yield {
-        "type": "journal",
-        "format": _FORMAT,
-        "path": str(journal.path),
-        "popheal": popheal.__version__,
-        "exported_at": iso(datetime.now(UTC)),
-    }
-    for record in found:
-        yield _healing_line(record)
-        for one in journal.exported(record.id):
-            yield {"type": "entry", **one}
 
 
 def _healing_line(record: HealingRecord) -> dict[str, Any]:

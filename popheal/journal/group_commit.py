@@ -1,0 +1,118 @@
+"""Group commit: many writings of one thread reach the disk together, each all or nothing.
+
+A commit waits for the disk, however much it writes. So where many healings of one process have
+something to write at the same time, theirs is written in one transaction, and none is told that
+it was done before that is on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from attrs import define, field
+
+from popheal.errors import JournalError
+
+
+class Grouped(Protocol):
+    """A database as a group sees it."""
+
+    def begin_group(self) -> sqlite3.Connection:
+        """Begin a transaction, and let nobody else in until it ends. Raises JournalError."""
+
+    def end_group(self, *, commit: bool) -> None:
+        """End it. Raises JournalError if it can't be committed: then nothing is written."""
+
+
+@define
+class Group:
+    """The writings of one thread that go to the disk together."""
+
+    _begun: dict[int, tuple[Grouped, sqlite3.Connection]] = field(factory=dict)
+    _failed: dict[int, JournalError] = field(factory=dict)
+
+    @contextlib.contextmanager
+    def part(self, database: Grouped) -> Iterator[sqlite3.Connection]:
+        """One of the writings: all of it, or nothing, whatever comes of the others."""
+        connection = self._joined(database)
+        connection.execute("SAVEPOINT part")
+        try:
+            yield connection
+        except BaseException as error:
+            self._undo(database, connection, error)
+            raise
+        connection.execute("RELEASE part")
+
+    def _joined(self, database: Grouped) -> sqlite3.Connection:
+        key = id(database)
+        if key in self._failed:
+            raise self._failed[key]
+        if key not in self._begun:
+            try:
+                self._begun[key] = (database, database.begin_group())
+            except JournalError as error:
+                self._failed[key] = error  # for the others, too: each would wait as long
+                raise
+        return self._begun[key][1]
+
+    def _undo(self, database: Grouped, connection: sqlite3.Connection, error: Any) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO part")
+            connection.execute("RELEASE part")
+        elif isinstance(error, (sqlite3.Error, JournalError)):
+            # On a full disk SQLite takes the whole transaction back, and so what others wrote.
+            failed = "what was written with others was taken back"
+            self._failed[id(database)] = JournalError(journal="in a group", problem=failed)
+
+    def end(self) -> JournalError | None:
+        """Commit; what went wrong, if anything did: then nothing is written."""
+        problem: JournalError | None = None
+        for key, (database, _) in self._begun.items():
+            try:
+                database.end_group(commit=key not in self._failed)
+            except JournalError as error:
+                problem = error
+            problem = problem or self._failed.get(key)
+        return problem
+
+
+class _Present(threading.local):
+    group: Group | None = None
+
+
+_PRESENT: Final = _Present()
+
+
+def present_group() -> Group | None:
+    """The group that this thread is at work on, if it is."""
+    return _PRESENT.group
+
+
+def together(functions: Sequence[Callable[[], Any]]) -> list[tuple[Any, BaseException | None]]:
+    """Call functions one after another; what they write is on the disk when this returns.
+
+    Returns:
+        Of each what it returned, or raised. Where the commit failed, all raise that.
+    """
+    if len(functions) == 1:
+        return [_called(functions[0])]  # alone it commits by itself
+    _PRESENT.group = group = Group()
+    try:
+        answers = [_called(one) for one in functions]
+    finally:
+        _PRESENT.group = None
+        problem = group.end()
+    if problem is None:
+        return answers
+    return [(None, error or problem) for _, error in answers]
+
+
+def _called(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return function(), None
+    except BaseException as error:  # noqa: BLE001 - whoever asked for it gets it
+        return None, error

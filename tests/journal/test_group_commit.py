@@ -1,0 +1,149 @@
+"""Many healings in one process share commits; each still waits for its own to be on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+
+from popheal import Journal, aheal
+from popheal.backends.simulated import load_scenario
+from popheal.errors import Fenced, JournalError
+from popheal.journal import group_commit
+from tests.support.healing import alert_of
+
+NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+
+
+def begun(journal: Journal, name: str):
+    return journal.begin(
+        name, at=NOW, organisation="here", server=name, version="0", alert={}, policy={}
+    )
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "journal") as opened:
+        begun(opened, "first")
+        yield opened
+
+
+def commits_of(journal: Journal) -> list[str]:
+    """The statements that commit from now on."""
+    found: list[str] = []
+
+    def note(statement: str) -> None:
+        if statement == "COMMIT":
+            found.append(statement)
+
+    journal._database._connection.set_trace_callback(note)
+    return found
+
+
+def test_what_is_written_together_is_one_commit(journal):
+    commits = commits_of(journal)
+    answers = group_commit.together([lambda n=n: begun(journal, f"h{n}") for n in range(20)])
+    assert [error for _, error in answers] == [None] * 20
+    assert len(commits) == 1
+    assert len(journal.healings()) == 21
+
+
+def test_one_that_fails_takes_nothing_of_the_others_back(journal):
+    lease = begun(journal, "lost")
+    journal.take_over("lost", at=NOW, steal=True)
+
+    def defect() -> None:
+        with journal._database.transaction() as connection:
+            connection.execute("DELETE FROM claim")
+            connection.execute("UPDATE healing SET server = 'nowhere'")
+            raise LookupError
+
+    answers = group_commit.together(
+        [
+            lambda: begun(journal, "one"),
+            lambda: lease.claim("server", "mbx1"),
+            defect,
+            lambda: begun(journal, "two"),
+        ]
+    )
+    assert [type(error) for _, error in answers] == [type(None), Fenced, LookupError, type(None)]
+    assert [one.server for one in journal.healings()] == ["first", "lost", "one", "two"]
+
+
+def test_where_the_commit_fails_nobody_is_told_that_it_was_done(journal, monkeypatch):
+    monkeypatch.setattr(
+        type(journal._database), "end_group", failing(type(journal._database).end_group)
+    )
+    answers = group_commit.together([lambda n=n: begun(journal, f"h{n}") for n in range(3)])
+    assert {type(error) for _, error in answers} == {JournalError}
+    monkeypatch.undo()
+    assert [one.id for one in journal.healings()] == ["first"]
+    begun(journal, "again")
+
+
+def failing(end_group):
+    def end(self, *, commit: bool) -> None:
+        end_group(self, commit=False)
+        if commit:
+            raise JournalError(journal=self.name, problem="can't be written (disk is full)")
+
+    return end
+
+
+def test_a_transaction_that_sqlite_takes_back_takes_all_back(journal):
+    def full() -> None:
+        with journal._database.transaction() as connection:
+            connection.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+
+    answers = group_commit.together(
+        [lambda: begun(journal, "one"), full, lambda: begun(journal, "two")]
+    )
+    assert all(isinstance(error, JournalError) for _, error in answers)
+    assert [one.id for one in journal.healings()] == ["first"]
+
+
+def test_a_journal_that_another_program_has_locked_is_waited_for_once(journal, monkeypatch):
+    journal._database._connection.execute("PRAGMA busy_timeout = 1")
+    tried = []
+    begin = type(journal._database).begin_group
+    monkeypatch.setattr(
+        type(journal._database), "begin_group", lambda self: tried.append(1) or begin(self)
+    )
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answers = group_commit.together([lambda n=n: begun(journal, f"h{n}") for n in range(5)])
+    other.execute("ROLLBACK")
+    other.close()
+    assert {type(error) for _, error in answers} == {JournalError}
+    assert len(tried) == 1
+    begun(journal, "again")
+
+
+def test_healings_at_once_commit_together(tmp_path):
+    """As many as one would need on its own, not as many times that."""
+    names = ["mailbox-healed-by-restart"] * 12
+
+    async def heal_all(journal: Journal) -> int:
+        commits = commits_of(journal)
+        played = [load_scenario(name) for name in names]
+        await asyncio.gather(
+            *(aheal(alert_of(one), one.backend, journal=journal) for one in played)
+        )
+        return len(commits)
+
+    with Journal(tmp_path / "journal") as journal:
+        together = asyncio.run(heal_all(journal))
+        assert len(journal.healings()) == 12
+    alone = commits_alone(tmp_path)
+    assert together < 12 * alone / 2
+
+
+def commits_alone(tmp_path) -> int:
+    scenario = load_scenario("mailbox-healed-by-restart")
+    with Journal(tmp_path / "alone") as journal:
+        commits = commits_of(journal)
+        asyncio.run(aheal(alert_of(scenario), scenario.backend, journal=journal))
+    return len(commits)
