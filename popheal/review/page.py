@@ -125,7 +125,7 @@ def _facts(case: Case) -> Iterator[str]:
 def _verdict(case: Case) -> Iterator[str]:
     kind = VERDICT_CLASSES[case.verdict] if case.verdict else "unsure"
     said = f'<div class="verdict {kind}"><p>{told(case.summary)}</p></div>'
-    yield from _section("verdict", "Why", [said])
+    yield from _section("verdict", "Why" if case.verdict else "How it stands", [said])
 
 
 def _to_do(case: Case) -> Iterator[str]:

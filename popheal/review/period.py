@@ -161,7 +161,8 @@ def period_of(journal: Journal, since: datetime, until: datetime) -> Period:
         since: From when on healings count, by when they began. Aware UTC.
         until: Up to when.
     """
-    found = (one for one in journal.healings() if since <= one.begun_at < until)
+    # None of those that had ended by then began later.
+    found = (one for one in journal.healings(since=since) if since <= one.begun_at < until)
     return Period(
         since=since, until=until, healings=tuple(_healing(journal, record) for record in found)
     )

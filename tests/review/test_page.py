@@ -175,8 +175,7 @@ def test_a_healing_that_was_broken_off(journal):
     page = require_whole(page_of(case))
     assert page.elements["svg"] == 2
     for text in (
-        "interrupted",
-        "mailbox at rebooting",
+        "How it stands interrupted: mailbox at rebooting",
         "popheal resume --config popheal.toml",
         "activation disabled",
         "owed",
