@@ -62,7 +62,7 @@ figure svg {{ display: block; width: 100%; height: auto; }}
 @media screen and (max-width: 40rem) {{ .broad {{ display: none; }} .narrow {{ display: block; }} }}
 @media print {{ body {{ font-size: 9.5pt; }} figure {{ margin: 0; max-width: none; }}
   section:has(> figure), figure + figure {{ break-before: page; }} figure h3 {{ margin: 0; }}
-  figure svg {{ max-height: 225mm; width: auto; max-width: 100%; margin: 0 auto; }}
+  figure .broad svg {{ max-height: 218mm; width: auto; max-width: 100%; margin: 0 auto; }}
   pre, li, .verdict {{ break-inside: avoid; }} }}
 """
 
