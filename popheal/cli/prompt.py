@@ -105,7 +105,10 @@ def _typed(request: ApprovalRequest) -> bool | None:
     sys.stderr.flush()
     while not request.over():
         with contextlib.suppress(queue.Empty):
-            return lines.get(timeout=_PIECE).strip().casefold() in _YES
+            typed = lines.get(timeout=_PIECE)
+            if not typed:  # no line came to its end
+                sys.stderr.write("\n")
+            return typed.strip().casefold() in _YES
     sys.stderr.write("\n")
     return None
 
@@ -132,6 +135,8 @@ def _keyboard() -> queue.SimpleQueue[str]:
         with contextlib.suppress(OSError, ValueError):
             while True:
                 typed = os.read(sys.stdin.fileno(), 1024)
+                if not typed:
+                    _keyboard.cache_clear()  # Ctrl-D answers this question, not those to come
                 lines.put(typed.decode(errors="replace"))
                 if not typed:
                     return

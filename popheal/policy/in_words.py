@@ -15,13 +15,13 @@ def in_words(policy: Policy) -> tuple[str, ...]:
 
 def _may(policy: Policy) -> Iterator[str]:
     if not policy.allows(Impact.CHANGE):
-        yield "It only looks: the policy allows no change (highest_impact)."
+        yield "popheal only looks: the policy allows no change (highest_impact)."
         return
     often = policy.restarts_per_hour
     limit = f"at most {_times(often)} within an hour" if often else "but restarts_per_hour is 0"
     yield (
-        f"It may restart the POP3 services of a server, {limit}, and turn POP3 protocol logging "
-        "on for as long as it needs that."
+        f"popheal may restart the POP3 services of a server, {limit}, and turn POP3 protocol "
+        "logging on for as long as it needs that."
     )
     if not policy.allows(Impact.DISRUPT) or not policy.reboots_per_server:
         why = "reboots_per_server" if policy.allows(Impact.DISRUPT) else "highest_impact"

@@ -351,6 +351,15 @@ ITEMS: Final = (
 BY_KEY: Final = MappingProxyType({one.key: one for one in ITEMS})
 
 
+def line_in_words(name: str) -> str:
+    """A line as it is shown, by its ``name``, before which a server and a colon may stand."""
+    server, _, own = name.rpartition(": ")
+    key, _, about = own.partition(" ")
+    title = BY_KEY[key].title if key in BY_KEY else key
+    shown = f"{title} {about}".rstrip()
+    return f"{shown} of {server}" if server else shown
+
+
 def sections(keys: Iterable[str]) -> list[Section]:
     """The sections that these items belong to, in the order in which they are shown."""
     wanted = {BY_KEY[key].section for key in keys}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from popheal.errors import JournalError
 from popheal.journal import HealingRecord, Journal
@@ -68,7 +69,7 @@ def _at_work(path: Path, unfinished: Sequence[HealingRecord], *, watched: bool) 
         bad(
             "interrupted",
             f"the process of this healing on {one.server} has died",
-            f"Resume it: popheal resume {one.id} --journal {path} --config FILE.",
+            f"Resume it: popheal resume {one.id} --journal {quote(str(path))} --config FILE.",
             f"healing {one.id}",
         )
         for one in unfinished

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
-from popheal.readiness.items import BY_KEY, Section, sections
+from popheal.readiness.items import BY_KEY, Section, line_in_words, sections
 from popheal.readiness.lines import Judgement, Line, Readiness, ServerReadiness
 from popheal.util.html import anchor, document, table
 from popheal.util.text import moment, span
@@ -25,7 +25,7 @@ _WORST_FIRST: Final = (Judgement.BAD, Judgement.COULD_NOT_TELL, Judgement.GOOD)
 
 _STYLE: Final = """
 th, td { overflow-wrap: anywhere; }
-tr.section th { background: var(--soft); padding-top: .5rem; }
+tr.heading th { padding-top: .5rem; }
 td.sign { width: 2rem; font-weight: 700; text-align: center; }
 td.item { width: 30%; }
 td.value { width: 26%; }
@@ -115,7 +115,7 @@ def _part(place: str, heading: str, lines: Sequence[Line]) -> Iterator[str]:
     yield "<table><tbody>"
     for section in sections(line.key for line in lines):
         if section is not Section.HERE:
-            yield f'<tr class="section"><th colspan="4">{escape(section.value)}</th></tr>'
+            yield f'<tr class="heading"><th colspan="4">{escape(section.value)}</th></tr>'
         yield from _rows(line for line in lines if _section(line) is section)
     yield "</tbody></table>"
 
@@ -133,7 +133,7 @@ def _rows(lines: Iterable[Line]) -> Iterator[str]:
 
 def _why(line: Line) -> str:
     if line.because:
-        return f'<span class="dim">not asked: see {escape(line.because)}</span>'
+        return f'<span class="dim">not asked: see {escape(line_in_words(line.because))}</span>'
     said = escape(line.cause)
     if line.next_step:
         said += f'<div class="next">→ {escape(line.next_step)}</div>'

@@ -125,11 +125,6 @@ class Subject:
         """Whether there is a line of an item already."""
         return any(one.key == key for one in self.lines)
 
-    def is_good(self, key: str) -> bool:
-        """Whether an item was looked at, and nothing of it is wrong."""
-        mine = [one for one in self.lines if one.key == key]
-        return bool(mine) and all(one.judgement is Judgement.GOOD for one in mine)
-
     def lose(self, error: BackendError, line: str, uses: Iterable[str]) -> None:
         """Where no answer came in time, nothing more is asked that goes the same way."""
         if isinstance(error, OutcomeUnknown):

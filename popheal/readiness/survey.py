@@ -50,7 +50,12 @@ _JUDGED: Final = {True: Judgement.GOOD, False: Judgement.BAD, None: Judgement.CO
 
 
 def _each_once(servers: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(servers))
+    """The servers, each by the name that it was given first."""
+    found: list[str] = []
+    for one in servers:
+        if not _is_among(one, found):
+            found.append(one)
+    return tuple(found)
 
 
 @frozen(kw_only=True)

@@ -49,14 +49,13 @@ tbody th {{ width: 32%; }}
 td.time {{ white-space: nowrap; width: 5.5rem; font-variant-numeric: tabular-nums; }}
 tr.within th, tr.within td {{ color: var(--dim); font-weight: 400; }}
 tr.within th {{ padding-left: 1.6rem; }}
-tr.run th {{ background: var(--soft); }}
 .badge {{ display: inline-block; padding: 0 .5rem; border-radius: 4px; font-weight: 700;
   border: 1px solid; }}
 {_OF_IMPACTS}
 @media screen and (prefers-color-scheme: dark) {{
 {_OF_IMPACTS_IN_THE_DARK}}}
 figure {{ margin: 1rem 0; max-width: 40rem; }}
-tr.run th .dim {{ font-weight: 400; }} th div.dim {{ font-weight: 400; }}
+tr.heading th .dim {{ font-weight: 400; }} th div.dim {{ font-weight: 400; }}
 figure svg {{ display: block; width: 100%; height: auto; }}
 .narrow {{ display: none; }}
 @media screen and (max-width: 40rem) {{ .broad {{ display: none; }} .narrow {{ display: block; }} }}
@@ -211,7 +210,7 @@ def _run_row(run: RunOnTable, at: datetime) -> str:
     monitor = f", for {run.path.monitor}" if run.path.monitor else ""
     said = told(f"{run.procedure} on {run.path.server}{monitor}")
     return (
-        f'<tr class="run"><th colspan="3" scope="rowgroup">{said}'
+        f'<tr class="heading"><th colspan="3" scope="rowgroup">{said}'
         f' <span class="dim">{at:%Y-%m-%d}, run {told(run.path.run)}</span></th></tr>'
     )
 

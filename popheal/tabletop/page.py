@@ -40,14 +40,13 @@ _STYLE: Final = """
 body { max-width: 84rem; }
 p { max-width: 60rem; }
 th, td { overflow-wrap: break-word; }
-tr.kind th { background: var(--soft); }
-tr.kind th span { font-weight: 400; }
+tr.heading th span { font-weight: 400; }
 .overview td { white-space: nowrap; letter-spacing: .3em; font-weight: 700; }
 .overview tbody th { white-space: nowrap; }
 td.cure { width: 13%; } td.verdict { white-space: nowrap; font-weight: 600; }
 td.does { width: 42%; }
 @page { size: A4 landscape; margin: 12mm; }
-@media print { body { font-size: 9.5pt; } tr.kind { break-after: avoid; } }
+@media print { body { font-size: 9.5pt; } }
 """
 
 
@@ -113,7 +112,7 @@ def _trials(server: str, table: Tabletop) -> Iterator[str]:
 def _kind(one: Trial) -> str:
     longest = at_most(one)
     said = f' <span class="dim">at most {escape(longest)}</span>' if longest else ""
-    return f'<tr class="kind"><th colspan="5">{escape(one.fault)}{said}</th></tr>'
+    return f'<tr class="heading"><th colspan="5">{escape(one.fault)}{said}</th></tr>'
 
 
 def _trial(one: Trial) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from popheal.backends.simulated.named_faults import TRIED
+from popheal.policy.in_words import in_words
 from popheal.policy.policy import Policy
 from popheal.tabletop.exercise import Tabletop, Trial
 from popheal.util.text import moment, one_line, span
@@ -27,18 +28,14 @@ def heading_of(table: Tabletop) -> tuple[str, ...]:
 
 def _policy(policy: Policy) -> Iterator[str]:
     usual, own = Policy().to_json(), policy.to_json()
-    undecided = own.pop("approval_undecided", False)
+    own.pop("approval_undecided", None)  # no setting: what it means is said below
     other = {name: value for name, value in own.items() if value != usual.get(name)}
     shown = ", ".join(
         f"{name} = {value}" if isinstance(value, (str, int, float)) else name
         for name, value in other.items()
     )
     yield f"The policy is the default one{f' but for {shown}' if shown else ''}."
-    if undecided:
-        yield (
-            "It does not say approval_from: popheal asks at a terminal before a server is taken "
-            "out of service, and holds where nobody can be asked."
-        )
+    yield " ".join(in_words(policy))
 
 
 def cures_of(trial: Trial) -> str:

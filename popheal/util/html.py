@@ -36,6 +36,7 @@ th, td { text-align: left; vertical-align: top; padding: .28rem .6rem;
   border-bottom: 1px solid var(--rule); }
 thead th { background: var(--soft); font-weight: 600; }
 tbody th { font-weight: 600; }
+tr.heading th { background: var(--soft); }
 .wide { overflow-x: auto; }
 .good { color: var(--good); } .bad { color: var(--bad); } .unsure { color: var(--unsure); }
 .dim { color: var(--dim); }
@@ -44,7 +45,7 @@ a { color: inherit; }
 @media (max-width: 46rem) { body { padding: .8rem; } }
 @media print { :root { color-scheme: light; --dim: #444; }
   body { max-width: none; padding: 0; font-size: 10pt; } tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } thead { display: table-header-group; }
+  tr.heading, h2, h3 { break-after: avoid; } thead { display: table-header-group; }
   .wide { overflow: visible; } }
 """
 

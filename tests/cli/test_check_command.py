@@ -96,15 +96,28 @@ def test_what_is_not_well_is_shown_with_what_to_do(config, lab, monkeypatch):
     assert "→ Make the account a local administrator" in lines[at + 2]
     assert "  ✓ Windows: all 10 well" in lines
     assert re.search(r"Checked +\d+ well, 1 not well, 0 could not be told; 1 server", result.stdout)
-    assert "It may restart the POP3 services" in result.stdout
+    assert "popheal may restart the POP3 services" in result.stdout
 
 
 def test_where_nothing_answers_the_rest_is_folded(config, tmp_path):
     config.write_text(config.read_text().replace(MBX1 + '" = "127.0.0.1', MBX1 + '" = "127.0.0.2'))
     result = run("--config", config, "--all")
     assert result.exit_code == 1
-    assert "not asked, see tcp [winrm]: " in result.stdout
+    assert "✗ Port [winrm]: " in result.stdout
+    # Once for each way, by the name that the line itself is shown under.
+    ways_in = result.stdout.split("Cmdlet")[0]
+    assert ways_in.count("not asked, see Port [winrm]: ") == 1
     assert "firewall" in result.stdout
+
+
+def test_a_page_that_can_not_be_written_is_told_before_anything_is_asked(config, tmp_path):
+    """It would else be told after minutes, and all that was seen would be lost."""
+    for page, why in ((tmp_path / "no" / "check.html", "no folder"), (tmp_path, "is a folder")):
+        result = run("--config", config, "--html", page, "--record", tmp_path / "asked.jsonl")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert why in result.stderr
+        assert "Give another path with --html" in result.stderr
+        assert not (tmp_path / "asked.jsonl").exists(), "nothing was asked"
 
 
 def test_what_is_wrong_with_the_configuration_is_no_line(tmp_path):

@@ -219,6 +219,29 @@ def test_what_is_typed(monkeypatch, capsys, typed, said):
         assert re.search(rf"^{re.escape(label)} ", told, re.MULTILINE)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_ctrl_d_is_a_no_to_one_question(monkeypatch, capsys):
+    """The next one is asked as if nothing had been; it would else wait until it expires."""
+    ours, theirs = os.openpty()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: theirs))
+    monkeypatch.setattr(prompt, "_at_a_terminal", lambda: True)
+    prompt._keyboard.cache_clear()
+    for keys, expected in ((b"\x04", False), (b"y\n", True)):
+        looks = iter(range(100))
+
+        def over(keys=keys, looks=looks):
+            look = next(looks, None)
+            if look == 0:
+                os.write(ours, keys)
+            return look is None or look > 20  # about five seconds
+
+        assert prompt.ask_here(request_of(SCENARIO, over=over)) is expected
+    assert "[y/N] \n" in capsys.readouterr().err
+    prompt._keyboard.cache_clear()
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_a_question_that_is_over_is_no_longer_asked(monkeypatch, capsys):
     monkeypatch.setattr(prompt, "_keyboard", queue.SimpleQueue)
     monkeypatch.setattr(prompt, "_at_a_terminal", lambda: True)

@@ -15,6 +15,7 @@ from popheal.backends.psrp.recording import read_recording
 from popheal.backends.simulated import load_scenario
 from popheal.cli import session
 from popheal.cli.app import popheal as command
+from popheal.cli.commands import lab as lab_command
 from popheal.lab import Lab
 from popheal.util.clock import SystemClock
 from tests.support.paths import ROOT
@@ -132,6 +133,23 @@ def test_a_lab_takes_one_or_the_other(tmp_path):
         assert result.exit_code == 2
         assert result.stdout == ""
         assert why in result.stderr
+
+
+def test_the_command_to_try_is_the_one_that_was_recorded(config, tmp_path):
+    """Another one would ask what is not in there: about other servers, say."""
+    checked = tmp_path / "check.jsonl"
+    run("check", "mbx1", "--config", config, "--record", checked)
+    assert {one.server for one in read_recording(checked).commands} >= {"server2.domain1.com"}
+    assert lab_command._recorded(checked).command == "check server1.domain1.com"
+    heading, *rest = SAMPLE.read_text("utf-8").splitlines()
+    for name, expected in (
+        ("plan", "plan server1.domain1.com"),
+        ("snapshot", "snapshot -o org.toml"),
+        ("a program of mine", "heal server1.domain1.com"),
+    ):
+        path = tmp_path / "some.jsonl"
+        path.write_text("\n".join([json.dumps({**json.loads(heading), "command": name}), *rest]))
+        assert lab_command._recorded(path).command.startswith(expected)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from contextlib import contextmanager
 
@@ -10,7 +11,6 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
-from popheal.backends.simulated import load_scenario
 from popheal.cli.app import popheal as command
 from tests.tabletop.test_exercise import ALONE, written
 
@@ -96,15 +96,13 @@ def test_faults_are_completed():
 def lab_of(name, folder):
     """A configuration for a lab of that scenario, which answers while this lasts."""
     pytest.importorskip("psrpcore", reason="needs popheal[lab]")
-    from popheal.cli.commands.lab import PASSWORD_VARIABLE, _configuration
+    from popheal.cli.commands.lab import PASSWORD_VARIABLE, _configuration, _simulated
     from popheal.lab import Lab
 
-    played = load_scenario(name)
-    with played.organisation.present() as world:
-        servers = [one.fqdn for one in world.servers]
-    with Lab(played.backend, servers, password="secret", is_up=played.organisation.answers) as lab:
+    stage = _simulated(name, 1000)
+    with Lab(stage.served, stage.servers, password="secret", is_up=stage.is_up) as lab:
         config = folder / "lab.toml"
-        config.write_text("\n".join(_configuration(lab.addresses, played, 1000)), "utf-8")
+        config.write_text("\n".join(_configuration(lab.addresses, stage, 1000)), "utf-8")
         yield config, {PASSWORD_VARIABLE: "secret"}
 
 
@@ -120,6 +118,9 @@ def test_a_snapshot_is_written_whole_and_replaces_nothing(tmp_path):
     astray = run("snapshot", "-o", tmp_path / "no" / "org.toml", "--config", config)
     assert first.exit_code == 4
     assert first.stdout.startswith(f"{org} (servers: 3, dags: 1, databases: 6)\n")
+    # By the same policy, so that the exercise is about what popheal would do.
+    tried = first.stdout.splitlines()[1].removeprefix("Try it: popheal ")
+    assert shlex.split(tried) == ["rehearse", f"{org}", "--every-fault", "--config", f"{config}"]
     assert "Could not be read: host_status, services, recovery_actions of mbx3" in first.stderr
     assert "secret" not in kept.decode()
     assert tomllib.loads(kept.decode())["servers"]["MBX3"]["down"] is True
@@ -127,7 +128,8 @@ def test_a_snapshot_is_written_whole_and_replaces_nothing(tmp_path):
     assert "is there already" in again.stderr
     assert json.loads(forced.stdout)["servers"] == 3
     assert astray.exit_code == 2
-    assert "There is no folder" in astray.stderr
+    assert "there is no folder" in astray.stderr
+    assert "Give another path with --output" in astray.stderr
     assert sorted(one.name for one in tmp_path.iterdir()) == ["lab.toml", "org.toml"]
     played = run("rehearse", org, "--fault", "mbx1: PopProxyTestMonitor, cured by restart")
     assert played.exit_code in (0, 1)

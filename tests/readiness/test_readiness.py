@@ -101,6 +101,11 @@ def test_an_item_uses_what_it_says(scenario):
         assert set(asked) <= set(item.uses), item.key
 
 
+def test_a_server_of_two_names_is_looked_at_once(scenario):
+    found = Healer(scenario.backend).check(["mbx1", "MBX1.contoso.com"])
+    assert [one.server for one in found.servers] == ["mbx1"]
+
+
 def test_it_changes_nothing(scenario):
     before = len(scenario.organisation.history.of(h.Called))
     Healer(scenario.backend).check([scenario.server])
@@ -265,7 +270,7 @@ def test_changes_are_told_once(tmp_path):
 
 SAYS = [
     (Policy(), ["at most 6 times within an hour", "at most once within 24 hours", "4 hours"]),
-    (Policy(highest_impact=Impact.LOOK), ["It only looks"]),
+    (Policy(highest_impact=Impact.LOOK), ["popheal only looks"]),
     (Policy(highest_impact=Impact.CHANGE), ["It drains no server", "It asks nobody."]),
     (Policy(approval_from=Impact.CHANGE), ["asks a person before it changes anything."]),
     (
@@ -293,7 +298,8 @@ def test_the_policy_in_words(policy, says):
     for one in says:
         assert one in " ".join(sentences)
     assert all(
-        one.startswith(("It ", "Where ", "Nobody ")) and one.endswith(".") for one in sentences
+        one.startswith(("popheal ", "It ", "Where ", "Nobody ")) and one.endswith(".")
+        for one in sentences
     )
     assert evolve(policy) == policy
 

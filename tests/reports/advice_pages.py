@@ -361,6 +361,18 @@ BY_KIND: Final[dict[FindingKind, Callable[[], Report]]] = {
             K.APPROVAL,
         ),
     ),
+    K.UNDECIDED: lambda: ran(
+        RESTARTED,
+        STILL_FAILS,
+        FEASIBLE,
+        (
+            "draining",
+            "refused",
+            "the policy does not say approval_from, and there is nobody to ask; under [policy], "
+            'approval_from = "disrupt" asks a person each time, "never" asks nobody',
+            K.UNDECIDED,
+        ),
+    ),
     K.MANAGED_AVAILABILITY: lambda: seen(
         K.MANAGED_AVAILABILITY,
         "Managed Availability is at work on the server: RestartService of MSExchangePOP3BE since "

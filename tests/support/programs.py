@@ -13,6 +13,7 @@ _FOR = {
     "gcc": "to compile what spin writes",
     "kinit": "to get a Kerberos ticket",
     "krb5kdc": "which gives Kerberos tickets",
+    "kadmin.local": "which tells a KDC of accounts",
     "mount": "to fill a small file system",
     "node": "to run the script of a page",
     "spin": "for a second opinion",

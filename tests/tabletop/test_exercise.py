@@ -11,6 +11,7 @@ import pytest
 from popheal import Impact, Policy, Verdict, Window
 from popheal.backends.simulated import build_scenario
 from popheal.backends.simulated.named_faults import KINDS, TRIED
+from popheal.policy.in_words import in_words
 from popheal.snapshot import take_snapshot
 from popheal.tabletop import rehearse_every_fault
 from popheal.tabletop.page import page_of
@@ -120,6 +121,7 @@ def test_the_policy_is_heeded(tmp_path):
     assert not any(list(effects_of(one)) for one in table.trials)
     assert any(cures_of(one) == "whatever cures it" and one.cures == TRIED for one in table.trials)
     assert "highest_impact = look" in heading_of(table)[1]
+    assert heading_of(table)[2] == " ".join(in_words(LOOK)), "as a check tells it"
 
 
 def test_who_is_asked_is_told_and_an_open_window_is_waited_for(approved):

@@ -45,7 +45,7 @@ def test_it_is_told_in_a_line(watching, capsys):
         tell(watching.path, event)
     said = capsys.readouterr().err
     assert f"{MBX1}: check: Maintenance: not well. Exchange Setup is running; somebody" in said
-    assert "Let Setup finish." in said
+    assert "leaves it alone. Let Setup finish." in said
     assert "checked: " in said
     assert "1 not well" in said
 

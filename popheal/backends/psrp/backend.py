@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 
 from popheal.backends.psrp import kerberos, parse, rights, scripts
 from popheal.backends.psrp.lines import Lines
+from popheal.backends.psrp.logons import Logons
 from popheal.backends.psrp.recording import Recorder
 from popheal.backends.psrp.recovery_events import recovery_actions
 from popheal.backends.psrp.settings import PsrpSettings
@@ -68,6 +69,7 @@ class PsrpBackend:
         self.settings = settings
         self._lines = Lines(settings, recorder)
         self._avoided: tuple[str, ...] = ()
+        self._logons = Logons()
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +155,8 @@ class PsrpBackend:
         """What one endpoint of a server is like, by connections of its own."""
         from popheal.backends.psrp.inspector import inspect_way
 
-        return inspect_way(self.settings, server, way, methods, self._lines.recorder)
+        recorder = self._lines.recorder
+        return inspect_way(self.settings, server, way, methods, recorder, self._logons)
 
     def apart(self, without: Sequence[str] = (), turn: int = 0) -> PsrpBackend:
         """The same backend, with connections of its own."""

@@ -124,6 +124,8 @@ _NEXT_STEPS = {
     Trouble.ABSENT: "Check the port and the path of the endpoint in the configuration.",
 }
 _HTTP_OK_TO_DENY = frozenset({401, 403, 407})
+#: Of those that deny something: the codes by which a right is missing, and no logon has failed.
+_OF_RIGHTS = frozenset({403, _ACCESS_DENIED})
 
 
 @frozen(kw_only=True)
@@ -134,11 +136,13 @@ class Diagnosis:
         trouble: What happened.
         cause: The same, as part of a sentence for the operator.
         advice: What to do about it, where that is special to this case.
+        of_password: Whether it may be the password that is wrong.
     """
 
     trouble: Trouble
     cause: str
     advice: str = ""
+    of_password: bool = False
 
     @property
     def next_step(self) -> str:
@@ -154,7 +158,18 @@ def diagnose(error: Exception) -> Diagnosis:
     """Read off an exception of the connection what happened. Never raises."""
     reader = next((reader for kind, reader in _READERS if isinstance(error, kind)), _unexpected)
     trouble, cause, *advice = reader(error)
-    return Diagnosis(trouble=trouble, cause=cause, advice="".join(advice))
+    return Diagnosis(
+        trouble=trouble,
+        cause=cause,
+        advice="".join(advice),
+        of_password=trouble is Trouble.DENIED and not _is_of_rights(error),
+    )
+
+
+def _is_of_rights(error: Exception) -> bool:
+    """Whether who logs on was not even asked, or is known, and may not do that."""
+    codes = {getattr(link, "code", None) for link in chain(error)}
+    return isinstance(error, ImportError) or not codes.isdisjoint(_OF_RIGHTS)
 
 
 def _login(error: Exception) -> _Read:

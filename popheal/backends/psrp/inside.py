@@ -17,6 +17,8 @@ from popheal.util.text import span
 #: Seconds within which a session should open and answer.
 _SLOW: Final = 20.0
 _OLDEST_POWERSHELL: Final = 3
+#: With these nobody knows whether the logon was accepted.
+_SAY_NOTHING: Final = frozenset({Trouble.NO_WAY, Trouble.DROPPED, Trouble.LATE})
 
 
 def logon(it: WayIn) -> None:
@@ -28,21 +30,33 @@ def logon(it: WayIn) -> None:
             kerberos.lasts(it.server, how.username, how.auth == "kerberos")
         except BackendError as error:
             it.fail("ticket", cause=error.cause, next_step=error.next_step)
-    try:
-        it.open()
-    except ConnectionFailure as failed:
-        denied = failed.diagnosis.trouble is Trouble.DENIED
-        if not denied:
-            it.good("logon", accepted)
-        it.fail_by(
-            "logon" if denied else "session",
-            failed.diagnosis,
-            f"Check who logs on ({it.way} username, and its password), and whether that account "
-            "is locked."
-            if denied
-            else f"Check configuration in {it.way}: Get-PSSessionConfiguration on the server "
-            "lists them.",
-        )
+    account = it.logons.account(how)
+    with account.turn(it.settings.connect_timeout):
+        if by := account.refused_by:
+            it.fail(
+                "logon",
+                passed=None,
+                cause=f"not tried: {' and '.join(by)} refused the password, and one that is given "
+                "too often locks the account",
+                next_step="Mend that first, and check again.",
+            )
+        try:
+            it.open()
+        except ConnectionFailure as failed:
+            if failed.diagnosis.trouble is Trouble.DENIED:
+                if failed.diagnosis.of_password:
+                    account.refuse(f"{it.server} {it.way}")
+                it.fail_by("logon", failed.diagnosis, _who_logs_on(it.way))
+            if failed.diagnosis.trouble not in _SAY_NOTHING:
+                account.accept()
+                it.good("logon", accepted)
+            it.fail_by(
+                "session",
+                failed.diagnosis,
+                f"Check configuration in {it.way}: Get-PSSessionConfiguration on the server "
+                "lists them.",
+            )
+        account.accept()
     it.good("logon", accepted)
     it.good("session", how.configuration)
     if it.seconds <= _SLOW:
@@ -54,6 +68,12 @@ def logon(it: WayIn) -> None:
             cause="each new session takes that long, and so does a healing",
             next_step="See what the session loads at its start, and how busy the server is.",
         )
+
+
+def _who_logs_on(way: str) -> str:
+    return (
+        f"Check who logs on ({way} username, and its password), and whether that account is locked."
+    )
 
 
 def who(it: WayIn) -> None:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from popheal.backends.psrp.client import ConnectionFailure
 from popheal.backends.psrp.inside import cmdlet_questions, cmdlets, logon, who
+from popheal.backends.psrp.logons import Logons
 from popheal.backends.psrp.outside import door, endpoint
 from popheal.backends.psrp.recording import Recorder
 from popheal.backends.psrp.script_conditions import condition_questions, conditions
@@ -57,6 +58,7 @@ def inspect_way(
     way: str,
     methods: Sequence[str],
     recorder: Recorder | None = None,
+    logons: Logons | None = None,
 ) -> Sequence[Inspection]:
     """Every question about a way, answered or not. Never raises for what it meets.
 
@@ -66,8 +68,16 @@ def inspect_way(
         way: ``[exchange]`` or ``[winrm]``.
         methods: What the backend will be asked.
         recorder: Writes down what is asked and answered; None for nobody.
+        logons: What is known of passwords from other ways.
     """
-    it = WayIn(settings=settings, server=server, way=way, methods=methods, recorder=recorder)
+    it = WayIn(
+        settings=settings,
+        server=server,
+        way=way,
+        methods=methods,
+        recorder=recorder,
+        logons=logons or Logons(),
+    )
     because = ""
     try:
         for step in _STEPS[way]:

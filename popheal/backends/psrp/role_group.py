@@ -11,7 +11,8 @@ from popheal.util.version import __version__
 
 #: Whom the role group is for, where nobody says.
 ACCOUNT: Final = r"CONTOSO\popheal"
-GROUP: Final = "popheal"
+#: Not the account's name: what is looked up by it would be one of two.
+GROUP: Final = "popheal rights"
 
 # One role a cmdlet: then any role of Exchange's own that has the cmdlet can be its parent, and
 # nobody has to know which one that is in which version.

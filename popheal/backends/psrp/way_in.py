@@ -12,6 +12,7 @@ from popheal.backends.psrp import parse, rights, scripts
 from popheal.backends.psrp.client import Answer, Command, ConnectionFailure, RemoteShell
 from popheal.backends.psrp.error_records import failure
 from popheal.backends.psrp.failures import Diagnosis
+from popheal.backends.psrp.logons import Logons
 from popheal.backends.psrp.recording import Recorder
 from popheal.backends.psrp.settings import PsrpSettings, Target
 from popheal.errors import PophealError, Unreadable
@@ -43,6 +44,7 @@ class WayIn:
         way: :data:`EXCHANGE` or :data:`WINRM`.
         methods: What the backend will be asked.
         recorder: Writes down what is asked and answered; None for nobody.
+        logons: What is known of passwords from other ways.
         seen: The answers.
         opened: What came of the first command of its remote shell.
         seconds: How long that took, opening the shell included.
@@ -53,6 +55,7 @@ class WayIn:
     way: str
     methods: Sequence[str]
     recorder: Recorder | None = None
+    logons: Logons = field(factory=Logons)
     seen: list[Inspection] = field(factory=list, init=False)
     opened: Answer = field(factory=lambda: Answer(output=(), errors=()), init=False)
     seconds: float = field(default=0.0, init=False)

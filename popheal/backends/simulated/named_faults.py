@@ -153,6 +153,13 @@ class NamedFault:
             ]
         return table
 
+    def replaces(self, table: Mapping[str, Any]) -> bool:
+        """Whether an entry of ``[[faults]]`` breaks the same on that server: only one can be cured
+        as it is said here.
+        """
+        same = same_server(str(table.get("server")), self.server)
+        return same and not set(self.kind.fails).isdisjoint(table.get("fails", ()))
+
     def alert(self) -> dict[str, Any]:
         """The ``[alert]`` that it raises."""
         monitor = self.kind.monitor

@@ -186,7 +186,8 @@ def built(file: TomlFile, clock: Clock | None = None, *, faults: Sequence[str] =
         content = dict(file.content)
         content.pop("expect", None)
         content["alert"] = named[0].alert()
-        content["faults"] = [*content.get("faults", ()), *tables]
+        own = (one for one in content.get("faults", ()) if not any(n.replaces(one) for n in named))
+        content["faults"] = [*own, *tables]
         file = evolve(file, content=content)
     return _scenario(file, FilePath(file.name).stem, clock)
 

@@ -85,6 +85,7 @@ def check(
     from popheal.config.load import load_config
 
     told = load_config(config)
+    console.expect_file(html, option="--html")
     wanted = servers or (told.watch.servers if told.watch else told.settings.exchange.servers)
     with obeying(), connected(told.settings, record) as backend, _shown(len(wanted)):
         found = Healer(backend, policy=told.policy).check(wanted)

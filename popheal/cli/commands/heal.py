@@ -65,7 +65,9 @@ def triage(
         )
 
     report = at_work(alert, config, work, as_json=as_json, record=record)
-    next_step = f"See what healing could do: popheal plan {report.server} --config {config}"
+    next_step = (
+        f"See what healing could do: popheal plan {report.server} {options_again(config, None)}"
+    )
     show_report(report, as_json=as_json, next_step=next_step)
     return status_of(report)
 
@@ -101,7 +103,7 @@ def plan(
         return made.report.verdict.exit_status
     from popheal.cli.render.plan import plan_lines
 
-    next_step = f"Let it: popheal heal {made.report.server} --config {config}"
+    next_step = f"Let it: popheal heal {made.report.server} {options_again(config, None)}"
     show_report(made.report, as_json=False, next_step=next_step)
     out = console.console(sys.stdout)
     console.print_lines(out, plan_lines(out, made, policy, all_paths=all_paths))

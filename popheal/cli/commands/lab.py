@@ -25,6 +25,7 @@ from popheal.util.clock import SystemClock
 from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
+    from popheal.backends.psrp.recording import Recording
     from popheal.exchange.backend import Backend
     from popheal.lab import Replay
 
@@ -117,7 +118,7 @@ def lab(
             ) as served:
                 text = "\n".join(_configuration(served.addresses, stage, speed)) + "\n"
                 answer_file(text, config_out, option="--config-out")
-                _tell(served.addresses, stage, config_out)
+                _tell(served.addresses, stage, config_out, speed)
                 while True:
                     time.sleep(3600)
         except BrokenOff:
@@ -133,7 +134,7 @@ class _Stage:
         what: What it is, for the configuration's first line.
         title: The same for people, who read it first.
         endpoints: The servers whose Exchange endpoint is configured.
-        alert: The server to be healed, and options, as a command has them.
+        command: The command to try on it, without ``--config``.
     """
 
     what: str
@@ -142,7 +143,7 @@ class _Stage:
     servers: Sequence[str]
     endpoints: Sequence[str]
     is_up: Callable[[str], bool]
-    alert: str
+    command: str
 
 
 def _simulated(scenario: str | None, speed: float) -> _Stage:
@@ -158,7 +159,7 @@ def _simulated(scenario: str | None, speed: float) -> _Stage:
         servers=names,
         endpoints=names,
         is_up=played.organisation.answers,
-        alert=_alert(played.server, played.health_set, played.monitor),
+        command=f"heal {_alert(played.server, played.health_set, played.monitor)}",
     )
 
 
@@ -180,14 +181,36 @@ def _recorded(path: Path) -> _Stage:
         servers=names,
         endpoints=heading.servers or names,
         is_up=lambda server: True,  # noqa: ARG005 - what was not, the recording knows
-        alert=_alert(told["server"], told.get("health_set"), told.get("monitor")),
+        command=_command_of(recording, told),
     )
+
+
+def _command_of(recording: Recording, told: Mapping[str, str]) -> str:
+    """The command that was recorded: another one asks what is not in there."""
+    from popheal.backends.psrp import scripts
+
+    name = recording.heading.command
+    if name == "check":
+        first = scripts.NAMES[scripts.ABOUT]  # what it asks of each server that it is to look at
+        asked = dict.fromkeys(one.server for one in recording.commands if one.command == first)
+        return one_line(" ".join([name, *filter(is_server_name, asked)]))
+    if name == "snapshot":
+        return "snapshot -o org.toml"
+    known = name in ("triage", "plan", "heal")
+    alert = _alert(told["server"], told.get("health_set"), told.get("monitor"))
+    return f"{name if known else 'heal'} {alert}"
 
 
 def _alert(server: str, health_set: str | None, monitor: str | None) -> str:
     named = {"--health-set": health_set, "--monitor": monitor}
     options = (f"{name} {shlex.quote(told)}" for name, told in named.items() if told)
     return one_line(" ".join([server, *options]))
+
+
+def _of_its_clocks(speed: float) -> str:
+    if speed == 1:
+        return ""
+    return f"Its clocks run {speed:g} times faster than this one: popheal check says so.\n"
 
 
 def _check_room(port: int, needed: int) -> None:
@@ -234,7 +257,7 @@ def _scaled(name: str, seconds: float, speed: float) -> float:
     return min(seconds, max(shortest, seconds / speed))
 
 
-def _tell(addresses: Mapping[str, str], stage: _Stage, config: Path | None) -> None:
+def _tell(addresses: Mapping[str, str], stage: _Stage, config: Path | None, speed: float) -> None:
     sys.stderr.write(f"{stage.title}\n")
     for name, address in addresses.items():
         sys.stderr.write(f"  {name} answers at http://{address} (/PowerShell and /wsman)\n")
@@ -242,8 +265,9 @@ def _tell(addresses: Mapping[str, str], stage: _Stage, config: Path | None) -> N
     file = config or "FILE"
     where = "" if config else ", with the configuration above in FILE"
     sys.stderr.write(
-        f"Heal it from elsewhere{where}, with {PASSWORD_VARIABLE} set ({password}):\n"
-        f"  popheal heal {stage.alert} --config {file}\n"
+        f"Try it from elsewhere{where}, with {PASSWORD_VARIABLE} set ({password}):\n"
+        f"  popheal {stage.command} --config {file}\n"
+        f"{_of_its_clocks(speed)}"
         "Ctrl-C closes the lab.\n"
     )
     sys.stderr.flush()

@@ -22,7 +22,7 @@ from popheal.cli.session import show_report, story_of, watched, write_report_pag
 from popheal.cli.signals import obeying
 from popheal.engine.control import Control
 from popheal.policy.policy import Policy
-from popheal.reports.report import FORMAT, Alert, Report
+from popheal.reports.report import FORMAT, Report
 from popheal.util.clock import Clock, SystemClock
 from popheal.util.text import one_line
 
@@ -129,6 +129,8 @@ def rehearse(
     if every_fault:
         played_by = _policy(config, undecided=True)
         return tabletop.every_fault(scenario, played_by, html, as_json=as_json)
+    from popheal.tabletop.exercise import alert_of
+
     policy = _policy(config)
     if over_psrp:
         # Loading it takes a while, which should not pass in the organisation.
@@ -137,13 +139,7 @@ def rehearse(
         speed = speed or _SPEED_OVER_PSRP
     played = _load(scenario, seed, SystemClock(speed) if speed else None, faults)
     clock = played.clock
-    alert = Alert(
-        server=played.server,
-        health_set=played.health_set,
-        monitor=played.monitor,
-        text=played.text,
-        at=played.observed_at,
-    )
+    alert = alert_of(played)
     before = _databases(played)
     story = story_of(alert, as_json=as_json, live=bool(speed))
     if story.out:

@@ -11,8 +11,16 @@ from popheal.cli.options import optional_config_option
 from popheal.cli.render import console
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
+from popheal.util.text import one_line
 
 _LEVELS = {one.value: one for one in (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT)}
+
+
+def _one_line(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """A name: the rest of it would else be a command of its own, as part of it is in a comment."""
+    if name is not None and (not name.strip() or one_line(name) != name):
+        raise click.BadParameter("give a name, on one line")
+    return name
 
 
 @click.command(short_help="Show the rights that popheal needs, as PowerShell to paste.")
@@ -23,8 +31,18 @@ _LEVELS = {one.value: one for one in (Impact.LOOK, Impact.CHANGE, Impact.DISRUPT
     help="How far it is to go, instead of highest_impact of the policy.",
 )
 @optional_config_option("whose [policy] says what may be done; else it is the default policy")
-@click.option("--account", metavar="NAME", help=r"Who popheal logs on as, like CONTOSO\popheal.")
-@click.option("--group", metavar="NAME", help="What to call the role group; popheal if not given.")
+@click.option(
+    "--account",
+    metavar="NAME",
+    callback=_one_line,
+    help=r"Who popheal logs on as, like CONTOSO\popheal.",
+)
+@click.option(
+    "--group",
+    metavar="NAME",
+    callback=_one_line,
+    help="What to call the role group; 'popheal rights' if not given.",
+)
 def rights(level: str | None, config: Path | None, account: str | None, group: str | None) -> int:
     """Print the PowerShell that gives an account the rights that popheal needs, and no others.
 

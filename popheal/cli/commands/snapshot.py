@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +61,7 @@ def snapshot(
     """
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already. Give another path, or --force")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"There is no folder {output.parent}. Make it, or give another path")
+    console.expect_file(output, option="--output")
     from popheal.config.load import load_config
     from popheal.snapshot import take_snapshot
 
@@ -79,14 +79,14 @@ def snapshot(
         console.say(f"Nothing was written: {error}")
         return COULD_NOT_TELL
     _write(taken.to_toml(), output, force=force)
-    return _tell(taken, output, as_json=as_json)
+    return _tell(taken, output, config, as_json=as_json)
 
 
 def _first(told: Config) -> str:
     return told.settings.exchange.servers[0]
 
 
-def _tell(taken: Snapshot, output: Path, *, as_json: bool) -> int:
+def _tell(taken: Snapshot, output: Path, config: Path, *, as_json: bool) -> int:
     """What was written, and what is not in it."""
     for sentence in taken.unread:
         console.say(f"Could not be read: {sentence}")
@@ -104,7 +104,10 @@ def _tell(taken: Snapshot, output: Path, *, as_json: bool) -> int:
         console.answer_json(answer)
     else:
         said = ", ".join(f"{name}: {number}" for name, number in counted.items())
-        console.answer_text(f"{output} ({said})\nTry it: popheal rehearse {output} --every-fault")
+        file, policy = shlex.quote(str(output)), shlex.quote(str(config))
+        console.answer_text(
+            f"{output} ({said})\nTry it: popheal rehearse {file} --every-fault --config {policy}"
+        )
     return COULD_NOT_TELL if taken.unread else 0
 
 

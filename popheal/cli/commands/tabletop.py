@@ -19,6 +19,7 @@ def every_fault(scenario: str | None, policy: Policy, html: Path | None, *, as_j
     from popheal.backends.simulated import DEFAULT_SCENARIO
     from popheal.tabletop import rehearse_every_fault
 
+    console.expect_file(html, option="--html")
     with console.progress() as progress:
         played = rehearse_every_fault(
             DEFAULT_SCENARIO if scenario is None else scenario, policy=policy, progress=progress

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SAID: Final = {
     "watch_started": "watching {servers}",
     "watch_ended": "the watch has ended",
-    "readiness_changed": "check: {line}: {judged} {seen} {next_step}",
+    "readiness_changed": "check: {line}: {judged} {next_step}",
     "readiness_checked": "checked: {good} well, {bad} not well, {could_not_tell} could not be told",
     "server_health": "{health} {monitors}",
     "look_failed": "could not look: {error}",
@@ -152,10 +152,11 @@ def _obeying(control: Control) -> Iterator[None]:
 
 
 def _judged(details: Mapping[str, Any]) -> str:
-    """What is thought of a line, and what was before, where something was."""
+    """What is thought of a line, what was before, where something was, and what was seen."""
     words = {"good": "well", "bad": "not well", "could_not_tell": "could not be told"}
     now, was = words.get(details.get("judgement", ""), ""), words.get(details.get("was", ""))
-    return f"{now} (it was {was})." if was else f"{now}."
+    seen = details.get("seen")
+    return f"{now}{f' (it was {was})' if was else ''}.{f' {seen}.' if seen else ''}"
 
 
 def tell(journal: Path, event: Event) -> None:

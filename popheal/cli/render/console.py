@@ -61,11 +61,32 @@ def answer_file(answer: str | bytes, path: Path | None, *, option: str) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise ConfigurationError(
-            source=str(path),
-            problem=f"can't be written ({error.strerror})",
-            next_step=f"Give another path with {option}.",
-        ) from None
+        raise _not_written(path, error.strerror or "unknown error", option) from None
+
+
+def expect_file(path: Path | None, *, option: str) -> None:
+    """See that the file of an option can be written, before it takes long to know what to write.
+
+    Raises:
+        ConfigurationError: If it can't.
+    """
+    if path is None:
+        return
+    folder = path.parent
+    if path.is_dir():
+        raise _not_written(path, "it is a folder", option)
+    if not folder.is_dir():
+        raise _not_written(path, f"there is no folder {folder}", option)
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise _not_written(path, "permission denied", option)
+
+
+def _not_written(path: Path, why: str, option: str) -> ConfigurationError:
+    return ConfigurationError(
+        source=str(path),
+        problem=f"can't be written ({why})",
+        next_step=f"Give another path with {option}.",
+    )
 
 
 @contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from popheal.cli.render.live import hanging, labelled
-from popheal.readiness.items import BY_KEY, Section, sections
+from popheal.readiness.items import BY_KEY, Section, line_in_words, sections
 from popheal.readiness.lines import Judgement, Line, Readiness
 from popheal.util.text import one_line, span
 
@@ -59,17 +58,20 @@ def _part(out: Console, lines: Sequence[Line], *, whole: bool) -> Iterator[Text]
 
 
 def _in_full(out: Console, lines: Iterable[Line]) -> Iterator[Text]:
-    for because, some in groupby(lines, key=lambda one: one.because):
-        if because:
-            yield from _folded(out, because, list(some))
+    folded: dict[str, list[Line]] = {}
+    for line in lines:
+        if line.because:
+            folded.setdefault(line.because, []).append(line)
         else:
-            for line in some:
-                yield from _line(out, line)
+            yield from _line(out, line)
+    for because, some in folded.items():
+        yield from _folded(out, because, some)
 
 
 def _folded(out: Console, because: str, lines: Sequence[Line]) -> Iterator[Text]:
     titles = ", ".join(dict.fromkeys(BY_KEY[line.key].title for line in lines))
-    yield from hanging(out, _sign(Judgement.COULD_NOT_TELL), f"not asked, see {because}: {titles}")
+    said = f"not asked, see {line_in_words(because)}: {titles}"
+    yield from hanging(out, _sign(Judgement.COULD_NOT_TELL), said)
 
 
 def _line(out: Console, line: Line) -> Iterator[Text]:

@@ -26,7 +26,7 @@ from tests.support.kdc import PASSWORD, kdc
 from tests.support.programs import needs_program
 
 pytest.importorskip("gssapi", reason="needs popheal[kerberos]")
-pytestmark = [pytest.mark.lab, needs_program("krb5kdc", "kinit")]
+pytestmark = [pytest.mark.lab, needs_program("krb5kdc", "kadmin.local", "kinit")]
 
 
 #: Longer than any healing may take.

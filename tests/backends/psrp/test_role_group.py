@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from popheal.backends.psrp import PsrpBackend, PsrpSettings, exchange_connection, winrm_connection
 from popheal.backends.psrp.lines import Lines
 from popheal.backends.psrp.rights import CMDLETS, ON_THE_SERVER, Cmdlet, cmdlet_for, needed_for
+from popheal.backends.psrp.role_group import ACCOUNT, GROUP
 from popheal.cli.app import popheal as command
 from popheal.errors import PophealError
 from popheal.exchange.backend import EFFECTS, LOOKS
@@ -114,6 +115,20 @@ def test_names_are_quoted():
     assert "$account = 'O''Brien\u2018\u2018s'" in text
     assert "$group = 'POP rescue'" in text
     assert "Administrators 'O''Brien\u2018\u2018s' /add" in text
+
+
+@pytest.mark.parametrize("option", ["--account", "--group"])
+@pytest.mark.parametrize("name", ["popheal\nRemove-Mailbox ann", "", " "])
+def test_a_name_is_one_line(option, name):
+    """It stands in a comment, too: the second line of it would be a command."""
+    result = CliRunner().invoke(command, ["rights", option, name], env={"POPHEAL_CONFIG": None})
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give a name, on one line" in result.stderr
+
+
+def test_the_group_is_not_called_as_the_account_is():
+    """Get-ManagementRoleAssignment -RoleAssignee takes either, so it would be ambiguous."""
+    assert ACCOUNT.rpartition("\\")[2] != GROUP
 
 
 def test_it_fits_a_window():

@@ -62,6 +62,18 @@ def test_faults_are_added_to_those_of_the_scenario():
         assert [one.server.name for one in world.faults] == ["MBX1", "MBX2", "MBX3"]
 
 
+def test_a_fault_takes_the_place_of_one_that_breaks_the_same():
+    """A snapshot of a bad day has it already, never cured: nothing would be said of this cure."""
+    named = ["mbx1: PopDeepTestMonitor, cured by restart"]
+    played = load_scenario("fault-survives-the-reboot", faults=named)
+    assert healed(played).report.verdict is Verdict.RECOVERED
+    elsewhere = ["mbx2: PopDeepTestMonitor, cured by restart"]
+    both = load_scenario("fault-survives-the-reboot", faults=elsewhere)
+    for server in ("mbx1", "mbx2"):
+        said = both.backend.invoke_probe(server, r"POP.Protocol\PopDeepTestProbe")
+        assert said.result != "Succeeded"
+
+
 @pytest.mark.parametrize(
     ("fault", "says"),
     [

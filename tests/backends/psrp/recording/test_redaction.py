@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from popheal.backends.psrp import scripts
 from popheal.backends.psrp.recording.pseudonyms import Pseudonyms
 from popheal.backends.psrp.recording.redaction import Redaction
 from popheal.backends.psrp.recording.vocabulary import is_harmless
@@ -135,6 +136,13 @@ def test_names_that_decide_stay(name: str) -> None:
 def test_words_of_the_models_are_known(record: type) -> None:
     """Their attributes are properties of the product's objects."""
     assert all(is_harmless(name) for name in record.__annotations__)
+
+
+@pytest.mark.parametrize("script", scripts.NAMES, ids=scripts.NAMES.get)
+def test_what_a_script_gives_keeps_its_names(script: str) -> None:
+    """Else its answer could not be read when a recording is served again."""
+    names = re.findall(r"^\s+(\w+)\s*= ", script, re.MULTILINE)
+    assert [one for one in names if not is_harmless(one)] == []
 
 
 # --- whatever the text ---------------------------------------------------------------------------
