@@ -70,6 +70,7 @@ ROOMS = {
     "engine",
     "audit",
     "readiness",
+    "review",
     "snapshot",
     "api",
     "testing",

@@ -20,11 +20,14 @@ from popheal.cli.commands.lab import lab
 from popheal.cli.commands.procedures import procedures
 from popheal.cli.commands.pruning import journal
 from popheal.cli.commands.rehearse import rehearse
+from popheal.cli.commands.report import report
 from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.rights import rights
+from popheal.cli.commands.schema import schema
 from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
+from popheal.cli.commands.what_if import what_if
 from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE, of_journal_error
 from popheal.cli.logging import is_verbose, print_traceback, verbose_option
 from popheal.cli.options import CONFIG_VARIABLE
@@ -187,6 +190,8 @@ for _command in (
     healings,
     runs,
     show,
+    report,
+    what_if,
     export,
     resume,
     cancel,
@@ -194,6 +199,7 @@ for _command in (
     lab,
     diagram,
     procedures,
+    schema,
     verify,
     check_journal,
 ):

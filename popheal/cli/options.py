@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -41,6 +42,23 @@ journal_option: Final = click.option(
 )
 json_option: Final = click.option(
     "--json", "as_json", is_flag=True, help="Answer with one JSON object, and nothing else."
+)
+
+
+def _page(_context: click.Context, _option: click.Parameter, given: Path | None) -> Path | None:
+    """See that a page can be written there, as far as that can be told before the work is done."""
+    if given is not None and (given.is_dir() or not os.access(given.absolute().parent, os.W_OK)):
+        raise click.BadParameter(f"{given} can't be written; give another path.")
+    return given
+
+
+#: ``--html``, for a command that makes a report.
+html_option: Final = click.option(
+    "--html",
+    type=PATH,
+    metavar="FILE",
+    callback=_page,
+    help="Write the report as a page for a browser or a printer to FILE, too.",
 )
 
 #: ``--record``, for a command that asks real servers.

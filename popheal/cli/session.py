@@ -18,8 +18,8 @@ from popheal.cli.options import CONFIG_VARIABLE
 from popheal.cli.render import console
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.engine.control import Control
-from popheal.errors import Fenced, JournalError, UnknownName
-from popheal.reports.report import Alert, Report
+from popheal.errors import ConfigurationError, Fenced, JournalError, UnknownName
+from popheal.reports.report import FORMAT, Alert, Report
 
 if TYPE_CHECKING:
     from popheal.backends.psrp import PsrpBackend, PsrpSettings
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from popheal.journal import HealingRecord, Journal
     from popheal.policy.policy import Policy
     from popheal.reports.events import Observer
+    from popheal.review import Case
 
 Result = TypeVar("Result")
 
@@ -145,12 +146,31 @@ def decided(policy: Policy, *, yes: bool) -> Policy:
 def show_report(report: Report, *, as_json: bool, next_step: str = "") -> None:
     """The report, as the answer; for people, that is what the story has not told yet."""
     if as_json:
-        console.answer_json(report.to_json())
+        console.answer_json({"format": FORMAT, **report.to_json()})
         return
     from popheal.cli.render.report import ending_lines
 
     out = console.console(sys.stdout)
     console.print_lines(out, ending_lines(out, report, next_step=next_step))
+
+
+def write_page(case: Case, path: Path | None) -> None:
+    """Write a healing as a page, if ``--html`` names a file. Raises ConfigurationError."""
+    if path is not None:
+        from popheal.review import page_of
+
+        console.answer_file(page_of(case), path, option="--html")
+
+
+def write_report_page(report: Report, policy: Policy, path: Path | None) -> None:
+    """Likewise, of a report; that it can't be written changes nothing about how that ended."""
+    if path is not None:
+        from popheal.review import case_of_report
+
+        try:
+            write_page(case_of_report(report, policy=policy), path)
+        except ConfigurationError as error:
+            console.say(str(error))
 
 
 # --- at work -------------------------------------------------------------------------------------

@@ -184,12 +184,12 @@ _EFFECT: Final = one_of(Impact.DISRUPT.value, Impact.CHANGE.value, read=Impact)
 _NEVER: Final = "never"
 _APPROVAL: Final = one_of(Impact.DISRUPT.value, Impact.CHANGE.value, _NEVER)
 _ADDRESS: Final = Key(rule=Rule('an "address" or "address:port"', is_text))
-_DEPENDENCIES: Final[Schema] = dict.fromkeys(DEPENDENCY_HEALTH_SETS, Key(rule=TEXTS))
+DEPENDENCIES: Final[Schema] = dict.fromkeys(DEPENDENCY_HEALTH_SETS, Key(rule=TEXTS))
 _CONNECTION: Final[Schema] = {
     **without(keys_of(Connection), "servers", "password", "certificate_key_password"),
     **SECRET_KEYS,
 }
-_TABLES: Final[Mapping[str, Schema]] = {
+TABLES: Final[Mapping[str, Schema]] = {
     "exchange": {"servers": Key(rule=SERVERS), **_CONNECTION},
     "winrm": _CONNECTION,
     "addresses": {},  # the writer's own
@@ -220,14 +220,14 @@ _Tables = Mapping[str, dict[str, Any]]
 
 def _tables(reader: Reader) -> _Tables:
     """What each table says, checked; one that isn't there says nothing."""
-    read: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
+    read: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
     for name, value in reader.document.content.items():
-        if name not in _TABLES:
-            reader.unknown((name,), value, _TABLES)
+        if name not in TABLES:
+            reader.unknown((name,), value, TABLES)
         own = dict.fromkeys(reader.table((name,), value), _ADDRESS)
         if name == "addresses":
             _check_names(reader, own)
-        read[name] = reader.values(own if name == "addresses" else _TABLES[name], (name,), value)
+        read[name] = reader.values(own if name == "addresses" else TABLES[name], (name,), value)
     return read
 
 
@@ -243,7 +243,7 @@ def _check_names(reader: Reader, servers: Iterable[str]) -> None:
 
 
 def _dependencies(reader: Reader, path: Path, value: Any) -> Mapping[str, tuple[str, ...]]:
-    return {**DEPENDENCY_HEALTH_SETS, **reader.values(_DEPENDENCIES, path, value)}
+    return {**DEPENDENCY_HEALTH_SETS, **reader.values(DEPENDENCIES, path, value)}
 
 
 def _reader(path: str | FilePath) -> Reader:

@@ -18,7 +18,7 @@ from popheal.tables.actions import ACTIVATE_COMPONENT, Action, Impact
 from popheal.tables.bounds import WorstCase, worst_case
 from popheal.tables.outcomes import DONE, REFUSED
 from popheal.tables.reachability import reached
-from popheal.tables.table import GUARD_OF_DEBT, Guard, Procedure, Verdict
+from popheal.tables.table import GUARD_OF_DEBT, Guard, Procedure, Transition, Verdict
 from popheal.tables.timing import Timing
 from popheal.util.serialize import to_jsonable
 
@@ -147,7 +147,7 @@ def plan_run(
     role = frozenset({Guard.MAILBOX_ROLE}) if mailbox_role else frozenset()
     tree = tree_of(table, role)
     worst = worst_of(table, role, policy.timing)
-    impact = _highest((one.impact for one in tree), policy)
+    impact = highest((one.impact for one in tree), policy)
     return PlannedRun(
         hash=_hash(table, monitor, facts, policy, worst) if facts else "",
         procedure=table.name,
@@ -166,7 +166,8 @@ def plan_run(
     )
 
 
-def _highest(impacts: Iterator[Impact], policy: Policy) -> Impact:
+def highest(impacts: Iterable[Impact], policy: Policy) -> Impact:
+    """The most drastic of some impacts that a policy allows."""
     found = {one for one in impacts if policy.allows(one)}
     for impact in (Impact.DISRUPT, Impact.CHANGE):
         if impact in found:
@@ -195,15 +196,15 @@ def _hash(
 # --- walking a table -----------------------------------------------------------------------------
 
 #: A state (or an ending) come to, and the guards that hold there.
-_Place = tuple[str, frozenset[Guard]]
+Place = tuple[str, frozenset[Guard]]
 #: Servers with the Mailbox role, and those without it.
 ROLES: Final = (frozenset({Guard.MAILBOX_ROLE}), frozenset[Guard]())
 
 
-def _outcomes(
-    table: Procedure, place: _Place, policy: Policy | None = None
-) -> list[tuple[str, _Place]]:
-    """Each outcome that is possible at a place, and where it leads; none at an ending.
+def rows_at(
+    table: Procedure, place: Place, policy: Policy | None = None
+) -> list[tuple[Transition, frozenset[Guard]]]:
+    """The row of each outcome that is possible at a place, and what holds then; none at an ending.
 
     With a policy, what that does not allow is only ever refused.
     """
@@ -211,7 +212,7 @@ def _outcomes(
     if name in table.endings:
         return []
     one = table.by_name[name]
-    found: list[tuple[str, _Place]] = []
+    found: list[tuple[Transition, frozenset[Guard]]] = []
     forbidden = policy is not None and not _allows(policy, one.action)
     for outcome in (REFUSED,) if forbidden else one.action.outcomes:
         after = facts
@@ -221,17 +222,17 @@ def _outcomes(
         if one.action.pays and outcome == DONE:
             after -= {GUARD_OF_DEBT[one.action.pays]}
         if row:
-            found.append((outcome, (row.target, after)))
+            found.append((row, after))
     return found
 
 
-def _arrows(table: Procedure, role: frozenset[Guard]) -> dict[_Place, list[_Place]]:
+def _arrows(table: Procedure, start: Place) -> dict[Place, list[Place]]:
     """What each place leads to, in the order in which they are come to; a stop left out."""
 
-    def ahead(place: _Place) -> list[_Place]:
-        return list(dict.fromkeys(to for _, to in _outcomes(table, place)))
+    def ahead(place: Place) -> list[Place]:
+        return list(dict.fromkeys((row.target, after) for row, after in rows_at(table, place)))
 
-    return {place: ahead(place) for place in reached([(table.start, role)], ahead)}
+    return {place: ahead(place) for place in reached([start], ahead)}
 
 
 def effects_in_reach(
@@ -248,8 +249,8 @@ def effects_in_reach(
     found: set[str] = set()
     for table, role in product(procedures, roles):
 
-        def ahead(place: _Place, table: Procedure = table) -> list[_Place]:
-            return [to for _, to in _outcomes(table, place, policy)]
+        def ahead(place: Place, table: Procedure = table) -> list[Place]:
+            return [(row.target, after) for row, after in rows_at(table, place, policy)]
 
         for name, _ in reached([(table.start, role)], ahead):
             action = table.by_name[name].action if name not in table.endings else None
@@ -266,23 +267,32 @@ def _allows(policy: Policy, action: Action) -> bool:
     return policy.allows(action.impact) and not special
 
 
-def tree_of(table: Procedure, role: frozenset[Guard]) -> tuple[PlannedState, ...]:
-    """What may follow, state by state, in the order in which it is come to."""
-    places = [place for place, ahead in _arrows(table, role).items() if ahead]
+def tree_of(
+    table: Procedure, role: frozenset[Guard], start: Place | None = None
+) -> tuple[PlannedState, ...]:
+    """What may follow, state by state, in the order in which it is come to.
+
+    Args:
+        table: The table.
+        role: What is true of the server all the while.
+        start: From where on; else from the table's start.
+    """
+    arrows = _arrows(table, start or (table.start, role))
+    places = [place for place, ahead in arrows.items() if ahead]
     times = Counter(name for name, _ in places)
     ids = {place: _id(place, role, alone=times[place[0]] == 1) for place in places}
     return tuple(_planned_state(table, place, ids) for place in places)
 
 
-def _id(place: _Place, role: frozenset[Guard], *, alone: bool) -> str:
+def _id(place: Place, role: frozenset[Guard], *, alone: bool) -> str:
     words = ", ".join(sorted(one.value for one in place[1] - role))
     return place[0] if alone or not words else f"{place[0]} [{words}]"
 
 
-def _planned_state(table: Procedure, place: _Place, ids: Mapping[_Place, str]) -> PlannedState:
+def _planned_state(table: Procedure, place: Place, ids: Mapping[Place, str]) -> PlannedState:
     leads: dict[str, list[str]] = {}
-    for outcome, to in _outcomes(table, place):
-        leads.setdefault(ids.get(to, to[0]), []).append(outcome)
+    for row, after in rows_at(table, place):
+        leads.setdefault(ids.get((row.target, after), row.target), []).append(row.outcome)
     action = table.by_name[place[0]].action
     return PlannedState(
         id=ids[place],
@@ -295,9 +305,9 @@ def _planned_state(table: Procedure, place: _Place, ids: Mapping[_Place, str]) -
 
 def paths(table: Procedure, role: frozenset[Guard]) -> list[Path]:
     """Every path, each once, the successful ones first and the shorter before the longer."""
-    arrows = _arrows(table, role)
+    arrows = _arrows(table, (table.start, role))
 
-    def ways(place: _Place) -> Iterator[tuple[str, ...]]:
+    def ways(place: Place) -> Iterator[tuple[str, ...]]:
         if not arrows[place]:
             yield (place[0],)
         for to in sorted(arrows[place], key=lambda one: one[0]):
@@ -309,9 +319,10 @@ def paths(table: Procedure, role: frozenset[Guard]) -> list[Path]:
     return [Path(states=states, verdict=verdict) for states, verdict in ordered]
 
 
-def worst_of(table: Procedure, role: frozenset[Guard], timing: Timing) -> WorstCase:
-    """The worst that may follow, as long as nobody says stop."""
-    arrows = _arrows(table, role)
-    return worst_case(
-        (table.start, role), arrows, lambda place: table.by_name[place[0]].action, timing
-    )
+def worst_of(
+    table: Procedure, role: frozenset[Guard], timing: Timing, start: Place | None = None
+) -> WorstCase:
+    """The worst that may follow, as long as nobody says stop; from a place, else from the start."""
+    start = start or (table.start, role)
+    arrows = _arrows(table, start)
+    return worst_case(start, arrows, lambda place: table.by_name[place[0]].action, timing)

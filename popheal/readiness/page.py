@@ -7,15 +7,14 @@ from html import escape
 from typing import Final
 
 from popheal.readiness.items import BY_KEY, Section, line_in_words, sections
-from popheal.readiness.lines import Judgement, Line, Readiness
-from popheal.util.html_page import anchor, page
+from popheal.readiness.lines import Judgement, Line, Readiness, ServerReadiness
+from popheal.util.html import anchor, document, table
 from popheal.util.text import moment, span
-from popheal.util.version import __version__
 
 _CLASSES: Final = {
     Judgement.GOOD: "good",
     Judgement.BAD: "bad",
-    Judgement.COULD_NOT_TELL: "untold",
+    Judgement.COULD_NOT_TELL: "unsure",
 }
 _WORDS: Final = {
     Judgement.GOOD: "well",
@@ -31,7 +30,7 @@ td.sign { width: 2rem; font-weight: 700; text-align: center; }
 td.item { width: 30%; }
 td.value { width: 26%; }
 .next { margin-top: .15rem; }
-@media (max-width: 46rem) { td.item, td.value { width: auto; } body { padding: .8rem; } }
+@media (max-width: 46rem) { td.item, td.value { width: auto; } }
 """
 
 
@@ -39,15 +38,17 @@ def page_of(readiness: Readiness) -> str:
     """The page."""
     number = len(readiness.servers)
     title = f"popheal check of {number} server{'' if number == 1 else 's'}"
-    return page(title, _body(readiness), style=_STYLE)
-
-
-def _body(readiness: Readiness) -> Iterator[str]:
-    yield from _head(readiness)
-    yield from _overview(readiness)
-    yield from _part("here", Section.HERE.value, readiness.here)
-    for one in readiness.servers:
-        yield from _part(anchor(one.server), one.server, one.lines)
+    return document(
+        title,
+        _head(readiness),
+        [
+            *_policy(readiness),
+            *_overview(readiness),
+            *_part("here", Section.HERE.value, readiness.here),
+            *(line for one in readiness.servers for line in _server(one)),
+        ],
+        style=_STYLE,
+    )
 
 
 def _head(readiness: Readiness) -> Iterator[str]:
@@ -59,9 +60,12 @@ def _head(readiness: Readiness) -> Iterator[str]:
     )
     yield "</p>"
     yield (
-        f'<p class="dim">{moment(readiness.at)}, took {span(readiness.seconds)}, '
-        f"popheal {escape(__version__)}. It only looked.</p>"
+        f'<p class="dim">{moment(readiness.at)}, took {span(readiness.seconds)}. '
+        "It only looked.</p>"
     )
+
+
+def _policy(readiness: Readiness) -> Iterator[str]:
     yield "<h2>What popheal may do here</h2>"
     yield f"<p>{escape(' '.join(readiness.policy))}</p>"
 
@@ -72,16 +76,21 @@ def _overview(readiness: Readiness) -> Iterator[str]:
     if not columns:
         return
     yield "<h2>Servers</h2>"
-    yield "<table><thead><tr><th>Server</th>"
-    yield from (f"<th>{escape(one.value)}</th>" for one in columns)
-    yield "</tr></thead><tbody>"
-    for one in readiness.servers:
-        yield f'<tr><th><a href="#{anchor(one.server)}">{escape(one.server)}</a></th>'
-        for column in columns:
-            mine = [line.judgement for line in one.lines if BY_KEY[line.key].section is column]
-            yield f"<td>{_worst(mine)}</td>"
-        yield "</tr>"
-    yield "</tbody></table>"
+    heads = ["Server", *(escape(one.value) for one in columns)]
+    yield from table("Servers", heads, (_overview_row(one, columns) for one in readiness.servers))
+
+
+def _overview_row(one: ServerReadiness, columns: Sequence[Section]) -> str:
+    cells = "".join(
+        f"<td>{_worst([line.judgement for line in one.lines if _section(line) is column])}</td>"
+        for column in columns
+    )
+    link = f'<a href="#{anchor(one.server)}">{escape(one.server)}</a>'
+    return f'<tr><th scope="row">{link}</th>{cells}</tr>'
+
+
+def _section(line: Line) -> Section:
+    return BY_KEY[line.key].section
 
 
 def _worst(judgements: Sequence[Judgement]) -> str:
@@ -95,15 +104,19 @@ def _worst(judgements: Sequence[Judgement]) -> str:
     return f'<span class="{_CLASSES[worst]}" title="{_WORDS[worst]}">{worst.sign} {number}</span>'
 
 
-def _part(name: str, heading: str, lines: Sequence[Line]) -> Iterator[str]:
+def _server(one: ServerReadiness) -> Iterator[str]:
+    yield from _part(anchor(one.server), one.server, one.lines)
+
+
+def _part(place: str, heading: str, lines: Sequence[Line]) -> Iterator[str]:
     if not lines:
         return
-    yield f'<h2 id="{name}">{escape(heading)}</h2>'
+    yield f'<h2 id="{place}">{escape(heading)}</h2>'
     yield "<table><tbody>"
     for section in sections(line.key for line in lines):
         if section is not Section.HERE:
             yield f'<tr class="heading"><th colspan="4">{escape(section.value)}</th></tr>'
-        yield from _rows(line for line in lines if BY_KEY[line.key].section is section)
+        yield from _rows(line for line in lines if _section(line) is section)
     yield "</tbody></table>"
 
 

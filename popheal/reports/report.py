@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -16,6 +16,9 @@ from popheal.tables.table import Verdict
 from popheal.util.calls import made_by_name
 from popheal.util.serialize import ADDED, from_jsonable, to_jsonable
 from popheal.util.text import printable
+
+#: Of reports and plans as JSON objects; grows if a key changes its meaning.
+FORMAT: Final = 1
 
 
 def _monitor(name: str | None) -> str | None:

@@ -62,6 +62,16 @@ VERDICT_STYLES: Final[Mapping[Verdict, str]] = MappingProxyType(
         Verdict.UNKNOWN: "bold magenta",
     }
 )
+#: How verdicts look on a page: what is well, what needs a person, and what lies between.
+VERDICT_CLASSES: Final[Mapping[Verdict, str]] = MappingProxyType(
+    {
+        **{one: "good" for one in Verdict if one.good},
+        Verdict.ESCALATED: "bad",
+        Verdict.CANCELLED: "unsure",
+        Verdict.HELD: "unsure",
+        Verdict.UNKNOWN: "unsure",
+    }
+)
 
 TEXT: Final = "#111111"
 PAPER: Final = "#ffffff"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from popheal.tables.debts import DebtKind
+from popheal.util.text import one_line
 
 
 @frozen(kw_only=True)
@@ -15,7 +16,7 @@ class PathStep:
     """One action carried out, and what came of it. Times are aware UTC."""
 
     state: str
-    outcome: str
+    outcome: str = field(converter=one_line)
     started_at: datetime
     finished_at: datetime
 
@@ -50,8 +51,8 @@ class RunPath:
     """
 
     run: str
-    server: str
-    monitor: str = ""
+    server: str = field(converter=one_line)
+    monitor: str = field(default="", converter=one_line)
     states: tuple[str, ...]
     steps: tuple[PathStep, ...] = ()
     owed: frozenset[DebtKind] = frozenset()

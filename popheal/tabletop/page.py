@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from html import escape
@@ -20,9 +19,7 @@ from popheal.tabletop.words import (
     targets_of,
     why,
 )
-from popheal.util.html_page import anchor, page
-from popheal.util.text import one_line
-from popheal.util.version import __version__
+from popheal.util import html
 
 _SIGNS: Final = {
     Verdict.NOTHING_WRONG: "✓",
@@ -33,39 +30,34 @@ _SIGNS: Final = {
     Verdict.UNKNOWN: "?",
     Verdict.CANCELLED: "!",
 }
-_CLASSES: Final = {"✓": "good", "!": "bad", "~": "untold", "?": "untold"}
+_CLASSES: Final = {"✓": "good", "!": "bad", "~": "unsure", "?": "unsure"}
 _LEGEND: Final = (
     "One sign for each cure, in the order: a service restart, a restart of the server, nothing. "
     "✓ it is healed, ! a person is needed, ~ popheal holds itself back, ? it could not tell."
 )
 
-#: Where a long name of a monitor may be broken.
-_BEFORE_A_WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
 _STYLE: Final = """
+body { max-width: 84rem; }
+p { max-width: 60rem; }
 th, td { overflow-wrap: break-word; }
-.wide { overflow-x: auto; }
 tr.heading th span { font-weight: 400; }
 .overview td { white-space: nowrap; letter-spacing: .3em; font-weight: 700; }
 .overview tbody th { white-space: nowrap; }
 td.cure { width: 13%; } td.verdict { white-space: nowrap; font-weight: 600; }
 td.does { width: 42%; }
 @page { size: A4 landscape; margin: 12mm; }
-@media print { .wide { overflow: visible; } }
+@media print { body { font-size: 9.5pt; } }
 """
 
 
 def page_of(table: Tabletop) -> str:
     """The page."""
-    return page(f"Tabletop exercise: {one_line(table.title)}", _body(table), style=_STYLE)
-
-
-def _body(table: Tabletop) -> Iterator[str]:
-    yield from (f"<p>{escape(one)}</p>" for one in heading_of(table))
-    yield f'<p class="dim">popheal {escape(__version__)}</p>'
-    yield from _overview(table)
-    for one in table.servers:
-        yield from _server(one, table)
+    return html.document(
+        f"Tabletop exercise: {table.title}",
+        (f"<p>{escape(one)}</p>" for one in heading_of(table)),
+        [*_overview(table), *(line for one in table.servers for line in _server(one, table))],
+        style=_STYLE,
+    )
 
 
 def _overview(table: Tabletop) -> Iterator[str]:
@@ -75,21 +67,24 @@ def _overview(table: Tabletop) -> Iterator[str]:
     yield "<h2>Servers</h2>"
     yield f"<p>{escape(counted)}.</p>"
     yield f'<p class="dim">{escape(_LEGEND)}</p>'
-    yield '<div class="wide"><table class="overview"><thead><tr><th>Server</th>'
-    yield from (f"<th>{_BEFORE_A_WORD.sub('<wbr>', escape(one.name))}</th>" for one in KINDS)
-    yield "</tr></thead><tbody>"
-    for server in table.servers:
-        yield f'<tr><th><a href="#{anchor(server)}">{escape(server)}</a></th>'
-        for kind in KINDS:
-            ended = {
-                cure: one.verdict
-                for one in table.of(server)
-                if one.fault == kind.name
-                for cure in one.cures
-            }
-            yield f"<td>{''.join(_sign(ended[one]) for one in kind.cures if one in ended)}</td>"
-        yield "</tr>"
-    yield "</tbody></table></div>"
+    heads = ["Server", *(html.breakable(one.name) for one in KINDS)]
+    rows = (_overview_row(server, table) for server in table.servers)
+    yield from html.table("Servers", heads, rows, kind="overview")
+
+
+def _overview_row(server: str, table: Tabletop) -> str:
+    cells = []
+    for kind in KINDS:
+        ended = {
+            cure: one.verdict
+            for one in table.of(server)
+            if one.fault == kind.name
+            for cure in one.cures
+        }
+        signs = "".join(_sign(ended[one]) for one in kind.cures if one in ended)
+        cells.append(f"<td>{signs}</td>")
+    link = f'<a href="#{html.anchor(server)}">{escape(server)}</a>'
+    return f'<tr><th scope="row">{link}</th>{"".join(cells)}</tr>'
 
 
 def _sign(verdict: Verdict) -> str:
@@ -98,18 +93,20 @@ def _sign(verdict: Verdict) -> str:
 
 
 def _server(server: str, table: Tabletop) -> Iterator[str]:
-    yield f'<h2 id="{anchor(server)}">{escape(server)}</h2>'
+    yield f'<h2 id="{html.anchor(server)}">{escape(server)}</h2>'
     if targets := targets_of(table.of(server)):
         yield f"<p>Its active databases could go: {escape(targets)}.</p>"
-    yield "<table><thead><tr><th>Cure</th><th>Ends</th><th>What popheal does</th>"
-    yield "<th>Databases go</th><th>A person is asked</th></tr></thead><tbody>"
+    heads = ["Cure", "Ends", "What popheal does", "Databases go", "A person is asked"]
+    yield from html.table(server, heads, _trials(server, table))
+
+
+def _trials(server: str, table: Tabletop) -> Iterator[str]:
     before = ""
     for one in table.of(server):
         if one.fault != before:
             yield _kind(one)
             before = one.fault
         yield _trial(one)
-    yield "</tbody></table>"
 
 
 def _kind(one: Trial) -> str:

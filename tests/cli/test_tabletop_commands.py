@@ -66,7 +66,7 @@ def test_every_fault_as_json_and_as_a_page(tmp_path):
         (["--every-fault", "--fault", FAULT], "--fault and --every-fault"),
         (["--seed", "1", "--fault", FAULT], "--fault and --seed"),
         (["--every-fault", "--over-psrp"], "--every-fault takes no"),
-        (["--html", "x.html"], "--html goes with --every-fault"),
+        (["--html", "no/such/folder/x.html"], "can't be written; give another path"),
         (["--fault", "mbx9: PopDeepTestMonitor, never cured"], "there is no server 'mbx9'"),
     ],
 )

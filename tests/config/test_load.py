@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from popheal import Policy, Timing, Verdict
 from popheal.cli.app import popheal as command
 from popheal.config.load import (
-    _TABLES,
+    TABLES,
     NotifySettings,
     WatchSettings,
     load_config,
@@ -342,7 +342,7 @@ def test_the_example_of_a_whole_configuration_is_one(load, monkeypatch):
 NUMBERS = {
     (table, name): key.rule
     for table in ("exchange", "winrm", "policy", "timing", "watch")
-    for name, key in _TABLES[table].items()
+    for name, key in TABLES[table].items()
     if key.rule and key.rule.least is not None
 }
 #: As TOML has them.

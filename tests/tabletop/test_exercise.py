@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 import pytest
 
@@ -17,6 +16,7 @@ from popheal.snapshot import take_snapshot
 from popheal.tabletop import rehearse_every_fault
 from popheal.tabletop.page import page_of
 from popheal.tabletop.words import cures_of, effects_of, heading_of
+from tests.support.pages import require_whole
 
 TWO = """
 title = "<b>Two</b> members"
@@ -157,50 +157,14 @@ def test_a_scenario_is_told_about_as_it_goes(tmp_path):
 # --- the page ------------------------------------------------------------------------------------
 
 
-class Reader(HTMLParser):
-    """Notes tags, where they are left open, links, and the text."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.links, self.text, self.anchors = [], [], [], set()
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        self.links += [given[name] for name in ("href", "src") if name in given]
-        self.anchors |= {given["id"]} if "id" in given else set()
-        if tag not in ("meta", "wbr"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
 def test_the_page_is_whole_and_loads_nothing(approved):
-    """Well formed, everything in it, nothing from elsewhere, and no markup of others."""
-    page = page_of(approved)
-    reader = Reader()
-    reader.feed(page)
-    assert reader.open == []
-    assert {one.removeprefix("#") for one in reader.links} == reader.anchors
-    assert "url(" not in page
-    assert "@import" not in page
-    said = " ".join(reader.text)
-    assert "<b>Two</b> members" in said
-    assert "<b>" not in page
+    """Everything in it, nothing from elsewhere, and no markup of others."""
+    page = require_whole(page_of(approved))
+    assert "<b>Two</b> members" in page.said
+    assert not page.elements["b"]
     for one in approved.trials:
-        assert cures_of(one) in said
-        assert all(text in said for text in (*effects_of(one, moves=False), *one.asked))
-
-
-def test_the_page_suits_the_dark_and_paper(two):
-    """By the reader's own settings."""
-    page = page_of(two)
-    assert "prefers-color-scheme: dark" in page
-    assert "@media print" in page
-    assert "size: A4 landscape" in page
+        assert cures_of(one) in page.said
+        assert all(text in page.said for text in (*effects_of(one, moves=False), *one.asked))
 
 
 def test_a_snapshot_can_be_exercised(tmp_path):

@@ -12,7 +12,7 @@ import click
 from popheal import api
 from popheal.cli.alert_option import alert_of
 from popheal.cli.exit_codes import status_of
-from popheal.cli.options import journal_option, server_options, yes_option
+from popheal.cli.options import html_option, journal_option, server_options, yes_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
 from popheal.cli.session import (
@@ -23,9 +23,10 @@ from popheal.cli.session import (
     open_journal,
     options_again,
     show_report,
+    write_report_page,
 )
 from popheal.engine.control import Control
-from popheal.reports.report import Report
+from popheal.reports.report import FORMAT, Report
 
 if TYPE_CHECKING:
     from popheal.cli.render.live import Story
@@ -98,7 +99,7 @@ def plan(
 
     made, policy = at_work(alert, config, work, as_json=as_json, record=record)
     if as_json:
-        console.answer_json(made.to_json())
+        console.answer_json({"format": FORMAT, **made.to_json()})
         return made.report.verdict.exit_status
     from popheal.cli.render.plan import plan_lines
 
@@ -113,6 +114,7 @@ def plan(
 @server_options
 @journal_option
 @yes_option
+@html_option
 def heal(
     server: str | None,
     health_set: str | None,
@@ -122,6 +124,7 @@ def heal(
     journal: Path | None,
     record: Path | None,
     yes: bool,
+    html: Path | None,
     as_json: bool,
 ) -> int:
     """Verify, and carry out the runbook's procedure for what really fails on SERVER.
@@ -151,7 +154,7 @@ def heal(
     alert = alert_of(server, health_set, monitor, alert_file)
     control = Control()
 
-    def work(backend: Any, told: Config, story: Story) -> Report:
+    def work(backend: Any, told: Config, story: Story) -> tuple[Report, Policy]:
         path = journal or told.journal
         policy = decided(told.policy, yes=yes)
         with ExitStack() as stack:
@@ -159,7 +162,7 @@ def heal(
             if path:
                 opened = stack.enter_context(open_journal(path, create=True))
                 stack.enter_context(interruptible(story, options_again(config, journal)))
-            return api.heal(
+            report = api.heal(
                 alert,
                 backend,
                 policy=policy,
@@ -169,7 +172,9 @@ def heal(
                 approver=approver_here(policy, journal=bool(path)),
                 second_opinion=told.second_opinion,
             )
+        return report, policy
 
-    report = at_work(alert, config, work, as_json=as_json, record=record, control=control)
+    report, policy = at_work(alert, config, work, as_json=as_json, record=record, control=control)
     show_report(report, as_json=as_json)
+    write_report_page(report, policy, html)
     return status_of(report)

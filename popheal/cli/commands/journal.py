@@ -7,14 +7,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from popheal.cli.options import journal_options, json_option, output_option
+from popheal.cli.options import html_option, journal_options, json_option, output_option
 from popheal.cli.render import console
-from popheal.cli.session import approve_command, find, journal_path, open_journal, options_again
+from popheal.cli.session import (
+    approve_command,
+    find,
+    journal_path,
+    open_journal,
+    options_again,
+    write_page,
+)
 from popheal.util.serialize import to_jsonable
 from popheal.util.text import one_line
 
@@ -114,26 +122,38 @@ runs = click.Command(
 @click.command(short_help="Tell the story of one healing.")
 @click.argument("healing")
 @journal_options
+@html_option
 @json_option
-def show(healing: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
+def show(
+    healing: str, journal: Path | None, config: Path | None, html: Path | None, as_json: bool
+) -> int:
     """Tell the story of HEALING: what was seen, what was about to be done, and what came of it.
 
     HEALING is what popheal healings lists, or its beginning.
 
     \b
       popheal show 3f2a --config popheal.toml
+      popheal show 3f2a --config popheal.toml \\
+        --html 3f2a.html
       popheal show 3f2a --journal journal.db \\
         --json | jq '.entries[].kind'
 
     Times are in UTC. This only looks: it can be asked while others write.
     """
+    from popheal.cli.render.replay import next_step, story_lines
     from popheal.journal.status import standing_of
+    from popheal.review import case_of_record
 
     path = journal_path(journal, config)
+    options = options_again(config, journal)
     with open_journal(path, read_only=True) as opened:
         record = find(opened, healing)
         entries, exported = opened.entries(record.id), opened.exported(record.id)
         now = standing_of(opened, record, entries)
+        if html:
+            todo = next_step(now, path, options)
+            case = case_of_record(opened, record, as_of=datetime.now(UTC), next_step=todo)
+            write_page(case, html)
     if as_json:
         console.answer_json(
             {
@@ -143,10 +163,7 @@ def show(healing: str, journal: Path | None, config: Path | None, as_json: bool)
             }
         )
         return 0
-    from popheal.cli.render.replay import story_lines
-
     out = console.console(sys.stdout)
-    options = options_again(config, journal)
     console.print_lines(out, story_lines(out, now, entries, journal=path, options=options))
     return 0
 

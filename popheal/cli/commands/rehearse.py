@@ -15,14 +15,14 @@ from popheal import api
 from popheal.cli import completion
 from popheal.cli.commands import tabletop
 from popheal.cli.exit_codes import status_of
-from popheal.cli.options import PATH, json_option
+from popheal.cli.options import PATH, html_option, json_option
 from popheal.cli.prompt import approver_here
 from popheal.cli.render import console
-from popheal.cli.session import show_report, story_of, watched
+from popheal.cli.session import show_report, story_of, watched, write_report_page
 from popheal.cli.signals import obeying
 from popheal.engine.control import Control
 from popheal.policy.policy import Policy
-from popheal.reports.report import Report
+from popheal.reports.report import FORMAT, Report
 from popheal.util.clock import Clock, SystemClock
 from popheal.util.text import one_line
 
@@ -77,12 +77,7 @@ _SPEED_OVER_PSRP: Final = 120.0
     is_flag=True,
     help="Try each kind of fault on each server, with each cure, and show what comes of it.",
 )
-@click.option(
-    "--html",
-    type=PATH,
-    metavar="FILE",
-    help="With --every-fault: write a page for a browser or a printer.",
-)
+@html_option
 @json_option
 def rehearse(
     scenario: str | None,
@@ -103,7 +98,8 @@ def rehearse(
     \b
       popheal rehearse
       popheal rehearse --list
-      popheal rehearse server-never-comes-back
+      popheal rehearse server-never-comes-back \\
+        --html report.html
       popheal rehearse --over-psrp
       popheal rehearse my-site.toml \\
         --config popheal.toml --json
@@ -128,8 +124,6 @@ def rehearse(
         raise click.UsageError(f"--fault and {other} can't be given together.")
     if every_fault and (seed is not None or over_psrp or speed):
         raise click.UsageError("--every-fault takes no --seed, --over-psrp or --speed.")
-    if html is not None and not every_fault:
-        raise click.UsageError("--html goes with --every-fault.")
     if listed:
         return _list(as_json=as_json)
     if every_fault:
@@ -162,6 +156,7 @@ def rehearse(
             approver=approver_here(policy, journal=False),
         )
     _show(played, report, before, as_json=as_json)
+    write_report_page(report, policy, html)
     return status_of(report)
 
 
@@ -242,7 +237,7 @@ def _show(played: Scenario, report: Report, before: dict[str, str], *, as_json: 
             "expected_verdict": played.expected.verdict or None,
             "databases": {name: {"before": before[name], "now": after[name]} for name in after},
         }
-        console.answer_json({**report.to_json(), "rehearsal": rehearsal})
+        console.answer_json({"format": FORMAT, **report.to_json(), "rehearsal": rehearsal})
         return
     from popheal.cli.render.live import labelled
     from popheal.cli.render.report import database_lines

@@ -11,6 +11,7 @@ from popheal.engine.plan import Path, Plan, PlannedMove, PlannedRun
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
+from popheal.tables.bounds import WorstCase
 from popheal.tables.table import Verdict
 from popheal.util.text import span
 
@@ -85,7 +86,11 @@ def _targets_of(move: PlannedMove) -> str:
 
 def worst_of(run: PlannedRun) -> str:
     """The worst case of a planned run."""
-    worst = run.worst_case
+    return worst_in_words(run.worst_case)
+
+
+def worst_in_words(worst: WorstCase) -> str:
+    """The most that may follow."""
     return (
         f"{_counted(worst.reboots, 'reboot')}, {_counted(worst.restarts, 'service restart')}, "
         f"{_counted(worst.actions, 'action')}, {span(worst.seconds)} of waiting"

@@ -125,7 +125,9 @@ class _Drawing:
 
     def _element(self, wide: float, high: float, shown: list[str]) -> str:
         wide, high = round(wide), round(high)
-        name = "".join(char if char.isalnum() else "-" for char in self.sheet.name)
+        # Both the broad and the narrow one may stand on one page.
+        name = self.sheet.name + ("-narrow" if self.narrow else "")
+        name = "".join(char if char.isalnum() else "-" for char in name)
         role = "group" if self.links else "img"
         said = [self.sheet.title, self.sheet.verdict[1] if self.sheet.verdict else ""]
         title = ": ".join(filter(None, said)) + ". " + " ".join(self.sheet.lines)

@@ -1,0 +1,1 @@
+"""Tests of healings looked back on."""
