@@ -24,7 +24,7 @@ from tests.evidence.mutation_score import (
 )
 
 #: One in so many mutants of the large table.
-EVERY = 20
+EVERY = 12
 
 
 @pytest.fixture(scope="module")
