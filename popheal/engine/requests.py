@@ -62,7 +62,14 @@ class Look(Call[T]):
 
 @frozen
 class Effect(Call[None]):
-    """Change something, by this method of the backend. Raises BackendError."""
+    """Change something, by this method of the backend. Raises BackendError.
+
+    Attributes:
+        guard: A look with its arguments that must not raise: repeated right before the command by
+            a driver that takes its time to get it there; empty for none.
+    """
+
+    guard: tuple[Any, ...] = ()
 
 
 @frozen
@@ -139,10 +146,15 @@ class Forget(Request[None]):
 
 @frozen
 class Holder:
-    """The other healing that has claimed something, and whether its process is at work."""
+    """The other healing that has claimed something, and whether its process is at work.
+
+    Attributes:
+        next_step: What a person can do about it, where that is no command on a journal's file.
+    """
 
     healing: str
     alive: bool
+    next_step: str = ""
 
 
 @frozen

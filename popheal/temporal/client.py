@@ -1,0 +1,45 @@
+"""The fleet from outside: beginning a healing, asking how it goes, answering it, stopping it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from popheal.temporal.build import DEPLOYMENT, build_id
+
+_SOON: Final = 0.1
+
+
+async def make_current(client: Client, build: str = "", *, within: float = 30.0) -> None:
+    """Have healings begin on this build of the engine's workers; open ones stay on theirs.
+
+    Args:
+        client: The fleet's.
+        build: The build; by default that of this code. A worker of it must run.
+        within: Seconds to wait for such a worker.
+
+    Raises:
+        RPCError: If none has shown itself in that time.
+    """
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace,
+        deployment_name=DEPLOYMENT,
+        build_id=build or build_id(),
+        ignore_missing_task_queues=True,
+    )
+    end = asyncio.get_running_loop().time() + within
+    while True:
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+        except RPCError as error:
+            wait = error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
+            if not wait or asyncio.get_running_loop().time() > end:
+                raise
+            await asyncio.sleep(_SOON)
+        else:
+            return

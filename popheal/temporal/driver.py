@@ -1,0 +1,448 @@
+"""The third driver: what the logic of a healing asks for, as commands of a workflow.
+
+The journal is in the workflow's memory: replayed, it says the same again. What has been written
+into it travels with the next command, so an intent is in the history before its effect is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from attrs import define, field
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+from temporalio.workflow import ActivityCancellationType
+
+from popheal.engine import requests as asked
+from popheal.engine.context import EffectInterrupted, HealingContext
+from popheal.engine.perform import as_answerable, in_journal
+from popheal.engine.requests import (
+    Claim,
+    Count,
+    Effect,
+    Logic,
+    Look,
+    Pause,
+    Request,
+    Reread,
+    T,
+    Write,
+)
+from popheal.errors import JournalError, OutcomeUnknown, PophealError, UnknownName
+from popheal.exchange.backend import OpensAhead
+from popheal.journal.entries import EffectIntended
+from popheal.journal.past_effects import Reboot
+from popheal.temporal.carried import of_effect, of_look, read_value
+from popheal.temporal.custodian import Custodian, custodian_id
+from popheal.temporal.messages import (
+    ENGINE_QUEUE,
+    Answer,
+    Begin,
+    Claimant,
+    ClaimAnswer,
+    ClaimOrder,
+    Command,
+    CountAnswer,
+    CountOrder,
+    Guarded,
+    HealingOrder,
+    Line,
+    Release,
+    site_queue,
+)
+from popheal.util.serialize import to_jsonable
+
+#: An effect that nobody takes up within so many seconds rests on looks that have become old.
+_TAKEN_UP_WITHIN: Final = 30.0
+#: What an activity takes beside the command that it gives, in seconds.
+_BESIDES: Final = 30.0
+#: So many commands may a look of several calls take, for the bound of its time.
+_CALLS_OF_A_LOOK: Final = 6
+#: After so many seconds without a sign of life a look's worker is taken for dead.
+_BEATS: Final = 30.0
+#: How long it is waited for a worker of the site, or for the custodian, in seconds.
+_PATIENCE: Final = 900.0
+
+#: What no worker needs to be asked.
+_UNASKED: Final[Mapping[str, None]] = {OpensAhead.open_ahead.__name__: None}
+#: Of what is counted, the method of the backend.
+_COUNTED: Final = {"reboots": "reboot", "restarts": "restart_service"}
+
+
+class WorkflowClock:
+    """The workflow's time; or the site's, where pauses are simulated."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._began = workflow.now()
+        #: What the site's clock showed last.
+        self.told: datetime | None = None
+
+    def now(self) -> datetime:
+        if self.told is not None:
+            return self.told
+        return self._began + (workflow.now() - self._began) * self._speed
+
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        raise NotImplementedError("a workflow pauses by a request")
+
+    async def asleep(self, seconds: float) -> None:
+        raise NotImplementedError("a workflow pauses by a request")
+
+
+async def drive(logic: Logic[T], perform: Callable[[Request[Any]], Any]) -> T:
+    """Step through a coroutine by hand; it never becomes a task of the workflow's loop.
+
+    Only our own errors are thrown into it. What Temporal raises, to drop the workflow from memory
+    or because it is cancelled, goes through.
+    """
+    step: Callable[[], Request[Any]] = partial(logic.send, None)
+    try:
+        while True:
+            request = step()
+            try:
+                step = partial(logic.send, await perform(request))
+            except JournalError:
+                raise  # nothing may be done that can't be written down
+            except PophealError as error:
+                step = partial(logic.throw, error)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        logic.close()
+
+
+@define
+class Performer:
+    """Performs the requests of one healing.
+
+    Args:
+        order: The healing that was asked for.
+        context: The engine's; its journal is in memory.
+        clock: The clock of the context.
+    """
+
+    order: HealingOrder
+    context: HealingContext
+    clock: WorkflowClock
+    #: Something has happened that a pause must look at: an answer, a stop.
+    nudged: bool = field(default=False, init=False)
+    #: Until when a person is waited for; None where nobody is.
+    _awaited: datetime | None = field(default=None, init=False)
+    _commands: int = field(default=0, init=False)
+    #: The last entry that has travelled.
+    _sent: int = field(default=0, init=False)
+    #: Custodian by what it guards, with the token that it gave.
+    _tokens: dict[tuple[str, str], tuple[str, int]] = field(factory=dict, init=False)
+    _intent: EffectIntended | None = field(default=None, init=False)
+    _interrupted: set[tuple[Any, ...]] = field(factory=set, init=False)
+
+    async def perform(self, request: Request[Any]) -> Any:
+        """Carry a request out; returns its answer, or raises one of our errors."""
+        if isinstance(request, Look):
+            return await self._look(request)
+        self.context.moment.recall(request)  # which ends the moment, if anything may change
+        own = _OWN.get(type(request))
+        if own:
+            return await own(self, request)
+        answer = in_journal(request, self.context)()
+        if isinstance(request, Write) and isinstance(request.entry, EffectIntended):
+            self._intent = request.entry
+        if isinstance(request, Reread):
+            self._awaited = None if answer.outcome else answer.expires_at
+        if isinstance(request, asked.End | asked.Forget):
+            await self._release()
+        return answer
+
+    def entries(self) -> tuple[Line, ...]:
+        """What has been written down since it was asked last."""
+        lease = self.context.lease
+        if lease is None or self.context.journal is None:
+            return ()
+        lease.flush()
+        lines = tuple(self.context.journal.lines_after(self._sent))
+        self._sent = lines[-1]["seq"] if lines else self._sent
+        return lines
+
+    async def tell_time(self) -> None:
+        """Ask for the time where that is simulated."""
+        if self.order.pace.simulated:
+            await self._pass(0.0)
+
+    # --- looks -----------------------------------------------------------------------------------
+
+    async def _look(self, request: Look[Any]) -> Any:
+        if request.name in _UNASKED:
+            return _UNASKED[request.name]
+        if seen := self.context.moment.recall(request):
+            return seen[0]
+        timing = self.context.timing
+        calls = _CALLS_OF_A_LOOK if request.name in asked.REGISTERED else 1
+        bound = timing.command_timeout * calls + _BESIDES
+        try:
+            answer: Answer = await workflow.execute_activity(
+                "look",
+                self._command(request),
+                result_type=Answer,
+                task_queue=site_queue(self.order.site),
+                activity_id=self._name(request.name),
+                start_to_close_timeout=self._real(bound),
+                schedule_to_close_timeout=self._real(bound + _PATIENCE),
+                heartbeat_timeout=self._real(_BEATS),
+                retry_policy=RetryPolicy(
+                    initial_interval=self._real(1), maximum_interval=self._real(_BEATS)
+                ),
+            )
+        except ActivityError as error:
+            raise self._answerable(request, of_look(error, request.server, request.name)) from None
+        value = read_value(request.name, answer.value)
+        self._note_time(answer)
+        self.context.moment.note(request, value)
+        return value
+
+    def _command(self, request: asked.Call[Any]) -> Command:
+        return Command(
+            name=request.name,
+            args=tuple(to_jsonable(one) for one in request.args),
+            organisation=self.order.organisation,
+            under_repair=self.context.under_repair,
+            entries=self.entries(),
+        )
+
+    def _answerable(self, request: asked.Call[Any], error: BaseException) -> PophealError:
+        if isinstance(error, EffectInterrupted | UnknownName):
+            known = isinstance(error, UnknownName) and self.context.server_known
+            return as_answerable(request, error, self.context) if known else error
+        return as_answerable(request, error, self.context)
+
+    # --- effects ---------------------------------------------------------------------------------
+
+    async def _effect(self, request: Effect) -> None:
+        intent = self._intent
+        lease = self.context.current_lease
+        lease.check(request.name, *request.args)
+        if intent is None:
+            raise AssertionError("an effect without an intent")
+        custodian, token = self._custodian_of(intent)
+        command = self._command(request)
+        step = (intent.run_id, intent.state, len(intent.run.path), request.name, request.args)
+        # Of nothing that a reset would change: then the latch knows it again.
+        name = self._name(request.name)
+        effect = f"{workflow.info().first_execution_run_id}/{intent.run_id}/{intent.state}/{name}"
+        guarded = Guarded(
+            name=command.name,
+            args=command.args,
+            organisation=command.organisation,
+            under_repair=command.under_repair,
+            entries=command.entries,
+            custodian=custodian,
+            guard=tuple(to_jsonable(one) for one in request.guard),
+            begin=Begin(
+                healing=lease.healing,
+                token=token,
+                effect=effect,
+                server=intent.server,
+                what=request.name,
+                dag=intent.dag or "",
+                at=self.context.clock.now(),
+            ),
+        )
+        bound = self.context.timing.command_timeout * (2 if request.guard else 1) + _BESIDES
+        try:
+            answer: Answer = await workflow.execute_activity(
+                "effect",
+                guarded,
+                result_type=Answer,
+                task_queue=site_queue(self.order.site),
+                activity_id=name,
+                schedule_to_start_timeout=self._real(_TAKEN_UP_WITHIN),
+                start_to_close_timeout=self._real(bound),
+                cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except ActivityError as error:
+            await self.tell_time()
+            raised = of_effect(error, request.server, request.name)
+            if isinstance(raised, EffectInterrupted):
+                if step in self._interrupted:
+                    raised = _interrupted_again(request)
+                self._interrupted.add(step)
+            raise self._answerable(request, raised) from None
+        self._note_time(answer)
+
+    def _custodian_of(self, intent: EffectIntended) -> tuple[str, int]:
+        """Whom an effect is to be granted by, and with which token."""
+        organisation = self.order.organisation
+        for kind, name in (("dag", intent.dag), ("server", intent.server)):
+            if name:
+                guards = custodian_id(organisation, kind, name)
+                if (kind, guards) in self._tokens:
+                    return self._tokens[kind, guards]
+        raise AssertionError("an effect without a claim")
+
+    # --- time ------------------------------------------------------------------------------------
+
+    async def _pause(self, request: Pause) -> None:
+        seconds = request.seconds
+        if self._awaited is not None:
+            # A person's answer ends it: there is no need to look every few seconds.
+            seconds = (self._awaited - self.context.clock.now()).total_seconds()
+            self._awaited = None
+            await self._wait(seconds)
+            return
+        if self.order.pace.simulated:
+            await self._pass(seconds)
+            self.context.sync_with_journal()
+            return
+        await self._wait(seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, until a person says something that ends it."""
+        try:
+            await workflow.wait_condition(lambda: self.nudged, timeout=self._real(seconds))
+        except TimeoutError:
+            pass
+        else:
+            self.nudged = False
+        self.context.sync_with_journal()
+
+    async def _pass(self, seconds: float) -> None:
+        answer: Answer = await workflow.execute_activity(
+            "pass_time",
+            seconds,
+            result_type=Answer,
+            task_queue=site_queue(self.order.site),
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=100)),
+        )
+        self._note_time(answer)
+
+    def _note_time(self, answer: Answer) -> None:
+        if self.order.pace.simulated and answer.at is not None:
+            self.clock.told = answer.at
+
+    def _real(self, seconds: float) -> timedelta:
+        """So many seconds of the healing, as the server has to wait."""
+        speed = self.order.pace.speed
+        return timedelta(seconds=seconds if speed == 1 else max(0.5, seconds / speed))
+
+    # --- custodians ------------------------------------------------------------------------------
+
+    async def _claim(self, request: Claim) -> asked.Holder | None:
+        custodian = custodian_id(self.order.organisation, request.kind, request.name)
+        key = (request.kind, custodian)
+        if key in self._tokens:
+            return None
+        lease = self.context.current_lease
+        info = workflow.info()
+        who = Claimant(
+            healing=lease.healing, workflow=info.workflow_id, first_run=info.first_execution_run_id
+        )
+        answer: ClaimAnswer = await self._at_engine(
+            "claim",
+            ClaimOrder(
+                custodian=custodian, who=who, only_look=request.only_look, entries=self.entries()
+            ),
+            ClaimAnswer,
+        )
+        if answer.holder is not None:
+            return asked.Holder(
+                healing=answer.holder.healing,
+                alive=answer.alive,
+                next_step=_next_step(answer, custodian),
+            )
+        if answer.token:
+            self._tokens[key] = (custodian, answer.token)
+            in_journal(request, self.context)()
+        return None
+
+    async def _count(self, request: Count[Any]) -> Any:
+        own = in_journal(request, self.context)()
+        custodians = tuple(dict.fromkeys(custodian for custodian, _ in self._tokens.values()))
+        if not custodians:
+            return own
+        answer: CountAnswer = await self._at_engine(
+            "count",
+            CountOrder(
+                custodians=custodians,
+                since=request.since,
+                what=_COUNTED[request.what],
+                but=self.context.current_lease.healing,
+                entries=self.entries(),
+            ),
+            CountAnswer,
+        )
+        if request.what == "reboots":
+            known = [Reboot(server=one.server, at=one.at, dag=one.dag) for one in answer.begun]
+            return sorted([*known, *own], key=lambda one: one.at)
+        return sorted([*own, *(one.at for one in answer.begun if one.server == request.server)])
+
+    async def _at_engine(self, name: str, order: Any, kind: type[T]) -> T:
+        """What needs a client; repeated until it is answered."""
+        return await workflow.execute_activity(
+            name,
+            order,
+            result_type=kind,
+            task_queue=ENGINE_QUEUE,
+            activity_id=self._name(name),
+            start_to_close_timeout=self._real(_BEATS),
+            retry_policy=RetryPolicy(
+                initial_interval=self._real(1), maximum_interval=self._real(_BEATS)
+            ),
+        )
+
+    async def _release(self) -> None:
+        """Give every claim up: a signal, which arrives though the workflow ends."""
+        release = Release(healing=self.context.current_lease.healing)
+        for custodian in dict.fromkeys(custodian for custodian, _ in self._tokens.values()):
+            handle = workflow.get_external_workflow_handle(custodian)
+            try:
+                await handle.signal(Custodian.release, release)
+            except workflow_errors():
+                continue  # somebody has ended it, and what it knew is gone
+        self._tokens.clear()
+
+    def _name(self, what: str) -> str:
+        """A replay compares this: the same command, of the same thing."""
+        self._commands += 1
+        return f"{self._commands}.{what}"
+
+
+def workflow_errors() -> type[Exception]:
+    """What a signal to a workflow raises that is not there."""
+    from temporalio.exceptions import FailureError
+
+    return FailureError
+
+
+def _interrupted_again(request: Effect) -> PophealError:
+    said = "whoever was to command it was interrupted twice"
+    return OutcomeUnknown(server=request.server, command=request.name, cause=said)
+
+
+def _next_step(answer: ClaimAnswer, custodian: str) -> str:
+    holder = answer.holder
+    if holder is None:
+        return ""
+    if answer.alive:
+        return f"Let it, or stop it: the workflow {holder.workflow}."
+    return (
+        f"Its workflow, {holder.workflow}, has ended without giving it up. Look at the servers; "
+        f"then clear the custodian {custodian}."
+    )
+
+
+_OWN: Final[Mapping[type[Request[Any]], Callable[[Performer, Any], Any]]] = {
+    Effect: Performer._effect,
+    Pause: Performer._pause,
+    Claim: Performer._claim,
+    Count: Performer._count,
+}
