@@ -7,10 +7,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.temporal.build import DEPLOYMENT, build_id
+from popheal.temporal.healing import Healing, healing_id
+from popheal.temporal.messages import ENGINE_QUEUE, HealingOrder
 
 _SOON: Final = 0.1
 
@@ -43,3 +46,20 @@ async def make_current(client: Client, build: str = "", *, within: float = 30.0)
             await asyncio.sleep(_SOON)
         else:
             return
+
+
+async def begin_healing(client: Client, order: HealingOrder) -> WorkflowHandle[Healing, Any]:
+    """Begin a healing; at most one at a time of a server.
+
+    Raises:
+        WorkflowAlreadyStartedError: If one of that server is under way.
+    """
+    server = str(order.alert["server"])
+    return await client.start_workflow(
+        Healing.run,
+        order,
+        id=healing_id(order.organisation, server),
+        task_queue=ENGINE_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    )
