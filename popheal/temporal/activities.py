@@ -25,7 +25,7 @@ from popheal.engine.requests import Effect, Logic, Look
 from popheal.errors import NotBegun
 from popheal.exchange.backend import Backend
 from popheal.policy.policy import Policy
-from popheal.temporal.carried import LATCH_TAKEN, fail, read_args
+from popheal.temporal.carried import CARRIED, LATCH_TAKEN, fail, read_args
 from popheal.temporal.custodian import Custodian
 from popheal.temporal.messages import (
     Answer,
@@ -113,24 +113,43 @@ class SiteActivities:
 
     @activity.defn(name="poll")
     async def poll(self, command: Polled) -> Answer:
-        """Look once; while it answers the same, the server has it tried again."""
-        with self._backend(command) as backend:
-            value = to_jsonable(await self._look(command, backend))
-        if same_apart_from_time(value, command.seen):
-            raise ApplicationError(
-                "still the same",
-                next_retry_delay=timedelta(seconds=command.every),
-                category=ApplicationErrorCategory.BENIGN,
-            )
-        return self._answer(value)
+        """Look once; while it answers the same, the server has it tried again, later and later."""
+        tries, left = activity.info().attempt, command.left
+        while True:
+            every = command.every * min(command.slowest, 2 ** (tries - 1))
+            if self.clock:
+                await asyncio.to_thread(self.clock.sleep, min(every, left))
+            answer, changed = await self._look_again(command)
+            left -= every
+            if changed or (self.clock and left <= 0):
+                return answer
+            if not self.clock:
+                raise ApplicationError(
+                    "still the same",
+                    next_retry_delay=timedelta(seconds=every / command.speed),
+                    category=ApplicationErrorCategory.BENIGN,
+                )
+            tries += 1
+
+    async def _look_again(self, command: Polled) -> tuple[Answer, bool]:
+        """What a poll sees, and whether that is anything else than before."""
+        try:
+            with self._backend(command) as backend:
+                value = to_jsonable(await self._look(command, backend))
+        except ApplicationError as error:
+            if error.type not in CARRIED:
+                raise
+            return evolve(self._answer(None), told=False), error.type != command.failed
+        same = not command.failed and same_apart_from_time(value, command.seen)
+        return self._answer(value), not same
 
     @activity.defn(name="effect")
     async def effect(self, command: Guarded) -> Answer:
         """Command an effect: look once more, have it granted, command it."""
         with self._backend(command) as backend:
             if command.guard:
-                name, *args = command.guard
-                await self._look(evolve(command, name=name, args=tuple(args)), backend)
+                name, *rest = command.guard
+                await self._look(evolve(command, name=name, args=tuple(rest)), backend)
             await _begin(command)
             with _carried():
                 args = read_args(command.name, command.args)
@@ -252,4 +271,4 @@ async def _to_its_end(called: Awaitable[None]) -> None:
     task.result()
 
 
-__all__ = ["BackendPool", "Release", "SiteActivities", "partial", "Backend"]
+__all__ = ["Backend", "BackendPool", "Release", "SiteActivities", "partial"]

@@ -9,8 +9,10 @@ from typing import Any, Final, NoReturn, get_type_hints
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
-    TimeoutError as ActivityTimeout,
     TimeoutType,
+)
+from temporalio.exceptions import (
+    TimeoutError as ActivityTimeout,
 )
 
 from popheal import errors
@@ -32,7 +34,8 @@ LATCH_TAKEN: Final = "LatchTaken"
 #: What a worker says that has no such activity: an older one.
 _NO_SUCH_ACTIVITY: Final = "NotFoundError"
 
-_CARRIED: Final[Mapping[str, type[PophealError]]] = {
+#: The errors that are carried as what they are, by name.
+CARRIED: Final[Mapping[str, type[PophealError]]] = {
     one.__name__: one
     for one in (
         errors.CommandFailed,
@@ -46,7 +49,7 @@ _CARRIED: Final[Mapping[str, type[PophealError]]] = {
 }
 
 
-class BackendDefect(Exception):  # noqa: N818 - named for what it is
+class BackendDefect(Exception):
     """A backend raised what its contract does not allow: what that was, in words."""
 
 
@@ -76,7 +79,7 @@ def read_value(name: str, value: Any) -> Any:
 
 def fail(error: BaseException) -> NoReturn:
     """End an activity by an error as it can be carried; the server is not to try it again."""
-    if isinstance(error, PophealError) and type(error).__name__ in _CARRIED:
+    if isinstance(error, PophealError) and type(error).__name__ in CARRIED:
         fields = to_jsonable(dict(vars(error)))
         kind = type(error).__name__
         raise ApplicationError(str(error), fields, type=kind, non_retryable=True) from None
@@ -85,7 +88,7 @@ def fail(error: BaseException) -> NoReturn:
 
 
 def _read_error(error: ApplicationError) -> BaseException:
-    kind = _CARRIED.get(error.type or "")
+    kind = CARRIED.get(error.type or "")
     if kind is None or not error.details:
         return BackendDefect(error.message)
     fields = dict(error.details[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest

@@ -20,9 +20,8 @@ from popheal.temporal.messages import (
     BeginAnswer,
     Begun,
     ClaimAnswer,
+    Claimant,
     ClaimOrder,
-    CountAnswer,
-    CountOrder,
     Custody,
     Decision,
     Release,
@@ -63,13 +62,13 @@ class Custodian:
         if known.holder and known.holder.healing != who.healing:
             return ClaimAnswer(holder=known.holder)
         if known.holder:
-            return ClaimAnswer(token=known.token)
+            return self._granted(who)
         if order.only_look:
             return ClaimAnswer()
         # It begins with the time: one that was ended by a person, and made anew, grows on.
         token = max(known.token + 1, int(workflow.now().timestamp() * 1000))
         self.custody = evolve(known, token=token, holder=who, since=workflow.now())
-        return ClaimAnswer(token=token)
+        return self._granted(who)
 
     @workflow.update
     def begin(self, order: Begin) -> BeginAnswer:
@@ -112,20 +111,13 @@ class Custodian:
         return known
 
     @workflow.query
-    def count(self, order: CountOrder) -> CountAnswer:
-        """The effects of others that were granted since."""
-        return CountAnswer(
-            begun=tuple(
-                one
-                for one in self.custody.begun
-                if one.what == order.what and one.at >= order.since and one.healing != order.but
-            )
-        )
-
-    @workflow.query
     def state(self) -> Custody:
         """Everything that is known."""
         return self.custody
+
+    def _granted(self, who: Claimant) -> ClaimAnswer:
+        others = tuple(one for one in self.custody.begun if one.healing != who.healing)
+        return ClaimAnswer(token=self.custody.token, begun=others)
 
     def _remembered(self, now: datetime) -> tuple[Begun, ...]:
         """What no budget needs, and no open healing, is forgotten."""

@@ -6,6 +6,7 @@ into it travels with the next command, so an intent is in the history before its
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any, Final
 from attrs import define, field
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 from temporalio.workflow import ActivityCancellationType
 
 from popheal.engine import requests as asked
@@ -30,10 +31,12 @@ from popheal.engine.requests import (
     Request,
     Reread,
     T,
+    Watch,
     Write,
 )
 from popheal.errors import JournalError, OutcomeUnknown, PophealError, UnknownName
 from popheal.exchange.backend import OpensAhead
+from popheal.exchange.names import same_server
 from popheal.journal.entries import EffectIntended
 from popheal.journal.past_effects import Reboot
 from popheal.temporal.carried import of_effect, of_look, read_value
@@ -42,15 +45,15 @@ from popheal.temporal.messages import (
     ENGINE_QUEUE,
     Answer,
     Begin,
-    Claimant,
+    Begun,
     ClaimAnswer,
+    Claimant,
     ClaimOrder,
     Command,
-    CountAnswer,
-    CountOrder,
     Guarded,
     HealingOrder,
     Line,
+    Polled,
     Release,
     site_queue,
 )
@@ -142,6 +145,8 @@ class Performer:
     _sent: int = field(default=0, init=False)
     #: Custodian by what it guards, with the token that it gave.
     _tokens: dict[tuple[str, str], tuple[str, int]] = field(factory=dict, init=False)
+    #: What others have done where this healing has claims.
+    _begun: list[Begun] = field(factory=list, init=False)
     _intent: EffectIntended | None = field(default=None, init=False)
     _interrupted: set[tuple[Any, ...]] = field(factory=set, init=False)
 
@@ -244,7 +249,7 @@ class Performer:
             under_repair=command.under_repair,
             entries=command.entries,
             custodian=custodian,
-            guard=tuple(to_jsonable(one) for one in request.guard),
+            guard=_guard_of(request),
             begin=Begin(
                 healing=lease.healing,
                 token=token,
@@ -291,28 +296,78 @@ class Performer:
     # --- time ------------------------------------------------------------------------------------
 
     async def _pause(self, request: Pause) -> None:
-        seconds = request.seconds
+        self.context.sync_with_journal()
         if self._awaited is not None:
             # A person's answer ends it: there is no need to look every few seconds.
-            seconds = (self._awaited - self.context.clock.now()).total_seconds()
+            left = (self._awaited - self.context.clock.now()).total_seconds()
             self._awaited = None
-            await self._wait(seconds)
-            return
-        if self.order.pace.simulated:
-            await self._pass(seconds)
+            await self._wait(left, for_answer=True)
+        elif request.watch is not None:
+            await self._poll(request.watch, request.seconds)
+        elif self.order.pace.simulated:
+            await self._pass(request.seconds)
             self.context.sync_with_journal()
-            return
-        await self._wait(seconds)
-
-    async def _wait(self, seconds: float) -> None:
-        """Wait, until a person says something that ends it."""
-        try:
-            await workflow.wait_condition(lambda: self.nudged, timeout=self._real(seconds))
-        except TimeoutError:
-            pass
         else:
+            await self._wait(request.seconds)
+
+    async def _wait(self, seconds: float, *, for_answer: bool = False) -> None:
+        """Wait, until a person says something that ends it."""
+        until = self.context.clock.now() + timedelta(seconds=seconds)
+        while not self.context.stop_requested:
+            left = (until - self.context.clock.now()).total_seconds()
+            if left <= 0:
+                return
             self.nudged = False
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(lambda: self.nudged, timeout=self._real(left))
+            self.context.sync_with_journal()
+            if for_answer:
+                return
+
+    async def _poll(self, watch: Watch, every: float) -> None:
+        """Have a look repeated at the site until it answers anything else, or the time is up."""
+        command = self._command(watch.look)
+        failed = watch.failed
+        polled = Polled(
+            name=command.name,
+            args=command.args,
+            organisation=command.organisation,
+            under_repair=command.under_repair,
+            entries=command.entries,
+            seen=to_jsonable(watch.seen),
+            failed=type(failed).__name__ if failed else "",
+            every=every,
+            left=watch.left,
+            slowest=watch.slowest,
+            speed=self.order.pace.speed,
+        )
+        self.nudged = False
+        polling = workflow.start_activity(
+            "poll",
+            polled,
+            result_type=Answer,
+            task_queue=site_queue(self.order.site),
+            activity_id=self._name(f"poll.{command.name}"),
+            schedule_to_close_timeout=self._real(watch.left + self._in_simulation(_PATIENCE)),
+            start_to_close_timeout=self._real(self.context.timing.command_timeout + _BESIDES),
+        )
+        await workflow.wait_condition(lambda: polling.done() or self.nudged)
+        if not polling.done():
+            polling.cancel()
+        try:
+            answer = await polling
+        except ActivityError:
+            answer = None  # the time is up, or a person has said something
+        if answer is not None:
+            self._note_time(answer)
+            if answer.told:
+                value = read_value(watch.look.name, answer.value)
+                self.context.moment.recall(Pause(0.0))
+                self.context.moment.note(watch.look, value)
         self.context.sync_with_journal()
+
+    def _in_simulation(self, seconds: float) -> float:
+        return seconds if self.order.pace.simulated else 0.0
 
     async def _pass(self, seconds: float) -> None:
         answer: Answer = await workflow.execute_activity(
@@ -346,12 +401,19 @@ class Performer:
         who = Claimant(
             healing=lease.healing, workflow=info.workflow_id, first_run=info.first_execution_run_id
         )
-        answer: ClaimAnswer = await self._at_engine(
+        order = ClaimOrder(
+            custodian=custodian, who=who, only_look=request.only_look, entries=self.entries()
+        )
+        answer: ClaimAnswer = await workflow.execute_activity(
             "claim",
-            ClaimOrder(
-                custodian=custodian, who=who, only_look=request.only_look, entries=self.entries()
+            order,
+            result_type=ClaimAnswer,
+            task_queue=ENGINE_QUEUE,
+            activity_id=self._name("claim"),
+            start_to_close_timeout=self._real(_BEATS),
+            retry_policy=RetryPolicy(
+                initial_interval=self._real(1), maximum_interval=self._real(_BEATS)
             ),
-            ClaimAnswer,
         )
         if answer.holder is not None:
             return asked.Holder(
@@ -361,42 +423,20 @@ class Performer:
             )
         if answer.token:
             self._tokens[key] = (custodian, answer.token)
+            self._begun += [one for one in answer.begun if one not in self._begun]
             in_journal(request, self.context)()
         return None
 
     async def _count(self, request: Count[Any]) -> Any:
+        """What others have done was told with the claims; what is ours stands in our journal."""
         own = in_journal(request, self.context)()
-        custodians = tuple(dict.fromkeys(custodian for custodian, _ in self._tokens.values()))
-        if not custodians:
-            return own
-        answer: CountAnswer = await self._at_engine(
-            "count",
-            CountOrder(
-                custodians=custodians,
-                since=request.since,
-                what=_COUNTED[request.what],
-                but=self.context.current_lease.healing,
-                entries=self.entries(),
-            ),
-            CountAnswer,
-        )
+        what = _COUNTED[request.what]
+        others = [one for one in self._begun if one.what == what and one.at >= request.since]
         if request.what == "reboots":
-            known = [Reboot(server=one.server, at=one.at, dag=one.dag) for one in answer.begun]
+            known = [Reboot(server=one.server, at=one.at, dag=one.dag) for one in others]
             return sorted([*known, *own], key=lambda one: one.at)
-        return sorted([*own, *(one.at for one in answer.begun if one.server == request.server)])
-
-    async def _at_engine(self, name: str, order: Any, kind: type[T]) -> T:
-        """What needs a client; repeated until it is answered."""
-        return await workflow.execute_activity(
-            name,
-            order,
-            result_type=kind,
-            task_queue=ENGINE_QUEUE,
-            activity_id=self._name(name),
-            start_to_close_timeout=self._real(_BEATS),
-            retry_policy=RetryPolicy(
-                initial_interval=self._real(1), maximum_interval=self._real(_BEATS)
-            ),
+        return sorted(
+            [*own, *(one.at for one in others if same_server(one.server, request.server))]
         )
 
     async def _release(self) -> None:
@@ -406,7 +446,7 @@ class Performer:
             handle = workflow.get_external_workflow_handle(custodian)
             try:
                 await handle.signal(Custodian.release, release)
-            except workflow_errors():
+            except FailureError:
                 continue  # somebody has ended it, and what it knew is gone
         self._tokens.clear()
 
@@ -416,11 +456,9 @@ class Performer:
         return f"{self._commands}.{what}"
 
 
-def workflow_errors() -> type[Exception]:
-    """What a signal to a workflow raises that is not there."""
-    from temporalio.exceptions import FailureError
-
-    return FailureError
+def _guard_of(request: Effect) -> tuple[Any, ...]:
+    guard = request.guard
+    return (guard.name, *(to_jsonable(one) for one in guard.args)) if guard else ()
 
 
 def _interrupted_again(request: Effect) -> PophealError:

@@ -1,4 +1,4 @@
-"""One healing as one workflow: with all its runs, debts, questions, and its report as the result."""
+"""One healing as one workflow: with its runs, debts, questions, and its report as the result."""
 
 from __future__ import annotations
 

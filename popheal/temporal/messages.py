@@ -115,11 +115,18 @@ class Polled(Command):
 
     Attributes:
         seen: The answer that is known already; what is told about time apart.
-        every: Seconds from one look to the next.
+        failed: The error that the look has failed with, by name; empty if it has not.
+        every: Seconds from one look to the next, at first.
+        slowest: How many times longer that becomes.
+        left: Seconds to the deadline; and ``speed`` how many of them pass in a real one.
     """
 
     seen: Any = None
+    failed: str = ""
     every: float = 15.0
+    slowest: int = 1
+    left: float = 0.0
+    speed: float = 1.0
 
 
 @frozen(kw_only=True)
@@ -128,10 +135,12 @@ class Answer:
 
     Attributes:
         value: The answer, as JSON values.
+        told: Whether there is one: a poll may end for an error, which the next look shows.
         at: What the worker's clock showed, where pauses are simulated.
     """
 
     value: Any = None
+    told: bool = True
     at: datetime | None = None
 
 
@@ -169,6 +178,19 @@ class ClaimOrder:
 
 
 @frozen(kw_only=True)
+class Begun:
+    """An effect that a custodian has granted; see :class:`Begin`."""
+
+    healing: str
+    effect: str
+    nonce: str
+    server: str
+    what: str
+    at: datetime
+    dag: str = ""
+
+
+@frozen(kw_only=True)
 class ClaimAnswer:
     """What a custodian says to a claim.
 
@@ -176,11 +198,14 @@ class ClaimAnswer:
         token: The fencing token, if it was granted; 0 if not, or if it was only asked.
         holder: Who else has it.
         alive: Whether the workflow of that one still runs.
+        begun: Where it was granted, what others have done there in the last days. As long as it
+            is held, nobody else adds to that.
     """
 
     token: int = 0
     holder: Claimant | None = None
     alive: bool = True
+    begun: tuple[Begun, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -227,45 +252,6 @@ class Release:
     """A healing gives up what it had claimed."""
 
     healing: str
-
-
-@frozen(kw_only=True)
-class Begun:
-    """An effect that a custodian has granted."""
-
-    healing: str
-    effect: str
-    nonce: str
-    server: str
-    what: str
-    at: datetime
-    dag: str = ""
-
-
-@frozen(kw_only=True)
-class CountOrder:
-    """Which effects have begun lately.
-
-    Attributes:
-        custodians: The workflow ids of those that are asked.
-        since: How far to look back.
-        what: The method of the backend.
-        but: A healing whose own effects don't count.
-        entries: As in :class:`Command`.
-    """
-
-    custodians: tuple[str, ...]
-    since: datetime
-    what: str
-    but: str
-    entries: tuple[Line, ...] = ()
-
-
-@frozen(kw_only=True)
-class CountAnswer:
-    """The effects, in order."""
-
-    begun: tuple[Begun, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -6,19 +6,17 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from attrs import evolve
 from temporalio import activity
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowExecutionStatus,
-    WorkflowQueryFailedError,
 )
 from temporalio.common import WorkerDeploymentVersion, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
-
-from attrs import evolve
 
 from popheal.temporal.activities import SiteActivities
 from popheal.temporal.build import DEPLOYMENT, build_id
@@ -29,8 +27,6 @@ from popheal.temporal.messages import (
     ClaimAnswer,
     Claimant,
     ClaimOrder,
-    CountAnswer,
-    CountOrder,
     Custody,
     site_queue,
 )
@@ -89,21 +85,6 @@ async def _is_running(client: Client, holder: Claimant) -> bool:
     return same and found.status is WorkflowExecutionStatus.RUNNING
 
 
-@activity.defn(name="count")
-async def count(order: CountOrder) -> CountAnswer:
-    """Which effects of others have begun lately, by what these custodians know."""
-    client = activity.client()
-    begun = []
-    for custodian in order.custodians:
-        handle = client.get_workflow_handle(custodian)
-        try:
-            found: CountAnswer = await handle.query(Custodian.count, order)
-        except (RPCError, WorkflowQueryFailedError):
-            raise
-        begun += found.begun
-    return CountAnswer(begun=tuple(sorted(begun, key=lambda one: one.at)))
-
-
 def engine_worker(client: Client, *, build: str = "", **options: Any) -> Worker:
     """A worker that carries healings out, and guards; it reaches no Exchange server.
 
@@ -116,7 +97,7 @@ def engine_worker(client: Client, *, build: str = "", **options: Any) -> Worker:
         client,
         task_queue=ENGINE_QUEUE,
         workflows=[Healing, Custodian],
-        activities=[claim, count],
+        activities=[claim],
         workflow_runner=sandbox(),
         deployment_config=WorkerDeploymentConfig(
             version=WorkerDeploymentVersion(DEPLOYMENT, build or build_id()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
 from popheal.reports.report import Report
 from tests.evidence.crashes import effect_of
@@ -11,7 +12,6 @@ from tests.support import properties
 from tests.support.fleet import work_at
 from tests.support.healing import alert_of, healed
 from tests.support.lab_process import LabProcess, end_of, start
-from popheal.backends.simulated import history as h
 
 
 def effects(history):

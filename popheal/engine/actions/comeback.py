@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import poll
-from popheal.engine.requests import call, try_call
+from popheal.engine.requests import Look, call, try_call
 from popheal.errors import BackendError, NotAuthorised
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import (
@@ -45,8 +45,28 @@ async def await_server(work: RunContext) -> ActionResult:
             return observed
         every = work.timing.reboot_poll
         failed = host if isinstance(host, BackendError) else None
-        if not await poll(work.session, "boot", deadline, every, backs_off=True, failed=failed):
+        # Once it is up, what is done about its services depends on how long it has been.
+        watch = (
+            None if _is_up(work, host) else Look[Any](Backend.host_status.__name__, (work.server,))
+        )
+        if not await poll(
+            work.session,
+            "boot",
+            deadline,
+            every,
+            backs_off=True,
+            failed=failed,
+            watch=watch,
+            seen=host,
+        ):
             return observed
+
+
+def _is_up(work: RunContext, host: HostStatus | BackendError) -> bool:
+    before = work.memory.boot_before
+    if isinstance(host, BackendError) or before is None:
+        return False
+    return booted_since(before, host.boot_time)
 
 
 def _not_back(said: str, kind: FindingKind = FindingKind.NOT_BACK) -> ActionResult:
