@@ -20,8 +20,9 @@ from popheal.journal import Author, Journal
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event
 from popheal.reports.report import Alert, Report
-from popheal.temporal.driver import Performer, WorkflowClock, drive
+from popheal.temporal.driver import WorkflowClock, drive
 from popheal.temporal.messages import Asked, Decision, HealingOrder, HealingResult, Progress
+from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
 from popheal.util.serialize import from_jsonable
 

@@ -1,0 +1,390 @@
+"""What the logic of a healing asks for, as commands of a workflow.
+
+The journal is in the workflow's memory: replayed, it says the same again. What has been written
+into it travels with the next command, so an intent is in the history before its effect is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from attrs import define, field
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+from temporalio.workflow import ActivityCancellationType
+
+from popheal.engine import requests as asked
+from popheal.engine.context import EffectInterrupted, HealingContext
+from popheal.engine.perform import as_answerable, in_journal
+from popheal.engine.requests import (
+    Claim,
+    Count,
+    Effect,
+    Look,
+    Pause,
+    Request,
+    Reread,
+    Watch,
+    Write,
+)
+from popheal.errors import OutcomeUnknown, PophealError, UnknownName
+from popheal.exchange.backend import OpensAhead
+from popheal.journal.entries import EffectIntended
+from popheal.temporal.carried import of_effect, of_look, read_value
+from popheal.temporal.claims import Claims
+from popheal.temporal.driver import WorkflowClock
+from popheal.temporal.messages import (
+    ENGINE_QUEUE,
+    Answer,
+    Begin,
+    ClaimAnswer,
+    ClaimOrder,
+    Command,
+    Guarded,
+    HealingOrder,
+    Line,
+    Polled,
+    site_queue,
+)
+from popheal.util.serialize import to_jsonable
+
+#: An effect that nobody takes up within so many seconds rests on looks that have become old.
+_TAKEN_UP_WITHIN: Final = 30.0
+#: What an activity takes beside the command that it gives, in seconds.
+_BESIDES: Final = 30.0
+#: So many commands may a look of several calls take, for the bound of its time.
+_CALLS_OF_A_LOOK: Final = 6
+#: After so many seconds without a sign of life a look's worker is taken for dead.
+_BEATS: Final = 30.0
+#: How long it is waited for a worker of the site, or for the custodian, in seconds.
+_PATIENCE: Final = 900.0
+
+#: What no worker needs to be asked.
+_UNASKED: Final[Mapping[str, None]] = {OpensAhead.open_ahead.__name__: None}
+
+
+@define
+class Performer:
+    """Performs the requests of one healing.
+
+    Args:
+        order: The healing that was asked for.
+        context: The engine's; its journal is in memory.
+        clock: The clock of the context.
+    """
+
+    order: HealingOrder
+    context: HealingContext
+    clock: WorkflowClock
+    claims: Claims = field(init=False)
+    #: Something has happened that a pause must look at: an answer, a stop.
+    nudged: bool = field(default=False, init=False)
+    #: Until when a person is waited for; None where nobody is.
+    _awaited: datetime | None = field(default=None, init=False)
+    _commands: int = field(default=0, init=False)
+    #: The last entry that has travelled.
+    _sent: int = field(default=0, init=False)
+    _intent: EffectIntended | None = field(default=None, init=False)
+    _interrupted: set[tuple[Any, ...]] = field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.claims = Claims(self.order.organisation, self._ask_custodian)
+
+    async def perform(self, request: Request[Any]) -> Any:
+        """Carry a request out; returns its answer, or raises one of our errors."""
+        if isinstance(request, Look):
+            return await self._look(request)
+        self.context.moment.recall(request)  # which ends the moment, if anything may change
+        own = _OWN.get(type(request))
+        if own:
+            return await own(self, request)
+        answer = in_journal(request, self.context)()
+        if isinstance(request, Write) and isinstance(request.entry, EffectIntended):
+            self._intent = request.entry
+        if isinstance(request, Reread):
+            self._awaited = None if answer.outcome else answer.expires_at
+        if isinstance(request, asked.End | asked.Forget):
+            await self.claims.release(self.context.current_lease.healing)
+        return answer
+
+    def entries(self) -> tuple[Line, ...]:
+        """What has been written down since it was asked last."""
+        lease = self.context.lease
+        if lease is None or self.context.journal is None:
+            return ()
+        lease.flush()
+        lines = tuple(self.context.journal.lines_after(self._sent))
+        self._sent = lines[-1]["seq"] if lines else self._sent
+        return lines
+
+    async def tell_time(self) -> None:
+        """Ask for the time where that is simulated."""
+        if self.order.pace.simulated:
+            await self._pass(0.0)
+
+    # --- looks -----------------------------------------------------------------------------------
+
+    async def _look(self, request: Look[Any]) -> Any:
+        if request.name in _UNASKED:
+            return _UNASKED[request.name]
+        if seen := self.context.moment.recall(request):
+            return seen[0]
+        timing = self.context.timing
+        calls = _CALLS_OF_A_LOOK if request.name in asked.REGISTERED else 1
+        bound = timing.command_timeout * calls + _BESIDES
+        try:
+            answer: Answer = await workflow.execute_activity(
+                "look",
+                self._command(request),
+                result_type=Answer,
+                task_queue=site_queue(self.order.site),
+                activity_id=self._name(request.name),
+                start_to_close_timeout=self._real(bound),
+                schedule_to_close_timeout=self._real(bound + _PATIENCE),
+                heartbeat_timeout=self._real(_BEATS),
+                retry_policy=self._patient(),
+            )
+        except ActivityError as error:
+            raise self._answerable(request, of_look(error, request.server, request.name)) from None
+        value = read_value(request.name, answer.value)
+        self._note_time(answer)
+        self.context.moment.note(request, value)
+        return value
+
+    def _command(self, request: asked.Call[Any]) -> Command:
+        return Command(
+            name=request.name,
+            args=tuple(to_jsonable(one) for one in request.args),
+            organisation=self.order.organisation,
+            under_repair=self.context.under_repair,
+            entries=self.entries(),
+        )
+
+    def _answerable(self, request: asked.Call[Any], error: BaseException) -> PophealError:
+        if isinstance(error, EffectInterrupted | UnknownName):
+            known = isinstance(error, UnknownName) and self.context.server_known
+            return as_answerable(request, error, self.context) if known else error
+        return as_answerable(request, error, self.context)
+
+    # --- effects ---------------------------------------------------------------------------------
+
+    async def _effect(self, request: Effect) -> None:
+        intent = self._intent
+        lease = self.context.current_lease
+        lease.check(request.name, *request.args)
+        if intent is None:
+            raise AssertionError("an effect without an intent")
+        custodian, token = self.claims.of(intent)
+        command = self._command(request)
+        step = (intent.run_id, intent.state, len(intent.run.path), request.name, request.args)
+        # Of nothing that a reset would change: then the latch knows it again.
+        name = self._name(request.name)
+        effect = f"{workflow.info().first_execution_run_id}/{intent.run_id}/{intent.state}/{name}"
+        guarded = Guarded(
+            name=command.name,
+            args=command.args,
+            organisation=command.organisation,
+            under_repair=command.under_repair,
+            entries=command.entries,
+            custodian=custodian,
+            guard=_guard_of(request),
+            begin=Begin(
+                healing=lease.healing,
+                token=token,
+                effect=effect,
+                server=intent.server,
+                what=request.name,
+                dag=intent.dag or "",
+                at=self.context.clock.now(),
+            ),
+        )
+        bound = self.context.timing.command_timeout * (2 if request.guard else 1) + _BESIDES
+        try:
+            answer: Answer = await workflow.execute_activity(
+                "effect",
+                guarded,
+                result_type=Answer,
+                task_queue=site_queue(self.order.site),
+                activity_id=name,
+                schedule_to_start_timeout=self._real(_TAKEN_UP_WITHIN),
+                start_to_close_timeout=self._real(bound),
+                cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except ActivityError as error:
+            await self.tell_time()
+            raised = of_effect(error, request.server, request.name)
+            if isinstance(raised, EffectInterrupted):
+                if step in self._interrupted:
+                    raised = _interrupted_again(request)
+                self._interrupted.add(step)
+            raise self._answerable(request, raised) from None
+        self._note_time(answer)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    async def _pause(self, request: Pause) -> None:
+        self.context.sync_with_journal()
+        if self._awaited is not None:
+            # A person's answer ends it: there is no need to look every few seconds.
+            left = (self._awaited - self.context.clock.now()).total_seconds()
+            self._awaited = None
+            await self._wait(left, for_answer=True)
+        elif request.watch is not None:
+            await self._poll(request.watch, request.seconds)
+        elif self.order.pace.simulated:
+            await self._pass(request.seconds)
+            self.context.sync_with_journal()
+        else:
+            await self._wait(request.seconds)
+
+    async def _wait(self, seconds: float, *, for_answer: bool = False) -> None:
+        """Wait, until a person says something that ends it."""
+        until = self.context.clock.now() + timedelta(seconds=seconds)
+        while not self.context.stop_requested:
+            left = (until - self.context.clock.now()).total_seconds()
+            if left <= 0:
+                return
+            self.nudged = False
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(lambda: self.nudged, timeout=self._real(left))
+            self.context.sync_with_journal()
+            if for_answer:
+                return
+
+    async def _poll(self, watch: Watch, every: float) -> None:
+        """Have a look repeated at the site until it answers anything else, or the time is up."""
+        command = self._command(watch.look)
+        failed = watch.failed
+        polled = Polled(
+            name=command.name,
+            args=command.args,
+            organisation=command.organisation,
+            under_repair=command.under_repair,
+            entries=command.entries,
+            seen=to_jsonable(watch.seen),
+            failed=type(failed).__name__ if failed else "",
+            every=every,
+            left=watch.left,
+            slowest=watch.slowest,
+            speed=self.order.pace.speed,
+        )
+        self.nudged = False
+        polling = workflow.start_activity(
+            "poll",
+            polled,
+            result_type=Answer,
+            task_queue=site_queue(self.order.site),
+            activity_id=self._name(f"poll.{command.name}"),
+            schedule_to_close_timeout=self._real(watch.left + self._in_simulation(_PATIENCE)),
+            start_to_close_timeout=self._real(self.context.timing.command_timeout + _BESIDES),
+        )
+        await workflow.wait_condition(lambda: polling.done() or self.nudged)
+        if not polling.done():
+            polling.cancel()
+        try:
+            answer = await polling
+        except ActivityError:
+            answer = None  # the time is up, or a person has said something
+        if answer is not None:
+            self._note_time(answer)
+            if answer.told:
+                value = read_value(watch.look.name, answer.value)
+                self.context.moment.recall(Pause(0.0))
+                self.context.moment.note(watch.look, value)
+        self.context.sync_with_journal()
+
+    def _in_simulation(self, seconds: float) -> float:
+        return seconds if self.order.pace.simulated else 0.0
+
+    async def _pass(self, seconds: float) -> None:
+        answer: Answer = await workflow.execute_activity(
+            "pass_time",
+            seconds,
+            result_type=Answer,
+            task_queue=site_queue(self.order.site),
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=100)),
+        )
+        self._note_time(answer)
+
+    def _note_time(self, answer: Answer) -> None:
+        if self.order.pace.simulated and answer.at is not None:
+            self.clock.told = answer.at
+
+    def _real(self, seconds: float) -> timedelta:
+        """So many seconds of the healing, as the server has to wait."""
+        speed = self.order.pace.speed
+        return timedelta(seconds=seconds if speed == 1 else max(0.5, seconds / speed))
+
+    # --- custodians ------------------------------------------------------------------------------
+
+    async def _claim(self, request: Claim) -> asked.Holder | None:
+        healing = self.context.current_lease.healing
+        claimed = await self.claims.claim(request, healing, self.entries)
+        if isinstance(claimed, asked.Holder):
+            return claimed
+        if claimed:
+            in_journal(request, self.context)()
+        return None
+
+    async def _count(self, request: Count[Any]) -> Any:
+        own = in_journal(request, self.context)()
+        if request.what == "reboots":
+            found = [*self.claims.reboots_by_others(request), *own]
+            return sorted(found, key=lambda one: one.at)
+        return sorted([*self.claims.restarts_by_others(request), *own])
+
+    async def _ask_custodian(self, order: ClaimOrder) -> ClaimAnswer:
+        answer: ClaimAnswer = await workflow.execute_activity(
+            "claim",
+            order,
+            result_type=ClaimAnswer,
+            task_queue=ENGINE_QUEUE,
+            activity_id=self._name("claim"),
+            start_to_close_timeout=self._real(_BEATS),
+            retry_policy=self._patient(),
+        )
+        return answer
+
+    def _patient(self) -> RetryPolicy:
+        return RetryPolicy(initial_interval=self._real(1), maximum_interval=self._real(_BEATS))
+
+    def _name(self, what: str) -> str:
+        """A replay compares this: the same command, of the same thing."""
+        self._commands += 1
+        return f"{self._commands}.{what}"
+
+
+def _guard_of(request: Effect) -> tuple[Any, ...]:
+    guard = request.guard
+    return (guard.name, *(to_jsonable(one) for one in guard.args)) if guard else ()
+
+
+def _interrupted_again(request: Effect) -> PophealError:
+    said = "whoever was to command it was interrupted twice"
+    return OutcomeUnknown(server=request.server, command=request.name, cause=said)
+
+
+def _next_step(answer: ClaimAnswer, custodian: str) -> str:
+    holder = answer.holder
+    if holder is None:
+        return ""
+    if answer.alive:
+        return f"Let it, or stop it: the workflow {holder.workflow}."
+    return (
+        f"Its workflow, {holder.workflow}, has ended without giving it up. Look at the servers; "
+        f"then clear the custodian {custodian}."
+    )
+
+
+_OWN: Final[Mapping[type[Request[Any]], Callable[[Performer, Any], Any]]] = {
+    Effect: Performer._effect,
+    Pause: Performer._pause,
+    Claim: Performer._claim,
+    Count: Performer._count,
+}
