@@ -79,14 +79,14 @@ class Watch:
     Attributes:
         look: The look that the poll makes.
         seen: What it has answered just now; None where it failed.
-        failed: With which error it failed; None where it answered.
+        failed: The name of the error that it failed with; empty where it answered.
         left: Seconds to the poll's deadline.
         slowest: How many times longer the pauses of the poll become.
     """
 
     look: Look[Any]
     seen: Any = None
-    failed: BackendError | None = None
+    failed: str = ""
     left: float
     slowest: int = 1
 

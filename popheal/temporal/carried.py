@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn, get_type_hints
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
+    ApplicationErrorCategory,
     TimeoutType,
 )
 from temporalio.exceptions import (
@@ -82,7 +83,14 @@ def fail(error: BaseException) -> NoReturn:
     if isinstance(error, PophealError) and type(error).__name__ in CARRIED:
         fields = to_jsonable(dict(vars(error)))
         kind = type(error).__name__
-        raise ApplicationError(str(error), fields, type=kind, non_retryable=True) from None
+        # An answer like others: no worker needs to log it.
+        raise ApplicationError(
+            str(error),
+            fields,
+            type=kind,
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        ) from None
     said = f"{type(error).__name__}: {error}"
     raise ApplicationError(said, type=BackendDefect.__name__, non_retryable=True) from None
 

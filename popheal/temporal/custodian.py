@@ -89,6 +89,7 @@ class Custodian:
             what=order.what,
             at=order.at,
             dag=order.dag,
+            revoked=order.revoked,
         )
         self.custody = evolve(known, begun=(*self._remembered(order.at), begun))
         return BeginAnswer(granted=True)
@@ -116,7 +117,9 @@ class Custodian:
         return self.custody
 
     def _granted(self, who: Claimant) -> ClaimAnswer:
-        others = tuple(one for one in self.custody.begun if one.healing != who.healing)
+        others = tuple(
+            one for one in self.custody.begun if one.healing != who.healing and not one.revoked
+        )
         return ClaimAnswer(token=self.custody.token, begun=others)
 
     def _remembered(self, now: datetime) -> tuple[Begun, ...]:

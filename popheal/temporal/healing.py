@@ -124,13 +124,17 @@ class Healing:
     @workflow.update
     def answer(self, decision: Decision) -> None:
         """Approve a plan that it asks about, or refuse it."""
-        self.journal.approve(
-            self.id,
-            decision.plan,
-            granted=decision.granted,
-            by=decision.who,
-            at=self.context.clock.now(),
-        )
+        try:
+            self.journal.approve(
+                self.id,
+                decision.plan,
+                granted=decision.granted,
+                by=decision.who,
+                at=self.context.clock.now(),
+            )
+        except ApprovalNotPending as error:
+            said = error.sentence()
+            raise ApplicationError(said, type=type(error).__name__, non_retryable=True) from None
         self.performer.nudged = True
 
     @answer.validator

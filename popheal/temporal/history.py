@@ -44,9 +44,7 @@ async def lines_of(
     return [*about, *entries]
 
 
-async def misfits(
-    history: WorkflowHistory, converter: DataConverter = DATA_CONVERTER
-) -> list[str]:
+async def misfits(history: WorkflowHistory, converter: DataConverter = DATA_CONVERTER) -> list[str]:
     """Where entries and commands of a history don't agree, in words; empty if they do.
 
     Each effect that was scheduled must have been written down before, and once for each time.

@@ -188,6 +188,7 @@ class Begun:
     what: str
     at: datetime
     dag: str = ""
+    revoked: bool = False
 
 
 @frozen(kw_only=True)
@@ -220,6 +221,7 @@ class Begin:
         what: The method of the backend.
         dag: The group of the server; empty if none.
         at: When, by the healing's clock.
+        revoked: Nobody may command it any more: whoever was to do so is silent.
     """
 
     healing: str
@@ -230,6 +232,7 @@ class Begin:
     at: datetime
     dag: str = ""
     nonce: str = ""
+    revoked: bool = False
 
 
 @frozen(kw_only=True)
@@ -245,6 +248,15 @@ class BeginAnswer:
     granted: bool = False
     begun: bool = False
     why: str = ""
+
+
+@frozen(kw_only=True)
+class Revoke:
+    """An effect that nobody answers for is not to begin any more."""
+
+    custodian: str
+    begin: Begin
+    entries: tuple[Line, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
@@ -41,6 +41,7 @@ from popheal.temporal.messages import (
     ENGINE_QUEUE,
     Answer,
     Begin,
+    BeginAnswer,
     ClaimAnswer,
     ClaimOrder,
     Command,
@@ -48,6 +49,7 @@ from popheal.temporal.messages import (
     HealingOrder,
     Line,
     Polled,
+    Revoke,
     site_queue,
 )
 from popheal.util.serialize import to_jsonable
@@ -63,6 +65,8 @@ _BEATS: Final = 30.0
 #: How long it is waited for a worker of the site, or for the custodian, in seconds.
 _PATIENCE: Final = 900.0
 
+#: The nonce by which a healing itself takes the latch of an effect.
+_REVOKED: Final = "revoked"
 #: What no worker needs to be asked.
 _UNASKED: Final[Mapping[str, None]] = {OpensAhead.open_ahead.__name__: None}
 
@@ -219,11 +223,25 @@ class Performer:
             await self.tell_time()
             raised = of_effect(error, request.server, request.name)
             if isinstance(raised, EffectInterrupted):
+                await self._revoke(guarded)
                 if step in self._interrupted:
                     raised = _interrupted_again(request)
                 self._interrupted.add(step)
             raise self._answerable(request, raised) from None
         self._note_time(answer)
+
+    async def _revoke(self, command: Guarded) -> None:
+        """Whoever was to command an effect, and may only sleep, can't begin it from now on."""
+        begin = evolve(command.begin, nonce=_REVOKED, revoked=True)
+        await workflow.execute_activity(
+            "revoke",
+            Revoke(custodian=command.custodian, begin=begin, entries=self.entries()),
+            result_type=BeginAnswer,
+            task_queue=ENGINE_QUEUE,
+            activity_id=self._name("revoke"),
+            start_to_close_timeout=self._real(_BEATS),
+            retry_policy=self._patient(),
+        )
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -259,7 +277,6 @@ class Performer:
     async def _poll(self, watch: Watch, every: float) -> None:
         """Have a look repeated at the site until it answers anything else, or the time is up."""
         command = self._command(watch.look)
-        failed = watch.failed
         polled = Polled(
             name=command.name,
             args=command.args,
@@ -267,7 +284,7 @@ class Performer:
             under_repair=command.under_repair,
             entries=command.entries,
             seen=to_jsonable(watch.seen),
-            failed=type(failed).__name__ if failed else "",
+            failed=watch.failed,
             every=every,
             left=watch.left,
             slowest=watch.slowest,

@@ -24,10 +24,12 @@ from popheal.temporal.custodian import Custodian
 from popheal.temporal.healing import Healing
 from popheal.temporal.messages import (
     ENGINE_QUEUE,
+    BeginAnswer,
     ClaimAnswer,
     Claimant,
     ClaimOrder,
     Custody,
+    Revoke,
     site_queue,
 )
 
@@ -85,6 +87,19 @@ async def _is_running(client: Client, holder: Claimant) -> bool:
     return same and found.status is WorkflowExecutionStatus.RUNNING
 
 
+@activity.defn(name="revoke")
+async def revoke(order: Revoke) -> BeginAnswer:
+    """Take the latch of an effect whose worker is silent, if that has not."""
+    handle = activity.client().get_workflow_handle(order.custodian)
+    try:
+        answer: BeginAnswer = await handle.execute_update(Custodian.begin, order.begin)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return BeginAnswer(why="there is no such custodian any more, so it grants nothing")
+        raise
+    return answer
+
+
 def engine_worker(client: Client, *, build: str = "", **options: Any) -> Worker:
     """A worker that carries healings out, and guards; it reaches no Exchange server.
 
@@ -97,7 +112,7 @@ def engine_worker(client: Client, *, build: str = "", **options: Any) -> Worker:
         client,
         task_queue=ENGINE_QUEUE,
         workflows=[Healing, Custodian],
-        activities=[claim],
+        activities=[claim, revoke],
         workflow_runner=sandbox(),
         deployment_config=WorkerDeploymentConfig(
             version=WorkerDeploymentVersion(DEPLOYMENT, build or build_id()),

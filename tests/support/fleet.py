@@ -106,12 +106,16 @@ class Fleet:
         return await begin_healing(self.client, order)
 
 
-def site_worker_of(fleet: Fleet, site: str, backend: Any, clock: Any = None, **options: Any) -> Any:
+def site_worker_of(
+    fleet: Fleet, site: str, backend: Any, *, simulated: bool = True, **options: Any
+) -> Any:
     """A worker of a site in this process."""
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.worker import site_worker
 
-    activities = SiteActivities(BackendPool(lambda: backend), clock=clock or backend.clock)
+    activities = SiteActivities(
+        BackendPool(lambda: backend), clock=backend.clock if simulated else None
+    )
     grace = {"graceful_shutdown_timeout": timedelta(seconds=1), "at_once": 1}
     return site_worker(fleet.client, site, activities, **{**grace, **options})
 

@@ -119,7 +119,8 @@ async def poll(
     slowest = _SLOWEST if backs_off else 1
     waits_for = None
     if watch is not None:
+        error = type(failed).__name__ if failed else ""
         told = None if failed else seen
-        waits_for = Watch(look=watch, seen=told, failed=failed, left=left, slowest=slowest)
+        waits_for = Watch(look=watch, seen=told, failed=error, left=left, slowest=slowest)
     await Pause(min(every, left), waits_for)
     return True
