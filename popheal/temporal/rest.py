@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 #: Fields that are never twice the same.
-_OF_TIME: Final = frozenset({"local_time"})
+_OF_TIME: Final = frozenset({"finished", "local_time", "started"})
 
 
 def same_apart_from_time(one: Any, other: Any) -> bool:

@@ -113,9 +113,8 @@ def site_worker_of(
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.worker import site_worker
 
-    activities = SiteActivities(
-        BackendPool(lambda: backend), clock=backend.clock if simulated else None
-    )
+    clock = backend.clock if simulated else None
+    activities = SiteActivities(BackendPool(lambda: backend), clock=clock)
     grace = {"graceful_shutdown_timeout": timedelta(seconds=1), "at_once": 1}
     return site_worker(fleet.client, site, activities, **{**grace, **options})
 

@@ -46,15 +46,20 @@ def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED):
     return fleet.run(heal()).report, played.organisation
 
 
-async def asked(handle):
-    """Wait until it asks; what it tells then."""
+async def until(handle, is_so):
+    """Wait until a healing tells what is waited for; what it tells then."""
     from popheal.temporal.healing import Healing
 
-    while True:
-        told = await handle.query(Healing.progress)
-        if told.asked:
-            return told
+    told = await handle.query(Healing.progress)
+    while not is_so(told):
         await asyncio.sleep(0.1)
+        told = await handle.query(Healing.progress)
+    return told
+
+
+async def asked(handle):
+    """Wait until it asks; what it tells then."""
+    return await until(handle, lambda told: told.asked)
 
 
 def test_it_waits_for_a_yes_of_somebody_else(fleet):
@@ -87,8 +92,7 @@ def test_a_stop_ends_a_wait(fleet, how):
     from popheal.temporal.messages import Decision
 
     async def say(handle):
-        while "waiting" not in (await handle.query(Healing.progress)).state:
-            await asyncio.sleep(0.1)
+        await until(handle, lambda told: "waiting" in told.state)
         if how == "cancel":
             await handle.cancel()
         else:
