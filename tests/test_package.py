@@ -74,6 +74,7 @@ ROOMS = {
     "snapshot",
     "api",
     "testing",
+    "temporal",
     "watch",
     "tabletop",
     "config",

@@ -14,6 +14,7 @@ from popheal.cli.commands.approve import approve
 from popheal.cli.commands.check import check
 from popheal.cli.commands.check_journal import check_journal
 from popheal.cli.commands.diagram import diagram
+from popheal.cli.commands.fleet import fleet
 from popheal.cli.commands.heal import heal, plan, triage
 from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
@@ -204,6 +205,7 @@ for _command in (
     check_journal,
 ):
     popheal.add_command(verbose_option(_command))
-for _command in journal.commands.values():
-    verbose_option(_command)
-popheal.add_command(journal)
+for _group in (journal, fleet):
+    for _command in _group.commands.values():
+        verbose_option(_command)
+    popheal.add_command(_group)

@@ -11,8 +11,10 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.temporal.build import DEPLOYMENT, build_id
+from popheal.temporal.custodian import Custodian
 from popheal.temporal.healing import Healing, healing_id
-from popheal.temporal.messages import ENGINE_QUEUE, HealingOrder
+from popheal.temporal.messages import ENGINE_QUEUE, Custody, Decision, HealingOrder
+from popheal.util.account import account
 
 _SOON: Final = 0.1
 
@@ -62,3 +64,15 @@ async def begin_healing(client: Client, order: HealingOrder) -> WorkflowHandle[H
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )
+
+
+async def clear_custodian(client: Client, custodian: str, why: str) -> Custody:
+    """Free what a custodian guards; what it knew before.
+
+    Raises:
+        RPCError: If there is no such custodian.
+    """
+    decision = Decision(who=account(), why=why)
+    handle = client.get_workflow_handle(custodian)
+    before: Custody = await handle.execute_update(Custodian.clear, decision)
+    return before

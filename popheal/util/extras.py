@@ -14,6 +14,7 @@ EXTRA_OF: Final = {
     "keyring": "keyring",
     "psrpcore": "lab",
     "rich": "cli",
+    "temporalio": "temporal",
 }
 
 
