@@ -25,7 +25,11 @@ from popheal.temporal.messages import Asked, Decision, HealingOrder, HealingResu
 from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
 from popheal.util.serialize import from_jsonable
+from popheal.util.text import one_line
 
+#: Of an event, what is told.
+_SAID: Final = ("action", "command", "outcome", "kind", "detail", "verdict", "plan")
+_LONGEST: Final = 160
 #: So many of its events does a healing tell of when it is asked.
 _TOLD: Final = 40
 
@@ -44,7 +48,9 @@ class _Context(HealingContext):
     def emit(
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
     ) -> None:
-        self.told.append(f"{self.clock.now():%H:%M:%S} {server} {kind.name}")
+        said = [kind.name.replace("_", " "), *(details[one] for one in _SAID if one in details)]
+        text = " ".join(str(getattr(one, "value", one)) for one in said)
+        self.told.append(one_line(f"{self.clock.now():%H:%M:%S} {server}: {text}", _LONGEST))
         if not workflow.unsafe.is_replaying():
             super().emit(kind, server, run, **details)
 

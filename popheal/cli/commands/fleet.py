@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -13,7 +14,7 @@ import click
 
 from popheal.cli.alert_option import alert_of
 from popheal.cli.exit_codes import HELD, status_of
-from popheal.cli.options import config_option, json_option, server_name, server_options, yes_option
+from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.cli.session import decided, show_report
 from popheal.errors import ConfigurationError
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from popheal.config.load import Config
-    from popheal.temporal.messages import Progress
+    from popheal.temporal.messages import Decision, Progress
 
 T = TypeVar("T")
+
+_ANSWERS_WITHIN: Final = timedelta(seconds=20)
+_SILENT: Final = (
+    "The fleet gives no answer in time. See that a worker of the healing's build runs: "
+    "popheal fleet worker --engine"
+)
 
 _site_option: Final = click.option(
     "--site", default="", metavar="NAME", help="The site whose workers look and act."
@@ -134,6 +141,7 @@ def heal(
       popheal fleet heal ex1.contoso.com --config popheal.toml \\
         --site berlin
     """
+    from popheal.backends.psrp.backend import ORGANISATION
     from popheal.temporal.messages import HealingOrder
     from popheal.util.serialize import to_jsonable
 
@@ -151,7 +159,7 @@ def heal(
     order = HealingOrder(
         alert=to_jsonable(alert),
         policy=policy.to_json(),
-        organisation=_organisation(told),
+        organisation=ORGANISATION,
         by=account(),
         site=site,
     )
@@ -185,18 +193,19 @@ async def _heal(order: Any, server: str) -> Report | None:
 
 @fleet.command(short_help="Show how a server's healing goes.")
 @_server_argument
-@config_option
 @json_option
-def show(server: str, config: Path, *, as_json: bool) -> int:
+def show(server: str, *, as_json: bool) -> int:
     """Show how far the healing of SERVER has come, and what it asks.
 
     \b
-      popheal fleet show ex1.contoso.com --config popheal.toml
+      popheal fleet show ex1.contoso.com
     """
     from popheal.temporal.healing import Healing
     from popheal.util.serialize import to_jsonable
 
-    told: Progress = _about(server, config, lambda handle: handle.query(Healing.progress))
+    told: Progress = _about(
+        server, lambda handle: handle.query(Healing.progress, rpc_timeout=_ANSWERS_WITHIN)
+    )
     if as_json:
         answer_json(to_jsonable(told))
         return 0
@@ -206,7 +215,7 @@ def show(server: str, config: Path, *, as_json: bool) -> int:
         until = moment(one.expires_at)
         lines += [
             f"It asks, until {until}, whether plan {one.plan} ({one.impact}) may be carried out:",
-            f"  popheal fleet approve {server} --plan {one.plan} --config {config}",
+            f"  popheal fleet approve {server} --plan {one.plan}",
         ]
     answer_text("\n".join(lines))
     return 0
@@ -216,19 +225,17 @@ def show(server: str, config: Path, *, as_json: bool) -> int:
 @_server_argument
 @click.option("--plan", required=True, metavar="HASH", help="The plan that is meant: no other.")
 @click.option("--refuse", is_flag=True, help="Refuse it.")
-@config_option
-def approve(server: str, plan: str, config: Path, *, refuse: bool) -> int:
+def approve(server: str, plan: str, *, refuse: bool) -> int:
     """Approve the plan that the healing of SERVER waits with.
 
     \b
-      popheal fleet approve ex1 --plan 9f86d081884c7d65 \\
-        --config popheal.toml
+      popheal fleet approve ex1 --plan 9f86d081884c7d65
     """
     from popheal.temporal.healing import Healing
     from popheal.temporal.messages import Decision
 
     said = Decision(who=account(), plan=plan, granted=not refuse)
-    _about(server, config, lambda handle: handle.execute_update(Healing.answer, said))
+    _tell(server, Healing.answer, said)
     answer_text(f"Plan {plan} for {server}: {'refused' if refuse else 'approved'}.")
     return 0
 
@@ -236,33 +243,30 @@ def approve(server: str, plan: str, config: Path, *, refuse: bool) -> int:
 @fleet.command(short_help="Stop a server's healing: it only puts back from now on.")
 @_server_argument
 @click.option("--why", default="", metavar="TEXT", help="Why, for those who read of it.")
-@config_option
-def stop(server: str, why: str, config: Path) -> int:
+def stop(server: str, why: str) -> int:
     """Stop the healing of SERVER, as popheal cancel does.
 
     \b
-      popheal fleet stop ex1.contoso.com --config popheal.toml
+      popheal fleet stop ex1.contoso.com
     """
     from popheal.temporal.healing import Healing
     from popheal.temporal.messages import Decision
 
     said = Decision(who=account(), why=why)
-    _about(server, config, lambda handle: handle.execute_update(Healing.stop, said))
+    _tell(server, Healing.stop, said)
     answer_text(f"The healing of {server} puts back what it has changed, and ends.")
     return 0
 
 
 @fleet.command(short_help="Write a server's last healing as an export of a journal.")
 @_server_argument
-@config_option
-def export(server: str, config: Path) -> int:
+def export(server: str) -> int:
     """Write the last healing of SERVER as JSON lines, which popheal check-journal reads.
 
     What the history itself says is compared with it: on standard error, and by exit status 1.
 
     \b
-      popheal fleet export ex1.contoso.com --config popheal.toml \\
-        > healing.jsonl
+      popheal fleet export ex1.contoso.com > healing.jsonl
       popheal check-journal --journal healing.jsonl
     """
     from popheal.temporal.history import as_text, lines_of, misfits
@@ -271,7 +275,7 @@ def export(server: str, config: Path) -> int:
         history = await handle.fetch_history()
         return as_text(await lines_of(history)), await misfits(history)
 
-    text, found = _about(server, config, read)
+    text, found = _about(server, read)
     answer_text(text.rstrip("\n"))
     for one in found:
         say(one)
@@ -317,16 +321,14 @@ def _load(config: Path) -> Config:
     return told
 
 
-def _organisation(told: Config) -> str:
-    from popheal.backends.psrp import PsrpBackend
-
-    with PsrpBackend(told.settings) as backend:
-        return backend.organisation
-
-
 async def _with_client(do: Callable[[Client], Awaitable[T]]) -> T:
-    from temporalio.client import WorkflowUpdateFailedError
-    from temporalio.service import RPCError
+    """Do something with the fleet's server. Raises ClickException, in words, where it refuses."""
+    from temporalio.client import (
+        WorkflowQueryFailedError,
+        WorkflowUpdateFailedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+    )
+    from temporalio.service import RPCError, RPCStatusCode
 
     from popheal.temporal.connection import connect
 
@@ -334,14 +336,24 @@ async def _with_client(do: Callable[[Client], Awaitable[T]]) -> T:
     try:
         return await do(client)
     except WorkflowUpdateFailedError as error:
-        raise click.ClickException(f"It was not taken: {error.cause}") from None
+        raise click.ClickException(f"It was not taken: {error.cause}.") from None
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowQueryFailedError):
+        raise click.ClickException(_SILENT) from None
     except RPCError as error:
-        raise click.ClickException(f"The fleet says: {error.message}") from None
+        unknown = error.status is RPCStatusCode.NOT_FOUND
+        said = f"The fleet does not know it: {error.message}." if unknown else _SILENT
+        raise click.ClickException(said) from None
 
 
-def _about(server: str, config: Path, ask: Callable[[Any], Awaitable[T]]) -> T:
+def _about(server: str, ask: Callable[[Any], Awaitable[T]]) -> T:
     """Ask the newest healing of a server."""
+    from popheal.backends.psrp.backend import ORGANISATION
     from popheal.temporal.healing import healing_id
 
-    name = healing_id(_organisation(_load(config)), server)
+    name = healing_id(ORGANISATION, server)
     return asyncio.run(_with_client(lambda client: ask(client.get_workflow_handle(name))))
+
+
+def _tell(server: str, update: Any, said: Decision) -> None:
+    """Tell the newest healing of a server something; it may refuse."""
+    _about(server, lambda handle: handle.execute_update(update, said, rpc_timeout=_ANSWERS_WITHIN))
