@@ -67,6 +67,12 @@ _PATIENCE: Final = 900.0
 
 #: The nonce by which a healing itself takes the latch of an effect.
 _REVOKED: Final = "revoked"
+#: Where time passes faster, for tests, an effect has so many real seconds nevertheless.
+_LEAST_BOUND: Final = 4.0
+#: Of what harms nobody: tried again for ever.
+_PATIENT: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=_BEATS)
+)
 #: What no worker needs to be asked.
 _UNASKED: Final[Mapping[str, None]] = {OpensAhead.open_ahead.__name__: None}
 
@@ -147,10 +153,10 @@ class Performer:
                 result_type=Answer,
                 task_queue=site_queue(self.order.site),
                 activity_id=self._name(request.name),
-                start_to_close_timeout=self._real(bound),
-                schedule_to_close_timeout=self._real(bound + _PATIENCE),
-                heartbeat_timeout=self._real(_BEATS),
-                retry_policy=self._patient(),
+                start_to_close_timeout=timedelta(seconds=bound),
+                schedule_to_close_timeout=timedelta(seconds=bound + _PATIENCE),
+                heartbeat_timeout=timedelta(seconds=_BEATS),
+                retry_policy=_PATIENT,
             )
         except ActivityError as error:
             raise self._answerable(request, of_look(error, request.server, request.name)) from None
@@ -214,8 +220,8 @@ class Performer:
                 result_type=Answer,
                 task_queue=site_queue(self.order.site),
                 activity_id=name,
-                schedule_to_start_timeout=self._real(_TAKEN_UP_WITHIN),
-                start_to_close_timeout=self._real(bound),
+                schedule_to_start_timeout=timedelta(seconds=_TAKEN_UP_WITHIN),
+                start_to_close_timeout=self._real(bound, least=_LEAST_BOUND),
                 cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
@@ -239,8 +245,8 @@ class Performer:
             result_type=BeginAnswer,
             task_queue=ENGINE_QUEUE,
             activity_id=self._name("revoke"),
-            start_to_close_timeout=self._real(_BEATS),
-            retry_policy=self._patient(),
+            start_to_close_timeout=timedelta(seconds=_BEATS),
+            retry_policy=_PATIENT,
         )
 
     # --- time ------------------------------------------------------------------------------------
@@ -290,6 +296,8 @@ class Performer:
             slowest=watch.slowest,
             speed=self.order.pace.speed,
         )
+        simulated = self.order.pace.simulated
+        bound = self.context.timing.command_timeout + _BESIDES
         self.nudged = False
         polling = workflow.start_activity(
             "poll",
@@ -297,8 +305,8 @@ class Performer:
             result_type=Answer,
             task_queue=site_queue(self.order.site),
             activity_id=self._name(f"poll.{command.name}"),
-            schedule_to_close_timeout=self._real(watch.left + self._in_simulation(_PATIENCE)),
-            start_to_close_timeout=self._real(self.context.timing.command_timeout + _BESIDES),
+            schedule_to_close_timeout=None if simulated else self._real(watch.left),
+            start_to_close_timeout=timedelta(seconds=_PATIENCE if simulated else bound),
         )
         await workflow.wait_condition(lambda: polling.done() or self.nudged)
         if not polling.done():
@@ -315,9 +323,6 @@ class Performer:
                 self.context.moment.note(watch.look, value)
         self.context.sync_with_journal()
 
-    def _in_simulation(self, seconds: float) -> float:
-        return seconds if self.order.pace.simulated else 0.0
-
     async def _pass(self, seconds: float) -> None:
         answer: Answer = await workflow.execute_activity(
             "pass_time",
@@ -333,10 +338,10 @@ class Performer:
         if self.order.pace.simulated and answer.at is not None:
             self.clock.told = answer.at
 
-    def _real(self, seconds: float) -> timedelta:
+    def _real(self, seconds: float, *, least: float = 0.5) -> timedelta:
         """So many seconds of the healing, as the server has to wait."""
         speed = self.order.pace.speed
-        return timedelta(seconds=seconds if speed == 1 else max(0.5, seconds / speed))
+        return timedelta(seconds=seconds if speed == 1 else max(least, seconds / speed))
 
     # --- custodians ------------------------------------------------------------------------------
 
@@ -363,13 +368,10 @@ class Performer:
             result_type=ClaimAnswer,
             task_queue=ENGINE_QUEUE,
             activity_id=self._name("claim"),
-            start_to_close_timeout=self._real(_BEATS),
-            retry_policy=self._patient(),
+            start_to_close_timeout=timedelta(seconds=_BEATS),
+            retry_policy=_PATIENT,
         )
         return answer
-
-    def _patient(self) -> RetryPolicy:
-        return RetryPolicy(initial_interval=self._real(1), maximum_interval=self._real(_BEATS))
 
     def _name(self, what: str) -> str:
         """A replay compares this: the same command, of the same thing."""
