@@ -69,6 +69,8 @@ _PATIENCE: Final = 900.0
 _REVOKED: Final = "revoked"
 #: Where time passes faster, for tests, an effect has so many real seconds nevertheless.
 _LEAST_BOUND: Final = 4.0
+#: Where time is simulated, so much has passed when nobody has answered for an effect.
+_A_MOMENT: Final = 1.0
 #: Of what harms nobody: tried again for ever.
 _PATIENT: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=_BEATS)
@@ -230,6 +232,8 @@ class Performer:
             raised = of_effect(error, request.server, request.name)
             if isinstance(raised, EffectInterrupted):
                 await self._revoke(guarded)
+                if self.order.pace.simulated:
+                    await self._pass(_A_MOMENT)
                 if step in self._interrupted:
                     raised = _interrupted_again(request)
                 self._interrupted.add(step)

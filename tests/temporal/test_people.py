@@ -28,9 +28,19 @@ class Named(Watched):
     organisation = ""
 
 
-def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED):
-    """Heal in real time, and say something meanwhile; how it ended."""
-    name = uuid4().hex
+def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED, name=""):
+    """Heal in real time, and say something meanwhile; how it ended.
+
+    Args:
+        fleet: The fleet.
+        say: A coroutine function that is given the healing's handle; or a function, which is
+            called in a thread of its own.
+        policy: How far to go.
+        scenario: What is healed.
+        speed: How much faster than real time.
+        name: Of the organisation; by default one that no other test has.
+    """
+    name = name or uuid4().hex
     played = load_scenario(scenario, SystemClock(speed))
     backend = Named(played.organisation)
     backend.organisation = name
@@ -40,7 +50,7 @@ def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED):
         async with site:
             pace = {"simulated": False, "speed": speed}
             handle = await fleet.begin(alert_of(played), name, name, policy=policy, pace=pace)
-            await say(handle)
+            await (say(handle) if asyncio.iscoroutinefunction(say) else asyncio.to_thread(say))
             return await handle.result()
 
     return fleet.run(heal()).report, played.organisation

@@ -18,4 +18,19 @@ def compared(request, fleet):
 
 
 def test_it_ends_alike(compared):
+    """With what :mod:`tests.evidence.on_temporal` compares: a length and a largest event, too."""
     assert not compared.problems
+
+
+def test_whoever_goes_on_comes_to_the_same(fleet, compared):
+    """Another worker replays a history from its beginning, and must ask for the very same."""
+    from temporalio.worker import Replayer
+
+    from popheal.temporal.converter import DATA_CONVERTER
+    from popheal.temporal.healing import Healing
+    from popheal.temporal.worker import sandbox
+
+    replayer = Replayer(
+        workflows=[Healing], data_converter=DATA_CONVERTER, workflow_runner=sandbox()
+    )
+    fleet.run(replayer.replay_workflow(compared.history))
