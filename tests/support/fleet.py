@@ -8,7 +8,7 @@ import shutil
 import signal
 import sysconfig
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -35,12 +35,17 @@ def server_program() -> str | None:
 class Fleet:
     """A server, and a worker that carries healings out. Everything is awaited in one thread.
 
+    Args:
+        program: The server's program.
+        options: What else the worker takes.
+
     Attributes:
         client: Connected to the server.
         address: Where the server is.
     """
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, **options: Any) -> None:
+        self._options = options
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fleet", daemon=True)
         self._thread.start()
@@ -60,20 +65,15 @@ class Fleet:
 
         from popheal.temporal.client import make_current
         from popheal.temporal.converter import DATA_CONVERTER
+        from popheal.temporal.worker import engine_worker
 
         self._server = await WorkflowEnvironment.start_local(
             dev_server_existing_path=program, dev_server_log_level="error"
         )
         self.address = self._server.client.service_client.config.target_host
         self.client = await Client.connect(self.address, data_converter=DATA_CONVERTER)
-        self._worker = await self.engine()
+        self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
         await make_current(self.client)
-
-    async def engine(self, **options: Any) -> asyncio.Task[None]:
-        """One more worker that carries healings out."""
-        from popheal.temporal.worker import engine_worker
-
-        return asyncio.create_task(engine_worker(self.client, **options).run())
 
     def close(self) -> None:
         """End all of it."""
@@ -181,6 +181,3 @@ async def _work_at(address: str, site: str, way: Way, deadly: tuple[int, str]) -
     client = await Client.connect(address, data_converter=DATA_CONVERTER)
     activities = SiteActivities(BackendPool(make), clock=DistantClock(way.clock))
     await site_worker(client, site, activities, at_once=1).run()
-
-
-Kill = Callable[[], None]
