@@ -19,9 +19,9 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from popheal.temporal.activities import SiteActivities
-from popheal.temporal.build import DEPLOYMENT, build_id
+from popheal.temporal.build_name import DEPLOYMENT, build_id
 from popheal.temporal.custodian import Custodian
-from popheal.temporal.healing import Healing
+from popheal.temporal.healing_workflow import Healing
 from popheal.temporal.messages import (
     ENGINE_QUEUE,
     BeginAnswer,

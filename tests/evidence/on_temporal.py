@@ -119,7 +119,7 @@ def _is_poll(event: Any) -> bool:
 
 
 async def _lines(history: Any) -> list[Any]:
-    from popheal.temporal.history import lines_of
+    from popheal.temporal.healing_history import lines_of
 
     return await lines_of(history)
 
@@ -155,7 +155,7 @@ def _alike(told: Any, healing: str, timeless: bool) -> Any:
 
 def _against_history(fleet: Fleet, history: Any) -> Iterator[str]:
     """What check-journal finds in an export, and what the history itself says."""
-    from popheal.temporal.history import as_text, lines_of, misfits
+    from popheal.temporal.healing_history import as_text, lines_of, misfits
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "history.jsonl"
@@ -177,7 +177,7 @@ def killed(fleet: Fleet, name: str, nth: int, when: str) -> list[str]:
         nth: Which effect.
         when: As for :class:`~tests.support.fleet.Deadly`.
     """
-    from popheal.temporal.history import misfits
+    from popheal.temporal.healing_history import misfits
 
     scenario = load_scenario(name)
     before = heal(alert_of(scenario), Watched(scenario.organisation), journal=Journal())

@@ -63,8 +63,8 @@ class Fleet:
         from temporalio.client import Client
         from temporalio.testing import WorkflowEnvironment
 
-        from popheal.temporal.client import make_current
         from popheal.temporal.converter import DATA_CONVERTER
+        from popheal.temporal.operations import make_current
         from popheal.temporal.worker import engine_worker
 
         self._server = await WorkflowEnvironment.start_local(
@@ -91,8 +91,8 @@ class Fleet:
 
     async def begin(self, alert: Any, organisation: str, site: str, **more: Any) -> Any:
         """Begin a healing whose time is simulated; returns its handle."""
-        from popheal.temporal.client import begin_healing
         from popheal.temporal.messages import HealingOrder, Pace
+        from popheal.temporal.operations import begin_healing
 
         pace = {"speed": 300.0, "simulated": True, **more.pop("pace", {})}
         order = HealingOrder(

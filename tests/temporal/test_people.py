@@ -58,7 +58,7 @@ def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED, name=""
 
 async def until(handle, is_so):
     """Wait until a healing tells what is waited for; what it tells then."""
-    from popheal.temporal.healing import Healing
+    from popheal.temporal.healing_workflow import Healing
 
     told = await handle.query(Healing.progress)
     while not is_so(told):
@@ -75,7 +75,7 @@ async def asked(handle):
 def test_it_waits_for_a_yes_of_somebody_else(fleet):
     from temporalio.client import WorkflowUpdateFailedError
 
-    from popheal.temporal.healing import Healing
+    from popheal.temporal.healing_workflow import Healing
     from popheal.temporal.messages import Decision
 
     async def say(handle):
@@ -98,7 +98,7 @@ def test_it_waits_for_a_yes_of_somebody_else(fleet):
 
 @pytest.mark.parametrize("how", ["update", "cancel"])
 def test_a_stop_ends_a_wait(fleet, how):
-    from popheal.temporal.healing import Healing
+    from popheal.temporal.healing_workflow import Healing
     from popheal.temporal.messages import Decision
 
     async def say(handle):

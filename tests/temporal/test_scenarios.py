@@ -27,7 +27,7 @@ def test_whoever_goes_on_comes_to_the_same(fleet, compared):
     from temporalio.worker import Replayer
 
     from popheal.temporal.converter import DATA_CONVERTER
-    from popheal.temporal.healing import Healing
+    from popheal.temporal.healing_workflow import Healing
     from popheal.temporal.worker import sandbox
 
     replayer = Replayer(

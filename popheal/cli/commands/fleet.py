@@ -87,9 +87,9 @@ async def _work(
 ) -> None:
     from popheal.backends.psrp import PsrpBackend
     from popheal.temporal.activities import BackendPool, SiteActivities
-    from popheal.temporal.build import build_id
-    from popheal.temporal.client import make_current
+    from popheal.temporal.build_name import build_id
     from popheal.temporal.connection import connect
+    from popheal.temporal.operations import make_current
     from popheal.temporal.worker import engine_worker, site_worker
 
     client = await connect()
@@ -174,8 +174,8 @@ async def _heal(order: Any, server: str) -> Report | None:
     from temporalio.client import WorkflowFailureError
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
-    from popheal.temporal.client import begin_healing
     from popheal.temporal.connection import connect
+    from popheal.temporal.operations import begin_healing
 
     client = await connect()
     try:
@@ -200,7 +200,7 @@ def show(server: str, *, as_json: bool) -> int:
     \b
       popheal fleet show ex1.contoso.com
     """
-    from popheal.temporal.healing import Healing
+    from popheal.temporal.healing_workflow import Healing
     from popheal.util.serialize import to_jsonable
 
     told: Progress = _about(
@@ -231,7 +231,7 @@ def approve(server: str, plan: str, *, refuse: bool) -> int:
     \b
       popheal fleet approve ex1 --plan 9f86d081884c7d65
     """
-    from popheal.temporal.healing import Healing
+    from popheal.temporal.healing_workflow import Healing
     from popheal.temporal.messages import Decision
 
     said = Decision(who=account(), plan=plan, granted=not refuse)
@@ -249,7 +249,7 @@ def stop(server: str, why: str) -> int:
     \b
       popheal fleet stop ex1.contoso.com
     """
-    from popheal.temporal.healing import Healing
+    from popheal.temporal.healing_workflow import Healing
     from popheal.temporal.messages import Decision
 
     said = Decision(who=account(), why=why)
@@ -269,7 +269,7 @@ def export(server: str) -> int:
       popheal fleet export ex1.contoso.com > healing.jsonl
       popheal check-journal --journal healing.jsonl
     """
-    from popheal.temporal.history import as_text, lines_of, misfits
+    from popheal.temporal.healing_history import as_text, lines_of, misfits
 
     async def read(handle: Any) -> tuple[str, list[str]]:
         history = await handle.fetch_history()
@@ -295,7 +295,7 @@ def clear(custodian: str, why: str) -> int:
       popheal fleet clear popheal/custodian/exchange/dag/dag1 \\
         --why "looked at all members"
     """
-    from popheal.temporal.client import clear_custodian
+    from popheal.temporal.operations import clear_custodian
 
     before = asyncio.run(_with_client(lambda client: clear_custodian(client, custodian, why)))
     whose = f"healing {before.holder.healing}" if before.holder else "nobody"
@@ -348,7 +348,7 @@ async def _with_client(do: Callable[[Client], Awaitable[T]]) -> T:
 def _about(server: str, ask: Callable[[Any], Awaitable[T]]) -> T:
     """Ask the newest healing of a server."""
     from popheal.backends.psrp.backend import ORGANISATION
-    from popheal.temporal.healing import healing_id
+    from popheal.temporal.healing_workflow import healing_id
 
     name = healing_id(ORGANISATION, server)
     return asyncio.run(_with_client(lambda client: ask(client.get_workflow_handle(name))))

@@ -10,7 +10,7 @@ pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 
 from popheal import __version__
 from popheal.tables.table import Procedure
-from popheal.temporal import build
+from popheal.temporal import build_name as build
 from tests.support.paths import ROOT
 
 
@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 def copied(tmp_path, monkeypatch):
     """A copy of the code, of which the build is computed."""
     shutil.copytree(ROOT / "popheal", tmp_path / "popheal")
-    monkeypatch.setattr(build, "__file__", str(tmp_path / "popheal" / "temporal" / "build.py"))
+    monkeypatch.setattr(build, "__file__", str(tmp_path / "popheal" / "temporal" / "build_name.py"))
     return tmp_path / "popheal"
 
 

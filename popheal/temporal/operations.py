@@ -10,9 +10,9 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from popheal.temporal.build import DEPLOYMENT, build_id
+from popheal.temporal.build_name import DEPLOYMENT, build_id
 from popheal.temporal.custodian import Custodian
-from popheal.temporal.healing import Healing, healing_id
+from popheal.temporal.healing_workflow import Healing, healing_id
 from popheal.temporal.messages import ENGINE_QUEUE, Custody, Decision, HealingOrder
 from popheal.util.account import account
 
