@@ -79,16 +79,6 @@ def without_ids_and_times(report: Report):
     return data
 
 
-@pytest.mark.parametrize("name", scenario_names())
-@pytest.mark.parametrize("wrap", [Delegating, Asynchronous])
-def test_sync_and_async_agree(name, wrap):
-    """Step by step, with a synchronous backend in a thread and with an asynchronous one."""
-    one, other = load_scenario(name), load_scenario(name)
-    report = heal(alert_of(one), one.backend, journal=Journal())
-    also = asyncio.run(aheal(alert_of(other), wrap(other), journal=Journal()))
-    assert without_ids_and_times(report) == without_ids_and_times(also)
-
-
 def test_backends_are_recognised():
     """The simulated one keeps the protocols."""
     scenario = load_scenario(DEFAULT)

@@ -384,7 +384,7 @@ def test_everything_that_can_be_done_is_documented():
 # --- random ones ---------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(st.integers(min_value=0, max_value=2**64))
 def test_the_same_seed_gives_the_same_organisation(seed):
     """And the same is played in it."""
