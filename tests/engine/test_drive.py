@@ -33,7 +33,7 @@ from popheal.exchange.backend import EFFECTS, LOOKS, AsyncBackend, Backend
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import Impact
 from popheal.util.clock import VirtualClock
-from tests.support.healing import alert_of, healed
+from tests.support.healing import alert_of, healed, shipped
 from tests.support.properties import violations
 
 DEFAULT = "mailbox-healed-by-reboot"
@@ -104,7 +104,7 @@ def test_a_report_survives_json():
 @pytest.mark.parametrize("name", scenario_names())
 def test_triage_and_plan_change_nothing(name):
     """And where healing ends before it acts, they come to the same verdict."""
-    healing = healed(load_scenario(name)).report
+    healing = shipped(name).report
     for look in (triage, plan):
         scenario = load_scenario(name)
         answer = look(alert_of(scenario), scenario.backend)
@@ -146,7 +146,7 @@ def test_every_path_taken_was_planned(name):
     scenario = load_scenario(name)
     planned = plan(alert_of(scenario), scenario.backend)
     paths = {(run.procedure, path.states) for run in planned.runs for path in run.paths}
-    report = healed(load_scenario(name)).report
+    report = shipped(name).report
     for run in report.runs[: len(planned.runs)]:
         if run.server == report.server:
             assert (run.procedure, run.path) in paths

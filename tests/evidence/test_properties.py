@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from popheal import Verdict
 from popheal.backends.simulated import history as h
-from popheal.backends.simulated import load_scenario, scenario_names
+from popheal.backends.simulated import scenario_names
 from popheal.backends.simulated.random_scenarios import random_organisation
 from popheal.engine.control import Control
 from popheal.tables.actions import Impact
-from tests.support.healing import healed
+from tests.support.healing import healed, shipped
 from tests.support.properties import EFFECTS, PROPERTIES, violations
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -29,7 +29,7 @@ def test_the_properties_are_those_of_the_design():
 @pytest.mark.parametrize("name", scenario_names())
 def test_every_scenario_keeps_every_property(name):
     """The shipped scenarios, in process."""
-    assert violations(healed(load_scenario(name))) == []
+    assert violations(shipped(name)) == []
 
 
 @pytest.mark.slow
