@@ -9,21 +9,17 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 from temporalio import activity
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
-from temporalio.service import RPCError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, TemporalError
 
 from popheal.engine.context import HealingContext
 from popheal.engine.drive import adrive
 from popheal.engine.perform import method_of
 from popheal.engine.requests import Effect, Logic, Look
-from popheal.errors import NotBegun
-from popheal.exchange.backend import Backend
+from popheal.errors import NotBegun, Unreachable
 from popheal.policy.policy import Policy
 from popheal.temporal.carried import CARRIED, LATCH_TAKEN, fail, read_args
 from popheal.temporal.custodian import Custodian
@@ -34,7 +30,6 @@ from popheal.temporal.messages import (
     Command,
     Guarded,
     Polled,
-    Release,
 )
 from popheal.temporal.rest import same_apart_from_time
 from popheal.util.clock import Clock, SystemClock
@@ -56,22 +51,30 @@ class BackendPool:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._free: list[Any] = []
+        self._given_up: list[Any] = []
 
     @contextmanager
     def one(self) -> Iterator[Any]:
-        """One of them, while it is used."""
+        """One of them, while it is used. One that a call may still hang in is not used again."""
         backend = self._free.pop() if self._free else self._make()
         try:
             yield backend
-        finally:
+        except asyncio.CancelledError:
+            self._given_up.append(backend)
+            raise
+        except BaseException:
+            self._free.append(backend)
+            raise
+        else:
             self._free.append(backend)
 
     def close(self) -> None:
         """Close every connection."""
-        for backend in self._free:
+        for backend in (*self._free, *self._given_up):
             with contextlib.suppress(AttributeError):
                 backend.close()
         self._free.clear()
+        self._given_up.clear()
 
 
 @define(kw_only=True)
@@ -92,10 +95,12 @@ class SiteActivities:
     Args:
         backends: Where to do it.
         clock: Tells the time, and carries pauses out, where those are simulated: for tests.
+        command_timeout: How many seconds a command of these backends may take at most.
     """
 
     backends: BackendPool
     clock: Clock | None = None
+    command_timeout: float = 0.0
     _system: Clock = field(factory=SystemClock, init=False)
 
     @property
@@ -155,15 +160,23 @@ class SiteActivities:
     @activity.defn(name="effect")
     async def effect(self, command: Guarded) -> Answer:
         """Command an effect: look once more, have it granted, command it."""
+        if self.command_timeout > command.command_timeout:
+            # It could still be on its way when the healing looks what has become of it.
+            cause = (
+                f"the worker gives a command {self.command_timeout:g} seconds (command_timeout), "
+                f"and the healing waits for {command.command_timeout:g}"
+            )
+            fail(NotBegun(server=command.begin.server, command=command.name, cause=cause))
         with self._backend(command) as backend:
             if command.guard:
                 name, *rest = command.guard
                 await self._look(evolve(command, name=name, args=tuple(rest)), backend)
-            await _begin(command)
             with _carried():
                 args = read_args(command.name, command.args)
                 asked = Effect(command.name, args)
                 method = method_of(backend, asked, self._context(command))
+            await _begin(command)
+            with _carried():
                 await _to_its_end(_called(method, args))
         return self._answer(None)
 
@@ -182,10 +195,11 @@ class SiteActivities:
     def _backend(self, command: Command) -> Iterator[Any]:
         with self.backends.one() as backend:
             if backend.organisation != command.organisation:
-                said = f"this worker is of the organisation {backend.organisation}"
-                raise ApplicationError(
-                    f"{said}, and was asked about {command.organisation}", non_retryable=True
+                cause = (
+                    f"the worker is of the organisation {backend.organisation}, "
+                    f"and was asked about {command.organisation}"
                 )
+                fail(Unreachable(server=str(command.args[0]), command=command.name, cause=cause))
             yield backend
 
     def _context(self, command: Command) -> HealingContext:
@@ -257,7 +271,7 @@ async def _begin(command: Guarded) -> None:
         answer: BeginAnswer = await handle.execute_update(
             Custodian.begin, begin, id=begin.nonce, rpc_timeout=_CUSTODIAN_ANSWERS
         )
-    except (RPCError, WorkflowUpdateFailedError) as error:
+    except TemporalError as error:
         # The command has not been given, and will not be.
         answer = BeginAnswer(why=f"its custodian does not answer ({type(error).__name__})")
     if answer.granted:
@@ -283,6 +297,3 @@ async def _to_its_end(called: Awaitable[None]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.shield(task)
     task.result()
-
-
-__all__ = ["Backend", "BackendPool", "Release", "SiteActivities", "partial"]

@@ -102,11 +102,13 @@ class Guarded(Command):
         begin: The question to the custodian.
         custodian: The workflow id of the custodian.
         guard: A look that is repeated right before: by its name and arguments; empty for none.
+        command_timeout: For how many seconds the healing waits for a command.
     """
 
     begin: Begin
     custodian: str
     guard: tuple[Any, ...] = ()
+    command_timeout: float = 0.0
 
 
 @frozen(kw_only=True)

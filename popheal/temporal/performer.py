@@ -101,7 +101,8 @@ class Performer:
     #: The last entry that has travelled.
     _sent: int = field(default=0, init=False)
     _intent: EffectIntended | None = field(default=None, init=False)
-    _interrupted: set[tuple[Any, ...]] = field(factory=set, init=False)
+    #: How often each effect of each step was commanded.
+    _tries: dict[str, int] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.claims = Claims(self.order.organisation, self._ask_custodian)
@@ -192,10 +193,10 @@ class Performer:
             raise AssertionError("an effect without an intent")
         custodian, token = self.claims.of(intent)
         command = self._command(request)
-        step = (intent.run_id, intent.state, len(intent.run.path), request.name, request.args)
         # Of nothing that a reset would change: then the latch knows it again.
-        name = self._name(request.name)
-        effect = f"{workflow.info().first_execution_run_id}/{intent.run_id}/{intent.state}/{name}"
+        said = (request.name, *map(str, request.args[1:]))
+        step = "/".join((intent.run_id, str(len(intent.run.path)), intent.state, *said))
+        self._tries[step] = tries = self._tries.get(step, 0) + 1
         guarded = Guarded(
             name=command.name,
             args=command.args,
@@ -204,10 +205,11 @@ class Performer:
             entries=command.entries,
             custodian=custodian,
             guard=_guard_of(request),
+            command_timeout=self.context.timing.command_timeout,
             begin=Begin(
                 healing=lease.healing,
                 token=token,
-                effect=effect,
+                effect=f"{workflow.info().first_execution_run_id}/{step}/{tries}",
                 server=intent.server,
                 what=request.name,
                 dag=intent.dag or "",
@@ -221,7 +223,7 @@ class Performer:
                 guarded,
                 result_type=Answer,
                 task_queue=site_queue(self.order.site),
-                activity_id=name,
+                activity_id=self._name(request.name),
                 schedule_to_start_timeout=timedelta(seconds=_TAKEN_UP_WITHIN),
                 start_to_close_timeout=self._real(bound, least=_LEAST_BOUND),
                 cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -234,9 +236,8 @@ class Performer:
                 await self._revoke(guarded)
                 if self.order.pace.simulated:
                     await self._pass(_A_MOMENT)
-                if step in self._interrupted:
+                if tries > 1:
                     raised = _interrupted_again(request)
-                self._interrupted.add(step)
             raise self._answerable(request, raised) from None
         self._note_time(answer)
 

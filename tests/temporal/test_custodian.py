@@ -90,3 +90,33 @@ def test_what_it_knows_survives_a_new_run(fleet, custodian):
     assert known.token == token
     assert known.holder.healing == "a"
     assert [one.what for one in known.begun] == ["reboot"]
+
+
+def test_whoever_holds_it_may_have_been_lost(fleet):
+    """Then it is told so, and nobody else gets it by itself."""
+    from attrs import evolve
+    from temporalio.testing import ActivityEnvironment
+
+    from popheal.temporal.custodian import Custodian
+    from popheal.temporal.messages import ENGINE_QUEUE, Claimant, Custody
+    from popheal.temporal.worker import claim
+
+    name = f"custodian-{uuid4()}"
+
+    async def ask(order):
+        return await ActivityEnvironment(client=fleet.client).run(claim, order)
+
+    async def lose():
+        # Any workflow will do.
+        holder = await fleet.client.start_workflow(
+            Custodian.run, Custody(), id=f"holder-{uuid4()}", task_queue=ENGINE_QUEUE
+        )
+        who = Claimant(healing="a", workflow=holder.id, first_run=holder.first_execution_run_id)
+        assert (await ask(evolve(claim_of("a"), who=who, custodian=name))).token
+        at_work = await ask(evolve(claim_of("b"), custodian=name))
+        await holder.terminate()
+        return at_work, await ask(evolve(claim_of("b"), custodian=name))
+
+    at_work, lost = fleet.run(lose())
+    assert (at_work.holder.healing, at_work.alive) == ("a", True)
+    assert (lost.holder.healing, lost.alive, lost.token) == ("a", False, 0)

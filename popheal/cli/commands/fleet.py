@@ -100,7 +100,7 @@ async def _work(
         if told is not None:
             pool = BackendPool(lambda: PsrpBackend(told.settings))
             stack.callback(pool.close)
-            activities = SiteActivities(pool)
+            activities = SiteActivities(pool, command_timeout=told.timing.command_timeout)
             at_site = site_worker(client, site, activities, at_once=at_once)
             await stack.enter_async_context(at_site)
             say(f"At work for the site {site or '(no name)'}, {at_once} commands at a time.")
