@@ -18,7 +18,7 @@ from temporalio.exceptions import (
 
 from popheal import errors
 from popheal.engine.context import EffectInterrupted
-from popheal.engine.requests import REGISTERED
+from popheal.engine.requests import REGISTERED, Effect
 from popheal.errors import (
     BackendError,
     NotBegun,
@@ -73,6 +73,12 @@ def read_args(name: str, args: Sequence[Any]) -> tuple[Any, ...]:
 def read_value(name: str, value: Any) -> Any:
     """The answer that was carried as JSON values."""
     return value_of(value, _types(name)["return"])
+
+
+def guard_of(effect: Effect) -> tuple[Any, ...]:
+    """The look that guards an effect, with its arguments as JSON values; empty for none."""
+    guard = effect.guard
+    return (guard.name, *(to_jsonable(one) for one in guard.args)) if guard else ()
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -132,3 +138,9 @@ def of_effect(error: ActivityError, server: str, name: str) -> BaseException:
         if cause.type == BackendDefect.__name__:
             return OutcomeUnknown(server=server, command=name, cause=f"the backend raised {read}")
     return EffectInterrupted()
+
+
+def interrupted_again(effect: Effect) -> PophealError:
+    """What the logic is told where an effect was interrupted that had been begun anew."""
+    said = "whoever was to command it was interrupted twice"
+    return OutcomeUnknown(server=effect.server, command=effect.name, cause=said)

@@ -118,8 +118,8 @@ class Healing:
         self._stop(f"stopped by {decision.who}: {decision.why}")
 
     def _stop(self, why: str) -> None:
-        self.context.told.append(why)
-        self.journal.cancel(self.id, at=self.context.clock.now())
+        self.context.told.append(one_line(why, _LONGEST))
+        self.context.control.cancel()
         self.performer.nudged = True
 
     @stop.validator

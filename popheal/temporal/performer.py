@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
@@ -31,10 +31,10 @@ from popheal.engine.requests import (
     Watch,
     Write,
 )
-from popheal.errors import OutcomeUnknown, PophealError, UnknownName
+from popheal.errors import PophealError, UnknownName, Unreadable
 from popheal.exchange.backend import OpensAhead
 from popheal.journal.entries import EffectIntended
-from popheal.temporal.carried import of_effect, of_look, read_value
+from popheal.temporal.carried import guard_of, interrupted_again, of_effect, of_look, read_value
 from popheal.temporal.claims import Claims
 from popheal.temporal.driver import WorkflowClock
 from popheal.temporal.messages import (
@@ -109,6 +109,8 @@ class Performer:
 
     async def perform(self, request: Request[Any]) -> Any:
         """Carry a request out; returns its answer, or raises one of our errors."""
+        if not isinstance(request, Pause):
+            self._awaited = None  # what it waits for is not a person, or not any more
         if isinstance(request, Look):
             return await self._look(request)
         self.context.moment.recall(request)  # which ends the moment, if anything may change
@@ -163,10 +165,17 @@ class Performer:
             )
         except ActivityError as error:
             raise self._answerable(request, of_look(error, request.server, request.name)) from None
-        value = read_value(request.name, answer.value)
         self._note_time(answer)
+        value = self._read(request, answer)
         self.context.moment.note(request, value)
         return value
+
+    def _read(self, request: Look[Any], answer: Answer) -> Any:
+        try:
+            return read_value(request.name, answer.value)
+        except Exception as error:  # noqa: BLE001 - whatever a worker of another version says
+            cause = f"the site's worker has sent what can't be read ({type(error).__name__})"
+            raise Unreadable(server=request.server, command=request.name, cause=cause) from None
 
     def _command(self, request: asked.Call[Any]) -> Command:
         return Command(
@@ -198,13 +207,9 @@ class Performer:
         step = "/".join((intent.run_id, str(len(intent.run.path)), intent.state, *said))
         self._tries[step] = tries = self._tries.get(step, 0) + 1
         guarded = Guarded(
-            name=command.name,
-            args=command.args,
-            organisation=command.organisation,
-            under_repair=command.under_repair,
-            entries=command.entries,
+            **asdict(command, recurse=False),
             custodian=custodian,
-            guard=_guard_of(request),
+            guard=guard_of(request),
             command_timeout=self.context.timing.command_timeout,
             begin=Begin(
                 healing=lease.healing,
@@ -237,7 +242,7 @@ class Performer:
                 if self.order.pace.simulated:
                     await self._pass(_A_MOMENT)
                 if tries > 1:
-                    raised = _interrupted_again(request)
+                    raised = interrupted_again(request)
             raise self._answerable(request, raised) from None
         self._note_time(answer)
 
@@ -286,18 +291,23 @@ class Performer:
                 return
 
     async def _poll(self, watch: Watch, every: float) -> None:
-        """Have a look repeated at the site until it answers anything else, or the time is up."""
+        """Have a look repeated at the site until it answers anything else, or the time is up.
+
+        After a pause: what answers anything else each time is not asked more often for it.
+        """
+        left = watch.left
+        if not self.order.pace.simulated:
+            await self._wait(every)
+            left -= every
+        if left <= 0 or self.context.stop_requested:
+            return
         command = self._command(watch.look)
         polled = Polled(
-            name=command.name,
-            args=command.args,
-            organisation=command.organisation,
-            under_repair=command.under_repair,
-            entries=command.entries,
+            **asdict(command, recurse=False),
             seen=to_jsonable(watch.seen),
             failed=watch.failed,
             every=every,
-            left=watch.left,
+            left=left,
             slowest=watch.slowest,
             speed=self.order.pace.speed,
         )
@@ -310,7 +320,7 @@ class Performer:
             result_type=Answer,
             task_queue=site_queue(self.order.site),
             activity_id=self._name(f"poll.{command.name}"),
-            schedule_to_close_timeout=None if simulated else self._real(watch.left),
+            schedule_to_close_timeout=None if simulated else self._real(left),
             start_to_close_timeout=timedelta(seconds=_PATIENCE if simulated else bound),
         )
         await workflow.wait_condition(lambda: polling.done() or self.nudged)
@@ -323,9 +333,8 @@ class Performer:
         if answer is not None:
             self._note_time(answer)
             if answer.told:
-                value = read_value(watch.look.name, answer.value)
-                self.context.moment.recall(Pause(0.0))
-                self.context.moment.note(watch.look, value)
+                self.context.moment.end()
+                self.context.moment.note(watch.look, self._read(watch.look, answer))
         self.context.sync_with_journal()
 
     async def _pass(self, seconds: float) -> None:
@@ -382,28 +391,6 @@ class Performer:
         """A replay compares this: the same command, of the same thing."""
         self._commands += 1
         return f"{self._commands}.{what}"
-
-
-def _guard_of(request: Effect) -> tuple[Any, ...]:
-    guard = request.guard
-    return (guard.name, *(to_jsonable(one) for one in guard.args)) if guard else ()
-
-
-def _interrupted_again(request: Effect) -> PophealError:
-    said = "whoever was to command it was interrupted twice"
-    return OutcomeUnknown(server=request.server, command=request.name, cause=said)
-
-
-def _next_step(answer: ClaimAnswer, custodian: str) -> str:
-    holder = answer.holder
-    if holder is None:
-        return ""
-    if answer.alive:
-        return f"Let it, or stop it: the workflow {holder.workflow}."
-    return (
-        f"Its workflow, {holder.workflow}, has ended without giving it up. Look at the servers; "
-        f"then clear the custodian {custodian}."
-    )
 
 
 _OWN: Final[Mapping[type[Request[Any]], Callable[[Performer, Any], Any]]] = {
