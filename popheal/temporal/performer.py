@@ -267,7 +267,7 @@ class Performer:
             # A person's answer ends it: there is no need to look every few seconds.
             left = (self._awaited - self.context.clock.now()).total_seconds()
             self._awaited = None
-            await self._wait(left, for_answer=True)
+            await self._wait_for_answer(left)
         elif request.watch is not None:
             await self._poll(request.watch, request.seconds)
         elif self.order.pace.simulated:
@@ -276,8 +276,17 @@ class Performer:
         else:
             await self._wait(request.seconds)
 
-    async def _wait(self, seconds: float, *, for_answer: bool = False) -> None:
-        """Wait, until a person says something that ends it."""
+    async def _wait_for_answer(self, seconds: float) -> None:
+        self.nudged = False
+        try:
+            await workflow.wait_condition(lambda: self.nudged, timeout=self._real(seconds))
+        except TimeoutError:
+            if self.order.pace.simulated:
+                await self._pass(seconds)
+        self.context.sync_with_journal()
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, until a person says stop."""
         until = self.context.clock.now() + timedelta(seconds=seconds)
         while not self.context.stop_requested:
             left = (until - self.context.clock.now()).total_seconds()
@@ -287,8 +296,6 @@ class Performer:
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(lambda: self.nudged, timeout=self._real(left))
             self.context.sync_with_journal()
-            if for_answer:
-                return
 
     async def _poll(self, watch: Watch, every: float) -> None:
         """Have a look repeated at the site until it answers anything else, or the time is up.

@@ -34,6 +34,7 @@ from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.errors import UnknownName
 from popheal.exchange.backend import EFFECTS
+from popheal.journal import Author
 from tests.evidence.crashes import covering, effect_of
 from tests.support import properties
 from tests.support.fleet import Fleet, healed, server_program, work_at
@@ -82,7 +83,8 @@ def effects(history: Any) -> list[tuple[Any, ...]]:
 def compare(fleet: Fleet, name: str) -> Compared:
     """Heal a scenario in both ways."""
     scenario = load_scenario(name)
-    journal = Journal()
+    # One in which somebody could answer, as in a fleet.
+    journal = Journal(author=Author(process="a test", account="ann on mail1"))
     report = heal(alert_of(scenario), Watched(scenario.organisation), journal=journal)
     result, handle, organisation = fleet.run(healed(fleet, name))
     history = fleet.run(handle.fetch_history())

@@ -67,6 +67,7 @@ def test_without_a_server_it_says_so():
     assert "Set TEMPORAL_ADDRESS" in said
 
 
+@pytest.mark.slow
 def test_a_healing_that_is_asked_answered_and_exported(fleet, tmp_path):
     """By the names that a real organisation has."""
     server = {"TEMPORAL_ADDRESS": fleet.address}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from popheal import Alert
 from popheal.backends.simulated import load_scenario
 from popheal.policy.policy import Policy
@@ -16,6 +18,7 @@ from tests.support.lab_process import Witness
 from tests.support.properties import violations
 
 
+@pytest.mark.slow
 def test_one_of_two_members_waits_for_another_time(fleet, tmp_path):
     path = tmp_path / "two-ill.toml"
     path.write_text(TWO_ILL)

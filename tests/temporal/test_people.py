@@ -16,6 +16,8 @@ from popheal.util.clock import SystemClock
 from tests.support.fleet import site_worker_of
 from tests.support.healing import Watched, alert_of
 
+pytestmark = pytest.mark.slow
+
 ASKED = Policy(approval_from=Impact.CHANGE)
 #: How much faster than real time everything happens.
 SPEED = 60.0

@@ -6,6 +6,8 @@ import pytest
 
 from tests.evidence.on_temporal import compare
 
+pytestmark = pytest.mark.slow
+
 #: With a reboot, its drain and its failing back; and with a restart, of another procedure. All of
 #: them are compared by the command.
 SAMPLE = ("mailbox-healed-by-reboot", "client-access-healed-by-restart")

@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=20)
 _SILENT: Final = (
-    "The fleet gives no answer in time. See that a worker of the healing's build runs: "
-    "popheal fleet worker --engine"
+    "The fleet gives no answer in time. See that a worker of the healing's build runs, and that "
+    "one was told to take new healings: popheal fleet worker --engine --current"
 )
 
 _site_option: Final = click.option(
