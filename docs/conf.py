@@ -38,6 +38,7 @@ html_theme = "furo"
 html_title = "popheal"
 html_static_path = ["_static"]
 html_css_files = ["popheal.css"]
+html_js_files = ["popheal.js"]
 html_copy_source = False
 html_show_sourcelink = False
 

@@ -23,15 +23,20 @@ def needs_packages() -> pytest.MarkDecorator:
     )
 
 
-def answer_of(script, given, timeout=120):
+def answer_of(script, given, timeout=300):
     """What a script of that folder answers to some data, both JSON."""
-    done = subprocess.run(
+    process = subprocess.Popen(
         ["node", FOLDER / script],
-        input=json.dumps(given),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=timeout,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    with process:
+        try:
+            said, complaint = process.communicate(json.dumps(given), timeout)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # not killed: a browser that it has started ends with it
+            raise
+    assert process.returncode == 0, complaint
+    return json.loads(said)
