@@ -22,7 +22,8 @@ from popheal.backends.psrp import Secret
 from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError
 from popheal.notify import NotDelivered, Notifier, _Delivery, _shows_only_text, title
-from popheal.reports.events import HandedOver, HealingEnded, log_event
+from popheal.reports.event_log import log_event
+from popheal.reports.events import HandedOver, HealingEnded
 from popheal.reports.handover import HANDED_OVER
 from tests.support.healing import alert_of
 from tests.support.paths import ROOT
