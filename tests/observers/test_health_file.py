@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.request
 from datetime import datetime
 
@@ -14,7 +15,10 @@ from popheal.cli.watchers import watched_by
 from popheal.errors import ConfigurationError, Unreachable
 from popheal.observers.health_file import FORMAT, HealthFile
 from popheal.reports.measures import ServerLooked
+from tests.support.paths import ROOT
 from tests.watch.test_watch import MBX1, SERVERS, Watching, fault, organisation
+
+NUMBERS = (ROOT / "docs" / "numbers.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -55,6 +59,9 @@ def test_it_says_how_the_watch_is(path, tmp_path):
         == [one for one in looks if one.server == MBX1][-1].at.isoformat()
     )
     while_it_runs = seen[-2]
+    (documented,) = re.findall(r"```json\n(.*?)```", NUMBERS, re.DOTALL)
+    assert list(json.loads(documented)) == list(while_it_runs)
+    assert list(json.loads(documented)["servers"][MBX1]) == list(while_it_runs["servers"][MBX1])
     due = datetime.fromisoformat(while_it_runs["next_look"])
     assert (due - datetime.fromisoformat(while_it_runs["servers"][SERVERS[-1]]["at"])).seconds <= 60
 

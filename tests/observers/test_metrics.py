@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 
 import pytest
@@ -14,6 +15,7 @@ from popheal.errors import BackendError, ConfigurationError, UnknownName
 from popheal.exchange.backend import EFFECTS, LOOKS
 from popheal.observers.metrics import Metrics
 from popheal.reports.measures import CallEnded, PauseEnded, ServerLooked
+from tests.support.paths import ROOT
 from tests.watch.test_watch import SERVERS, Watching, fault, organisation
 
 pytest.importorskip("prometheus_client", reason="needs prometheus-client, of the extra metrics")
@@ -212,3 +214,17 @@ def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(ConfigurationError, match=r"not installed.*extra 'metrics'"):
         Metrics()
+
+
+def test_every_metric_is_documented():
+    """With its labels; and no other."""
+    page = (ROOT / "docs" / "numbers.md").read_text("utf-8")
+    told = {}
+    for names, labels in re.findall(r"^\| (`popheal_[^|]*) \|([^|]*)\|", page, re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", names):
+            told[name] = set(re.findall(r"`(\w+)`", labels))
+    found = {}
+    for one in Metrics(journal="journal.db").registry._collector_to_names:
+        kind = "_total" if one._type == "counter" else ""
+        found[one._name + kind] = set(one._labelnames)
+    assert told == found
