@@ -67,6 +67,7 @@ nitpick_ignore_regex = [
         r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
     ),
     ("py:class", r"Ask|contextlib\.AbstractContextManager"),
+    ("py:class", r"CollectorRegistry|TracerProvider|popheal\.engine\.triage\.health\.Rows"),
     ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:class", r"tuple\[~typing\.Annotated.*"),

@@ -65,7 +65,7 @@ _UNDECIDED: Final = (
     "--health-file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="Keep a sign of life in PATH, for a monitor: JSON, written anew at each look.",
+    help="Keep a sign of life in PATH, for a monitor; JSON.",
 )
 @click.option(
     "--metrics-port",
