@@ -121,7 +121,8 @@ def test_only_the_verdicts_asked_for_are_sent(office):
     event = handed_over(report)
     Notifier([url_of(office)], verdicts=HANDED_OVER - {Verdict.HELD})(event)
     notifier = Notifier([url_of(office)], verdicts=[Verdict.HELD])
-    notifier(HealingEnded(at=event.at, server=event.server, verdict=report.verdict, summary=""))
+    ended = {"verdict": report.verdict, "summary": "", "seconds": 0.0}
+    notifier(HealingEnded(at=event.at, server=event.server, **ended))
     assert office.got == []
     notifier(event)
     assert [got["type"] for got in office.got] == ["warning"]
