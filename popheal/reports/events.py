@@ -188,10 +188,18 @@ class EffectIntended(Event):
 
 @frozen(kw_only=True)
 class Pausing(Event):
-    """A long pause begins; ``seconds`` are what is left of it."""
+    """It is waited for something, for so many ``seconds`` at most from now on.
+
+    Attributes:
+        what: What for, like ``the restart``.
+        seconds: What is left of the wait.
+        most: How long it may take in all; where a healing was resumed in it, some is over.
+    """
 
     name = "pausing"
+    what: str
     seconds: float
+    most: float
 
 
 @frozen(kw_only=True)

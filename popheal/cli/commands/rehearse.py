@@ -141,11 +141,15 @@ def rehearse(
     clock = played.clock
     alert = alert_of(played)
     before = _databases(played)
-    story = story_of(alert, as_json=as_json, live=bool(speed))
+    story = story_of(alert, as_json=as_json, live=bool(speed), clock=clock.monotonic)
     if story.out:
         story.heading = [*_title(played, speed, over_psrp=over_psrp), *story.heading]
     control = Control()
-    with obeying(control), _backend(played, over_psrp=over_psrp) as backend, watched(story):
+    with (
+        obeying(control),
+        _backend(played, over_psrp=over_psrp) as backend,
+        watched(story, backend),
+    ):
         report = api.heal(
             alert,
             backend,

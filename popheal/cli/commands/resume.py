@@ -96,7 +96,7 @@ class _Resuming:
                 *labelled(story.out, "Resumed", begun),
                 *story.heading,
             ]
-        with watched(story), interruptible(story, self.options):
+        with watched(story, self.backend), interruptible(story, self.options):
             return api.resume(
                 record.id,
                 self.backend,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -87,19 +86,6 @@ def _not_written(path: Path, why: str, option: str) -> ConfigurationError:
         problem=f"can't be written ({why})",
         next_step=f"Give another path with {option}.",
     )
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[int, int, str], None]]:
-    """What shows a person how far something has come: how many are over, of how many, and which.
-
-    One line on standard error, which is gone in the end; nothing where nobody watches.
-    """
-    if not sys.stderr.isatty() or plain_wanted():
-        yield lambda _over, _of, _what: None
-        return
-    with console(sys.stderr).status("") as status:
-        yield lambda over, of, what: status.update(one_line(f"{over} of {of}: {what}"))
 
 
 def print_lines(out: Console, lines: Iterable[Text]) -> None:

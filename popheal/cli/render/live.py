@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from popheal.cli.render.console import console, plain_wanted
+from popheal.cli.render.now import Now
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
 from popheal.reports import events
@@ -126,20 +127,24 @@ class Story:
         server: The alert's server, which goes without saying.
         heading: Lines to print before anything else.
         live: Show what is going on right now, if a person watches. Of no use in virtual time.
+        clock: Seconds, as they pass where it happens.
 
     Attributes:
         effects: States in which something was, or may have been, changed.
         healing: What is told about, as the journal names it; empty while that is not known.
         how_to_resume: The command that goes on with it, if it is cut off and there is one.
+        asked: Gives the call that is being made right now, in words.
     """
 
     out: Console | None
     server: str = ""
     heading: list[Text] = field(factory=list)
     live: bool = True
+    clock: Callable[[], float] = time.monotonic
     effects: list[str] = field(factory=list, init=False)
     healing: str = ""
     how_to_resume: str = field(default="", init=False)
+    asked: Callable[[], str] = field(default=str, init=False)
     _began: datetime | None = field(default=None, init=False)
     _actions: dict[str, events.ActionStarted] = field(factory=dict, init=False)
     _lines: StoryLines | None = field(default=None, init=False)
@@ -159,7 +164,8 @@ class Story:
     def told(self) -> Iterator[Story]:
         """While this lasts, the line about right now may be there."""
         if self.live and sys.stderr.isatty():
-            self._now = Now()
+            self._now = Now(self.asked, clock=self.clock)
+            self._now.show("resuming" if self.healing else "verifying", self.server)
         try:
             yield self
         finally:
@@ -220,7 +226,7 @@ class Story:
         elif isinstance(event, events.ActionStarted | events.ApprovalAnswered):
             now.show(event.state, event.server)
         elif isinstance(event, events.Pausing):
-            now.show("waiting", event.server)
+            now.wait(event.what, event.server, seconds=event.seconds, most=event.most)
         elif isinstance(event, events.ApprovalAsked):
             now.wipe()  # the terminal is wanted for the question
 
@@ -269,55 +275,3 @@ def labelled(out: Console, label: str, text: str, style: str = "") -> list[Text]
     from rich.text import Text
 
     return hanging(out, Text().append(f"{label:<{LABEL}}", "bold"), text, style)
-
-
-class Now:
-    """The line on the terminal that says what is going on, and for how long."""
-
-    def __init__(self) -> None:
-        self._err = console(sys.stderr)
-        self._plain = plain_wanted()
-        self._live: Any = None
-
-    def show(self, what: str, server: str) -> None:
-        """Show it, in place of what was shown before."""
-        self.wipe()
-        text = one_line(f"{what} on {server}")
-        if self._plain:
-            return
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        # Standard output is left alone: what is printed there is not this console's.
-        self._live = Live(
-            _Elapsed(text, Spinner("line")),
-            console=self._err,
-            transient=True,
-            refresh_per_second=4,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
-
-    def wipe(self) -> None:
-        """Take it away."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
-
-class _Elapsed:
-    """A spinner with the time that has passed; rendered anew at each refresh."""
-
-    def __init__(self, text: str, spinner: Any) -> None:
-        self._text, self._spinner = text, spinner
-        self._began: float | None = None
-
-    def __rich_console__(self, out: Console, _options: Any) -> Iterator[Any]:
-        now = out.get_time()
-        self._began = now if self._began is None else self._began
-        self._spinner.update(text=f"{self._text}, {span(now - self._began)}")
-        line = self._spinner.render(now)
-        # One line and no more: a signal's handler wipes out just one.
-        line.no_wrap, line.overflow = True, "ellipsis"
-        yield line
