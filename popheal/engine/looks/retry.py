@@ -69,7 +69,8 @@ async def again(session: HealingContext, name: str) -> bool:
         session.progress.forget(name)
         return False
     pause = session.timing.probe_pause
-    session.emit(Pausing, session.server, what="another try", seconds=pause, most=pause)
+    server = session.under_repair[-1] if session.under_repair else session.server
+    session.emit(Pausing, server, what="another try", seconds=pause, most=pause)
     await Pause(pause)
     return True
 
