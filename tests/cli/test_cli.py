@@ -183,12 +183,13 @@ def test_the_list_has_every_scenario_with_its_title():
 
 @pytest.mark.slow
 def test_words_and_durations_are_not_broken_on_a_narrow_terminal():
-    listed = run("rehearse", "--list", COLUMNS="60").stdout
-    assert max(map(len, listed.splitlines())) <= 60
+    listed = run("rehearse", "--list", COLUMNS="40").stdout
+    long = {name for name in scenario_names() if len(name) > 38}
+    assert max(len(line) for line in listed.splitlines() if line not in long) <= 40
     words = set(listed.split())
     for name in scenario_names():
         assert {name, *load_scenario(name).title.split()} <= words
-    for columns in range(40, 100):
+    for columns in range(40, 100, 7):
         story = run("rehearse", COLUMNS=str(columns)).stdout
         assert "(7 min 45 s)" in story
         assert story.count("(40 s)") == 1

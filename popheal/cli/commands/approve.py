@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from popheal.cli.options import journal_options, json_option
-from popheal.cli.render.console import answer_json, answer_text
+from popheal.cli.render.console import answer_json, answer_lines
 from popheal.cli.session import find, journal_path, open_journal
 from popheal.util.account import account
 
@@ -49,5 +49,5 @@ def approve(
         answer_json(to_jsonable(question))
     else:
         done = "refused" if refuse else "approved"
-        answer_text(f"Plan {question.plan} of run {question.run} on {question.server}: {done}.")
+        answer_lines([f"Plan {question.plan} of run {question.run} on {question.server}: {done}."])
     return 0

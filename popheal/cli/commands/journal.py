@@ -80,18 +80,17 @@ def healings(
     elif found:
         _list(found, path, options_again(config, journal))
         if is_cut:
-            console.answer_text(f"\nThere are earlier ones than these {newest}: see --all.")
+            console.answer_lines(["", f"There are earlier ones than these {newest}: see --all."])
     else:
         which = "unfinished healing" if unfinished else "healing yet"
-        console.answer_text(f"There is no {which}.")
+        console.answer_lines([f"There is no {which}."])
     return 0
 
 
 def _list(found: list[Standing], journal: Path, options: str) -> None:
     from rich.text import Text
 
-    from popheal.cli.render.live import hanging
-    from popheal.cli.render.replay import command_line
+    from popheal.cli.render.lines import command_line, hanging
     from popheal.journal.status import INTERRUPTED, in_words
 
     out = console.console(sys.stdout)

@@ -87,7 +87,7 @@ class _Resuming:
         story = story_of(from_jsonable(record.alert, Alert), as_json=self.as_json)
         story.healing = record.id
         if story.out:
-            from popheal.cli.render.live import labelled
+            from popheal.cli.render.lines import labelled
 
             begun = f"{record.id}, begun {moment(record.begun_at)}"
             between = labelled(story.out, "", "") if self.statuses else []
@@ -195,7 +195,7 @@ def resume(
         skipped = {"skipped": resuming.skipped} if resuming.skipped else {}
         console.answer_json({"resumed": [one.to_json() for one in reports], **skipped})
     elif not reports and not resuming.skipped:
-        console.answer_text("There is nothing to resume.")
+        console.answer_lines(["There is nothing to resume."])
     return worst(resuming.statuses)
 
 
@@ -233,5 +233,5 @@ def cancel(healing: str, journal: Path | None, config: Path | None, as_json: boo
         return 0
     dead = "It was interrupted, so nobody is at work on it. " if now.state == INTERRUPTED else ""
     text = f"Healing {record.id} on {record.server} is marked to be stopped. {dead}{step}"
-    console.answer_text(one_line(text))
+    console.answer_lines([one_line(text)])
     return 0

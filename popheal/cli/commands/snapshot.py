@@ -100,9 +100,8 @@ def _tell(taken: Snapshot, output: Path, config: Path, *, as_json: bool) -> int:
     else:
         said = ", ".join(f"{name}: {number}" for name, number in counted.items())
         file, policy = shlex.quote(str(output)), shlex.quote(str(config))
-        console.answer_text(
-            f"{output} ({said})\nTry it: popheal rehearse {file} --every-fault --config {policy}"
-        )
+        try_it = f"popheal rehearse {file} --every-fault --config {policy}"
+        console.answer_lines([f"{output} ({said})", f"Try it: {try_it}"])
     return COULD_NOT_TELL if taken.unread else 0
 
 

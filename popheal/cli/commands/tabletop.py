@@ -37,5 +37,6 @@ def every_fault(scenario: str | None, policy: Policy, html: Path | None, *, as_j
         out = console.console(sys.stdout)
         console.print_lines(out, tabletop_lines(out, played))
     else:
-        console.answer_text(f"{html}: {len(played.servers)} servers, {len(played.trials)} trials.")
+        size = f"{len(played.servers)} servers, {len(played.trials)} trials"
+        console.answer_lines([f"{html}: {size}."])
     return 0

@@ -168,7 +168,7 @@ def tell(journal: Path, event: Event) -> None:
     said = _SAID.get(event.name)
     if said is None or (isinstance(event, Pausing) and event.most < _LONG):
         return
-    details = {
+    details: dict[str, Any] = {
         name: ", ".join(value) if isinstance(value, (list, tuple)) else value
         for name, value in event.details.items()
     }

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from popheal.cli.render.lines import fitted, fitted_text
 from popheal.errors import ConfigurationError
 from popheal.util.text import one_line
 
@@ -19,12 +20,29 @@ if TYPE_CHECKING:
 
 #: Columns to fill where nobody says how wide the paper is.
 _WIDTH_OF_A_FILE: Final = 120
+#: Likewise of a terminal that does not say.
+_WIDTH_OF_A_TERMINAL: Final = 80
 
 
 def say(text: str) -> None:
-    """A sentence on standard error."""
-    sys.stderr.write(f"popheal: {one_line(text)}\n")
+    """A sentence on standard error: one line in a file, and what a terminal has room for."""
+    line = f"popheal: {one_line(text)}"
+    if sys.stderr.isatty() or "COLUMNS" in os.environ:
+        line = "\n".join(fitted_text(line, width_of(sys.stderr)))
+    sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def width_of(stream: IO[str]) -> int:
+    """How many columns there are."""
+    if (told := os.environ.get("COLUMNS", "")).isdecimal() and int(told):
+        return int(told)
+    if not stream.isatty():
+        return _WIDTH_OF_A_FILE
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH_OF_A_TERMINAL
+    except OSError:
+        return _WIDTH_OF_A_TERMINAL
 
 
 def answer_json(answer: dict[str, Any]) -> None:
@@ -89,9 +107,16 @@ def _not_written(path: Path, why: str, option: str) -> ConfigurationError:
 
 
 def print_lines(out: Console, lines: Iterable[Text]) -> None:
-    """Print lines that are as wide as they should be."""
+    """Print lines; one that is too wide in several, broken between words."""
     for line in lines:
-        out.print(line, soft_wrap=True)
+        for piece in fitted(line, out.width):
+            out.print(piece, soft_wrap=True)
+
+
+def answer_lines(lines: Iterable[str]) -> None:
+    """The answer, as lines of plain text; likewise."""
+    width = width_of(sys.stdout)
+    answer_text("\n".join(piece for line in lines for piece in fitted_text(line, width)))
 
 
 def plain_wanted() -> bool:
@@ -133,7 +158,7 @@ def console(stream: IO[str]) -> Console:
     return _console_class()(
         file=stream,
         color_system=None if plain else "auto",
-        width=None if terminal or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE,
+        width=width_of(stream),
         markup=False,
         highlight=False,
         emoji=False,

@@ -7,9 +7,7 @@ when it is over.
 
 from __future__ import annotations
 
-import re
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
+from popheal.cli.render.console import print_lines
+from popheal.cli.render.lines import hanging, labelled
 from popheal.cli.render.now import Now
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
@@ -32,16 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-#: Columns of the labels in front of the alert, the findings and the verdict.
-LABEL: Final = 11
 _TIME: Final = 8
-#: Fewer columns than this left for the outcome, and it goes on a line of its own.
-_NARROW: Final = 24
-#: Stands for a space where no line may end; not to be seen in what is shown.
-_GLUE: Final = "\N{NO-BREAK SPACE}"
-_DURATION: Final = re.compile(r"\b\d+ (?:h|min|s)\b(?: \d+ (?:min|s)\b)*")
-#: A moment written to more digits than a person reads.
-_MICROSECONDS: Final = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.\d+")
 
 
 @define(kw_only=True)
@@ -97,12 +88,19 @@ class StoryLines:
             of: The procedure, so that all its states get the same width.
             style: How the word and the text look, if not as the impact does.
         """
+        from rich.text import Text
+
         colour = style or IMPACT_STYLES.get(word, "")
         lead = self.lead(at, word, colour)
         if state := one_line(state):
             names = PROCEDURES[of].by_name if of in PROCEDURES else ()
             width = max(map(len, names), default=0)
-            lead.append(f"{state:<{width}}  ", "" if word == "look" else colour)
+            shade = "" if word == "look" else colour
+            if lead.cell_len + len(state) > self.out.width:
+                lead.rstrip()
+                indent = " " * (_TIME + 2 if _TIME + 2 + len(state) <= self.out.width else 2)
+                return [lead, *hanging(self.out, Text(indent + state, shade), text, style)]
+            lead.append(f"{state:<{width}}  ", shade)
         return hanging(self.out, lead, text, style)
 
     def lead(self, at: datetime, word: str = "", style: str = "") -> Text:
@@ -190,14 +188,13 @@ class Story:
             if lines:
                 self.print(*lines)
 
-    def print(self, *lines: Text | str) -> None:
+    def print(self, *lines: Text) -> None:
         """Print lines, below the heading and above the line about right now."""
         if self.out is None:
             return
         if self._now:
             self._now.wipe()
-        for line in (*self.heading, *lines):
-            self.out.print(line, soft_wrap=True)
+        print_lines(self.out, (*self.heading, *lines))
         self.heading = []
 
     def _told(self, lines: StoryLines, event: Event) -> Iterator[Text]:
@@ -235,43 +232,3 @@ class Story:
         hours = f"{whole // 3600}:" if whole >= 3600 else ""  # noqa: PLR2004 - an hour
         minutes = whole % 3600 // 60
         return f"{hours}{minutes:{'02' if hours else ''}}:{whole % 60:02}"
-
-
-def hanging(out: Console, lead: Text, tail: str, style: str = "") -> list[Text]:
-    """The lead, and the tail beside it, as many lines as it takes."""
-    from rich.text import Text
-
-    indent = lead.cell_len
-    width = out.width - indent
-    longest = max(map(len, _words(tail)), default=0)
-    if width < _NARROW or width < longest <= out.width - _TIME - 2:
-        indent = _TIME + 2
-        below = _wrapped(tail, max(_NARROW, out.width - indent))
-        lead.rstrip()
-        return [lead, *(Text(" " * indent).append(line, style) for line in below)]
-    lines = _wrapped(tail, width) or [""]
-    first = lead.append(lines[0], style)
-    first.rstrip()
-    return [first, *(Text(" " * indent).append(line, style) for line in lines[1:])]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    # Not at hyphens, nor inside words: names of servers, files and parameters are to be copied.
-    lines = textwrap.wrap(
-        " ".join(_words(text)), width, break_on_hyphens=False, break_long_words=False
-    )
-    return [line.replace(_GLUE, " ") for line in lines]
-
-
-def _words(text: str) -> list[str]:
-    """What must not be broken; a duration is one word, with glue for spaces."""
-    whole_seconds = _MICROSECONDS.sub(r"\1", one_line(text))
-    glued = _DURATION.sub(lambda found: found[0].replace(" ", _GLUE), whole_seconds)
-    return glued.split(" ")
-
-
-def labelled(out: Console, label: str, text: str, style: str = "") -> list[Text]:
-    """A label, and the text beside it."""
-    from rich.text import Text
-
-    return hanging(out, Text().append(f"{label:<{LABEL}}", "bold"), text, style)
