@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import click
@@ -50,10 +50,10 @@ class Formatter(click.HelpFormatter):
                 self._write(hanging_text(" " * self.current_indent, words, self.width))
 
     def write_dl(
-        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         """Names, with what they mean beside them, or below one that is long."""
-        most = min(col_max, self.width // 3)
+        rows, most = list(rows), min(col_max, self.width // 3)
         name = min(most, max(len(first) for first, _ in rows))
         start = " " * self.current_indent
         for first, second in rows:

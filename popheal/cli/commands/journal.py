@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
+from popheal.cli import completion
 from popheal.cli.options import html_option, journal_options, json_option, output_option
 from popheal.cli.render import console
 from popheal.cli.session import (
@@ -119,7 +120,7 @@ runs = click.Command(
 
 
 @click.command(short_help="Tell the story of one healing.")
-@click.argument("healing")
+@click.argument("healing", shell_complete=completion.healings)
 @journal_options
 @html_option
 @json_option
@@ -171,7 +172,7 @@ def show(
 
 
 @click.command(short_help="Write the journal as JSON lines.")
-@click.argument("healing", required=False)
+@click.argument("healing", required=False, shell_complete=completion.healings)
 @output_option("for its owner only")
 @journal_options
 def export(

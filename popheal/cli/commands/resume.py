@@ -10,6 +10,7 @@ import click
 from attrs import define, field
 
 from popheal import api
+from popheal.cli import completion
 from popheal.cli.exit_codes import DEFECT, NEEDED, status_of, worst
 from popheal.cli.options import (
     config_option,
@@ -146,7 +147,7 @@ class _Resuming:
 
 
 @click.command(short_help="Go on with what was interrupted.")
-@click.argument("healing", required=False)
+@click.argument("healing", required=False, shell_complete=completion.unfinished_healings)
 @config_option
 @journal_option
 @yes_option
@@ -207,7 +208,7 @@ def _unfinished(journal: Journal, healing: str) -> HealingRecord:
 
 
 @click.command(short_help="Stop a healing from elsewhere.")
-@click.argument("healing")
+@click.argument("healing", shell_complete=completion.unfinished_healings)
 @journal_options
 @json_option
 def cancel(healing: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
