@@ -188,13 +188,7 @@ class EffectIntended(Event):
 
 @frozen(kw_only=True)
 class Pausing(Event):
-    """It is waited for something, for so many ``seconds`` at most from now on.
-
-    Attributes:
-        what: What for, like ``the restart``.
-        seconds: What is left of the wait.
-        most: How long it may take in all; where a healing was resumed in it, some is over.
-    """
+    """It is waited for ``what``, in words: ``seconds`` more at most, of ``most`` in all."""
 
     name = "pausing"
     what: str

@@ -250,7 +250,7 @@ def test_time_can_be_let_pass():
     assert "time passes 1000 times faster" in result.stdout
 
 
-@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+@pytest.mark.parametrize("columns", [50, 80, 200])
 def test_lines_fit_the_terminal(columns):
     shown = run("rehearse", "client-access-not-healed", COLUMNS=str(columns)).stdout
     # Names of states are never broken, nor are addresses, nor commands, which are to be pasted.
@@ -258,8 +258,8 @@ def test_lines_fit_the_terminal(columns):
     commands = re.match(r"(?:  \S.*\n)+", after)[0]
     assert "  Invoke-MonitoringProbe POP\\PopCTPProbe -Server cas1.contoso.com | For" in commands
     lines = (told + after.removeprefix(commands)).splitlines()
-    lines = [line for line in lines if "https://" not in line]
-    assert max(map(len, lines)) <= max(columns, 60)
+    lines = [line for line in lines if "https://" not in line and "C:\\" not in line]
+    assert max(map(len, lines)) <= columns
     assert "disabling_protocol_logging_unhealed" in shown
 
 

@@ -187,7 +187,8 @@ def is_pasted(line):
 def require_fitting(shown, width):
     """No line is too long, but for what can't be helped; and none ends with a space."""
     for line in shown.splitlines():
-        longest = max(map(len, line.split()), default=0)
+        words = re.findall(r"[A-Z]:\\(?:[^\\:]+\\)*\S+|\S+", line)  # a path is one
+        longest = max(map(len, words), default=0)
         assert len(line) <= width or is_pasted(line) or longest > width - 2, line
         assert line == line.rstrip()
 
