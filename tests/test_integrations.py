@@ -24,6 +24,7 @@ from popheal import Alert, Journal, Verdict
 from popheal.backends.simulated import load_scenario
 from popheal.cli.app import popheal as command
 from popheal.notify import Notifier
+from popheal.verify import verify
 from tests.support.paths import ROOT
 from tests.support.programs import needs_program
 
@@ -474,6 +475,21 @@ def test_systemd_takes_the_units(tmp_path):
 
 def test_each_timer_has_its_service():
     assert {path.stem for path in EXAMPLES.glob("*.timer")} <= set(UNITS)
+
+
+# --- a procedure of one's own --------------------------------------------------------------------
+
+
+def test_the_careful_procedure_keeps_all_properties_but_the_one_that_its_page_names():
+    """It gives up where the runbook restarts the server; and it never does more than it says."""
+    careful = example("my_procedures").CAREFUL
+    proof = verify(careful)
+    assert [one.property.id for one in proof.refuted] == ["P23"]
+    page = (ROOT / "docs" / "own-procedure.md").read_text("utf-8")
+    assert f"> P23 {proof.refuted[0].property.sentence}\n" in page
+    assert proof.bounds.reboots == 0
+    effects = {effect for one in careful.states for effect in one.action.effects}
+    assert effects == {"restart_service"}
 
 
 # --- the pages -----------------------------------------------------------------------------------
