@@ -63,6 +63,22 @@ def test_the_line_fits_and_breaks_no_name(server, most, columns):
             assert place in (server, server.partition(".")[0])
 
 
+def test_a_plain_terminal_is_told_once_and_once_more_of_the_call(monkeypatch, capsys):
+    """As soon as there is one; not each time that another is made."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("popheal.cli.render.now.PATIENCE", 0.001)
+    calls = iter(["", ""])
+    now, told = Now(lambda: next(calls, "connecting to ex2")), ""
+    now.show("verifying", "ex1")
+    while "connecting" not in told:
+        told += capsys.readouterr().err
+    now.wipe()
+    assert told.splitlines() == [
+        "popheal: verifying on ex1, 0 s",
+        "popheal: verifying on ex1, 0 s: connecting to ex2",
+    ]
+
+
 def test_a_wait_that_is_over_gives_way_to_the_step_it_was_part_of(monkeypatch):
     """A pause between two tries is part of a longer wait, and both of a step."""
     monkeypatch.setenv("NO_COLOR", "1")  # no thread draws
@@ -180,11 +196,15 @@ def test_a_line_says_within_two_seconds_what_is_tried_on_which_server(name, sile
     )
     os.close(its)
     shown, seen_at = "", 0.0
-    with open(ours, "rb", buffering=0) as stream:  # noqa: PTH123
+    late = threading.Timer(60, process.kill)
+    late.start()
+    with open(ours, "rb", buffering=0) as stream, contextlib.suppress(OSError):  # noqa: PTH123
         while then not in shown:
             shown += stream.read(4096).decode()
             seen_at = seen_at or (time.monotonic() if first in shown else 0.0)
-        process.kill()
-        process.wait(timeout=30)
-    assert seen_at <= taken[0] + 2
+    late.cancel()
+    process.kill()
+    process.wait(timeout=30)
+    assert then in shown
+    assert 0 < seen_at <= (taken or [seen_at])[0] + 2
     assert ("\x1b" in shown) is not bool(env)

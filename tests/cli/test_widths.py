@@ -29,8 +29,7 @@ DOCUMENTS = {"schema", "export", "rights", "diagram", "lab"}
 LOGS = {"watch"}
 
 TOLD = {
-    "rehearse": ["rehearse", "server-never-comes-back"],
-    "rehearse, front end": ["rehearse", "client-access-not-healed"],
+    "rehearse": ["rehearse", "client-access-not-healed"],
     "every fault": ["rehearse", "{alone}", "--every-fault"],
     "triage": ["triage", "mbx1", "--config", "{config}"],
     "plan": ["plan", "mbx1", "--config", "{config}", "--all-paths"],

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Timer
+from threading import Timer, current_thread
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
@@ -115,9 +115,7 @@ class Now:
         self.wipe()
         self._doing = doing
         if plain_wanted():
-            self._timer = Timer(PATIENCE, self._say)
-            self._timer.daemon = True
-            self._timer.start()
+            self._say_later(said=False)
             return
         from rich.live import Live
 
@@ -143,8 +141,18 @@ class Now:
         going_on = [one for one in self._doing if not one.is_over(now)] or self._doing
         return going_on[-1].told(now, self.asked() if in_full else "", width)
 
-    def _say(self) -> None:
-        say(self.line(sys.maxsize, in_full=True))
+    def _say_later(self, *, said: bool) -> None:
+        self._timer = Timer(PATIENCE, self._say, kwargs={"said": said})
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _say(self, *, said: bool) -> None:
+        """Say it once; and once more as soon as there is a call, if there was none."""
+        asked = self.asked()
+        if asked or not said:
+            say(self.line(sys.maxsize, in_full=True))
+        if not asked and self._timer is current_thread():
+            self._say_later(said=True)
 
 
 class _Spinning:
