@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -18,12 +17,12 @@ import click
 from popheal.cli.exit_codes import worst
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
-from popheal.cli.render.console import say
+from popheal.cli.render.console import note, say
 from popheal.cli.session import approve_command, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.engine.control import Control
 from popheal.reports.events import Event, Pausing
-from popheal.util.text import moment, one_line, span
+from popheal.util.text import moment, span
 
 if TYPE_CHECKING:
     from popheal.config.load import Config, WatchSettings
@@ -182,5 +181,4 @@ def tell(journal: Path, event: Event) -> None:
     }
     text = said.format_map(defaultdict(str, {**details, **about}))
     server = f"{event.server}: " if event.server else ""
-    sys.stderr.write(f"{moment(event.at, zone='Z')} {one_line(server + text)}\n")
-    sys.stderr.flush()
+    note(f"{moment(event.at, zone='Z')} {server}{text}")

@@ -25,8 +25,13 @@ _WIDTH_OF_A_TERMINAL: Final = 80
 
 
 def say(text: str) -> None:
-    """A sentence on standard error: one line in a file, and what a terminal has room for."""
-    line = f"popheal: {one_line(text)}"
+    """A sentence on standard error."""
+    note(f"popheal: {text}")
+
+
+def note(text: str) -> None:
+    """A line on standard error: one in a file, and as many as it takes on a terminal."""
+    line = one_line(text)
     if sys.stderr.isatty() or "COLUMNS" in os.environ:
         line = "\n".join(fitted_text(line, width_of(sys.stderr)))
     sys.stderr.write(f"{line}\n")
@@ -158,7 +163,8 @@ def console(stream: IO[str]) -> Console:
     return _console_class()(
         file=stream,
         color_system=None if plain else "auto",
-        width=width_of(stream),
+        # None follows a terminal that becomes wider, or narrower, in the middle of a healing.
+        width=None if terminal or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE,
         markup=False,
         highlight=False,
         emoji=False,

@@ -54,7 +54,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return [line.replace(_GLUE, " ") for line in lines]
 
 
-def below(text: str, width: int) -> tuple[int, list[str]]:
+def _underneath(text: str, width: int) -> tuple[int, list[str]]:
     """How far in a text is that goes below its lead, and its lines."""
     longest = max(map(len, _words(text)))
     fits = (one for one in _BELOW if width - one >= max(longest, _NARROW))
@@ -77,7 +77,7 @@ def hanging(out: Console, lead: Text, tail: str, style: str = "") -> list[Text]:
     indent = lead.cell_len
     lines = _beside(indent, tail, out.width)
     if lines is None:
-        indent, lines = below(tail, out.width)
+        indent, lines = _underneath(tail, out.width)
         first = [lead]
     else:
         first = [lead.append(lines.pop(0), style)]
@@ -89,7 +89,7 @@ def hanging_text(lead: str, tail: str, width: int) -> list[str]:
     """Likewise, as plain text."""
     lines = _beside(len(lead), tail, width)
     if lines is None:
-        indent, lines = below(tail, width)
+        indent, lines = _underneath(tail, width)
         first = list(fitted_text(lead.rstrip(), width)) if lead.strip() else []
         return [*first, *(" " * indent + line for line in lines)]
     return [(lead + lines[0]).rstrip(), *(" " * len(lead) + line for line in lines[1:])]
