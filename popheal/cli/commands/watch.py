@@ -20,6 +20,7 @@ from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import note, say
 from popheal.cli.session import approve_command, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
+from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
 from popheal.reports.events import Event, Pausing
 from popheal.util.text import moment, span
@@ -63,7 +64,25 @@ _UNDECIDED: Final = (
 @config_option
 @journal_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
-def watch(config: Path, journal: Path | None, once: bool) -> int:
+@click.option(
+    "--health-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Keep a sign of life in PATH, for a monitor; JSON.",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Serve numbers for Prometheus on PORT of 127.0.0.1.",
+)
+def watch(
+    config: Path,
+    journal: Path | None,
+    once: bool,
+    health_file: Path | None,
+    metrics_port: int | None,
+) -> int:
     """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 
     It needs a journal, by --journal or [journal] path in FILE, and begins by going on with every
@@ -91,7 +110,11 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
     if told.policy.approval_undecided:
         say(_UNDECIDED.format(file=told.source))
     lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
-    with _obeying(control), open_journal(path, create=True) as opened:
+    with (
+        _obeying(control),
+        open_journal(path, create=True) as opened,
+        watched_by(health_file, metrics_port, path) as watchers,
+    ):
         try:
             with PsrpBackend(told.settings) as backend:
                 ended = watch_servers(
@@ -101,7 +124,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                     policy=told.policy,
                     every=settings.every,
                     retry=settings.retry,
-                    observers=[*lines, *notifiers(told)],
+                    observers=[*watchers, *lines, *notifiers(told)],
                     control=control,
                     once=once,
                     second_opinion=told.second_opinion,
