@@ -635,7 +635,8 @@ def at_a_terminal(*args: str, stop_at: str = "", **env: str) -> tuple[int, str]:
 def test_a_person_watching_sees_what_is_going_on_right_now():
     status, shown = at_a_terminal("rehearse", "--speed", "300")
     assert status == 0
-    assert "awaiting_server on mbx1.contoso.com, 0 s" in shown
+    assert "awaiting_server on mbx1.contoso.com, " in shown
+    assert re.search(r"waiting for the restart on mbx1.contoso.com, .+ of at most 45 min", shown)
     assert "\x1b[2K" in shown, "and it is wiped out again"
     assert "Verdict" in shown
 
