@@ -148,7 +148,10 @@ def test_no_module_is_longer_than_a_person_reads_at_once():
 
 #: Tools that run in tests, or run them; those that draw up the documentation, or judge the
 #: code, may be as new as they like.
-TEST_TOOLS = {"hypothesis", "pytest", "pytest-cov", "pytest-xdist", "sybil"}
+TEST_TOOLS = {
+    *("celery", "fastapi", "httpx", "hypothesis"),
+    *("pytest", "pytest-cov", "pytest-xdist", "sybil"),
+}
 
 
 def test_the_oldest_versions_that_are_tried_are_the_oldest_allowed():

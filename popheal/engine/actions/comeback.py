@@ -47,10 +47,11 @@ async def await_server(work: RunContext) -> ActionResult:
         failed = host if isinstance(host, BackendError) else None
         watch, seen = await _awaited(work, host, observed)
         if not await poll(
-            work.session,
+            work,
             "boot",
             deadline,
             every,
+            what="the restart",
             backs_off=True,
             failed=failed,
             watch=watch,

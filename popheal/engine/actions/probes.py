@@ -19,6 +19,7 @@ from popheal.exchange.interpret import same_boot, value_since
 from popheal.exchange.models import MonitorHealth, ProbeResult
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE_PROBES
 from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.reports.events import Pausing
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import PROBE_MAILBOX_SIDE, Action
 from popheal.tables.debts import DebtKind
@@ -73,6 +74,7 @@ async def _is_patient(work: RunContext, action: Action | None, seen: ProbeResult
     left = (until - now).total_seconds()
     if left <= 0:
         return False
+    work.emit(Pausing, what="POP to come up", seconds=left, most=work.deadline)
     watch = None
     if seen is not None and work.monitor.probe:
         # That it says anything else ends the pause, and proves nothing: it is run again.

@@ -108,7 +108,14 @@ async def _see_restarted(
             return ActionResult("done", said, kind=FindingKind.NOT_RUNNING if was else None)
         watch = Look[Any](Backend.services.__name__, (work.server, (old.name,)))
         if not await poll(
-            work.session, old.name, work.deadline, every, failed=failed, watch=watch, seen=seen
+            work,
+            old.name,
+            work.deadline,
+            every,
+            what=old.name,
+            failed=failed,
+            watch=watch,
+            seen=seen,
         ):
             break
     if now is None:

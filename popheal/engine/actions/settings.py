@@ -53,7 +53,14 @@ async def _set_and_see(
             return ActionResult("done", said)
         watch = Look[Any](look.__name__, (work.server,))
         if not await poll(
-            work.session, "seen", work.deadline, every, failed=unread, watch=watch, seen=seen
+            work,
+            "seen",
+            work.deadline,
+            every,
+            what="the new setting",
+            failed=unread,
+            watch=watch,
+            seen=seen,
         ):
             break
     unseen = str(unread) if unread else "the new value was not seen"

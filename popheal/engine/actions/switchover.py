@@ -74,7 +74,14 @@ async def verify_copies(work: RunContext) -> ActionResult:
             return observed
         watch = look_at_active if active else None
         if not await poll(
-            work.session, "copies", work.deadline, every, failed=failed, watch=watch, seen=active
+            work,
+            "copies",
+            work.deadline,
+            every,
+            what="the switchover",
+            failed=failed,
+            watch=watch,
+            seen=active,
         ):
             return observed
 
