@@ -186,6 +186,9 @@ async def _heal(order: Any, server: str) -> Report | None:
     say(f"Begun. See how it goes: popheal fleet show {server}")
     try:
         result = await handle.result()
+    except asyncio.CancelledError:
+        say(f"The healing goes on. To stop it: popheal fleet stop {server}")
+        raise
     except WorkflowFailureError as error:
         raise click.ClickException(f"{error.cause}") from None
     return Report.from_json(result.report)
