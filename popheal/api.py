@@ -189,11 +189,11 @@ class Healer:
         found = self._survey(servers, control).carry_out(self.backend)
         return self._readiness(began[0], clock.monotonic() - began[1], found)
 
-    async def acheck(self, servers: Sequence[str]) -> Readiness:
+    async def acheck(self, servers: Sequence[str], *, control: Control | None = None) -> Readiness:
         """Like :meth:`check`, without blocking the event loop."""
         clock = self._own_clock()
         began = clock.now(), clock.monotonic()
-        found = await self._survey(servers).acarry_out(self.backend)
+        found = await self._survey(servers, control).acarry_out(self.backend)
         return self._readiness(began[0], clock.monotonic() - began[1], found)
 
     # --- inside ----------------------------------------------------------------------------------

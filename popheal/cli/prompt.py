@@ -80,7 +80,8 @@ def _lines(
     out: Console, request: ApprovalRequest, elsewhere: str, *, undecided: bool
 ) -> Iterator[Text]:
     from popheal.cli.render.live import labelled
-    from popheal.cli.render.plan import UNDECIDED, ways, what_it_takes
+    from popheal.cli.render.plan import ways, what_it_takes
+    from popheal.policy.in_words import undecided_in_words
 
     plan = request.plan
     about = f"{plan.procedure} on {request.server}, for {plan.monitor}"
@@ -94,7 +95,7 @@ def _lines(
     if elsewhere:
         yield from labelled(out, "Or by", elsewhere)
     if undecided:
-        yield from labelled(out, "Asked", UNDECIDED)
+        yield from labelled(out, "Asked", undecided_in_words())
 
 
 def _typed(request: ApprovalRequest) -> bool | None:

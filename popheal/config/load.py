@@ -28,7 +28,7 @@ from popheal.second_opinion import SecondOpinion
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
 from popheal.tables.timing import Timing
-from popheal.util.numbers import seconds
+from popheal.util.numbers import seconds, whole
 from popheal.util.schema import (
     TEXT,
     TEXTS,
@@ -54,6 +54,8 @@ class WatchSettings:
         servers: Whose health is looked at, by their full names.
         every: Seconds from one look at a server to the next.
         retry: Seconds from the end of a healing to the next one of the same server, at least.
+        at_once: Healings at the same time, at most.
+        per_endpoint: Looks at the same time by way of one server of ``[exchange]``, at most.
     """
 
     servers: tuple[str, ...] = field(
@@ -61,6 +63,8 @@ class WatchSettings:
     )
     every: float = field(default=60.0, validator=seconds(0.001, 86_400))
     retry: float = field(default=900.0, validator=seconds(0.001, 604_800))
+    at_once: int = field(default=8, validator=whole(1, 1000))
+    per_endpoint: int = field(default=4, validator=whole(1, 100))
 
 
 def _each_once(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:

@@ -40,6 +40,7 @@ from popheal.journal.group_commit import together
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
+    from popheal.journal import Journal
 
 #: Reads and writes the journal, and gives the coroutine that is to be driven.
 Start = Callable[[], Logic[T]]
@@ -293,6 +294,17 @@ async def _ajournal(function: Callable[[], Any], context: HealingContext) -> Any
         return function()
     # What has begun to be written is written.
     return await _whole(_writer(os.getpid()).submit(function), context)
+
+
+async def with_journal(journal: Journal, function: Callable[[], T]) -> T:
+    """Read or write a journal besides a healing, without blocking the event loop.
+
+    Where it is a file, that is done in the one thread in which all healings of the process do so.
+    """
+    if journal.path is None:
+        return function()
+    answer: T = await _writer(os.getpid()).submit(function)
+    return answer
 
 
 async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: bool = False) -> T:

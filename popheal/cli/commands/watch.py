@@ -50,11 +50,6 @@ _SAID: Final = {
     "healing_ended": "{verdict}: {summary}",
 }
 
-_UNDECIDED: Final = (
-    "No server is drained or restarted: {file} does not say whether a person must approve that. "
-    'Add approval_from under [policy]: "disrupt" to be asked by popheal approve, or "never".'
-)
-
 
 @click.command(short_help="Watch servers, and heal what turns unhealthy.")
 @config_option
@@ -63,30 +58,32 @@ _UNDECIDED: Final = (
 def watch(config: Path, journal: Path | None, once: bool) -> int:
     """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 
-    It needs a journal, by --journal or [journal] path in FILE, and begins by going on with every
-    healing of it that was broken off. Then, unless --once is given, it checks the servers as
-    popheal check does, and says what has changed since its last start. What happens goes to
-    standard error, line by line. To have it run as a service, the page "Watching" of the
+    All of them are looked at all the time, and several are healed at once, one at a time in each
+    group. It needs a journal, by --journal or [journal] path in FILE, and begins by going on with
+    every healing of it that was broken off. Meanwhile, unless --once is given, it checks the
+    servers as popheal check does, and says what has changed since its last start. What happens
+    goes to standard error, line by line. To have it run as a service, the page "Watching" of the
     documentation has a unit for systemd.
 
     \b
       popheal watch --config popheal.toml
       popheal watch --config popheal.toml --once
 
-    SIGTERM ends it: a healing at work is left as it is, and the next start goes on with it. A
-    second SIGTERM does not wait for the call that is being made.
-    Ctrl-C stops the healing at work, and then ends: protocol logging is put back; a server that
+    SIGTERM ends it: healings at work are left as they are, and the next start goes on with them.
+    A second SIGTERM does not wait for the calls that are being made.
+    Ctrl-C stops the healings at work, and then ends: protocol logging is put back; a server that
     was drained stays drained, and is handed over in writing. A second Ctrl-C breaks off.
     """
     from popheal.backends.psrp import PsrpBackend
     from popheal.config.load import load_config
+    from popheal.policy.in_words import undecided_in_words
     from popheal.watch.loop import watch as watch_servers
 
     told = load_config(config)
     settings, path = _wanted(told, journal)
     control = Control()
     if told.policy.approval_undecided:
-        say(_UNDECIDED.format(file=told.source))
+        say(f"{told.source}: {undecided_in_words()}")
     lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
     with _obeying(control), open_journal(path, create=True) as opened:
         try:
@@ -98,6 +95,8 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                     policy=told.policy,
                     every=settings.every,
                     retry=settings.retry,
+                    at_once=settings.at_once,
+                    per_endpoint=settings.per_endpoint,
                     observers=[*lines, *notifiers(told)],
                     control=control,
                     once=once,

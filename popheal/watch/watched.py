@@ -1,0 +1,151 @@
+"""A server that is watched: what the last look has seen there, and what was told about it."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from popheal.engine.context import HealingContext
+from popheal.engine.triage.health import Rows
+from popheal.errors import IllegalOutcome, PophealError, Unreadable
+from popheal.reports import events
+from popheal.reports.events import Event
+from popheal.reports.report import Alert
+from popheal.util.defects import describe_defect
+from popheal.util.text import moment
+from popheal.watch.decide import Incident, rank
+from popheal.watch.place import Place
+
+#: What to call a server's health: the first of these that one of its monitors is.
+_WORST_FIRST: Final = (
+    "unhealthy",
+    "degraded",
+    "repairing",
+    "could_not_tell",
+    "healthy",
+    "disabled",
+)
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What is done about an alert.
+
+    Attributes:
+        what: ``heals`` (a healing has begun, or was resumed), ``waits`` (nothing is done now),
+            ``nothing_unhealthy`` (the server was looked at, and no monitor that the runbook heals
+            is Unhealthy there), or ``could_not_look``.
+        healing: The healing that has begun, or that is the reason; empty if there is none.
+        why: Why nothing is done now, as a sentence without its full stop.
+    """
+
+    what: str
+    healing: str = ""
+    why: str = ""
+
+
+@define(kw_only=True, eq=False)
+class Watched:
+    """A server that is looked at.
+
+    Attributes:
+        stays: Whether it is looked at as long as the watch lasts, or only until it is well.
+        incident: What the last look has seen to be unhealthy; None if that look failed, or what
+            it saw could not be answered.
+        ill_since: When the look began that saw that first, in seconds of the clock.
+        looked_at: When a look came back last, likewise.
+        place: Where only one server is healed at a time, if it stands in such a place.
+        fresh: The last look has not been answered yet.
+        waits_for_room: It is not healed only because others are.
+        alert: What somebody has raised about it, until it is answered.
+        asked: Who waits for the answer to that.
+        told: What was told last about it: the same is not told again.
+    """
+
+    name: str
+    stays: bool = True
+    incident: Incident | None = None
+    ill_since: float = inf
+    looked_at: float = -inf
+    place: Place | None = None
+    fresh: bool = False
+    waits_for_room: bool = False
+    alert: Alert | None = None
+    asked: list[asyncio.Future[Answer]] = field(factory=list)
+    told: dict[str, Any] = field(factory=dict)
+
+    @property
+    def rank(self) -> int:
+        """The lowest is answered first."""
+        return rank(self.incident) if self.incident else 0
+
+    def sees(self, incident: Incident | None, began: float, now: float) -> None:
+        """A look that began then has come back."""
+        self.ill_since = min(self.ill_since, began) if incident else inf
+        self.incident, self.looked_at, self.fresh = incident, now, True
+
+    def sees_nothing(self, now: float) -> None:
+        """A look has failed."""
+        self.incident, self.ill_since, self.looked_at, self.fresh = None, inf, now, False
+
+    def is_answered(self, answer: Answer) -> None:
+        """Say what is done about the alert that somebody has raised, if somebody has."""
+        self.alert = None
+        for one in self.asked:
+            if not one.done():
+                one.set_result(answer)
+        self.asked.clear()
+
+
+# --- telling -------------------------------------------------------------------------------------
+
+
+def tell_health(session: HealingContext, server: Watched, rows: Rows) -> None:
+    """Report the health of a server, if it has changed."""
+    health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
+    incident = server.incident
+    if not incident:
+        server.told.pop("waits", None)
+    tell_once(
+        session,
+        server,
+        "health",
+        events.ServerHealth,
+        health=health,
+        monitors=None
+        if health == "healthy"
+        else tuple(monitor.name for monitor in rows.are(health)),
+        since=moment(incident.at) if incident else None,
+        without_recipe=tuple(sorted({row.monitor for row in rows.without_recipe})) or None,
+    )
+
+
+def tell_failure(session: HealingContext, server: Watched, error: Exception) -> PophealError:
+    """Report that a server can't be looked at, or healed, unless it was reported before."""
+    known = _known(server, error)
+    if server.told.get("health") != type(known).__name__:
+        session.emit(events.LookFailed, server.name, error=str(known))
+        server.told["health"] = type(known).__name__
+    return known
+
+
+def _known(server: Watched, error: Exception) -> PophealError:
+    """A failure in our own words."""
+    if isinstance(error, IllegalOutcome):
+        return Unreadable(server=server.name, command="healing", cause=describe_defect(error))
+    if isinstance(error, PophealError):
+        return error
+    cause = f"the backend raised {type(error).__name__}: {error}"
+    return Unreadable(server=server.name, command="server_health", cause=cause)
+
+
+def tell_once(
+    session: HealingContext, server: Watched, about: str, kind: type[Event], **said: Any
+) -> None:
+    """Report something, unless just that was reported before."""
+    if server.told.get(about) != said:
+        server.told[about] = said
+        session.emit(kind, server.name, **said)
