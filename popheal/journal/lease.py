@@ -259,14 +259,19 @@ class Lease:
             return next(one for one in self.questions() if (one.run, one.plan) == name)
 
     def accounts(self) -> tuple[str, ...]:
-        """Who has begun the healing, and who has resumed it; an unknown one is empty."""
+        """Who has begun the healing or raised its alert, and who has resumed it.
+
+        An unknown one is empty.
+        """
         ((alert,),) = self._database.read("SELECT alert FROM healing WHERE id = ?", self.healing)
         resumed = self._database.read(
             "SELECT data FROM entry WHERE healing = ? AND kind = 'taken_over' ORDER BY seq",
             self.healing,
         )
         with self._database.read_as_written():
-            found = [json.loads(alert).get(BEGUN_BY, "")]
+            asked = json.loads(alert)
+            found = [asked.get(BEGUN_BY, "")]
+            found += [raised] if (raised := asked.get("raised_by")) else []
             found += [json.loads(data).get("by", "") for (data,) in resumed]
         return tuple(dict.fromkeys(found))
 

@@ -357,10 +357,29 @@ class AlertWaits(Event):
 
 @frozen(kw_only=True)
 class WatchEnded(Event):
-    """The watch has ended; ``left`` is the healing that was left for the next one, if one was."""
+    """The watch has ended; ``left`` names the healings that were left for the next one."""
 
     name = "watch_ended"
     left: str
+
+
+@frozen(kw_only=True)
+class RequestAnswered(Event):
+    """A request over HTTP was answered.
+
+    Attributes:
+        by: Whose token it had; None without one that is known.
+        method: What was asked, and of which ``path``.
+        status: The status of the answer.
+        client: The address that it came from.
+    """
+
+    name = "request_answered"
+    by: str | None = None
+    method: str
+    path: str
+    status: int
+    client: str
 
 
 # --- observers and the log -----------------------------------------------------------------------

@@ -24,5 +24,11 @@ def _name() -> str:
 
 
 def same_account(one: str, other: str) -> bool:
-    """Whether two accounts are one; names compare without case."""
-    return one.strip().casefold() == other.strip().casefold()
+    """Whether two accounts may be one; names compare without case.
+
+    A name without a host is the account of that name on any.
+    """
+    one, other = one.strip().casefold(), other.strip().casefold()
+    if " on " in one and " on " in other:
+        return one == other
+    return one.partition(" on ")[0] == other.partition(" on ")[0]

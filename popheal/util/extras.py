@@ -14,6 +14,8 @@ EXTRA_OF: Final = {
     "keyring": "keyring",
     "psrpcore": "lab",
     "rich": "cli",
+    "starlette": "serve",
+    "uvicorn": "serve",
 }
 
 

@@ -109,8 +109,9 @@ class Answering:
             at=incident.at,
         )
         if server.alert:
-            # What is unhealthy is what was seen; the rest is whatever somebody has said.
-            alert = evolve(alert, text=server.alert.text or alert.text)
+            # What is unhealthy is what was seen; the rest is what somebody has said.
+            said = server.alert
+            alert = evolve(alert, text=said.text or alert.text, raised_by=said.raised_by)
         self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
         self.spawn(
             self.healings.begin(

@@ -124,6 +124,11 @@ class Watch:
             raise RuntimeError("an alert needs a watch that runs")
         return await self._watching.raise_alert(alert)
 
+    @property
+    def runs(self) -> bool:
+        """Whether it is at work, so that an alert can be raised."""
+        return self._watching is not None
+
     def abandon(self) -> None:
         """Break everything off at once, from any thread: calls that are under way, too."""
         self.control.detach()

@@ -205,6 +205,7 @@ class Watching:
             said = str(tell_failure(self.session, server, error))
             self.healings.ended.append(Verdict.UNKNOWN)
         server.is_answered(Answer(what="could_not_look", why=said))
+        self._forget_if_well(server)
 
     async def _check(self) -> None:
         settings = self._settings
@@ -242,9 +243,13 @@ class Watching:
             server.fresh = False
             others = [one for one in self._servers.values() if one is not server]
             await self._answering.answer(server, others)
-            if not (server.stays or server.incident or self.healings.on(server.name)):
-                del self._servers[server.name]
-                self._rota.drop(server.name)
+            self._forget_if_well(server)
+
+    def _forget_if_well(self, server: Watched) -> None:
+        """Look no more at a server that was only looked at because of an alert."""
+        if not (server.stays or server.incident or self.healings.on(server.name)):
+            self._servers.pop(server.name, None)
+            self._rota.drop(server.name)
 
     def _is_ripe(self, server: Watched) -> bool:
         """Whether nothing nearer to the cause can have been overlooked.

@@ -19,7 +19,7 @@ from popheal.cli.exit_codes import worst
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import say
-from popheal.cli.session import approve_command, in_journal, notifiers, open_journal
+from popheal.cli.session import approve_command, aside, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.engine.control import Control
 from popheal.reports.events import Event
@@ -36,6 +36,7 @@ _SAID: Final = {
     "readiness_checked": "checked: {good} well, {bad} not well, {could_not_tell} could not be told",
     "server_health": "{health} {monitors}",
     "look_failed": "could not look: {error}",
+    "request_answered": "{by} {client}: {method} {path}: {status}",
     "alert_raised": "alert: {text}",
     "alert_waits": "nothing is done now: {why}",
     "healing_resumed": "going on with healing {id}",
@@ -85,7 +86,11 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
     if told.policy.approval_undecided:
         say(f"{told.source}: {undecided_in_words()}")
     lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
-    with _obeying(control), open_journal(path, create=True) as opened:
+    with (
+        leaving(control),
+        aside(notifiers(told)) as notified,
+        open_journal(path, create=True) as opened,
+    ):
         try:
             with PsrpBackend(told.settings) as backend:
                 ended = watch_servers(
@@ -97,7 +102,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                     retry=settings.retry,
                     at_once=settings.at_once,
                     per_endpoint=settings.per_endpoint,
-                    observers=[*lines, *notifiers(told)],
+                    observers=[*lines, *notified],
                     control=control,
                     once=once,
                     second_opinion=told.second_opinion,
@@ -131,7 +136,7 @@ def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
 
 
 @contextmanager
-def _obeying(control: Control) -> Iterator[None]:
+def leaving(control: Control) -> Iterator[None]:
     """While this lasts SIGTERM detaches, and SIGINT does what it does to a healing."""
     with obeying(control):
         if threading.current_thread() is not threading.main_thread():
