@@ -291,22 +291,6 @@ class ApprovalNotPending(PophealError):
         return f"Plan {self.plan} of {self.run} can't be answered: {self.problem}"
 
 
-class UnclearAlert(PophealError):
-    """It can't be told which alert is meant.
-
-    Attributes:
-        problem: Why not.
-    """
-
-    def __init__(self, *, problem: str, next_step: str = "") -> None:
-        self.problem = problem
-        super().__init__(problem)
-        self.next_step = next_step
-
-    def sentence(self) -> str:
-        return self.problem
-
-
 class BackendError(PophealError):
     """A backend could not do, or could not tell, what it was asked.
 

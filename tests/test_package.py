@@ -75,6 +75,7 @@ ROOMS = {
     "api",
     "testing",
     "watch",
+    "serve",
     "tabletop",
     "config",
     "notify",

@@ -9,8 +9,7 @@ from typing import Final
 import click
 
 from popheal.cli.render import console
-from popheal.errors import UnclearAlert
-from popheal.reports.alert_given import alert_given
+from popheal.reports.alert_given import UnclearAlert, alert_given
 from popheal.reports.alert_text import decode_alert, read_alert
 from popheal.reports.report import Alert
 

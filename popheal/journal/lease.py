@@ -270,8 +270,7 @@ class Lease:
         )
         with self._database.read_as_written():
             asked = json.loads(alert)
-            found = [asked.get(BEGUN_BY, "")]
-            found += [raised] if (raised := asked.get("raised_by")) else []
+            found = [asked.get(BEGUN_BY, ""), *asked.get("raised_by", ())]
             found += [json.loads(data).get("by", "") for (data,) in resumed]
         return tuple(dict.fromkeys(found))
 

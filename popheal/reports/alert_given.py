@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from popheal.errors import UnclearAlert
+from popheal.errors import PophealError
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import health_set_named, monitor_named
 from popheal.reports.alert_text import AlertText
 from popheal.reports.report import Alert
+
+
+class UnclearAlert(PophealError):
+    """It can't be told which alert is meant.
+
+    Attributes:
+        problem: Why not.
+    """
+
+    def __init__(self, *, problem: str, next_step: str = "") -> None:
+        self.problem = problem
+        super().__init__(problem)
+        self.next_step = next_step
+
+    def sentence(self) -> str:
+        return self.problem
 
 
 def alert_given(

@@ -363,25 +363,6 @@ class WatchEnded(Event):
     left: str
 
 
-@frozen(kw_only=True)
-class RequestAnswered(Event):
-    """A request over HTTP was answered.
-
-    Attributes:
-        by: Whose token it had; None without one that is known.
-        method: What was asked, and of which ``path``.
-        status: The status of the answer.
-        client: The address that it came from.
-    """
-
-    name = "request_answered"
-    by: str | None = None
-    method: str
-    path: str
-    status: int
-    client: str
-
-
 # --- observers and the log -----------------------------------------------------------------------
 
 #: An observer is called with each event; what it raises is logged and otherwise ignored,

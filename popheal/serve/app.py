@@ -24,20 +24,21 @@ from popheal.errors import (
     ApprovalNotPending,
     JournalError,
     PophealError,
-    UnclearAlert,
     UnknownName,
 )
 from popheal.journal import HealingRecord, Journal, Question
 from popheal.journal.status import standing_of
-from popheal.reports.events import Observer, RequestAnswered, log_event
+from popheal.reports.alert_given import UnclearAlert
+from popheal.reports.events import Observer, log_event
 from popheal.review import case_of_record, page_of
 from popheal.serve.bodies import alert_of, object_of
+from popheal.serve.events import RequestAnswered
 from popheal.serve.settings import ALERT, DECIDE, LOOK, RIGHTS, Token
 from popheal.serve.tokens import Tokens
 from popheal.util.serialize import to_jsonable
 from popheal.util.text import one_line
+from popheal.watch.answer import Answer
 from popheal.watch.loop import Watch
-from popheal.watch.watched import Answer
 
 T = TypeVar("T")
 

@@ -89,4 +89,4 @@ async def alert_of(request: Request, owner: str) -> tuple[Alert, tuple[str, ...]
     alert = alert_given(told, **fields, names=_NAMES)
     if not is_server_name(alert.server):
         raise HTTPException(400, f"{json.dumps(alert.server)} is not the name of a server.")
-    return evolve(alert, raised_by=owner), tuple(told.unclear) if told else ()
+    return evolve(alert, raised_by=(owner,)), tuple(told.unclear) if told else ()

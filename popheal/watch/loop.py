@@ -23,8 +23,8 @@ from popheal.reports.report import Alert
 from popheal.second_opinion.settings import SecondOpinion
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock
+from popheal.watch.answer import Answer
 from popheal.watch.watch_lock import watching_alone
-from popheal.watch.watched import Answer
 from popheal.watch.watching import Watching
 
 

@@ -6,7 +6,7 @@ import asyncio
 from math import inf
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 
 from popheal.engine.context import HealingContext
 from popheal.engine.triage.health import Rows
@@ -16,6 +16,7 @@ from popheal.reports.events import Event
 from popheal.reports.report import Alert
 from popheal.util.defects import describe_defect
 from popheal.util.text import moment
+from popheal.watch.answer import Answer
 from popheal.watch.decide import Incident, rank
 from popheal.watch.place import Place
 
@@ -28,23 +29,6 @@ _WORST_FIRST: Final = (
     "healthy",
     "disabled",
 )
-
-
-@frozen(kw_only=True)
-class Answer:
-    """What is done about an alert.
-
-    Attributes:
-        what: ``heals`` (a healing has begun, or was resumed), ``waits`` (nothing is done now),
-            ``nothing_unhealthy`` (the server was looked at, and no monitor that the runbook heals
-            is Unhealthy there), or ``could_not_look``.
-        healing: The healing that has begun, or that is the reason; empty if there is none.
-        why: Why nothing is done now, as a sentence without its full stop.
-    """
-
-    what: str
-    healing: str = ""
-    why: str = ""
 
 
 @define(kw_only=True, eq=False)
@@ -60,8 +44,8 @@ class Watched:
         place: Where only one server is healed at a time, if it stands in such a place.
         fresh: The last look has not been answered yet.
         waits_for_room: It is not healed only because others are.
-        alert: What somebody has raised about it, until it is answered.
-        asked: Who waits for the answer to that.
+        alert: What somebody has raised about it, until a healing has begun or it is well.
+        asked: Who waits for what is done about that.
         told: What was told last about it: the same is not told again.
     """
 
@@ -85,15 +69,25 @@ class Watched:
     def sees(self, incident: Incident | None, began: float, now: float) -> None:
         """A look that began then has come back."""
         self.ill_since = min(self.ill_since, began) if incident else inf
+        self.alert = self.alert if incident else None
         self.incident, self.looked_at, self.fresh = incident, now, True
 
     def sees_nothing(self, now: float) -> None:
         """A look has failed."""
         self.incident, self.ill_since, self.looked_at, self.fresh = None, inf, now, False
 
+    def is_alerted(self, alert: Alert) -> asyncio.Future[Answer]:
+        """Somebody raises an alert about it, perhaps after others; what is done about that."""
+        if before := self.alert:
+            people = tuple(dict.fromkeys((*before.raised_by, *alert.raised_by)))
+            alert = evolve(alert, text=alert.text or before.text, raised_by=people)
+        self.alert = alert
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.asked.append(answer)
+        return answer
+
     def is_answered(self, answer: Answer) -> None:
         """Say what is done about the alert that somebody has raised, if somebody has."""
-        self.alert = None
         for one in self.asked:
             if not one.done():
                 one.set_result(answer)

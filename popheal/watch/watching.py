@@ -24,6 +24,7 @@ from popheal.reports.events import Event
 from popheal.reports.report import Alert
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
+from popheal.watch.answer import Answer
 from popheal.watch.answering import Answering
 from popheal.watch.connections import Connections
 from popheal.watch.decide import incident_of
@@ -31,7 +32,7 @@ from popheal.watch.first_check import check_first
 from popheal.watch.healings import Healings
 from popheal.watch.place import place_of
 from popheal.watch.rota import Rota
-from popheal.watch.watched import Answer, Watched, tell_failure, tell_health
+from popheal.watch.watched import Watched, tell_failure, tell_health
 
 if TYPE_CHECKING:
     from popheal.watch.loop import Watch
@@ -116,7 +117,9 @@ class Watching:
             self._resume_unfinished()
             self._begin_looks()
             await self._answer()
-            if self._once and not (self._looks or self._at_work):
+            if not self._once:
+                self.healings.ended.clear()  # nobody asks, and there may be years of them
+            elif not (self._looks or self._at_work):
                 return
             await self._wait()
 
@@ -274,9 +277,7 @@ class Watching:
         if server is None:
             server = Watched(name=alert.server, stays=False)
             self._watch([server])
-        server.alert = alert
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        server.asked.append(answer)
+        answer = server.is_alerted(alert)
         self._rota.ask_for(server.name, self._now)
         if self._sleeper:
             self._sleeper.cancel()

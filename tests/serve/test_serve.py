@@ -290,7 +290,7 @@ def test_who_approves_is_the_owner_of_the_token(served, asked):
 
     ended = served.when(asked["id"], "ended")
     assert ended["verdict"] == "recovered"
-    assert ended["report"]["alert"]["raised_by"] == "boss"
+    assert ended["report"]["alert"]["raised_by"] == ["boss"]
     assert "MSExchangePOP3BE" in ended["report"]["alert"]["text"]
     stopped = served.ask("ann", "POST", f"/healings/{asked['id']}/stop", {})
     assert stopped.status == 409
