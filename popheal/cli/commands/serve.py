@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,10 +16,16 @@ from popheal.cli.render.console import say
 from popheal.cli.session import aside, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff
 from popheal.engine.control import Control
+from popheal.reports.events import Event
+from popheal.serve.events import RequestAnswered
 
 if TYPE_CHECKING:
     from popheal.config.load import Config
+    from popheal.reports.events import Observer
     from popheal.serve.settings import ServeSettings
+
+#: Statuses from here on are refusals.
+_REFUSED: Final = 400
 
 
 @click.command(short_help="Take alerts over HTTP, and watch servers meanwhile.")
@@ -79,7 +85,7 @@ def serve(config: Path, journal: Path | None) -> int:
         try:
             runner.run(
                 serve_until_it_ends(
-                    Service(watch, tokens, observers=lines),
+                    Service(watch, tokens, observers=[_but_looks(one) for one in lines]),
                     watch,
                     settings,
                     check=bool(told.watch),
@@ -93,6 +99,18 @@ def serve(config: Path, journal: Path | None) -> int:
                 say(f"Broken off. What was begun is not undone; {known}")
             raise
     return 0
+
+
+def _but_looks(tell: Observer) -> Observer:
+    """Tell of requests that change something or were refused: monitoring looks all the time."""
+
+    def observe(event: Event) -> None:
+        if isinstance(event, RequestAnswered) and (
+            event.method != "GET" or event.status >= _REFUSED
+        ):
+            tell(event)
+
+    return observe
 
 
 def _wanted(told: Config, journal: Path | None) -> tuple[ServeSettings, Path]:
