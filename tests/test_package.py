@@ -44,6 +44,7 @@ def test_healing_brings_no_extras():
         "popheal.heal(popheal.Alert(server=s.server), s.backend)"
     )
     assert not loaded & {"pypsrp", "psrpcore", "click", "apprise"}
+    assert not loaded & {"prometheus_client", "opentelemetry"}
 
 
 def test_the_public_names():
@@ -79,6 +80,7 @@ ROOMS = {
     "tabletop",
     "config",
     "notify",
+    "observers",
     "lab",
     "cli",
 }

@@ -146,7 +146,7 @@ def aside(observers: list[Observer]) -> Iterator[list[Observer]]:
     At the end everything has been told.
     """
 
-    from popheal.reports.events import log_failure
+    from popheal.reports.event_log import log_failure
 
     def tell(event: Event) -> None:
         for observer in observers:

@@ -32,6 +32,7 @@ from popheal.engine.perform import (
     registered,
     require_intended,
     second_opinion_of,
+    tell_how_long,
     waits_for_nothing,
 )
 from popheal.engine.requests import Call, Consult, Effect, Logic, Pause, Prompt, Request, T
@@ -95,11 +96,14 @@ def _answer(
             return partial(logic.throw, error)
     if seen := context.moment.recall(request):
         return partial(logic.send, *seen)
+    began = context.clock.monotonic()
     try:
         answer = _perform(request, backend, context)
+        tell_how_long(request, began, context)
         context.moment.note(request, answer)
         return partial(logic.send, answer)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        tell_how_long(request, began, context, raised)
         note_interrupt(raised, context)
         return after(logic, request, raised, context)
 
@@ -222,14 +226,18 @@ async def _aanswer(
             return partial(logic.throw, error)
     if seen := context.moment.recall(request):
         return partial(logic.send, *seen)
+    began = context.clock.monotonic()
     try:
         answer = await _aperform(request, backend, context, thread)
+        tell_how_long(request, began, context)
         context.moment.note(request, answer)
         return partial(logic.send, answer)
     except asyncio.CancelledError as cancelled:
+        tell_how_long(request, began, context, cancelled)
         _note_cancellation(context)
         return after(logic, request, cancelled, context)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        tell_how_long(request, began, context, raised)
         note_interrupt(raised, context)
         return after(logic, request, raised, context)
 

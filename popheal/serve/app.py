@@ -29,7 +29,8 @@ from popheal.errors import (
 from popheal.journal import HealingRecord, Journal, Question
 from popheal.journal.status import standing_of
 from popheal.reports.alert_given import UnclearAlert
-from popheal.reports.events import Observer, log_event
+from popheal.reports.event_log import log_event
+from popheal.reports.events import Observer
 from popheal.review import case_of_record, page_of
 from popheal.serve.bodies import alert_of, object_of
 from popheal.serve.events import RequestAnswered

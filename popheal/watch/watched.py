@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -17,18 +17,8 @@ from popheal.reports.report import Alert
 from popheal.util.defects import describe_defect
 from popheal.util.text import moment
 from popheal.watch.answer import Answer
-from popheal.watch.decide import Incident, rank
+from popheal.watch.decide import Incident, health_of, rank
 from popheal.watch.place import Place
-
-#: What to call a server's health: the first of these that one of its monitors is.
-_WORST_FIRST: Final = (
-    "unhealthy",
-    "degraded",
-    "repairing",
-    "could_not_tell",
-    "healthy",
-    "disabled",
-)
 
 
 @define(kw_only=True, eq=False)
@@ -99,7 +89,7 @@ class Watched:
 
 def tell_health(session: HealingContext, server: Watched, rows: Rows) -> None:
     """Report the health of a server, if it has changed."""
-    health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
+    health = health_of(rows)
     incident = server.incident
     if not incident:
         server.told.pop("waits", None)

@@ -21,13 +21,14 @@ from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event
+from popheal.reports.measures import ServerLooked
 from popheal.reports.report import Alert
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
 from popheal.watch.answer import Answer
 from popheal.watch.answering import Answering
 from popheal.watch.connections import Connections
-from popheal.watch.decide import incident_of
+from popheal.watch.decide import health_of, incident_of
 from popheal.watch.first_check import check_first
 from popheal.watch.healings import Healings
 from popheal.watch.place import place_of
@@ -191,18 +192,25 @@ class Watching:
                 server.place = await place_of(self.connections.look, server.name)
         except NotAuthorised as error:
             self._rota.was_refused(server.name, self._now)
-            self._has_not_seen(server, error)
+            self._has_not_seen(server, error, began)
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
             self._rota.has_failed(server.name, self._now)
-            self._has_not_seen(server, error)
+            self._has_not_seen(server, error, began)
         else:
             self._rota.has_seen(server.name, self._now)
             server.sees(incident, began, self._now)
+            found = sort_rows(server.name, MONITORS, rows)
+            self._tell_look(server, health_of(found), began)
             if not self.healings.on(server.name):  # its healing tells what happens there
-                tell_health(self.session, server, sort_rows(server.name, MONITORS, rows))
+                tell_health(self.session, server, found)
 
-    def _has_not_seen(self, server: Watched, error: Exception) -> None:
+    def _tell_look(self, server: Watched, health: str, began: float) -> None:
+        took = max(0.0, self._now - began)
+        self.session.emit(ServerLooked, server.name, health=health, seconds=took)
+
+    def _has_not_seen(self, server: Watched, error: Exception, began: float) -> None:
         server.sees_nothing(self._now)
+        self._tell_look(server, "silent", began)
         said = str(error)
         if not self.healings.on(server.name):  # which may be restarting it
             said = str(tell_failure(self.session, server, error))

@@ -9,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 from click.testing import CliRunner
@@ -38,7 +39,7 @@ path = "journal.db"
 TOKEN = """
 [[serve.tokens]]
 owner = "scom"
-may = ["alert"]
+may = ["alert", "look"]
 token_env = "POPHEAL_TOKEN_SCOM"
 """
 ENVIRONMENT = {"POPHEAL_TEST_PASSWORD": "p", "POPHEAL_TOKEN_SCOM": SECRET}
@@ -80,6 +81,9 @@ def test_it_serves_over_tls_until_it_is_told_to_end(tmp_path):
         answer = asked.getresponse()
         assert answer.status == 202
         assert json.loads(answer.read())["answer"] == "could_not_look"
+        asked.request("GET", "/metrics", headers={"Authorization": f"Bearer {SECRET}"})
+        counted = asked.getresponse().read().decode()
+        assert "popheal_" in counted if find_spec("prometheus_client") else "no metrics" in counted
         asked.close()
         process.send_signal(signal.SIGTERM)
         _, rest = process.communicate(timeout=60)
@@ -103,7 +107,7 @@ def test_it_serves_over_tls_until_it_is_told_to_end(tmp_path):
         (TOKEN, {"POPHEAL_TOKEN_SCOM": "too-short"}, "has a token of scom that is too short"),
         (TOKEN, {"POPHEAL_TOKEN_SCOM": f"{SECRET} {SECRET}"}, "or has spaces in it"),
         (TOKEN + TOKEN.replace("scom", "ann"), {}, "a token of ann that is somebody else's, too"),
-        (TOKEN.replace('["alert"]', '["all"]'), {}, "a list of some of look, alert, decide"),
+        (TOKEN.replace('"look"', '"all"'), {}, "a list of some of look, alert, decide"),
         (TOKEN.replace("token_env", "keyring = true\ntoken_env"), {}, "Give one of the two"),
         (TOKEN.replace("token_env", "token"), {}, "token"),
         (f'[serve]\nhost = "0.0.0.0"\n{TOKEN}', {}, "cross the network in clear text"),

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.watch import leaving, tell
+from popheal.cli.commands.watch import health_file_option, leaving, tell
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import say
 from popheal.cli.session import aside, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff
+from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
 from popheal.reports.events import Event
 from popheal.serve.events import RequestAnswered
@@ -22,6 +23,7 @@ from popheal.serve.events import RequestAnswered
 if TYPE_CHECKING:
     from popheal.config.load import Config
     from popheal.reports.events import Observer
+    from popheal.serve.app import Metrics
     from popheal.serve.settings import ServeSettings
 
 #: Statuses from here on are refusals.
@@ -31,7 +33,8 @@ _REFUSED: Final = 400
 @click.command(short_help="Take alerts over HTTP, and watch servers meanwhile.")
 @config_option
 @journal_option
-def serve(config: Path, journal: Path | None) -> int:
+@health_file_option
+def serve(config: Path, journal: Path | None, health_file: Path | None) -> int:
     """Take alerts over HTTP, and answer each as popheal heal would; people may approve and stop.
 
     Where [serve] in FILE says, and for whoever has a token that it names: POST /alerts, GET
@@ -60,6 +63,7 @@ def serve(config: Path, journal: Path | None) -> int:
     if told.policy.approval_undecided:
         say(f"{told.source}: {undecided_in_words()}")
     control = Control()
+    counters, metrics = _counted(path)
     lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
     watched = {}
     if told.watch:
@@ -68,6 +72,7 @@ def serve(config: Path, journal: Path | None) -> int:
     with (
         leaving(control),
         aside(notifiers(told)) as notified,
+        watched_by(health_file, None, path) as watchers,
         open_journal(path, create=True) as opened,
         PsrpBackend(told.settings) as backend,
         asyncio.Runner() as runner,
@@ -77,7 +82,7 @@ def serve(config: Path, journal: Path | None) -> int:
             backend,
             journal=opened,
             policy=told.policy,
-            observers=[*lines, *notified],
+            observers=[*counters, *watchers, *lines, *notified],
             control=control,
             second_opinion=told.second_opinion,
             **watched,
@@ -85,7 +90,12 @@ def serve(config: Path, journal: Path | None) -> int:
         try:
             runner.run(
                 serve_until_it_ends(
-                    Service(watch, tokens, observers=[_but_looks(one) for one in lines]),
+                    Service(
+                        watch,
+                        tokens,
+                        metrics=metrics,
+                        observers=[_but_looks(one) for one in lines],
+                    ),
                     watch,
                     settings,
                     check=bool(told.watch),
@@ -99,6 +109,18 @@ def serve(config: Path, journal: Path | None) -> int:
                 say(f"Broken off. What was begun is not undone; {known}")
             raise
     return 0
+
+
+def _counted(journal: Path) -> tuple[list[Observer], Metrics | None]:
+    """What counts, and what tells of it; nothing where the extra ``metrics`` is not installed."""
+    try:
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+    except ImportError:
+        return [], None
+    from popheal.observers.metrics import Metrics as Counter
+
+    counter = Counter(journal=journal)
+    return [counter], lambda: (generate_latest(counter.registry), CONTENT_TYPE_LATEST)
 
 
 def _but_looks(tell: Observer) -> Observer:

@@ -21,6 +21,7 @@ from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import say
 from popheal.cli.session import approve_command, aside, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
+from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
 from popheal.reports.events import Event
 from popheal.util.text import moment, one_line
@@ -52,11 +53,32 @@ _SAID: Final = {
 }
 
 
+health_file_option = click.option(
+    "--health-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Keep a sign of life in PATH, for a monitor; JSON.",
+)
+
+
 @click.command(short_help="Watch servers, and heal what turns unhealthy.")
 @config_option
 @journal_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
-def watch(config: Path, journal: Path | None, once: bool) -> int:
+@health_file_option
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Serve numbers for Prometheus on PORT of 127.0.0.1.",
+)
+def watch(
+    config: Path,
+    journal: Path | None,
+    once: bool,
+    health_file: Path | None,
+    metrics_port: int | None,
+) -> int:
     """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 
     All of them are looked at all the time, and several are healed at once, one at a time in each
@@ -90,6 +112,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
         leaving(control),
         aside(notifiers(told)) as notified,
         open_journal(path, create=True) as opened,
+        watched_by(health_file, metrics_port, path) as watchers,
     ):
         try:
             with PsrpBackend(told.settings) as backend:
@@ -102,7 +125,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                     retry=settings.retry,
                     at_once=settings.at_once,
                     per_endpoint=settings.per_endpoint,
-                    observers=[*lines, *notified],
+                    observers=[*watchers, *lines, *notified],
                     control=control,
                     once=once,
                     second_opinion=told.second_opinion,
