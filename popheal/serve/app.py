@@ -29,7 +29,7 @@ from popheal.errors import (
 from popheal.journal import HealingRecord, Journal, Question
 from popheal.journal.status import standing_of
 from popheal.reports.alert_given import UnclearAlert
-from popheal.reports.event_log import log_event
+from popheal.reports.event_log import log_event, log_failure
 from popheal.reports.events import Observer
 from popheal.review import case_of_record, page_of
 from popheal.serve.bodies import alert_of, object_of
@@ -146,7 +146,10 @@ class Service:
             client=request.client.host if request.client else "",
         )
         for observer in self._observers:
-            observer(event)
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - telling must never change what is told
+                log_failure(event.name, error)
         return response
 
     # --- looking ---------------------------------------------------------------------------------
