@@ -72,6 +72,7 @@ nitpick_ignore_regex = [
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:class", r"tuple\[~typing\.Annotated.*"),
     ("py:class", r"popheal\.backends\.simulated\.scenario\.ExpectedDebt"),
+    ("py:class", r"popheal\.verify\.(model|traces)\.\w+|popheal\.audit\.records\.\w+Story"),
     ("py:.*", r"(AUTHS|DefinitionError|RebootCommanded|certificate_pem|reveal)"),
 ]
 

@@ -201,10 +201,12 @@ class EffectIntended(Event):
 
 @frozen(kw_only=True)
 class Pausing(Event):
-    """A long pause begins; ``seconds`` are what is left of it."""
+    """It is waited for ``what``, in words: ``seconds`` more at most, of ``most`` in all."""
 
     name = "pausing"
+    what: str
     seconds: float
+    most: float
 
 
 @frozen(kw_only=True)

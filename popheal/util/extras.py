@@ -17,6 +17,7 @@ EXTRA_OF: Final = {
     "psrpcore": "lab",
     "rich": "cli",
     "starlette": "serve",
+    "temporalio": "temporal",
     "uvicorn": "serve",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -18,13 +17,13 @@ import click
 from popheal.cli.exit_codes import worst
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
-from popheal.cli.render.console import say
+from popheal.cli.render.console import note, say
 from popheal.cli.session import approve_command, aside, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
-from popheal.reports.events import Event
-from popheal.util.text import moment, one_line
+from popheal.reports.events import Event, Pausing
+from popheal.util.text import moment, span
 
 if TYPE_CHECKING:
     from popheal.config.load import Config, WatchSettings
@@ -44,6 +43,7 @@ _SAID: Final = {
     "finding": "{kind}: {detail}",
     "run_started": "run {run}: {procedure}, for {monitor}",
     "action_finished": "{state}: {outcome} {detail}",
+    "pausing": "{state}: waiting for {what}, at most {most}",
     "wait_hindered": "it is waited, but: {error}",
     "run_ended": "run {run}: {verdict}",
     "approval_asked": "run {run} asks for an approval: {answer}",
@@ -52,6 +52,8 @@ _SAID: Final = {
     "healing_ended": "{verdict}: {summary}",
 }
 
+#: Seconds that a wait may take before it is worth a line.
+_LONG: Final = 300.0
 
 health_file_option = click.option(
     "--health-file",
@@ -189,9 +191,9 @@ def _judged(details: Mapping[str, Any]) -> str:
 def tell(journal: Path, event: Event) -> None:
     """Write one line on standard error for an event that is worth one."""
     said = _SAID.get(event.name)
-    if said is None:
+    if said is None or (isinstance(event, Pausing) and event.most < _LONG):
         return
-    details = {
+    details: dict[str, Any] = {
         name: ", ".join(value) if isinstance(value, (list, tuple)) else value
         for name, value in event.details.items()
     }
@@ -200,9 +202,9 @@ def tell(journal: Path, event: Event) -> None:
         "procedure": event.procedure,
         "state": event.state,
         "judged": _judged(details),
+        "most": span(details.get("most", 0)),
         "answer": approve_command(event.run_id, str(details.get("plan")), journal),
     }
-    text = said.format_map(defaultdict(str, {**about, **details}))
+    text = said.format_map(defaultdict(str, {**details, **about}))
     server = f"{event.server}: " if event.server else ""
-    sys.stderr.write(f"{moment(event.at, zone='Z')} {one_line(server + text)}\n")
-    sys.stderr.flush()
+    note(f"{moment(event.at, zone='Z')} {server}{text}")

@@ -40,7 +40,7 @@ async def wait(work: RunContext) -> ActionResult:
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
     if left > 0:
-        work.emit(events.Pausing, seconds=left)
+        work.emit(events.Pausing, what="POP to settle", seconds=left, most=work.deadline)
         await Pause(left)
     return ActionResult("elapsed", f"waited until {time_of_day(until)} UTC")
 
