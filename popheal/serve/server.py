@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import uvicorn
 
@@ -70,7 +71,7 @@ async def serve(
     serving.result()
 
 
-_PATHS = "Check certificate and certificate_key."
+_PATHS: Final = "Check certificate and certificate_key."
 
 
 def _configured(service: Service, settings: ServeSettings) -> uvicorn.Config:
