@@ -110,6 +110,8 @@ class HealingContext:
         clock_ahead: By how many seconds the wall's clock was seen to be set forward.
         moment: What was seen a moment ago.
         case: The :class:`~popheal.engine.case.Case` that grows as the healing goes on.
+        go_on: Reads the healing again once it was dropped.
+        dropped_in: Where it was dropped, the beginning of the step that waits.
     """
 
     policy: Policy
@@ -134,6 +136,8 @@ class HealingContext:
         default=Factory(lambda self: Moment(self.clock.monotonic), takes_self=True), repr=False
     )
     case: Any = field(default=None, repr=False)
+    go_on: Callable[[HealingContext], Logic[Any]] | None = None
+    dropped_in: datetime | None = None
 
     @property
     def current_lease(self) -> Lease:
@@ -171,6 +175,32 @@ class HealingContext:
         at_work = (one.run.server for one in runs if not one.run.verdict)
         return tuple(dict.fromkeys(one for one in (self.server, *at_work) if one))
 
+    @property
+    def can_drop(self) -> bool:
+        """Whether the journal has all that is needed to go on within the present step."""
+        waits = self.case and self.case.waiting_run
+        return bool(waits and self.go_on) and not self.control.cancelled
+
+    def read_again(self) -> Logic[Any]:
+        """The logic of a healing that was dropped. Raises JournalError."""
+        if self.go_on is None:
+            raise AssertionError("it could not have been dropped")
+        return self.go_on(self)
+
+    def drop(self) -> None:
+        """Keep nothing that the journal has, until it is read again."""
+        self.dropped_in = self.case.waiting_run.work.began
+        self.case.forget()
+        self.case = None
+        self.progress.clear()
+        self.moment.end()
+        self.current_lease.rest()
+
+    @property
+    def must_write_stop(self) -> bool:
+        """Whether a person has said stop, and the journal may not know it."""
+        return bool(self.lease) and self.control.cancelled and not self.current_lease.stopped
+
     def sync_with_journal(self) -> None:
         """Look whether a person has said stop by way of the journal, or write down that one did.
 
@@ -189,7 +219,8 @@ class HealingContext:
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
     ) -> None:
         """Tell the log and every observer what happens."""
-        if not self.observers and not is_logged():
+        log = (log_event,) if is_logged() else ()
+        if not (log or self.observers):
             return
         event = kind(
             at=self.clock.now(),
@@ -199,7 +230,7 @@ class HealingContext:
             state=run.state if run else "",
             **details,
         )
-        for observer in (log_event, *self.observers):
+        for observer in (*log, *self.observers):
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - telling must never change what is told
@@ -287,6 +318,7 @@ class RunContext:
         pending: Monitors that failed too when the run was started, for later.
         parent: The run that this one is part of; empty if none.
         began: When the present step began; None between two steps.
+        rejoins: The healing was dropped within the present step, which goes on where it was.
         withheld: Why no effect may be commanded again, where a run is resumed.
         heal_server: Heals another server's mailbox side as a run of its own.
     """
@@ -301,6 +333,7 @@ class RunContext:
     pending: tuple[str, ...] = ()
     parent: str = ""
     began: datetime | None = None
+    rejoins: bool = False
     withheld: str = ""
 
     @property

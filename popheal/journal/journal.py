@@ -184,7 +184,7 @@ class Journal(Reading):
             organisation,
             fence,
             at=at,
-            on_leave=lambda: self._left(healing),
+            on_leave=self._left,
         )
 
     def _become_owner(self, at: datetime) -> int:

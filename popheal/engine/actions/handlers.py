@@ -40,7 +40,8 @@ async def wait(work: RunContext) -> ActionResult:
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
     if left > 0:
-        work.emit(events.Pausing, seconds=left)
+        if not work.rejoins:
+            work.emit(events.Pausing, seconds=left)
         await Pause(left)
     return ActionResult("elapsed", f"waited until {time_of_day(until)} UTC")
 
