@@ -53,7 +53,8 @@ class EffectRecord:
     seq: int
 
 
-# For budgets what was on its way as a process died counts like what was done.
+# For budgets what was on its way as a process died counts like what was done. The plus has SQLite
+# take the index of what is asked for, and not the order of all entries.
 _REBOOTS: Final = """
     SELECT entry.server, at, json_extract(data, '$.dag'), json_extract(data, '$.by_others')
     FROM entry JOIN healing ON healing.id = entry.healing
@@ -63,7 +64,7 @@ _REBOOTS: Final = """
           SELECT 1 FROM entry AS later WHERE later.healing = entry.healing
           AND later.run = entry.run AND later.seq > entry.seq
           AND later.kind = 'outcome' AND later.what = 'reboot'))
-    ORDER BY seq
+    ORDER BY +seq
 """
 _RESTARTS: Final = """
     SELECT entry.server, at FROM entry JOIN healing ON healing.id = entry.healing
@@ -107,7 +108,7 @@ def restarts_since(
     """When services of a server were, or may have been, restarted."""
     which = _ON_HOST if server.isascii() else ""
     wanted = {"since": moment_as_text(since), "organisation": organisation, "server": server}
-    rows = database.glance(f"{_RESTARTS} {which} ORDER BY seq", wanted)
+    rows = database.glance(f"{_RESTARTS} {which} ORDER BY +seq", wanted)
     return [zoned(at) for name, at in rows if same_server(name, server)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -54,6 +55,9 @@ def from_jsonable(data: Any, kind: type[T]) -> T:
 
     problem = "it is no JSON object"
     if isinstance(data, Mapping):
+        with suppress(Exception):  # it does not say what is wrong, but takes half the time
+            quick: T = _quick_converter().structure(data, kind)
+            return quick
         try:
             record: T = _converter().structure(data, kind)
         except BaseValidationError as error:
@@ -104,6 +108,13 @@ def _added_to(kind: Any) -> list[Any]:
     if not (isinstance(kind, type) and has(kind)):
         return []
     return [one for one in fields(kind) if one.metadata.get("popheal_added")]
+
+
+@cache
+def _quick_converter() -> Any:
+    from cattrs.preconf.json import make_converter
+
+    return make_converter(detailed_validation=False)
 
 
 @cache

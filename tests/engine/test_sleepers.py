@@ -47,7 +47,12 @@ class Held(VirtualClock):
         async with self._more:
             await self._more.wait_for(lambda: seconds <= self.allowed)
             self.allowed -= seconds
-        await super().asleep(seconds)
+            self.sleep(seconds)
+            self._more.notify_all()
+
+    async def reached(self, seconds: float) -> None:
+        async with self._more:
+            await self._more.wait_for(lambda: self.monotonic() >= seconds)
 
 
 class Ward:
@@ -61,8 +66,9 @@ class Ward:
             policy=POLICY,
             clock=self.clock,
             journal=journal,
-            observers=[self.servers.told, self.told.append],
+            observers=[self.servers.told, self.told.append, self._note],
         )
+        self._wait = asyncio.Event()
         self.tasks: list[asyncio.Task] = []
 
     async def admit(self, how_many: int, control: Control | None = None) -> None:
@@ -72,8 +78,13 @@ class Ward:
             alert = Alert(server=f"cas{number}.contoso.com", monitor=MONITOR)
             self.tasks.append(asyncio.create_task(self.healer.aheal(alert, control=control)))
         while len(self.servers.waiting) < first + how_many:
-            await asyncio.sleep(0.01)
+            self._wait.clear()
+            await self._wait.wait()
         await settled()
+
+    def _note(self, event: events.Event) -> None:
+        if isinstance(event, events.Pausing):
+            self._wait.set()
 
     def healing(self, number: int) -> str:
         """The id of one of them."""
@@ -174,8 +185,7 @@ def test_a_stop_after_the_first_look_is_noticed(journal):
         ward = Ward(journal)
         await ward.admit(2)
         await ward.clock.allow(60)
-        while ward.clock.monotonic() < 60:
-            await asyncio.sleep(0)
+        await ward.clock.reached(60)
         await settled()
         with Journal(journal.path) as other:
             other.cancel(ward.healing(0), at=ward.clock.now())
