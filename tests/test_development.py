@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 
 import pytest
 from packaging.markers import default_environment
@@ -66,3 +67,18 @@ def test_hooks_are_pinned():
     (ruff,) = [pin for pin in PINNED if pin.name == "ruff"]
     (revision,) = [one for repo, one in revisions.items() if "ruff" in repo]
     assert f"=={revision.removeprefix('v')}" == str(ruff.specifier)
+
+
+@pytest.mark.parametrize("most", [1, 3, 1000])
+def test_fewer_cases_leave_no_test_out(request, most):
+    """Each test keeps so many of its cases, or all; one that may skip elsewhere is kept."""
+    conftest = request.config.pluginmanager.getplugin(str(ROOT / "conftest.py"))
+    items = request.session.items
+    kept = conftest.fewer(items, most)
+    must = {one for one in items if one.get_closest_marker("skipif")}
+    assert must <= set(kept)
+    there, left = (
+        Counter(one.nodeid.partition("[")[0] for one in some if one not in must)
+        for some in (items, kept)
+    )
+    assert left == {name: min(most, number) for name, number in there.items()}
