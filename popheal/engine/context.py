@@ -176,27 +176,6 @@ class HealingContext:
         return tuple(dict.fromkeys(one for one in (self.server, *at_work) if one))
 
     @property
-    def can_drop(self) -> bool:
-        """Whether the journal has all that is needed to go on within the present step."""
-        waits = self.case and self.case.waiting_run
-        return bool(waits and self.go_on) and not self.control.cancelled
-
-    def read_again(self) -> Logic[Any]:
-        """The logic of a healing that was dropped. Raises JournalError."""
-        if self.go_on is None:
-            raise AssertionError("it could not have been dropped")
-        return self.go_on(self)
-
-    def drop(self) -> None:
-        """Keep nothing that the journal has, until it is read again."""
-        self.dropped_in = self.case.waiting_run.work.began
-        self.case.forget()
-        self.case = None
-        self.progress.clear()
-        self.moment.end()
-        self.current_lease.rest()
-
-    @property
     def must_write_stop(self) -> bool:
         """Whether a person has said stop, and the journal may not know it."""
         return bool(self.lease) and self.control.cancelled and not self.current_lease.stopped

@@ -11,10 +11,11 @@ import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from popheal.engine.dropped import can_be_dropped, drop, read_again
 from popheal.engine.perform import (
     Answer,
     Once,
@@ -43,10 +44,6 @@ if TYPE_CHECKING:
 
 #: Reads and writes the journal, and gives the coroutine that is to be driven.
 Start = Callable[[], Logic[T]]
-
-#: To read a healing again takes about a millisecond, and to keep it 25 kB. So for this many
-#: seconds, or more, it is not kept.
-_LONG: Final = 60.0
 
 # --- synchronous ---------------------------------------------------------------------------------
 
@@ -163,7 +160,7 @@ async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
             del logic
             thread.leave()
             await _asleep_dropped(result.seconds, context)
-            logic = await _abegin(context.read_again, context)
+            logic = await _abegin(partial(read_again, context), context)
     finally:
         leave(context)
         thread.leave()
@@ -220,10 +217,10 @@ async def _adrive(
         while True:
             request = answer()
             check_detached(request, context)
-            if isinstance(request, Pause) and request.seconds >= _LONG and context.can_drop:
+            if isinstance(request, Pause) and can_be_dropped(request, context):
                 if unwritten := before_pause(context):
                     await _ajournal(unwritten, context)
-                context.drop()
+                drop(context)
                 return _Dropped(request.seconds)
             answer = await _aanswer(logic, request, backend, context, thread)
             if isinstance(request, Pause):

@@ -67,9 +67,15 @@ class Effect(Call[None]):
 
 @frozen
 class Pause(Request[None]):
-    """Let this many seconds pass, or fewer if a person says stop."""
+    """Let this many seconds pass, or fewer if a person says stop.
+
+    Attributes:
+        is_written: Whether the journal says until when it is waited. Then whoever waits may be
+            dropped from memory, and asked again for what is left.
+    """
 
     seconds: float
+    is_written: bool = False
 
 
 @frozen

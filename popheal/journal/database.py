@@ -103,10 +103,10 @@ class Database:
     def close(self) -> None:
         """Close it; what is asked of it afterwards is a JournalError."""
         with self.lock:
-            self._connection.close()
             self._identity = None  # so that it is not opened once more for a glance
             if self._glances:
                 self._glances.close()
+            self._connection.close()
 
     @contextlib.contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:

@@ -42,7 +42,7 @@ async def wait(work: RunContext) -> ActionResult:
     if left > 0:
         if not work.rejoins:
             work.emit(events.Pausing, seconds=left)
-        await Pause(left)
+        await Pause(left, is_written=True)
     return ActionResult("elapsed", f"waited until {time_of_day(until)} UTC")
 
 
