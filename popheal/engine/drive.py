@@ -160,7 +160,7 @@ async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
             del logic
             thread.leave()
             await _asleep_dropped(result.seconds, context)
-            logic = await _abegin(partial(read_again, context), context)
+            logic = await _again(context)
     finally:
         leave(context)
         thread.leave()
@@ -207,6 +207,15 @@ async def _abegin(start: Start[T], context: HealingContext) -> Logic[T]:
         logic: Logic[T] = once()
         return logic
     return await one_of_few(partial(_ajournal, once, context))
+
+
+async def _again(context: HealingContext) -> Logic[Any]:
+    """The logic of a healing that was dropped; a cancellation is a stop here, too."""
+    while True:
+        try:
+            return await _abegin(partial(read_again, context), context)
+        except asyncio.CancelledError:
+            _note_cancellation(context)
 
 
 async def _adrive(

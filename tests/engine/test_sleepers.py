@@ -12,6 +12,7 @@ import pytest
 
 from popheal import Journal, Policy, Timing, Verdict, aheal
 from popheal.api import Healer
+from popheal.engine import writer
 from popheal.engine.control import Control
 from popheal.errors import Detached, Fenced, JournalError
 from popheal.journal.reading import Reading
@@ -238,6 +239,24 @@ def test_one_that_is_left_is_resumed_by_another_process(journal):
         return await asyncio.gather(*(ward.healer.aresume(one) for one in ids))
 
     assert len(asyncio.run(go_on())) == 2
+    assert not journal.healings(unfinished=True)
+
+
+def test_a_task_that_is_cancelled_as_it_wakes_has_been_stopped(journal, monkeypatch):
+    """Wherever it is just then: it ends as one that was stopped, and nothing is left open."""
+    monkeypatch.setattr(writer, "_TOGETHER", 1)
+
+    async def run():
+        ward = Ward(journal)
+        await ward.admit(6)
+        await ward.clock.allow(WAIT)
+        await ward.clock.reached(WAIT)
+        for number, task in enumerate(ward.tasks):
+            asyncio.get_running_loop().call_later(number * 0.002, task.cancel)
+        await ward.clock.allow(FOR_EVER)
+        return await asyncio.gather(*ward.tasks, return_exceptions=True)
+
+    assert {type(one) for one in asyncio.run(run())} == {asyncio.CancelledError}
     assert not journal.healings(unfinished=True)
 
 
