@@ -44,6 +44,7 @@ def test_healing_brings_no_extras():
         "popheal.heal(popheal.Alert(server=s.server), s.backend)"
     )
     assert not loaded & {"pypsrp", "psrpcore", "click", "apprise"}
+    assert not loaded & {"prometheus_client", "opentelemetry"}
 
 
 def test_the_public_names():
@@ -78,6 +79,7 @@ ROOMS = {
     "tabletop",
     "config",
     "notify",
+    "observers",
     "lab",
     "cli",
 }
@@ -144,7 +146,10 @@ def test_no_module_is_longer_than_a_person_reads_at_once():
 
 #: Tools that run in tests, or run them; those that draw up the documentation, or judge the
 #: code, may be as new as they like.
-TEST_TOOLS = {"hypothesis", "pytest", "pytest-cov", "pytest-xdist", "sybil"}
+TEST_TOOLS = {
+    *("celery", "fastapi", "httpx", "hypothesis"),
+    *("pytest", "pytest-cov", "pytest-xdist", "sybil"),
+}
 
 
 def test_the_oldest_versions_that_are_tried_are_the_oldest_allowed():

@@ -162,7 +162,8 @@ class Case:
                 )
         if report.handover and self.session.lease:
             self.session.emit(events.HandedOver, self.server, report=report, head=head)
-        said = {"verdict": verdict, "summary": report.summary, "head": head}
+        took = max(0.0, (report.finished_at - report.started_at).total_seconds())
+        said = {"verdict": verdict, "summary": report.summary, "seconds": took, "head": head}
         self.session.emit(events.HealingEnded, self.server, **said)
         return report
 

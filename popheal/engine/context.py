@@ -20,7 +20,8 @@ from popheal.healthsets.pop.catalog import Monitor
 from popheal.journal import entries
 from popheal.policy.policy import Policy
 from popheal.reports import events
-from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
+from popheal.reports.event_log import is_logged, log_event, log_failure
+from popheal.reports.events import Event, Observer
 from popheal.reports.report import FindingKind
 from popheal.second_opinion import SecondOpinion
 from popheal.tables.table import Procedure, Verdict
@@ -204,6 +205,7 @@ class HealingContext:
         event = kind(
             at=self.clock.now(),
             server=server,
+            healing_id=self.lease.healing if self.lease else "",
             run_id=run.id if run else "",
             procedure=run.procedure.name if run else "",
             state=run.state if run else "",

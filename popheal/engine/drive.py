@@ -32,6 +32,7 @@ from popheal.engine.perform import (
     registered,
     require_intended,
     second_opinion_of,
+    tell_how_long,
     waits_for_nothing,
 )
 from popheal.engine.requests import Call, Consult, Effect, Logic, Pause, Prompt, Request, Sync, T
@@ -90,11 +91,14 @@ def _answer(
             return partial(logic.throw, error)
     if seen := context.moment.recall(request):
         return partial(logic.send, *seen)
+    began = context.clock.monotonic()
     try:
         answer = _perform(request, backend, context)
+        tell_how_long(request, began, context)
         context.moment.note(request, answer)
         return partial(logic.send, answer)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        tell_how_long(request, began, context, raised)
         note_interrupt(raised, context)
         return after(logic, request, raised, context)
 
@@ -159,7 +163,7 @@ async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
         while isinstance(result := await _adrive(logic, backend, context, thread), _Dropped):
             del logic
             thread.leave()
-            await _asleep_dropped(result.seconds, context)
+            await _asleep_dropped(result.pause, context)
             logic = await _again(context)
     finally:
         leave(context)
@@ -197,7 +201,7 @@ class _LazyThread:
 class _Dropped:
     """A healing waits, and is not in memory meanwhile."""
 
-    seconds: float
+    pause: Pause
 
 
 async def _abegin(start: Start[T], context: HealingContext) -> Logic[T]:
@@ -230,7 +234,7 @@ async def _adrive(
                 if unwritten := before_pause(context):
                     await _ajournal(unwritten, context)
                 drop(context)
-                return _Dropped(request.seconds)
+                return _Dropped(request)
             answer = await _aanswer(logic, request, backend, context, thread)
             if isinstance(request, Pause):
                 check_detached(request, context)  # likewise
@@ -258,14 +262,18 @@ async def _aanswer(
             return partial(logic.throw, error)
     if seen := context.moment.recall(request):
         return partial(logic.send, *seen)
+    began = context.clock.monotonic()
     try:
         answer = await _aperform(request, backend, context, thread)
+        tell_how_long(request, began, context)
         context.moment.note(request, answer)
         return partial(logic.send, answer)
     except asyncio.CancelledError as cancelled:
+        tell_how_long(request, began, context, cancelled)
         _note_cancellation(context)
         return after(logic, request, cancelled, context)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        tell_how_long(request, began, context, raised)
         note_interrupt(raised, context)
         return after(logic, request, raised, context)
 
@@ -374,11 +382,14 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
     return future.result()
 
 
-async def _asleep_dropped(seconds: float, context: HealingContext) -> None:
+async def _asleep_dropped(pause: Pause, context: HealingContext) -> None:
+    began = context.clock.monotonic()
     try:
-        await _asleep(seconds, context)
+        await _asleep(pause.seconds, context)
     except asyncio.CancelledError:
         _note_cancellation(context)
+    finally:
+        tell_how_long(pause, began, context)
     if context.control.detached:
         raise Detached(run=context.current_lease.healing)
 

@@ -27,7 +27,9 @@ async def execute(run_record: RunRecord) -> None:
             await _cancel(work)
             continue
         run_record.steps.append(await _take_step(work))
-    work.emit(events.RunEnded, verdict=run.verdict)
+    steps = run_record.steps
+    took = (session.clock.now() - steps[0].started_at).total_seconds() if steps else 0.0
+    work.emit(events.RunEnded, verdict=run.verdict, seconds=max(0.0, took))
 
 
 async def _is_stopped(work: RunContext) -> bool:
@@ -114,7 +116,8 @@ async def _take_step(work: RunContext) -> Step:
         work.emit(events.ActionStarted, action=str(action), impact=action.impact)
     result = await _result_of(work, action)
     said = {"action": str(action), "outcome": result.outcome, "detail": result.detail}
-    work.emit(events.ActionFinished, **said)
+    took = (session.clock.now() - started).total_seconds()
+    work.emit(events.ActionFinished, **said, seconds=took, kind=result.kind)
     cut_short = _is_cut_short(work, action, result)
     session.restoring = session.restoring or cut_short
     row = run.cancel() if cut_short else run.observe(result.outcome)

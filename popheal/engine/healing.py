@@ -72,6 +72,7 @@ async def answer(case: Case) -> Report:
         return await _heal(case)
     except UnknownName:
         await Forget()  # there was nothing to answer
+        case.session.emit(events.HealingForgotten, case.server)
         raise
     except DEFECTS as error:
         return await _end_by_defect(case, error)

@@ -23,9 +23,11 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.answers import check_answer
-from popheal.exchange.backend import LogonLasts, OpensAhead, RightsKnown
+from popheal.exchange.backend import EFFECTS, LOOKS, LogonLasts, OpensAhead, RightsKnown
 from popheal.journal import Lease
-from popheal.reports.events import ApprovalAsked, log_failure
+from popheal.reports.event_log import log_failure
+from popheal.reports.events import ApprovalAsked
+from popheal.reports.measures import CallEnded, PauseEnded
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
@@ -199,6 +201,9 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
         context.exiting = raised
 
 
+#: What a backend is called for; it may look at itself besides.
+_CALLS: Final = frozenset({*LOOKS, *EFFECTS})
+
 #: What a backend answers that has not got a method which it need not have.
 _UNTOLD: Final[dict[str, Callable[..., Any]]] = {
     LogonLasts.logon_lasts.__name__: lambda _server: None,
@@ -239,6 +244,30 @@ def check_answer_of(request: Call[Any], answer: Any) -> Any:
     if isinstance(request, Look) and not inspect.isawaitable(answer):
         check_answer(request.server, request.name, answer)
     return answer
+
+
+def tell_how_long(
+    request: Request[Any],
+    began: float,
+    context: HealingContext,
+    raised: BaseException | None = None,
+) -> None:
+    """Tell observers of a call, or a pause, that has ended.
+
+    Args:
+        request: What was asked for.
+        began: When, by the monotonic clock.
+        context: The healing.
+        raised: What it has ended with, if not with an answer.
+    """
+    took = max(0.0, context.clock.monotonic() - began)
+    if isinstance(request, Pause):
+        context.emit(PauseEnded, context.server, seconds=took)
+    elif isinstance(request, Call) and request.name in _CALLS:
+        if isinstance(raised, JournalError):
+            return  # it was not even made
+        error = type(raised).__name__ if raised else None
+        context.emit(CallEnded, request.server, call=request.name, seconds=took, error=error)
 
 
 def check_detached(request: Request[Any], context: HealingContext) -> None:

@@ -26,7 +26,7 @@ from popheal.journal.pruning import Pruning, plan_pruning, prune, write_archive
 from popheal.journal.reading import Reading
 from popheal.journal.record import BEGUN_BY, HealingRecord
 from popheal.journal.rows import moment_as_text
-from popheal.reports.events import log_concern
+from popheal.reports.event_log import log_concern
 from popheal.util.account import account
 from popheal.util.serialize import to_jsonable
 from popheal.util.version import __version__

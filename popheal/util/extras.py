@@ -12,6 +12,8 @@ EXTRA_OF: Final = {
     "click": "cli",
     "gssapi": "kerberos",
     "keyring": "keyring",
+    "opentelemetry": "tracing",
+    "prometheus_client": "metrics",
     "psrpcore": "lab",
     "rich": "cli",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field
 
@@ -34,6 +34,7 @@ from popheal.journal import HealingRecord, Journal
 from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.events import Event, Observer
+from popheal.reports.measures import ServerLooked
 from popheal.reports.report import Alert, Report
 from popheal.second_opinion.settings import SecondOpinion
 from popheal.tables.table import Verdict
@@ -46,22 +47,13 @@ from popheal.watch.decide import (
     Neighbour,
     Next,
     decide,
+    health_of,
     incident_of,
     rank,
     wait_for_back_ends,
 )
 from popheal.watch.first_check import check_first
 from popheal.watch.watch_lock import watching_alone
-
-#: What to call a server's health: the first of these that one of its monitors is.
-_WORST_FIRST: Final = (
-    "unhealthy",
-    "degraded",
-    "repairing",
-    "could_not_tell",
-    "healthy",
-    "disabled",
-)
 
 
 def watch(
@@ -247,19 +239,24 @@ class _Watch:
     def _look_at(self, server: _Watched) -> bool:
         """Look at one server; False if no other may be looked at."""
         server.incident = None
+        began = self.session.clock.monotonic()
         try:
             rows = list(self.backend.server_health(server.name))
         except NotAuthorised as error:
+            self._tell_look(server, "silent", began)
             self._failed(server, error)
             self._turned_away(server)
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
+            self._tell_look(server, "silent", began)
             self._failed(server, error)
             return True
         self.refused = False
         now = self.session.clock.now()
         server.incident = incident_of(server.name, rows, now)
-        self._tell_health(server, sort_rows(server.name, MONITORS, rows), server.incident)
+        found = sort_rows(server.name, MONITORS, rows)
+        self._tell_look(server, health_of(found), began)
+        self._tell_health(server, found, server.incident)
         return True
 
     def _turned_away(self, server: _Watched) -> None:
@@ -380,8 +377,12 @@ class _Watch:
 
     # --- telling ---------------------------------------------------------------------------------
 
+    def _tell_look(self, server: _Watched, health: str, began: float) -> None:
+        took = max(0.0, self.session.clock.monotonic() - began)
+        self.session.emit(ServerLooked, server.name, health=health, seconds=took)
+
     def _tell_health(self, server: _Watched, rows: Rows, incident: Incident | None) -> None:
-        health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
+        health = health_of(rows)
         if not incident:
             server.told.pop("waits", None)
         self._tell_once(

@@ -49,7 +49,7 @@ class Servers:
 
     def told(self, event) -> None:
         """An observer: who waits by now."""
-        if event.name == "pausing":
+        if event.name == "pausing" and event.what == "POP to settle":
             self.waiting.add(event.server)
 
     async def server_info(self, server):

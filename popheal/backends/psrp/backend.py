@@ -93,6 +93,13 @@ class PsrpBackend:
         """Give back every remote shell. The backend may be used again afterwards."""
         self._lines.close()
 
+    def under_way(self) -> str:
+        """What is being asked right now, and of which server; empty if nothing is.
+
+        May be called from any thread: for people who wonder why something takes so long.
+        """
+        return self._lines.under_way.in_words()
+
     def avoiding(self, servers: Sequence[str]) -> Self:
         """The same backend, over the same connections, but not through these servers.
 
@@ -156,7 +163,8 @@ class PsrpBackend:
         from popheal.backends.psrp.inspector import inspect_way
 
         recorder = self._lines.recorder
-        return inspect_way(self.settings, server, way, methods, recorder, self._logons)
+        with self._lines.under_way.call(lambda: f"{way} of {server}"):
+            return inspect_way(self.settings, server, way, methods, recorder, self._logons)
 
     def apart(self, without: Sequence[str] = (), turn: int = 0) -> PsrpBackend:
         """The same backend, with connections of its own."""
@@ -164,8 +172,10 @@ class PsrpBackend:
         left = [one for one in every if one not in without] or list(every)
         first = turn % len(left)
         turned = evolve(self.settings.exchange, servers=(*left[first:], *left[:first]))
-        own = PsrpBackend(evolve(self.settings, exchange=turned), self._lines.recorder)
-        own._lines.learn(self._lines.known)
+        settings, ours = evolve(self.settings, exchange=turned), self._lines
+        own = PsrpBackend(settings, ours.recorder)
+        own._lines = Lines(settings, ours.recorder, ours.under_way)
+        own._lines.learn(ours.known)
         return own
 
     # --- looks -------------------------------------------------------------------------------

@@ -45,7 +45,9 @@ async def await_server(work: RunContext) -> ActionResult:
             return observed
         every = work.timing.reboot_poll
         failed = host if isinstance(host, BackendError) else None
-        if not await poll(work.session, "boot", deadline, every, backs_off=True, failed=failed):
+        if not await poll(
+            work, "boot", deadline, every, what="the restart", backs_off=True, failed=failed
+        ):
             return observed
 
 

@@ -41,7 +41,7 @@ async def wait(work: RunContext) -> ActionResult:
     left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
     if left > 0:
         if not work.rejoins:
-            work.emit(events.Pausing, seconds=left)
+            work.emit(events.Pausing, what="POP to settle", seconds=left, most=work.deadline)
         await Pause(left, is_written=True)
     return ActionResult("elapsed", f"waited until {time_of_day(until)} UTC")
 

@@ -19,6 +19,7 @@ from popheal.exchange.interpret import same_boot, value_since
 from popheal.exchange.models import MonitorHealth, ProbeResult
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE_PROBES
 from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.reports.events import Pausing
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import PROBE_MAILBOX_SIDE, Action
 from popheal.tables.debts import DebtKind
@@ -67,6 +68,7 @@ async def _is_patient(work: RunContext, action: Action | None) -> bool:
     left = (until - now).total_seconds()
     if left <= 0:
         return False
+    work.emit(Pausing, what="POP to come up", seconds=left, most=work.deadline)
     await Pause(min(work.timing.probe_pause, left))
     return True
 

@@ -106,7 +106,7 @@ async def _see_restarted(
             work.memory.changed_at = now.started_at
             said = f"{old.name} {was}runs as process {now.process_id}{why}"
             return ActionResult("done", said, kind=FindingKind.NOT_RUNNING if was else None)
-        if not await poll(work.session, old.name, work.deadline, every, failed=failed):
+        if not await poll(work, old.name, work.deadline, every, what=old.name, failed=failed):
             break
     if now is None:
         said = f"{old.name} could not be looked at{why}{f': {failed}' if failed else ''}"

@@ -50,7 +50,9 @@ async def _set_and_see(
         if not isinstance(seen, BackendError) and value_of(seen) is wanted:
             said = f"seen to be set ({error})" if error else "seen to be set"
             return ActionResult("done", said)
-        if not await poll(work.session, "seen", work.deadline, every, failed=unread):
+        if not await poll(
+            work, "seen", work.deadline, every, what="the new setting", failed=unread
+        ):
             break
     unseen = str(unread) if unread else "the new value was not seen"
     if isinstance(error, CommandFailed):

@@ -69,7 +69,9 @@ async def verify_copies(work: RunContext) -> ActionResult:
             observed = ActionResult("could_not_tell", str(error), kind=kind_of(error))
         if observed.outcome == "clear":
             return observed
-        if not await poll(work.session, "copies", work.deadline, every, failed=failed):
+        if not await poll(
+            work, "copies", work.deadline, every, what="the switchover", failed=failed
+        ):
             return observed
 
 
