@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
-from popheal.engine.dropped import can_be_dropped, drop, read_again
+from popheal.engine.dropped import Dropped, can_be_dropped, drop, read_again
 from popheal.engine.perform import (
     Answer,
     Once,
@@ -160,7 +158,7 @@ async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
     try:
         logic: Logic[T] = await _abegin(start, context)
         del start  # which knows as much as the logic
-        while isinstance(result := await _adrive(logic, backend, context, thread), _Dropped):
+        while isinstance(result := await _adrive(logic, backend, context, thread), Dropped):
             del logic
             thread.leave()
             await _asleep_dropped(result.pause, context)
@@ -197,13 +195,6 @@ class _LazyThread:
             self._made = None
 
 
-@frozen
-class _Dropped:
-    """A healing waits, and is not in memory meanwhile."""
-
-    pause: Pause
-
-
 async def _abegin(start: Start[T], context: HealingContext) -> Logic[T]:
     """The logic, to begin with or to go on with."""
     once = Once(start)
@@ -224,7 +215,7 @@ async def _again(context: HealingContext) -> Logic[Any]:
 
 async def _adrive(
     logic: Logic[T], backend: Any, context: HealingContext, thread: _LazyThread
-) -> T | _Dropped:
+) -> T | Dropped:
     answer: Answer = partial(logic.send, None)
     try:
         while True:
@@ -233,8 +224,7 @@ async def _adrive(
             if isinstance(request, Pause) and can_be_dropped(request, context):
                 if unwritten := before_pause(context):
                     await _ajournal(unwritten, context)
-                drop(context)
-                return _Dropped(request)
+                return drop(request, context)
             answer = await _aanswer(logic, request, backend, context, thread)
             if isinstance(request, Pause):
                 check_detached(request, context)  # likewise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import frozen
+
 from popheal.engine.requests import Logic, Pause
 
 if TYPE_CHECKING:
@@ -22,7 +24,14 @@ def can_be_dropped(pause: Pause, context: HealingContext) -> bool:
     return context.case.waiting_run is not None and not context.control.cancelled
 
 
-def drop(context: HealingContext) -> None:
+@frozen
+class Dropped:
+    """A healing waits, and is not in memory meanwhile."""
+
+    pause: Pause
+
+
+def drop(pause: Pause, context: HealingContext) -> Dropped:
     """Keep nothing that the journal has; nothing may wait to be written."""
     context.dropped_in = context.case.waiting_run.work.began
     context.case.forget()
@@ -30,6 +39,7 @@ def drop(context: HealingContext) -> None:
     context.progress.clear()
     context.moment.end()
     context.current_lease.rest()
+    return Dropped(pause)
 
 
 def read_again(context: HealingContext) -> Logic[Any]:

@@ -20,6 +20,7 @@ from popheal.util.defects import DEFECTS, describe_defect
 async def execute(run_record: RunRecord) -> None:
     """Carry a run out, from where it is to its end."""
     run, work = run_record.run, run_record.work
+    session = work.session
     if run.verdict:
         return
     while not run.verdict:
