@@ -29,7 +29,8 @@ def modules_after(statement):
 def test_importing_brings_no_extras():
     """Neither the remoting client, nor a database, nor the command line's libraries."""
     loaded = modules_after("import popheal")
-    assert not loaded & {"pypsrp", "psrpcore", "click", "sqlite3", "cattrs", "requests", "keyring"}
+    extras = {"pypsrp", "psrpcore", "click", "requests", "keyring", "temporalio"}
+    assert not loaded & {"sqlite3", "cattrs", *extras}
     assert "poplib" not in loaded, "only who wants a second opinion needs it"
     # structlog uses rich where it is installed; popheal itself must not.
     from_structlog = modules_after("import attrs, transitions, structlog")
@@ -75,6 +76,7 @@ ROOMS = {
     "snapshot",
     "api",
     "testing",
+    "temporal",
     "watch",
     "tabletop",
     "config",

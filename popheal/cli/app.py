@@ -14,6 +14,7 @@ from popheal.cli.commands.approve import approve
 from popheal.cli.commands.check import check
 from popheal.cli.commands.check_journal import check_journal
 from popheal.cli.commands.diagram import diagram
+from popheal.cli.commands.fleet import fleet
 from popheal.cli.commands.heal import heal, plan, triage
 from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
@@ -208,8 +209,9 @@ for _command in (
 ):
     popheal.add_command(verbose_option(_command))
     _command.context_class = Context
-for _command in journal.commands.values():
-    verbose_option(_command)
-    _command.context_class = Context
-journal.context_class = Context
-popheal.add_command(journal)
+for _group in (journal, fleet):
+    for _command in _group.commands.values():
+        verbose_option(_command)
+        _command.context_class = Context
+    _group.context_class = Context
+    popheal.add_command(_group)

@@ -290,6 +290,16 @@ class EffectWithheld(PophealError):
         return f"it may or may not have been done before popheal was interrupted: {self.why}"
 
 
+class EffectInterrupted(PophealError):
+    """Nobody knows whether an effect was commanded: whoever was to do it has died, or is silent.
+
+    A driver raises it once for an effect. The action is then begun again, and looks first.
+    """
+
+    def sentence(self) -> str:
+        return "whoever was to command it was interrupted"
+
+
 @define(kw_only=True)
 class RunContext:
     """One run being carried out: everything a handler may use.

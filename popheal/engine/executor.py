@@ -5,7 +5,7 @@ from __future__ import annotations
 from popheal.engine.actions.handlers import HANDLERS
 from popheal.engine.authorize import authorize
 from popheal.engine.case import RunRecord
-from popheal.engine.context import ActionResult, EffectCancelled, RunContext
+from popheal.engine.context import ActionResult, EffectCancelled, EffectInterrupted, RunContext
 from popheal.engine.requests import Sync
 from popheal.errors import BackendError, JournalError, PophealError
 from popheal.journal import entries
@@ -27,7 +27,10 @@ async def execute(run_record: RunRecord) -> None:
         if not work.rejoins and await _is_stopped(work):
             await _cancel(work)
             continue
-        run_record.steps.append(await _take_step(work))
+        try:
+            run_record.steps.append(await _take_step(work))
+        except EffectInterrupted:
+            session.progress.clear()  # its intent stands: the action looks first, as after a crash
     steps = run_record.steps
     took = (session.clock.now() - steps[0].started_at).total_seconds() if steps else 0.0
     work.emit(events.RunEnded, verdict=run.verdict, seconds=max(0.0, took))
@@ -87,7 +90,7 @@ async def _result_of(work: RunContext, action: Action) -> ActionResult:
     untouched = "refused" in action.outcomes and not work.memory.intended
     try:
         return await _perform(work, action)
-    except JournalError:
+    except (JournalError, EffectInterrupted):
         raise
     except EffectCancelled as error:
         work.run.disown()

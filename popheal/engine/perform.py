@@ -148,7 +148,7 @@ def _is_over(context: HealingContext, question: Any) -> bool:
     return answered or context.stop_requested
 
 
-def _as_answerable(
+def as_answerable(
     request: Call[Any], error: BaseException, context: HealingContext
 ) -> PophealError:
     """What the logic is told when a backend raises what its contract does not allow.
@@ -183,7 +183,7 @@ def after(
     if isinstance(request, Prompt | Consult) or (isinstance(request, Pause) and broken_off):
         return partial(logic.send, None)
     if isinstance(request, Call):
-        return partial(logic.throw, _as_answerable(request, error, context))
+        return partial(logic.throw, as_answerable(request, error, context))
     return partial(logic.throw, error)
 
 

@@ -58,6 +58,7 @@ class Lease:
         "_fence",
         "_head",
         "_intended",
+        "_kept",
         "_on_leave",
         "_outbox",
         "healing",
@@ -74,9 +75,11 @@ class Lease:
         *,
         at: datetime,
         on_leave: Callable[[str], None],
+        kept: bool,
     ) -> None:
         self._database = database
         self._on_leave = on_leave
+        self._kept = kept
         self.healing = healing
         self.organisation = organisation
         self.stopped = False
@@ -92,8 +95,8 @@ class Lease:
 
     @property
     def in_memory(self) -> bool:
-        """Whether it takes no time to write, and is lost with the process."""
-        return self._database.path is None
+        """Whether it is lost with the process, and nobody else can read or answer in it."""
+        return not self._kept
 
     @property
     def path(self) -> Path | None:

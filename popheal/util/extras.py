@@ -16,6 +16,7 @@ EXTRA_OF: Final = {
     "prometheus_client": "metrics",
     "psrpcore": "lab",
     "rich": "cli",
+    "temporalio": "temporal",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
@@ -36,7 +36,10 @@ ADDED: Final = MappingProxyType({"popheal_added": True})
 
 
 def to_jsonable(record: Any) -> Any:
-    """A record as plain JSON values: enums by their value, times as ISO 8601 strings."""
+    """A record as plain JSON values: enums by their value, times as ISO 8601 strings.
+
+    A span of time is its seconds.
+    """
     return _converter().unstructure(record)
 
 
@@ -72,6 +75,15 @@ def from_jsonable(data: Any, kind: type[T]) -> T:
     )
 
 
+def value_of(data: Any, kind: Any) -> Any:
+    """The value of any type that :func:`to_jsonable` described: ``Sequence[str]`` is one, too.
+
+    Raises:
+        cattrs.BaseValidationError: It described none of that type.
+    """
+    return _converter().structure(data, kind)
+
+
 def _said(error: BaseException, kind: type | None) -> str:
     from cattrs.v import format_exception
 
@@ -93,6 +105,8 @@ def _converter() -> Any:
     from cattrs.preconf.json import make_converter
 
     converter = make_converter()
+    converter.register_unstructure_hook(timedelta, timedelta.total_seconds)
+    converter.register_structure_hook(timedelta, _seconds)
 
     def without_added(kind: type) -> Any:
         added: dict[str, Any] = {
@@ -110,11 +124,17 @@ def _added_to(kind: Any) -> list[Any]:
     return [one for one in fields(kind) if one.metadata.get("popheal_added")]
 
 
+def _seconds(told: float, _: type) -> timedelta:
+    return timedelta(seconds=told)
+
+
 @cache
 def _quick_converter() -> Any:
     from cattrs.preconf.json import make_converter
 
-    return make_converter(detailed_validation=False)
+    converter = make_converter(detailed_validation=False)
+    converter.register_structure_hook(timedelta, _seconds)
+    return converter
 
 
 @cache

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from attrs import evolve, frozen
 
@@ -52,6 +52,10 @@ class _Answer:
 
     def one(self, read: Callable[[parse.Row], T]) -> T:
         return read(parse.only(self.output, server=self.server, command=self.command))
+
+
+#: The name of every real organisation: see :attr:`PsrpBackend.organisation`.
+ORGANISATION: Final = "exchange"
 
 
 class PsrpBackend:
@@ -144,7 +148,7 @@ class PsrpBackend:
         forests have a server or a DAG of the same name, the second one has to wait: that is the
         safe direction.
         """
-        return "exchange"
+        return ORGANISATION
 
     # --- what its own ways are like --------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from popheal.engine.context import HealingContext, RunContext
-from popheal.engine.requests import Pause, T, call, logon_lasts
+from popheal.engine.requests import Look, Pause, T, Watch, call, logon_lasts
 from popheal.errors import BackendError, NotAuthorised
 from popheal.reports.events import Pausing, WaitHindered
 
@@ -88,6 +88,8 @@ async def poll(
     what: str,
     backs_off: bool = False,
     failed: BackendError | None = None,
+    watch: Look[Any] | None = None,
+    seen: Any = None,
 ) -> bool:
     """A pause between two polls; False once the deadline has passed or a person said stop.
 
@@ -102,9 +104,12 @@ async def poll(
         backs_off: Whether the pauses become longer, up to four times that: for what takes long,
             and is no matter of seconds.
         failed: What the last poll failed with, if it did.
+        watch: The look that is polled, where what comes of it depends on its answer only.
+        seen: What that has answered, if it has not failed.
     """
     session = work.session
     if isinstance(failed, NotAuthorised):
+        watch = None  # who is locked out for trying is not to try on and on
         every = await _hindered(session, failed, every)
     else:
         session.progress.forget(_REFUSED)
@@ -119,5 +124,11 @@ async def poll(
         work.emit(Pausing, what=what, seconds=left, most=within)
     if backs_off:
         every *= min(_SLOWEST, 2 ** (session.progress.count(name) - 1))
-    await Pause(min(every, left))
+    slowest = _SLOWEST if backs_off else 1
+    waits_for = None
+    if watch is not None:
+        error = type(failed).__name__ if failed else ""
+        told = None if failed else seen
+        waits_for = Watch(look=watch, seen=told, failed=error, left=left, slowest=slowest)
+    await Pause(min(every, left), waits_for)
     return True
