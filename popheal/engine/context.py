@@ -176,11 +176,6 @@ class HealingContext:
         at_work = (one.run.server for one in runs if not one.run.verdict)
         return tuple(dict.fromkeys(one for one in (self.server, *at_work) if one))
 
-    @property
-    def must_write_stop(self) -> bool:
-        """Whether a person has said stop, and the journal may not know it."""
-        return bool(self.lease) and self.control.cancelled and not self.current_lease.stopped
-
     def sync_with_journal(self) -> None:
         """Look whether a person has said stop by way of the journal, or write down that one did.
 

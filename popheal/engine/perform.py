@@ -98,11 +98,12 @@ def waits_for_nothing(request: Request[Any], context: HealingContext) -> bool:
     if isinstance(request, asked.Write):
         return not Lease.is_urgent(request.entry)
     if isinstance(request, asked.Sync):
-        return not context.must_write_stop
+        lease = context.lease  # a stop that it may not know of is written
+        return lease is None or lease.stopped or not context.control.cancelled
     if isinstance(request, asked.Claim):
         # Who the holder is takes longer to be told.
-        lease = context.current_lease
-        return request.only_look and lease.holder(request.kind, request.name) is None
+        holder = context.current_lease.holder(request.kind, request.name)
+        return request.only_look and holder is None
     return isinstance(request, asked.Count | asked.Keep)
 
 
