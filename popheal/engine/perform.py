@@ -101,9 +101,10 @@ def waits_for_nothing(request: Request[Any], context: HealingContext) -> bool:
         lease = context.lease  # a stop that it may not know of is written
         return lease is None or lease.stopped or not context.control.cancelled
     if isinstance(request, asked.Claim):
+        if not request.only_look:
+            return False
         # Who the holder is takes longer to be told.
-        holder = context.current_lease.holder(request.kind, request.name)
-        return request.only_look and holder is None
+        return context.current_lease.holder(request.kind, request.name) is None
     return isinstance(request, asked.Count | asked.Keep)
 
 
