@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from functools import cache
 
 
 def account() -> str:
@@ -15,12 +16,17 @@ def account() -> str:
 def _name() -> str:
     if sys.platform == "win32":
         return os.getlogin()
+    return _name_of(os.getuid())
+
+
+@cache
+def _name_of(user: int) -> str:
     import pwd
 
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(user).pw_name
     except KeyError:
-        return f"user {os.getuid()}"
+        return f"user {user}"
 
 
 def same_account(one: str, other: str) -> bool:
