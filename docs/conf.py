@@ -56,7 +56,7 @@ napoleon_use_rtype = False
 # No network, so no inventories of other projects: their names can't be links.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|datetime|enum|pathlib|threading|typing|pytest|asyncio)\..*"),
-    ("py:.*", r"(transitions|attrs|attr|structlog|logging)(\..*)?"),
+    ("py:.*", r"(transitions|attrs|attr|structlog|starlette|logging)(\..*)?"),
     # Names in docstrings that are public elsewhere, or not at all.
     (
         "py:class",

@@ -78,6 +78,7 @@ ROOMS = {
     "testing",
     "temporal",
     "watch",
+    "serve",
     "tabletop",
     "config",
     "notify",

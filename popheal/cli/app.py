@@ -25,6 +25,7 @@ from popheal.cli.commands.report import report
 from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.rights import rights
 from popheal.cli.commands.schema import schema
+from popheal.cli.commands.serve import serve
 from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
@@ -191,6 +192,7 @@ for _command in (
     heal,
     approve,
     watch,
+    serve,
     healings,
     runs,
     show,

@@ -80,7 +80,8 @@ def _lines(
     out: Console, request: ApprovalRequest, elsewhere: str, *, undecided: bool
 ) -> Iterator[Text]:
     from popheal.cli.render.lines import command_line, labelled
-    from popheal.cli.render.plan import UNDECIDED, ways, what_it_takes
+    from popheal.cli.render.plan import ways, what_it_takes
+    from popheal.policy.in_words import undecided_in_words
 
     plan = request.plan
     about = f"{plan.procedure} on {request.server}, for {plan.monitor}"
@@ -95,7 +96,7 @@ def _lines(
         yield from labelled(out, "Or by", "")
         yield command_line(elsewhere)
     if undecided:
-        yield from labelled(out, "Asked", UNDECIDED)
+        yield from labelled(out, "Asked", undecided_in_words())
 
 
 def _typed(request: ApprovalRequest) -> bool | None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from popheal.config.load import Config
     from popheal.journal import HealingRecord, Journal
     from popheal.policy.policy import Policy
-    from popheal.reports.events import Observer
+    from popheal.reports.events import Event, Observer
     from popheal.review import Case
 
 Result = TypeVar("Result")
@@ -147,6 +148,30 @@ def notifiers(told: Config) -> list[Observer]:
     from popheal.notify import Notifier
 
     return [Notifier(told.notify.urls, verdicts=told.notify.verdicts)]
+
+
+@contextmanager
+def aside(observers: list[Observer]) -> Iterator[list[Observer]]:
+    """The same observers, told in a thread of their own: what they wait for holds up nothing else.
+
+    At the end everything has been told.
+    """
+
+    from popheal.reports.event_log import log_failure
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - telling must never change what is told
+                log_failure(event.name, error)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="popheal-notify") as thread:
+        yield [lambda event: _begin(thread, tell, event)] if observers else []
+
+
+def _begin(thread: ThreadPoolExecutor, do: Callable[[Event], None], event: Event) -> None:
+    thread.submit(do, event)
 
 
 def decided(policy: Policy, *, yes: bool) -> Policy:

@@ -21,14 +21,16 @@ from popheal.backends.psrp.settings import (
     winrm_connection,
 )
 from popheal.config.secret_source import SECRET_KEYS, SecretSource, variable
+from popheal.config.tokens import token_source
 from popheal.exchange.names import SERVERS, is_server_name, repeated
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.policy import Policy
 from popheal.second_opinion import SecondOpinion
+from popheal.serve.settings import ServeSettings, TokenSource
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
 from popheal.tables.timing import Timing
-from popheal.util.numbers import seconds
+from popheal.util.numbers import seconds, whole
 from popheal.util.schema import (
     TEXT,
     TEXTS,
@@ -54,6 +56,8 @@ class WatchSettings:
         servers: Whose health is looked at, by their full names.
         every: Seconds from one look at a server to the next.
         retry: Seconds from the end of a healing to the next one of the same server, at least.
+        at_once: Healings at the same time, at most.
+        per_endpoint: Looks at the same time by way of one server of ``[exchange]``, at most.
     """
 
     servers: tuple[str, ...] = field(
@@ -61,6 +65,8 @@ class WatchSettings:
     )
     every: float = field(default=60.0, validator=seconds(0.001, 86_400))
     retry: float = field(default=900.0, validator=seconds(0.001, 604_800))
+    at_once: int = field(default=8, validator=whole(1, 1000))
+    per_endpoint: int = field(default=4, validator=whole(1, 100))
 
 
 def _each_once(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
@@ -98,6 +104,7 @@ class Config:
         watch: Which servers to look at without being asked, if any.
         notify: Whom to tell how healings ended, if anybody.
         second_opinion: Where an independent POP3 logon is tried besides, if anywhere.
+        serve: Who may ask for what over HTTP, if anybody.
     """
 
     source: str
@@ -107,6 +114,7 @@ class Config:
     watch: WatchSettings | None = None
     notify: NotifySettings | None = None
     second_opinion: SecondOpinion | None = None
+    serve: ServeSettings | None = None
 
     @property
     def timing(self) -> Timing:
@@ -141,6 +149,7 @@ def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) 
         watch=WatchSettings(**tables["watch"]) if tables["watch"] else None,
         notify=_notify(reader, tables, source),
         second_opinion=_second_opinion(reader, tables, source),
+        serve=_serve(reader, tables["serve"]),
     )
 
 
@@ -204,6 +213,7 @@ TABLES: Final[Mapping[str, Schema]] = {
         "urls_env": evolve(variable("POPHEAL_NOTIFY"), required=True),
         **without(keys_of(NotifySettings), "urls"),
     },
+    "serve": keys_of(ServeSettings),
     "second_opinion": {
         **without(keys_of(SecondOpinion), "password"),
         **without(SECRET_KEYS, "certificate_key_password_env"),
@@ -213,7 +223,10 @@ TABLES: Final[Mapping[str, Schema]] = {
 #: Who logs on. ``[winrm]`` takes these from ``[exchange]`` where it doesn't say.
 _IDENTITY: Final = ("auth", "username", "certificate_pem", "certificate_key_pem")
 #: Settings that name a file.
-_FILES: Final = ("certificate_pem", "certificate_key_pem", "certificate_validation", "ca_bundle")
+_FILES: Final = (
+    *("certificate_pem", "certificate_key_pem", "certificate_validation", "ca_bundle"),
+    *("certificate", "certificate_key"),
+)
 
 _Tables = Mapping[str, dict[str, Any]]
 
@@ -247,7 +260,11 @@ def _dependencies(reader: Reader, path: Path, value: Any) -> Mapping[str, tuple[
 
 
 def _reader(path: str | FilePath) -> Reader:
-    hooks = {Impact: _EFFECT.taken, keys_of(Policy)["dependencies"].kind: _dependencies}
+    hooks = {
+        Impact: _EFFECT.taken,
+        TokenSource: token_source,
+        keys_of(Policy)["dependencies"].kind: _dependencies,
+    }
     return Reader(TomlFile.read(path), hooks)
 
 
@@ -261,7 +278,7 @@ def _policy(tables: _Tables) -> Policy:
     )
 
 
-# --- journal, notify -----------------------------------------------------------------------------
+# --- journal, notify, serve ----------------------------------------------------------------------
 
 
 def _journal(reader: Reader, tables: _Tables) -> FilePath | None:
@@ -301,6 +318,11 @@ def _notify(reader: Reader, tables: _Tables, source: SecretSource) -> NotifySett
     return reader.make(
         ("notify",), NotifySettings, urls=tuple(Secret(url) for url in urls), **given
     )
+
+
+def _serve(reader: Reader, given: Mapping[str, Any]) -> ServeSettings | None:
+    _see_files(reader, "serve", given)
+    return reader.make(("serve",), ServeSettings, **given) if given else None
 
 
 # --- second opinion ------------------------------------------------------------------------------

@@ -111,6 +111,8 @@ class HealingContext:
         clock_ahead: By how many seconds the wall's clock was seen to be set forward.
         moment: What was seen a moment ago.
         case: The :class:`~popheal.engine.case.Case` that grows as the healing goes on.
+        go_on: Reads the healing again once it was dropped.
+        dropped_in: Where it was dropped, the beginning of the step that waits.
     """
 
     policy: Policy
@@ -135,6 +137,8 @@ class HealingContext:
         default=Factory(lambda self: Moment(self.clock.monotonic), takes_self=True), repr=False
     )
     case: Any = field(default=None, repr=False)
+    go_on: Callable[[HealingContext], Logic[Any]] | None = None
+    dropped_in: datetime | None = None
 
     @property
     def current_lease(self) -> Lease:
@@ -190,7 +194,8 @@ class HealingContext:
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
     ) -> None:
         """Tell the log and every observer what happens."""
-        if not self.observers and not is_logged():
+        log = (log_event,) if is_logged() else ()
+        if not (log or self.observers):
             return
         event = kind(
             at=self.clock.now(),
@@ -201,7 +206,7 @@ class HealingContext:
             state=run.state if run else "",
             **details,
         )
-        for observer in (log_event, *self.observers):
+        for observer in (*log, *self.observers):
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - telling must never change what is told
@@ -299,6 +304,7 @@ class RunContext:
         pending: Monitors that failed too when the run was started, for later.
         parent: The run that this one is part of; empty if none.
         began: When the present step began; None between two steps.
+        rejoins: The healing was dropped within the present step, which goes on where it was.
         withheld: Why no effect may be commanded again, where a run is resumed.
         heal_server: Heals another server's mailbox side as a run of its own.
     """
@@ -313,6 +319,7 @@ class RunContext:
     pending: tuple[str, ...] = ()
     parent: str = ""
     began: datetime | None = None
+    rejoins: bool = False
     withheld: str = ""
 
     @property

@@ -52,7 +52,7 @@ async def heal_server(
             if one not in behind and not same_server(one, server)
         ]
         if nearer and not parent:
-            case.behind = nearer[0]
+            case.behind, case.looked_behind = nearer[0], True
             behind.append(case.behind)
             outcome = await _heal_behind(case, case.behind, healed)
             if outcome:

@@ -90,9 +90,22 @@ def in_journal(request: Request[Any], context: HealingContext) -> Once:
     return Once(partial(_IN_JOURNAL[type(request)], context, request))
 
 
-def waits_for_nothing(request: Request[Any]) -> bool:
-    """Whether a request to the journal is only noted, and goes to the disk with a later one."""
-    return isinstance(request, asked.Write) and not Lease.is_urgent(request.entry)
+def waits_for_nothing(request: Request[Any], context: HealingContext) -> bool:
+    """Whether a request to the journal has no disk to wait for.
+
+    It only looks; or what it says is only noted, and goes to the disk with a later one.
+    """
+    if isinstance(request, asked.Write):
+        return not Lease.is_urgent(request.entry)
+    if isinstance(request, asked.Sync):
+        lease = context.lease  # a stop that it may not know of is written
+        return lease is None or lease.stopped or not context.control.cancelled
+    if isinstance(request, asked.Claim):
+        if not request.only_look:
+            return False
+        # Who the holder is takes longer to be told.
+        return context.current_lease.holder(request.kind, request.name) is None
+    return isinstance(request, asked.Count | asked.Keep)
 
 
 def before_pause(context: HealingContext) -> Once | None:

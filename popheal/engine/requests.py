@@ -99,10 +99,13 @@ class Pause(Request[None]):
         seconds: How many.
         watch: Of a poll that goes on for nothing but another answer: then a driver that is far
             from the servers may have the look made there, and let pass as much as is left.
+        is_written: Whether the journal says until when it is waited. Then whoever waits may be
+            dropped from memory, and asked again for what is left.
     """
 
     seconds: float
     watch: Watch | None = None
+    is_written: bool = False
 
 
 @frozen

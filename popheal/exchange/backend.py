@@ -262,7 +262,26 @@ class OpensAhead(Protocol):
 
 
 @runtime_checkable
-class Inspectable(Protocol):
+class SideBySide(Protocol):
+    """What a backend may have besides, if it can be asked several things at once.
+
+    A watch asks such a backend about several servers at a time, and heals several. It is looked
+    for on the class, too. One that is asynchronous needs no such method: its methods may be
+    awaited at the same time.
+    """
+
+    def apart(self, without: Sequence[str] = (), turn: int = 0) -> AbstractContextManager[Backend]:
+        """The same backend with connections of its own, for another thread.
+
+        Args:
+            without: Entrances not to use, if there are others.
+            turn: With which of the others to begin, so that several threads share them out.
+        """
+        ...
+
+
+@runtime_checkable
+class Inspectable(SideBySide, Protocol):
     """What a backend may have besides, if it can tell what its own ways to a server are like.
 
     A check of the servers asks it first, and then looks by ways that were seen to work. It is
@@ -288,15 +307,6 @@ class Inspectable(Protocol):
             server: The server.
             way: One of its ways.
             methods: The methods of the backend that will be needed.
-        """
-        ...
-
-    def apart(self, without: Sequence[str] = (), turn: int = 0) -> AbstractContextManager[Backend]:
-        """The same backend with connections of its own, for another thread.
-
-        Args:
-            without: Entrances not to use, if there are others.
-            turn: With which of the others to begin, so that several threads share them out.
         """
         ...
 

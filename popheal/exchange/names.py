@@ -41,6 +41,11 @@ def repeated(servers: Iterable[str]) -> str | None:
     return None
 
 
+def client_access_of(site: str | None) -> str:
+    """What is claimed by whoever takes a client access server of a site out of service."""
+    return f"client access, {site}"
+
+
 def _are_servers(value: Any) -> bool:
     return are_texts(value) and all(map(is_server_name, value)) and repeated(value) is None
 

@@ -205,7 +205,7 @@ class Journal(Reading):
             organisation,
             fence,
             at=at,
-            on_leave=lambda: self._left(healing),
+            on_leave=self._left,
             kept=self.path is not None or self._author is not None,
         )
 

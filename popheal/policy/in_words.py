@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from popheal.policy.policy import Consent, Policy
 from popheal.tables.actions import Impact
+
+_UNDECIDED: Final = (
+    "Nobody has decided yet whether a person must approve (approval_from): at a terminal it asks "
+    "before it drains or restarts a server, and where there is none, as in a watch, it holds."
+)
 
 
 def in_words(policy: Policy) -> tuple[str, ...]:
@@ -62,13 +68,15 @@ def approval_in_words(policy: Policy) -> str:
     if not policy.allows(Impact.DISRUPT):
         return "It asks nobody."
     if policy.approval_undecided:
-        return (
-            "Nobody has decided yet whether a person must approve (approval_from): it asks at the "
-            "terminal before it drains or restarts a server, and where there is none, it holds."
-        )
+        return _UNDECIDED
     if policy.needs_approval(Impact.DISRUPT):
         return f"It asks a person before it drains or restarts a server{another}."
     return "It asks nobody before it drains or restarts a server (approval_from)."
+
+
+def undecided_in_words() -> str:
+    """What it does where nobody has decided that, and how to decide."""
+    return f'{_UNDECIDED} To decide: approval_from = "disrupt" (ask), or "never", under [policy].'
 
 
 def _never(policy: Policy) -> Iterator[str]:

@@ -380,7 +380,7 @@ class AlertWaits(Event):
 
 @frozen(kw_only=True)
 class WatchEnded(Event):
-    """The watch has ended; ``left`` is the healing that was left for the next one, if one was."""
+    """The watch has ended; ``left`` names the healings that were left for the next one."""
 
     name = "watch_ended"
     left: str

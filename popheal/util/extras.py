@@ -16,7 +16,9 @@ EXTRA_OF: Final = {
     "prometheus_client": "metrics",
     "psrpcore": "lab",
     "rich": "cli",
+    "starlette": "serve",
     "temporalio": "temporal",
+    "uvicorn": "serve",
 }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from popheal.api import Healer
 from popheal.engine.context import HealingContext
+from popheal.engine.control import Control
 from popheal.errors import Detached
-from popheal.exchange.backend import Backend
+from popheal.exchange.backend import AsyncBackend, Backend
 from popheal.journal import Journal
 from popheal.readiness.changes import changes, keep, last_kept
 from popheal.readiness.items import BY_KEY
@@ -16,17 +17,21 @@ from popheal.reports import events
 from popheal.util.defects import describe_defect
 
 
-def check_first(
-    session: HealingContext, backend: Backend, servers: Sequence[str], journal: Journal
+async def check_first(
+    session: HealingContext,
+    backend: AsyncBackend | Backend,
+    servers: Sequence[str],
+    journal: Journal,
+    control: Control,
 ) -> None:
     """Check the servers, and tell what has changed. Nothing that comes of it ends the watch.
 
     Raises:
-        Detached: If the watch is to end.
+        Detached: If ``control`` says to end.
     """
     healer = Healer(backend, policy=session.policy, clock=session.clock, journal=journal)
     try:
-        found = healer.check(tuple(dict.fromkeys(servers)), control=session.control)
+        found = await healer.acheck(tuple(dict.fromkeys(servers)), control=control)
     except Detached:
         raise
     except Exception as error:  # noqa: BLE001 - a check must not keep anything from being healed

@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
+from popheal import Journal, Policy
 from popheal.cli.exit_codes import BROKEN_OFF
 from tests.backends.psrp.test_hostile_server import HEADERS, serving, silent, trickled
 from tests.support.paths import ROOT
@@ -131,7 +133,18 @@ def test_what_changes_nothing_is_broken_off_by_the_first(tmp_path):
 
 @pytest.mark.parametrize("signals", [*TWICE, (signal.SIGTERM, signal.SIGINT)], ids=shown)
 def test_a_watch_is_broken_off(tmp_path, signals):
+    """While a healing, which was left by another process, waits for a server that is silent."""
     meeting = Meeting(silent)
+    with Journal(tmp_path / "journal.db") as journal:
+        journal.begin(
+            "left",
+            at=datetime.now(UTC),
+            organisation="exchange",
+            server="ex1.contoso.test",
+            version="",
+            alert={"server": "ex1.contoso.test"},
+            policy=Policy().to_json(),
+        )
     with serving(meeting) as port:
         config = configuration(tmp_path, port)
         # Without the check, which the first signal ends.
@@ -141,6 +154,20 @@ def test_a_watch_is_broken_off(tmp_path, signals):
     assert took < AT_ONCE + SLACK
     assert process.returncode == BROKEN_OFF
     assert "Broken off. What was begun is not undone" in said
+    assert "Traceback" not in said
+
+
+def test_the_looks_of_a_watch_are_left_by_the_first(tmp_path):
+    """They change nothing either."""
+    meeting = Meeting(silent)
+    with serving(meeting) as port:
+        config = configuration(tmp_path, port)
+        with started("-m", "popheal", "watch", "--once", "--config", config) as process:
+            assert meeting.happens()
+            took, said = end_of(process, signal.SIGTERM)
+    assert took < AT_ONCE + SLACK
+    assert process.returncode == 0
+    assert "the watch has ended" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from popheal import Control, Journal, Policy
@@ -60,7 +62,7 @@ def test_what_comes_of_it_ends_nothing(tmp_path, monkeypatch):
         raise LookupError("a defect")
 
     watching = Watching(tmp_path, organisation(faults=[fault()]))
-    monkeypatch.setattr("popheal.api.Healer.check", fails)
+    monkeypatch.setattr("popheal.api.Healer.acheck", fails)
     watching.start(MBX1, check=True)
     assert "a defect" in watching.named("look_failed")[0].error
     assert watching.verdicts == ["recovered"]
@@ -85,5 +87,5 @@ def test_in_memory_nothing_is_kept():
         session = HealingContext(
             policy=Policy(), clock=simulation.clock, organisation="x", observers=(seen.append,)
         )
-        check_first(session, backend, [MBX1, MBX1], journal)
+        asyncio.run(check_first(session, backend, [MBX1, MBX1], journal, Control()))
     assert [one.name for one in seen] == ["readiness_changed", "readiness_checked"]

@@ -176,7 +176,7 @@ def test_front_ends_whose_monitors_lag_are_given_time(tmp_path):
     watching.start(*FRONT_ENDS_FIRST, minutes=60)
     (record,) = watching.healings
     for front_end in (CAS1, CAS2):
-        (waits,) = told(watching, "alert_waits", front_end)
+        *_, waits = told(watching, "alert_waits", front_end)
         assert waits.details["healing"] == record.id
         assert "has healed a back end" in waits.details["why"]
 
@@ -187,7 +187,7 @@ def test_a_front_end_alone_does_not_wait(tmp_path):
     watching = Watching(tmp_path, organisation(**tables))
     watching.start(*FRONT_ENDS_FIRST, minutes=60)
     assert [(one.server, one.verdict) for one in watching.healings] == [(CAS1, "recovered")]
-    assert watching.named("alert_waits") == []
+    assert not any("mailbox side" in one.why for one in watching.named("alert_waits"))
 
 
 def test_a_front_end_of_its_own_fault_is_healed_after_the_back_end(tmp_path):

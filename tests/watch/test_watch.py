@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
+import asyncio
 import re
-import shlex
 import signal
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -31,10 +28,9 @@ from popheal.journal import HealingRecord
 from popheal.policy.windows import DAYS, Window
 from popheal.tables.actions import Impact
 from popheal.watch.decide import Incident, Next, decide, incident_of
-from popheal.watch.loop import watch
+from popheal.watch.loop import Watch, watch
 from tests.cli.test_over_lab import PATIENCE, POPHEAL, environment, lab
-from tests.support.paths import ROOT
-from tests.support.programs import needs_program
+from tests.support.virtual_time import ParallelClock, run
 
 SERVERS = ["mbx1.contoso.com", "mbx2.contoso.com", "mbx3.contoso.com"]
 MBX1 = SERVERS[0]
@@ -50,7 +46,7 @@ def organisation(**tables):
         "organisation": {"preset": "dag3"},
         **tables,
     }
-    return build_scenario(content).organisation
+    return build_scenario(content, clock=ParallelClock()).organisation
 
 
 def fault(server="MBX1", cure="restart", **more):
@@ -73,20 +69,24 @@ class Watching:
 
     def start(self, *servers, minutes=None, observe=None, **options):
         """Watch for some minutes of the simulation, or look once."""
-        end = self.clock.now() + timedelta(minutes=minutes or 0)
         leave = Control()
-        clock = _Ending(self.clock, end, leave) if minutes else self.clock
-        if not minutes:
-            options.setdefault("once", True)
+        how = {"once": not minutes, "check": options.pop("check", False)}
         with Journal(self.path) as journal:
-            return watch(
+            watching = Watch(
                 servers or SERVERS,
                 self.backend,
                 journal=journal,
-                clock=clock,
+                clock=self.clock,
                 observers=[self.see, *([observe] if observe else [])],
                 **{"control": leave, **options},
             )
+
+            async def watch():
+                if minutes:
+                    asyncio.get_running_loop().call_later(60 * minutes, watching.control.detach)
+                return await watching.run(**how)
+
+            return run(watch(), self.clock)
 
     def each_minute(self, minutes, *servers, **options):
         """Start it anew each minute: nothing is kept in memory."""
@@ -108,24 +108,6 @@ class Watching:
 
     def of(self, kind, actor=h.POPHEAL):
         return [one for one in self.simulation.history.of(kind) if one.actor == actor]
-
-
-class _Ending:
-    """A clock that says leave when its time has come."""
-
-    def __init__(self, clock, end, leave) -> None:
-        self._clock, self._end, self._leave = clock, end, leave
-
-    def now(self):
-        return self._clock.now()
-
-    def monotonic(self):
-        return self._clock.monotonic()
-
-    def sleep(self, seconds) -> None:
-        self._clock.sleep(seconds)
-        if self._clock.now() >= self._end:
-            self._leave.detach()
 
 
 # --- what is ill ---------------------------------------------------------------------------------
@@ -587,8 +569,8 @@ class Dead(BaseException):
     """The process is killed."""
 
 
-def test_every_healing_that_was_broken_off_is_gone_on_with_before_any_look(tmp_path):
-    """Also one of a server that is not watched."""
+def test_every_healing_that_was_broken_off_is_gone_on_with_at_once(tmp_path):
+    """Also one of a server that is not watched; it is no reason not to look at others."""
     simulation = organisation(faults=[fault("MBX3", cure="reboot"), fault("MBX1", begins=3000)])
     watching = Watching(tmp_path, simulation)
 
@@ -602,7 +584,7 @@ def test_every_healing_that_was_broken_off_is_gone_on_with_before_any_look(tmp_p
     watching.start(MBX1)
     assert watching.verdicts == ["recovered"]
     names = [one.name for one in watching.events]
-    assert names.index("healing_ended") < names.index("server_health")
+    assert names.index("server_health") < names.index("healing_ended")
 
 
 def test_one_that_dies_meanwhile_is_gone_on_with_after_a_while(tmp_path):
@@ -681,8 +663,11 @@ def test_only_one_watches_with_a_journal(tmp_path):
 
     def another(event):
         if event.name == "watch_started" and not tried:
-            with pytest.raises(JournalError, match="is being watched by another process") as error:
-                watching.start()
+            with (
+                ThreadPoolExecutor(1) as thread,  # where no other event loop runs
+                pytest.raises(JournalError, match="is being watched by another process") as error,
+            ):
+                thread.submit(watching.start).result()
             tried.append(error.value.next_step)
 
     watching.start(observe=another)
@@ -791,7 +776,7 @@ def watched(tmp_path, monkeypatch):
 def test_at_its_start_it_says_what_nobody_has_decided(watched, tmp_path):
     journal = str(tmp_path / "journal.db")
     told = watched(organisation(), "--once", "--journal", journal, text=UNDECIDED).stderr
-    assert "does not say whether a person must approve that" in told
+    assert "Nobody has decided yet whether a person must approve" in told
     told = watched(organisation(), "--once", "--journal", journal).stderr
     assert "approve" not in told
 
@@ -808,8 +793,9 @@ def test_it_is_told_line_by_line(watched, tmp_path):
     told = [re.sub(at, "", line) for line in lines]
     assert told[0] == f"watching {', '.join(SERVERS)}"
     assert told[1] == f"{MBX1}: unhealthy PopDeepTestMonitor"
-    assert told[2:4] == [f"{one}: healthy" for one in SERVERS[1:]]
-    assert told[4].startswith(f"{MBX1}: alert: PopDeepTestMonitor has been Unhealthy since 2026-")
+    assert {f"{one}: healthy" for one in SERVERS[1:]} < set(told)
+    alert = f"{MBX1}: alert: PopDeepTestMonitor has been Unhealthy since 2026-"
+    assert any(one.startswith(alert) for one in told)
     assert f"{MBX1}: restarting_pop3_backend: done restarted" in told
     assert f"{MBX1}: recovered: PopDeepTestMonitor: healed" in told
     assert told[-1] == "the watch has ended"
@@ -869,7 +855,9 @@ def test_a_second_watch_says_so(watched, tmp_path):
 
     def another(event):
         if event.name == "watch_started":
-            results.append(watched(organisation(), "--journal", str(watching.path)))
+            with ThreadPoolExecutor(1) as thread:  # where no other event loop runs
+                args = ["--journal", str(watching.path)]
+                results.append(thread.submit(watched, organisation(), *args).result())
 
     results = []
     watching.start(observe=another)
@@ -935,7 +923,8 @@ def test_ended_in_the_middle_the_next_start_heals(tmp_path, number, status):
             # It was ended before, or just after, it could write down that it is done.
             again = [line for line in said if "rebooting: done" in line]
             assert all("not repeated" in line for line in again)
-            says(second, "mbx2.contoso.com: healthy")
+            if not any("mbx2.contoso.com: healthy" in line for line in said):
+                says(second, "mbx2.contoso.com: healthy")
             second.send_signal(signal.SIGTERM)
             answer, complaints = second.communicate(timeout=20)
         assert second.returncode == 0
@@ -998,45 +987,3 @@ def test_a_second_ctrl_c_says_what_the_journal_has(watched, tmp_path, monkeypatc
     result = watched(organisation(), "--journal", str(tmp_path / "journal.db"))
     assert result.exit_code == 130
     assert "Broken off. What was begun is not undone" in result.stderr
-
-
-# --- the service ---------------------------------------------------------------------------------
-
-UNIT = ROOT / "docs" / "examples" / "popheal-watch.service"
-
-
-def unit():
-    parser = configparser.RawConfigParser(strict=False)
-    parser.optionxform = str
-    parser.read(UNIT, "utf-8")
-    return parser
-
-
-def test_the_unit_starts_the_command_as_it_is():
-    program, *args = shlex.split(unit()["Service"]["ExecStart"])
-    assert Path(program).name == "popheal"
-    assert args[0] == "watch"
-    known = {one for param in command.commands["watch"].params for one in param.opts}
-    assert {one for one in args if one.startswith("-")} <= known
-
-
-def test_the_unit_gives_a_remote_command_the_time_to_end():
-    service = unit()["Service"]
-    assert float(service["TimeoutStopSec"]) > Policy().timing.command_timeout
-    assert service["RestartPreventExitStatus"] == "2"
-
-
-@needs_program("systemd-analyze")
-def test_systemd_takes_the_unit(tmp_path):
-    copy = tmp_path / UNIT.name
-    program = shlex.split(unit()["Service"]["ExecStart"])[0]
-    copy.write_text(UNIT.read_text("utf-8").replace(program, sys.executable), "utf-8")
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(copy)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert UNIT.name not in done.stdout + done.stderr
-    assert done.returncode == 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import update_wrapper
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from popheal.backends.simulated.call_faults import LATE, BrokenCall, error_of
 from popheal.backends.simulated.history import POPHEAL, CallBroken, Called
@@ -66,6 +67,11 @@ class SimulatedBackend:
     def clock(self) -> Clock:
         """The organisation's clock: a driver has to wait on this one."""
         return self.simulation.clock
+
+    def apart(self, without: Sequence[str] = (), turn: int = 0) -> AbstractContextManager[Self]:
+        """Itself: any number of threads may ask it at once."""
+        del without, turn
+        return contextlib.nullcontext(self)
 
     server_info = _as_popheal(Organisation.server_info, "Get-ExchangeServer")
     all_servers = _as_popheal(Organisation.all_servers, "Get-ExchangeServer")

@@ -139,7 +139,7 @@ class Monitoring:
         """
         if aspect == "deep" and self._nothing_to_test(server):
             return NOTHING_TO_TEST
-        for fault in self.world.faults:
+        for fault in self.world.faults_on(server):
             if fault.breaks(server, aspect) and fault.seen_by in ("both", seen_by):
                 return fault.told(server)
         error = (
@@ -192,7 +192,7 @@ class Monitoring:
         if aspect not in ("ctp", "deep"):
             return ""
         needed = ("active_directory", "store", "data_protection", "clustering")
-        if any(f.breaks(server, one) for f in self.world.faults for one in needed):
+        if any(f.breaks(server, one) for f in self.world.faults_on(server) for one in needed):
             return "The mailbox could not be opened: MapiExceptionNetworkError."
         return ""
 
@@ -209,12 +209,12 @@ class Monitoring:
         service = server.service(name)
         off = service is None or not (service.running or service.in_use)
         # ...unless something more is wrong than that it doesn't run.
-        return off and not any(f.breaks(server, aspect) for f in self.world.faults)
+        return off and not any(f.breaks(server, aspect) for f in self.world.faults_on(server))
 
     def _failing_since(self, server: Server, kind: MonitorKind) -> datetime | None:
         if not self._failing(server, kind):
             return None
-        begun = [f.began for f in self.world.faults if f.breaks(server, kind.aspect)]
+        begun = [f.began for f in self.world.faults_on(server) if f.breaks(server, kind.aspect)]
         return min(begun, default=self.world.now - timedelta(minutes=10))
 
     def _tick(self, server: Server) -> None:

@@ -58,6 +58,10 @@ class World:
     started: datetime
     domain: str = "contoso.com"
     servers: list[Server] = field(factory=list)
+    _by_name: dict[str, Server] = field(factory=dict, init=False)
+    _indexed: int = field(default=0, init=False)
+    _faults_on: dict[str, list[Fault]] = field(factory=dict, init=False)
+    _sorted: int = field(default=0, init=False)
     dags: list[DagGroup] = field(factory=list)
     databases: list[Database] = field(factory=list)
     faults: list[Fault] = field(factory=list)
@@ -105,7 +109,21 @@ class World:
     # --- questions -------------------------------------------------------------------------------
 
     def find(self, name: str) -> Server | None:
-        return next((s for s in self.servers if s.is_named(name)), None)
+        if self._indexed != len(self.servers):  # there may be hundreds, and each call asks
+            self._indexed = len(self.servers)
+            for one in reversed(self.servers):
+                self._by_name.update(dict.fromkeys((one.name.casefold(), one.fqdn.casefold()), one))
+        return self._by_name.get(name.casefold())
+
+    def faults_on(self, server: Server) -> list[Fault]:
+        """Return the faults that can break something there, now or later."""
+        if self._sorted != len(self.faults):  # they only become more
+            self._sorted = len(self.faults)
+            self._faults_on.clear()
+            for fault in self.faults:
+                for name in {fault.server.name, *(one.name for one in fault.breaks_ctp_of)}:
+                    self._faults_on.setdefault(name, []).append(fault)
+        return self._faults_on.get(server.name, [])
 
     def named(self, name: str) -> Server:
         """Return the server of that name. Raises UnknownName."""

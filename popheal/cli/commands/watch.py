@@ -18,7 +18,7 @@ from popheal.cli.exit_codes import worst
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import note, say
-from popheal.cli.session import approve_command, in_journal, notifiers, open_journal
+from popheal.cli.session import approve_command, aside, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
@@ -36,6 +36,7 @@ _SAID: Final = {
     "readiness_checked": "checked: {good} well, {bad} not well, {could_not_tell} could not be told",
     "server_health": "{health} {monitors}",
     "look_failed": "could not look: {error}",
+    "request_answered": "{by} {client}: {method} {path}: {status}",
     "alert_raised": "alert: {text}",
     "alert_waits": "nothing is done now: {why}",
     "healing_resumed": "going on with healing {id}",
@@ -54,9 +55,11 @@ _SAID: Final = {
 #: Seconds that a wait may take before it is worth a line.
 _LONG: Final = 300.0
 
-_UNDECIDED: Final = (
-    "No server is drained or restarted: {file} does not say whether a person must approve that. "
-    'Add approval_from under [policy]: "disrupt" to be asked by popheal approve, or "never".'
+health_file_option = click.option(
+    "--health-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Keep a sign of life in PATH, for a monitor; JSON.",
 )
 
 
@@ -64,12 +67,7 @@ _UNDECIDED: Final = (
 @config_option
 @journal_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
-@click.option(
-    "--health-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="PATH",
-    help="Keep a sign of life in PATH, for a monitor; JSON.",
-)
+@health_file_option
 @click.option(
     "--metrics-port",
     type=click.IntRange(1, 65535),
@@ -85,33 +83,36 @@ def watch(
 ) -> int:
     """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 
-    It needs a journal, by --journal or [journal] path in FILE, and begins by going on with every
-    healing of it that was broken off. Then, unless --once is given, it checks the servers as
-    popheal check does, and says what has changed since its last start. What happens goes to
-    standard error, line by line. To have it run as a service, the page "Watching" of the
+    All of them are looked at all the time, and several are healed at once, one at a time in each
+    group. It needs a journal, by --journal or [journal] path in FILE, and begins by going on with
+    every healing of it that was broken off. Meanwhile, unless --once is given, it checks the
+    servers as popheal check does, and says what has changed since its last start. What happens
+    goes to standard error, line by line. To have it run as a service, the page "Watching" of the
     documentation has a unit for systemd.
 
     \b
       popheal watch --config popheal.toml
       popheal watch --config popheal.toml --once
 
-    SIGTERM ends it: a healing at work is left as it is, and the next start goes on with it. A
-    second SIGTERM does not wait for the call that is being made.
-    Ctrl-C stops the healing at work, and then ends: protocol logging is put back; a server that
+    SIGTERM ends it: healings at work are left as they are, and the next start goes on with them.
+    A second SIGTERM does not wait for the calls that are being made.
+    Ctrl-C stops the healings at work, and then ends: protocol logging is put back; a server that
     was drained stays drained, and is handed over in writing. A second Ctrl-C breaks off.
     """
     from popheal.backends.psrp import PsrpBackend
     from popheal.config.load import load_config
+    from popheal.policy.in_words import undecided_in_words
     from popheal.watch.loop import watch as watch_servers
 
     told = load_config(config)
     settings, path = _wanted(told, journal)
     control = Control()
     if told.policy.approval_undecided:
-        say(_UNDECIDED.format(file=told.source))
+        say(f"{told.source}: {undecided_in_words()}")
     lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
     with (
-        _obeying(control),
+        leaving(control),
+        aside(notifiers(told)) as notified,
         open_journal(path, create=True) as opened,
         watched_by(health_file, metrics_port, path) as watchers,
     ):
@@ -124,7 +125,9 @@ def watch(
                     policy=told.policy,
                     every=settings.every,
                     retry=settings.retry,
-                    observers=[*watchers, *lines, *notifiers(told)],
+                    at_once=settings.at_once,
+                    per_endpoint=settings.per_endpoint,
+                    observers=[*watchers, *lines, *notified],
                     control=control,
                     once=once,
                     second_opinion=told.second_opinion,
@@ -158,7 +161,7 @@ def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
 
 
 @contextmanager
-def _obeying(control: Control) -> Iterator[None]:
+def leaving(control: Control) -> Iterator[None]:
     """While this lasts SIGTERM detaches, and SIGINT does what it does to a healing."""
     with obeying(control):
         if threading.current_thread() is not threading.main_thread():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from popheal.cli.render.lines import labelled
 from popheal.engine.plan import Path, Plan, PlannedMove, PlannedRun
 from popheal.healthsets.pop import PROCEDURES
+from popheal.policy.in_words import undecided_in_words
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
 from popheal.tables.bounds import WorstCase
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 #: Written behind the name of a state whose action has that impact.
 _MARKS: Final = {Impact.CHANGE: "*", Impact.DISRUPT: "**"}
-#: What a configuration that doesn't say ``approval_from`` comes to.
-UNDECIDED: Final = (
-    "Before a server is taken out of service, popheal asks at the terminal; where there is none, "
-    'it holds. To decide that: approval_from = "disrupt" (ask), or "never", under [policy].'
-)
 _LEGEND: Final = "* changes something small; ** takes the server out of service"
 
 
@@ -54,7 +50,7 @@ def plan_lines(
                 "The policy allows no 'disrupt': it would escalate before a drain or reboot.",
             )
         if policy.approval_undecided:
-            yield from labelled(out, "", UNDECIDED)
+            yield from labelled(out, "", undecided_in_words())
         yield from ways(out, run, all_paths=all_paths)
     yield Text("")
     yield Text(_LEGEND, "dim")

@@ -13,7 +13,7 @@ from popheal.errors import NOTHING_DONE, BackendError, NotBegun
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import booted_since, inactive_components, is_running
 from popheal.exchange.models import HostStatus
-from popheal.exchange.names import same_server
+from popheal.exchange.names import client_access_of, same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.healthsets.pop.health import serves_pop
 from popheal.reports.reasons import kind_of
@@ -94,7 +94,7 @@ async def _why_last_of_role(work: RunContext) -> Refusal | None:
     if work.session.policy.reboot_last_of_role:
         return None
     site = work.info.site
-    if await Claim("site", f"client access, {site}"):
+    if await Claim("site", client_access_of(site)):
         said = f"another healing is acting on a client access server of site {site}"
         return Refusal(FindingKind.BUSY, said)
     for one in await retry_call(work.session, Backend.all_servers, work.server):

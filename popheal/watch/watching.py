@@ -1,0 +1,292 @@
+"""A watch at work: what it looks at, what it answers, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from asyncio import FIRST_COMPLETED
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from popheal.engine.context import HealingContext
+from popheal.engine.control import Control
+from popheal.engine.drive import with_journal
+from popheal.engine.triage.health import sort_rows
+from popheal.errors import Detached, NotAuthorised
+from popheal.exchange.backend import Backend
+from popheal.exchange.names import same_server
+from popheal.healthsets.pop.catalog import MONITORS
+from popheal.journal import HealingRecord
+from popheal.policy.policy import Policy
+from popheal.reports.events import Event
+from popheal.reports.measures import ServerLooked
+from popheal.reports.report import Alert
+from popheal.tables.table import Verdict
+from popheal.util.clock import Clock, SystemClock
+from popheal.watch.answer import Answer
+from popheal.watch.answering import Answering
+from popheal.watch.connections import Connections
+from popheal.watch.decide import health_of, incident_of
+from popheal.watch.first_check import check_first
+from popheal.watch.healings import Healings
+from popheal.watch.place import place_of
+from popheal.watch.rota import Rota
+from popheal.watch.watched import Watched, tell_failure, tell_health
+
+if TYPE_CHECKING:
+    from popheal.watch.loop import Watch
+
+#: Real seconds after which a watch that looks once sees whether it is to end.
+_OFTEN: Final = 0.2
+
+
+class Watching:
+    """A watch while it runs.
+
+    One task decides, and begins looks and healings; each of those is a task of its own.
+
+    Args:
+        settings: What to watch, and how.
+        once: Whether it ends once each server was looked at.
+    """
+
+    def __init__(self, settings: Watch, *, once: bool) -> None:
+        own: Clock | None = getattr(settings.backend, "clock", None)
+        self._settings, self._once = settings, once
+        self.session = HealingContext(
+            policy=settings.policy or Policy(),
+            clock=settings.clock or own or SystemClock(),
+            organisation=settings.backend.organisation,
+            observers=tuple(settings.observers),
+            control=settings.control,
+            second_opinion=settings.second_opinion,
+        )
+        self.connections = Connections(settings.backend, settings.per_endpoint)
+        self._rota = Rota(
+            every=inf if once else settings.every,
+            retry=settings.retry,
+            at_once=self.connections.at_once,
+        )
+        self.healings = Healings(
+            session=self.session,
+            journal=settings.journal,
+            policy=settings.policy,
+            connections=self.connections,
+            at_once=settings.at_once,
+        )
+        self._answering = Answering(
+            session=self.session,
+            journal=settings.journal,
+            policy=settings.policy,
+            retry=timedelta(seconds=settings.retry),
+            healings=self.healings,
+            spawn=self._spawn_healing,
+        )
+        self._servers: dict[str, Watched] = {}
+        self._unfinished: list[HealingRecord] = []
+        self._looks: set[asyncio.Task[None]] = set()
+        self._at_work: set[asyncio.Task[None]] = set()
+        self._checking = Control(within=self.session.control)
+        self._sleeper: asyncio.Task[None] | None = None
+
+    def emit(self, kind: type[Event], **details: Any) -> None:
+        """Report something that is about no server."""
+        self.session.emit(kind, "", **details)
+
+    @property
+    def _ending(self) -> bool:
+        return self.session.control.cancelled or self.session.control.detached
+
+    @property
+    def _now(self) -> float:
+        return self.session.clock.monotonic()
+
+    # --- its course ------------------------------------------------------------------------------
+
+    async def carry_out(self, *, check: bool) -> None:
+        """Watch until it is to end. Raises JournalError, and whatever breaks it off."""
+        self._watch([Watched(name=one) for one in dict.fromkeys(self._settings.servers)])
+        journal = self._settings.journal
+        unfinished = await with_journal(journal, lambda: journal.healings(unfinished=True))
+        mine = [one for one in unfinished if one.organisation == self.session.organisation]
+        self._unfinished = [one for one in mine if not one.alive]
+        if check:
+            self._looks.add(asyncio.create_task(self._check()))
+        while not self._ending:
+            self._resume_unfinished()
+            self._begin_looks()
+            await self._answer()
+            if not self._once:
+                self.healings.ended.clear()  # nobody asks, and there may be years of them
+            elif not (self._looks or self._at_work):
+                return
+            await self._wait()
+
+    async def end(self) -> BaseException | None:
+        """Let healings come to the end that they are told to, and give connections back.
+
+        Returns:
+            What one of them has raised meanwhile, if one has.
+        """
+        self._checking.detach()
+        for look in self._looks:
+            look.cancel()  # it changes nothing
+        if not self._ending:
+            self.healings.leave_all()
+        if self._at_work:
+            await asyncio.wait(self._at_work)
+        for server in self._servers.values():
+            server.is_answered(Answer(what="waits", why="the watch has ended"))
+        await self.connections.close()
+        raised = [one.exception() for one in self._at_work if not one.cancelled()]
+        return next((one for one in raised if one is not None), None)
+
+    async def _wait(self) -> None:
+        """Wait until something has come back, or it is time to see what is to be done."""
+        tasks = {*self._looks, *self._at_work}
+        if self._once:
+            # Nothing is due later, so the clock, which may be a virtual one, need not go on.
+            done, _ = await asyncio.wait(tasks, timeout=_OFTEN, return_when=FIRST_COMPLETED)
+        else:
+            seconds = min(self.session.timing.stop_poll, self._rota.until_next(self._now))
+            self._sleeper = asyncio.create_task(self._sleep(max(0.0, seconds)))
+            try:
+                done, _ = await asyncio.wait({*tasks, self._sleeper}, return_when=FIRST_COMPLETED)
+            finally:
+                self._sleeper.cancel()
+        for one in done & tasks:
+            ended_healing = one in self._at_work
+            self._looks.discard(one)
+            self._at_work.discard(one)
+            one.result()
+            if ended_healing:
+                self._make_room()
+
+    async def _sleep(self, seconds: float) -> None:
+        await self.session.clock.asleep(seconds)
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def _watch(self, servers: Sequence[Watched]) -> None:
+        self._servers.update({one.name: one for one in servers})
+        self._rota.add([one.name for one in servers], self._now)
+
+    def _begin_looks(self) -> None:
+        while name := self._rota.next(self._now):
+            self._rota.begins(name, self._now)
+            self._looks.add(
+                asyncio.create_task(self._look(self._servers[name]), name=f"look at {name}")
+            )
+
+    async def _look(self, server: Watched) -> None:
+        """Look at one server, and note what is seen; it is answered later."""
+        began = self._now
+        try:
+            rows = list(await self.connections.look(Backend.server_health.__name__, server.name))
+            incident = incident_of(server.name, rows, self.session.clock.now())
+            if incident is None:
+                server.place = None
+            elif server.place is None:
+                server.place = await place_of(self.connections.look, server.name)
+        except NotAuthorised as error:
+            self._rota.was_refused(server.name, self._now)
+            self._has_not_seen(server, error, began)
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything
+            self._rota.has_failed(server.name, self._now)
+            self._has_not_seen(server, error, began)
+        else:
+            self._rota.has_seen(server.name, self._now)
+            server.sees(incident, began, self._now)
+            found = sort_rows(server.name, MONITORS, rows)
+            self._tell_look(server, health_of(found), began)
+            if not self.healings.on(server.name):  # its healing tells what happens there
+                tell_health(self.session, server, found)
+
+    def _tell_look(self, server: Watched, health: str, began: float) -> None:
+        took = max(0.0, self._now - began)
+        self.session.emit(ServerLooked, server.name, health=health, seconds=took)
+
+    def _has_not_seen(self, server: Watched, error: Exception, began: float) -> None:
+        server.sees_nothing(self._now)
+        self._tell_look(server, "silent", began)
+        said = str(error)
+        if not self.healings.on(server.name):  # which may be restarting it
+            said = str(tell_failure(self.session, server, error))
+            self.healings.ended.append(Verdict.UNKNOWN)
+        server.is_answered(Answer(what="could_not_look", why=said))
+        self._forget_if_well(server)
+
+    async def _check(self) -> None:
+        settings = self._settings
+        with contextlib.suppress(Detached):
+            await check_first(
+                self.session, settings.backend, settings.servers, settings.journal, self._checking
+            )
+
+    # --- answering -------------------------------------------------------------------------------
+
+    def _resume_unfinished(self) -> None:
+        """Go on with healings whose process has died, as far as there is room."""
+        for record in tuple(self._unfinished):
+            server = self._find(record.server) or Watched(name=record.server)
+            if self.healings.has_room and not self.healings.on(server.name):
+                self._unfinished.remove(record)
+                self._answering.go_on_with(record, server)
+
+    def _spawn_healing(self, carry_out: Coroutine[Any, Any, None]) -> None:
+        self._at_work.add(asyncio.create_task(carry_out))
+
+    def _make_room(self) -> None:
+        """A healing has ended: whoever has waited for that is looked at again, and answered."""
+        for one in self._servers.values():
+            if one.waits_for_room:
+                one.waits_for_room = False
+                self._rota.ask_for(one.name, self._now)
+
+    async def _answer(self) -> None:
+        """Answer what was seen, what is nearest to a cause first. Raises JournalError."""
+        ripe = [one for one in self._servers.values() if one.fresh and self._is_ripe(one)]
+        for server in sorted(ripe, key=lambda one: one.rank):
+            if self._ending:
+                return
+            server.fresh = False
+            others = [one for one in self._servers.values() if one is not server]
+            await self._answering.answer(server, others)
+            self._forget_if_well(server)
+
+    def _forget_if_well(self, server: Watched) -> None:
+        """Look no more at a server that was only looked at because of an alert."""
+        if not (server.stays or server.incident or self.healings.on(server.name)):
+            self._servers.pop(server.name, None)
+            self._rota.drop(server.name)
+
+    def _is_ripe(self, server: Watched) -> bool:
+        """Whether nothing nearer to the cause can have been overlooked.
+
+        What is no Mailbox server's own may be explained by one. So everybody is looked at once
+        since it was seen, but for those that don't answer.
+        """
+        if server.incident is None or server.incident.on_mailbox_side:
+            return True
+        return all(
+            one.looked_at >= server.ill_since or self._rota.is_blind(one.name, self._now)
+            for one in self._servers.values()
+            if one is not server
+        )
+
+    def _find(self, name: str) -> Watched | None:
+        return next((one for one in self._servers.values() if same_server(one.name, name)), None)
+
+    async def raise_alert(self, alert: Alert) -> Answer:
+        """As :meth:`popheal.watch.loop.Watch.raise_alert` says."""
+        server = self._find(alert.server)
+        if server is None:
+            server = Watched(name=alert.server, stays=False)
+            self._watch([server])
+        answer = server.is_alerted(alert)
+        self._rota.ask_for(server.name, self._now)
+        if self._sleeper:
+            self._sleeper.cancel()
+        return await answer
