@@ -188,8 +188,8 @@ async def _heal(order: Any, server: str) -> Report | None:
     say(f"Begun. See how it goes: popheal fleet show {server}")
     try:
         # By short questions: one that is answered at the end would keep us from leaving before.
-        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
-            await asyncio.sleep(_EVERY)  # noqa: ASYNC110 - nobody could set an event
+        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110
+            await asyncio.sleep(_EVERY)
         result = await handle.result()
     except asyncio.CancelledError:
         say(f"The healing goes on. To stop it: popheal fleet stop {server}")
