@@ -351,7 +351,7 @@ async def with_journal(journal: Journal, function: Callable[[], T]) -> T:
     """
     if journal.path is None:
         return function()
-    answer: T = await _writer(os.getpid()).submit(function)
+    answer: T = await submit(function)
     return answer
 
 
