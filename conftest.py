@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a test that is skipped has failed: for a machine that has all they need",
     )
+    parser.addoption(
+        "--cases",
+        type=int,
+        metavar="N",
+        help="of a test with more cases than this take so many, unless it needs a program",
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,8 +52,26 @@ def _failed_if_skipped(config: pytest.Config, report: Any) -> Any:
     return report
 
 
+def fewer(items: list[pytest.Item], most: int) -> list[pytest.Item]:
+    """Of the cases of each test at most so many, spread evenly."""
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        # What needs a program may have been skipped wherever all other cases were taken.
+        alone = item.get_closest_marker("skipif") is not None
+        tests.setdefault(item.nodeid if alone else item.nodeid.partition("[")[0], []).append(item)
+    return [
+        cases[n * len(cases) // min(most, len(cases))]
+        for cases in tests.values()
+        for n in range(min(most, len(cases)))
+    ]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With several workers the longest begin first, so that none is left to wait for at the end."""
+    if most := config.getoption("--cases"):
+        kept = fewer(items, most)
+        config.hook.pytest_deselected(items=list(set(items) - set(kept)))
+        items[:] = kept
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

@@ -15,6 +15,7 @@ BENCHMARKS = (
     "sleeping_runs",
     "recovery",
     "remote_call",
+    "fleet",
 )
 
 

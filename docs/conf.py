@@ -38,6 +38,7 @@ html_theme = "furo"
 html_title = "popheal"
 html_static_path = ["_static"]
 html_css_files = ["popheal.css"]
+html_js_files = ["popheal.js"]
 html_copy_source = False
 html_show_sourcelink = False
 
@@ -55,7 +56,7 @@ napoleon_use_rtype = False
 # No network, so no inventories of other projects: their names can't be links.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|datetime|enum|pathlib|threading|typing|pytest|asyncio)\..*"),
-    ("py:.*", r"(transitions|attrs|attr|structlog|logging)(\..*)?"),
+    ("py:.*", r"(transitions|attrs|attr|structlog|starlette|logging)(\..*)?"),
     # Names in docstrings that are public elsewhere, or not at all.
     (
         "py:class",
@@ -66,10 +67,12 @@ nitpick_ignore_regex = [
         r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
     ),
     ("py:class", r"Ask|contextlib\.AbstractContextManager"),
+    ("py:class", r"CollectorRegistry|TracerProvider|popheal\.engine\.triage\.health\.Rows"),
     ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),
     ("py:class", r"popheal\.backends\.(simulated\.world\.World|psrp\.settings\.Target)"),
     ("py:class", r"tuple\[~typing\.Annotated.*"),
     ("py:class", r"popheal\.backends\.simulated\.scenario\.ExpectedDebt"),
+    ("py:class", r"popheal\.verify\.(model|traces)\.\w+|popheal\.audit\.records\.\w+Story"),
     ("py:.*", r"(AUTHS|DefinitionError|RebootCommanded|certificate_pem|reveal)"),
 ]
 

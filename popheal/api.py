@@ -7,10 +7,10 @@ table or to show its help, does not wait for it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
 
 from attrs import evolve, field, frozen
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+#: One for all healings: those of an event loop that wait by the same clock share a timer.
+_WALL: Final = SystemClock()
 
 
 def _with_shipped(given: Mapping[str, Procedure]) -> Mapping[str, Procedure]:
@@ -215,7 +218,7 @@ class Healer:
 
     def _own_clock(self) -> Clock:
         own: Clock | None = getattr(self.backend, "clock", None)
-        return self.clock or own or SystemClock()
+        return self.clock or own or _WALL
 
     def _survey(self, servers: Sequence[str], control: Control | None = None) -> Survey:
         from popheal.readiness.survey import Survey
@@ -280,10 +283,10 @@ class Healer:
 
         return drive(start, self.backend, context)
 
-    async def _adrive(self, start: Start[T], context: HealingContext) -> T:
+    def _adrive(self, start: Start[T], context: HealingContext) -> Coroutine[Any, Any, T]:
         from popheal.engine.drive import adrive
 
-        return await adrive(start, self.backend, context)
+        return adrive(start, self.backend, context)
 
 
 class Settings(TypedDict, total=False):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections import Counter
 
 import pytest
 from packaging.markers import default_environment
@@ -66,3 +68,32 @@ def test_hooks_are_pinned():
     (ruff,) = [pin for pin in PINNED if pin.name == "ruff"]
     (revision,) = [one for repo, one in revisions.items() if "ruff" in repo]
     assert f"=={revision.removeprefix('v')}" == str(ruff.specifier)
+
+
+def test_packages_for_node_are_pinned():
+    """To one version each, with a checksum of every file, and no word of where it is got."""
+    folder = ROOT / "tests" / "node"
+    wanted = json.loads((folder / "package.json").read_text("utf-8"))["devDependencies"]
+    lock = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
+    assert all(re.fullmatch(r"(npm:\w+@)?\d+(\.\d+)+", version) for version in wanted.values())
+    assert lock.pop("")["devDependencies"] == wanted
+    assert {f"node_modules/{name}" for name in wanted} <= set(lock)
+    for name, one in lock.items():
+        assert "resolved" not in one, name
+        assert one["integrity"].startswith("sha512-"), name
+    assert "omit-lockfile-registry-resolved=true" in (folder / ".npmrc").read_text("utf-8")
+
+
+@pytest.mark.parametrize("most", [1, 3, 1000])
+def test_fewer_cases_leave_no_test_out(request, most):
+    """Each test keeps so many of its cases, or all; one that may skip elsewhere is kept."""
+    conftest = request.config.pluginmanager.getplugin(str(ROOT / "conftest.py"))
+    items = request.session.items
+    kept = conftest.fewer(items, most)
+    must = {one for one in items if one.get_closest_marker("skipif")}
+    assert must <= set(kept)
+    there, left = (
+        Counter(one.nodeid.partition("[")[0] for one in some if one not in must)
+        for some in (items, kept)
+    )
+    assert left == {name: min(most, number) for name, number in there.items()}

@@ -22,7 +22,8 @@ from popheal.backends.psrp import Secret
 from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError
 from popheal.notify import NotDelivered, Notifier, _Delivery, _shows_only_text, title
-from popheal.reports.events import HandedOver, HealingEnded, log_event
+from popheal.reports.event_log import log_event
+from popheal.reports.events import HandedOver, HealingEnded
 from popheal.reports.handover import HANDED_OVER
 from tests.support.healing import alert_of
 from tests.support.paths import ROOT
@@ -120,7 +121,8 @@ def test_only_the_verdicts_asked_for_are_sent(office):
     event = handed_over(report)
     Notifier([url_of(office)], verdicts=HANDED_OVER - {Verdict.HELD})(event)
     notifier = Notifier([url_of(office)], verdicts=[Verdict.HELD])
-    notifier(HealingEnded(at=event.at, server=event.server, verdict=report.verdict, summary=""))
+    ended = {"verdict": report.verdict, "summary": "", "seconds": 0.0}
+    notifier(HealingEnded(at=event.at, server=event.server, **ended))
     assert office.got == []
     notifier(event)
     assert [got["type"] for got in office.got] == ["warning"]

@@ -29,7 +29,8 @@ def modules_after(statement):
 def test_importing_brings_no_extras():
     """Neither the remoting client, nor a database, nor the command line's libraries."""
     loaded = modules_after("import popheal")
-    assert not loaded & {"pypsrp", "psrpcore", "click", "sqlite3", "cattrs", "requests", "keyring"}
+    extras = {"pypsrp", "psrpcore", "click", "requests", "keyring", "temporalio"}
+    assert not loaded & {"sqlite3", "cattrs", *extras}
     assert "poplib" not in loaded, "only who wants a second opinion needs it"
     # structlog uses rich where it is installed; popheal itself must not.
     from_structlog = modules_after("import attrs, transitions, structlog")
@@ -44,6 +45,7 @@ def test_healing_brings_no_extras():
         "popheal.heal(popheal.Alert(server=s.server), s.backend)"
     )
     assert not loaded & {"pypsrp", "psrpcore", "click", "apprise"}
+    assert not loaded & {"prometheus_client", "opentelemetry"}
 
 
 def test_the_public_names():
@@ -74,10 +76,13 @@ ROOMS = {
     "snapshot",
     "api",
     "testing",
+    "temporal",
     "watch",
+    "serve",
     "tabletop",
     "config",
     "notify",
+    "observers",
     "lab",
     "cli",
 }
@@ -144,7 +149,10 @@ def test_no_module_is_longer_than_a_person_reads_at_once():
 
 #: Tools that run in tests, or run them; those that draw up the documentation, or judge the
 #: code, may be as new as they like.
-TEST_TOOLS = {"hypothesis", "pytest", "pytest-cov", "pytest-xdist", "sybil"}
+TEST_TOOLS = {
+    *("celery", "fastapi", "httpx", "hypothesis"),
+    *("pytest", "pytest-cov", "pytest-xdist", "sybil"),
+}
 
 
 def test_the_oldest_versions_that_are_tried_are_the_oldest_allowed():

@@ -60,7 +60,7 @@ class AuditResult:
     Attributes:
         journal: Its path.
         healings: How many it has; likewise their runs and entries.
-        results: One a property, in the order of :data:`PROPERTIES`.
+        results: One a property, in the order of ``PROPERTIES``.
         notes: What could not be checked, and what has not ended.
         head: The end of its chain of hashes: the newest entry's place and hash.
     """

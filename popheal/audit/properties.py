@@ -20,7 +20,7 @@ class JournalProperty:
     """A property of what was written down.
 
     Attributes:
-        id: That of :data:`popheal.verify.PROPERTIES` where it is one of them; ``J1`` and so on
+        id: That of ``popheal.verify.PROPERTIES`` where it is one of them; ``J1`` and so on
             for what makes a journal one.
         sentence: What it says.
         look_at: What a person should look at where it is broken.

@@ -14,6 +14,7 @@ from popheal.cli.commands.approve import approve
 from popheal.cli.commands.check import check
 from popheal.cli.commands.check_journal import check_journal
 from popheal.cli.commands.diagram import diagram
+from popheal.cli.commands.fleet import fleet
 from popheal.cli.commands.heal import heal, plan, triage
 from popheal.cli.commands.journal import export, healings, runs, show
 from popheal.cli.commands.lab import lab
@@ -24,11 +25,13 @@ from popheal.cli.commands.report import report
 from popheal.cli.commands.resume import cancel, resume
 from popheal.cli.commands.rights import rights
 from popheal.cli.commands.schema import schema
+from popheal.cli.commands.serve import serve
 from popheal.cli.commands.snapshot import snapshot
 from popheal.cli.commands.verify import verify
 from popheal.cli.commands.watch import watch
 from popheal.cli.commands.what_if import what_if
 from popheal.cli.exit_codes import BROKEN_OFF, DEFECT, HELD, INPUT_OUTPUT, USAGE, of_journal_error
+from popheal.cli.help import Context
 from popheal.cli.logging import is_verbose, print_traceback, verbose_option
 from popheal.cli.options import CONFIG_VARIABLE
 from popheal.cli.render.console import say, silence
@@ -56,6 +59,8 @@ _MOST_NAMES: Final = 10
 
 class _Group(click.Group):
     """A group that never shows a traceback, unless asked to, and always exits by our statuses."""
+
+    context_class = Context
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
@@ -157,7 +162,7 @@ def _defect(error: Exception) -> int:
 
 @click.group(
     cls=_Group,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Exit status: 0 healthy at the end, 1 a person is needed, 2 wrong usage or configuration, "
         "3 held back, 4 could not tell, 70 a defect of popheal, 74 reading or writing failed, "
@@ -187,6 +192,7 @@ for _command in (
     heal,
     approve,
     watch,
+    serve,
     healings,
     runs,
     show,
@@ -204,6 +210,10 @@ for _command in (
     check_journal,
 ):
     popheal.add_command(verbose_option(_command))
-for _command in journal.commands.values():
-    verbose_option(_command)
-popheal.add_command(journal)
+    _command.context_class = Context
+for _group in (journal, fleet):
+    for _command in _group.commands.values():
+        verbose_option(_command)
+        _command.context_class = Context
+    _group.context_class = Context
+    popheal.add_command(_group)

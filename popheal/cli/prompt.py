@@ -79,7 +79,7 @@ def _summary(request: ApprovalRequest) -> str:
 def _lines(
     out: Console, request: ApprovalRequest, elsewhere: str, *, undecided: bool
 ) -> Iterator[Text]:
-    from popheal.cli.render.live import labelled
+    from popheal.cli.render.lines import command_line, labelled
     from popheal.cli.render.plan import ways, what_it_takes
     from popheal.policy.in_words import undecided_in_words
 
@@ -93,7 +93,8 @@ def _lines(
     yield from labelled(out, "Plan", f"{plan.hash}, of run {request.run}")
     yield from labelled(out, "Until", f"{moment(request.expires_at)}")
     if elsewhere:
-        yield from labelled(out, "Or by", elsewhere)
+        yield from labelled(out, "Or by", "")
+        yield command_line(elsewhere)
     if undecided:
         yield from labelled(out, "Asked", undecided_in_words())
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,6 +18,7 @@ from attrs import evolve
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import CONFIG_VARIABLE
 from popheal.cli.render import console
+from popheal.cli.render.now import shown
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.engine.control import Control
 from popheal.errors import ConfigurationError, Fenced, JournalError, UnknownName
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from popheal.config.load import Config
     from popheal.journal import HealingRecord, Journal
     from popheal.policy.policy import Policy
-    from popheal.reports.events import Observer
+    from popheal.reports.events import Event, Observer
     from popheal.review import Case
 
 Result = TypeVar("Result")
@@ -117,8 +120,17 @@ def approve_command(run: str, plan: str, journal: Path) -> str:
 # --- the alert, and what is told -----------------------------------------------------------------
 
 
-def story_of(alert: Alert, *, as_json: bool, live: bool = True) -> Story:
-    """The story of answering an alert: part of the answer, or with JSON for a watcher only."""
+def story_of(
+    alert: Alert, *, as_json: bool, live: bool = True, clock: Callable[[], float] = time.monotonic
+) -> Story:
+    """The story of answering an alert: part of the answer, or with JSON for a watcher only.
+
+    Args:
+        alert: The alert.
+        as_json: Whether the answer is JSON.
+        live: Whether to show what is going on right now.
+        clock: Seconds, as they pass where it happens.
+    """
     from popheal.cli.render.live import Story
     from popheal.cli.render.report import alert_lines
 
@@ -126,7 +138,7 @@ def story_of(alert: Alert, *, as_json: bool, live: bool = True) -> Story:
     out = console.console(stream) if not as_json or stream.isatty() else None
     live = live and not is_verbose(click.get_current_context(silent=True))
     heading = alert_lines(out, alert) if out else []
-    return Story(out=out, server=alert.server, heading=heading, live=live)
+    return Story(out=out, server=alert.server, heading=heading, live=live, clock=clock)
 
 
 def notifiers(told: Config) -> list[Observer]:
@@ -136,6 +148,30 @@ def notifiers(told: Config) -> list[Observer]:
     from popheal.notify import Notifier
 
     return [Notifier(told.notify.urls, verdicts=told.notify.verdicts)]
+
+
+@contextmanager
+def aside(observers: list[Observer]) -> Iterator[list[Observer]]:
+    """The same observers, told in a thread of their own: what they wait for holds up nothing else.
+
+    At the end everything has been told.
+    """
+
+    from popheal.reports.event_log import log_failure
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - telling must never change what is told
+                log_failure(event.name, error)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="popheal-notify") as thread:
+        yield [lambda event: _begin(thread, tell, event)] if observers else []
+
+
+def _begin(thread: ThreadPoolExecutor, do: Callable[[Event], None], event: Event) -> None:
+    thread.submit(do, event)
 
 
 def decided(policy: Policy, *, yes: bool) -> Policy:
@@ -193,9 +229,15 @@ def at_work(
     with (
         obeying(control),
         connected(told.settings, record, alert=alert) as backend,
-        watched(story),
+        watched(story, backend),
     ):
         return work(backend, told, story)
+
+
+def under_way(backend: Any) -> Callable[[], str]:
+    """What gives the call that is being made right now, in words; empty if that is not known."""
+    found: Callable[[], str] = getattr(backend, "under_way", str)
+    return found
 
 
 @contextmanager
@@ -212,7 +254,7 @@ def connected(
     from popheal.backends.psrp import PsrpBackend
 
     if record is None:
-        with PsrpBackend(settings) as backend:
+        with _closed_in_the_end(PsrpBackend(settings)) as backend:
             yield backend
         return
     from popheal.backends.psrp.recording import Recorder
@@ -223,10 +265,19 @@ def connected(
     with _new_file(record) as stream:
         recorder = Recorder(stream, settings, command=_command_name(), alert=about)
         try:
-            with PsrpBackend(settings, recorder) as backend:
+            with _closed_in_the_end(PsrpBackend(settings, recorder)) as backend:
                 yield backend
         finally:
             console.say(_recorded(recorder, record))
+
+
+@contextmanager
+def _closed_in_the_end(backend: PsrpBackend) -> Iterator[PsrpBackend]:
+    """The backend; closing it may take seconds where a server has fallen silent."""
+    with ExitStack() as stack:
+        yield stack.enter_context(backend)
+        with shown("giving the remote shells back", ""):
+            stack.close()
 
 
 def _recorded(recorder: Recorder, path: Path) -> str:
@@ -255,8 +306,9 @@ def _command_name() -> str:
 
 
 @contextmanager
-def watched(story: Story) -> Iterator[None]:
+def watched(story: Story, backend: Any) -> Iterator[None]:
     """While this lasts the story is told; should it be broken off, that is said too."""
+    story.asked = under_way(backend)
     try:
         with story.told():
             yield

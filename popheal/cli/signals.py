@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Final
 
 from popheal.cli.exit_codes import BROKEN_OFF
-from popheal.cli.render.console import plain_wanted
+from popheal.cli.render.console import plain_wanted, width_of
+from popheal.cli.render.lines import fitted_text
 from popheal.engine.control import Control
 
 _STOPPING: Final = (
@@ -111,4 +112,5 @@ def _tell(text: str) -> None:
         lead = ""
         if sys.stderr.isatty():
             lead = "\n" if plain_wanted() else _WIPE
-        os.write(sys.stderr.fileno(), (lead + text).encode())
+        shown = "\n".join(fitted_text(text.rstrip(), width_of(sys.stderr)))
+        os.write(sys.stderr.fileno(), f"{lead}{shown}\n".encode())

@@ -21,10 +21,12 @@ from popheal.backends.psrp.settings import (
     winrm_connection,
 )
 from popheal.config.secret_source import SECRET_KEYS, SecretSource, variable
+from popheal.config.tokens import token_source
 from popheal.exchange.names import SERVERS, is_server_name, repeated
 from popheal.healthsets.pop.catalog import DEPENDENCY_HEALTH_SETS
 from popheal.policy.policy import Policy
 from popheal.second_opinion import SecondOpinion
+from popheal.serve.settings import ServeSettings, TokenSource
 from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
 from popheal.tables.timing import Timing
@@ -102,6 +104,7 @@ class Config:
         watch: Which servers to look at without being asked, if any.
         notify: Whom to tell how healings ended, if anybody.
         second_opinion: Where an independent POP3 logon is tried besides, if anywhere.
+        serve: Who may ask for what over HTTP, if anybody.
     """
 
     source: str
@@ -111,6 +114,7 @@ class Config:
     watch: WatchSettings | None = None
     notify: NotifySettings | None = None
     second_opinion: SecondOpinion | None = None
+    serve: ServeSettings | None = None
 
     @property
     def timing(self) -> Timing:
@@ -145,6 +149,7 @@ def load_config(path: str | FilePath, environ: Mapping[str, str] | None = None) 
         watch=WatchSettings(**tables["watch"]) if tables["watch"] else None,
         notify=_notify(reader, tables, source),
         second_opinion=_second_opinion(reader, tables, source),
+        serve=_serve(reader, tables["serve"]),
     )
 
 
@@ -208,6 +213,7 @@ TABLES: Final[Mapping[str, Schema]] = {
         "urls_env": evolve(variable("POPHEAL_NOTIFY"), required=True),
         **without(keys_of(NotifySettings), "urls"),
     },
+    "serve": keys_of(ServeSettings),
     "second_opinion": {
         **without(keys_of(SecondOpinion), "password"),
         **without(SECRET_KEYS, "certificate_key_password_env"),
@@ -217,7 +223,10 @@ TABLES: Final[Mapping[str, Schema]] = {
 #: Who logs on. ``[winrm]`` takes these from ``[exchange]`` where it doesn't say.
 _IDENTITY: Final = ("auth", "username", "certificate_pem", "certificate_key_pem")
 #: Settings that name a file.
-_FILES: Final = ("certificate_pem", "certificate_key_pem", "certificate_validation", "ca_bundle")
+_FILES: Final = (
+    *("certificate_pem", "certificate_key_pem", "certificate_validation", "ca_bundle"),
+    *("certificate", "certificate_key"),
+)
 
 _Tables = Mapping[str, dict[str, Any]]
 
@@ -251,7 +260,11 @@ def _dependencies(reader: Reader, path: Path, value: Any) -> Mapping[str, tuple[
 
 
 def _reader(path: str | FilePath) -> Reader:
-    hooks = {Impact: _EFFECT.taken, keys_of(Policy)["dependencies"].kind: _dependencies}
+    hooks = {
+        Impact: _EFFECT.taken,
+        TokenSource: token_source,
+        keys_of(Policy)["dependencies"].kind: _dependencies,
+    }
     return Reader(TomlFile.read(path), hooks)
 
 
@@ -265,7 +278,7 @@ def _policy(tables: _Tables) -> Policy:
     )
 
 
-# --- journal, notify -----------------------------------------------------------------------------
+# --- journal, notify, serve ----------------------------------------------------------------------
 
 
 def _journal(reader: Reader, tables: _Tables) -> FilePath | None:
@@ -305,6 +318,11 @@ def _notify(reader: Reader, tables: _Tables, source: SecretSource) -> NotifySett
     return reader.make(
         ("notify",), NotifySettings, urls=tuple(Secret(url) for url in urls), **given
     )
+
+
+def _serve(reader: Reader, given: Mapping[str, Any]) -> ServeSettings | None:
+    _see_files(reader, "serve", given)
+    return reader.make(("serve",), ServeSettings, **given) if given else None
 
 
 # --- second opinion ------------------------------------------------------------------------------

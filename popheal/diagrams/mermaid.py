@@ -13,7 +13,7 @@ from popheal.tables.palette import FAINT, IMPACTS, PAPER, RECOVERED, TEXT
 from popheal.tables.table import Verdict
 
 #: Words that Mermaid's flowcharts don't take as the name of a node.
-_RESERVED: Final = (
+RESERVED: Final = (
     "end",
     "graph",
     "flowchart",
@@ -70,7 +70,7 @@ THEME: Final = MappingProxyType(
 
 def render(graph: Graph) -> str:
     """The graph as the text of a Mermaid flowchart."""
-    known = ids((node.name for node in graph.nodes), _RESERVED)
+    known = ids((node.name for node in graph.nodes), RESERVED)
     edges = [*graph.edges, *graph.cancels]
     # The edge from the start is the first one; links are numbered in the order of the text.
     light = [str(number) for number, edge in enumerate(edges, start=1) if edge.light]

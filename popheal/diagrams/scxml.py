@@ -16,7 +16,7 @@ from popheal.tables.table import Guard, Procedure, State, Transition
 
 SCXML: Final = "http://www.w3.org/2005/07/scxml"
 OURS: Final = "urn:popheal:scxml"
-_WORKING: Final = "working"
+WORKING: Final = "working"
 #: Grows when an attribute of ours changes its meaning.
 FORMAT: Final = 1
 
@@ -24,7 +24,7 @@ FORMAT: Final = 1
 def render(procedure: Procedure) -> str:
     """The text of an SCXML document with the procedure's table."""
     names = [*(one.name for one in procedure.states), *procedure.endings]
-    known = ids(names, (_WORKING,))
+    known = ids(names, (WORKING,))
     root = ET.Element(
         "scxml",
         {
@@ -33,7 +33,7 @@ def render(procedure: Procedure) -> str:
             "version": "1.0",
             "name": procedure.name,
             "datamodel": "ecmascript",
-            "initial": _WORKING,
+            "initial": WORKING,
             "popheal:format": str(FORMAT),
             "popheal:hash": procedure.hash,
         },
@@ -41,7 +41,7 @@ def render(procedure: Procedure) -> str:
     model = ET.SubElement(root, "datamodel")
     for guard in Guard:
         ET.SubElement(model, "data", {"id": guard.value, "expr": "0"})
-    working = ET.SubElement(root, "state", {"id": _WORKING, "initial": known[procedure.start]})
+    working = ET.SubElement(root, "state", {"id": WORKING, "initial": known[procedure.start]})
     for state in procedure.states:
         _state(working, state, known)
     # A cancel is possible in every state, so it stands in the state around them all.

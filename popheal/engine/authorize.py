@@ -240,6 +240,9 @@ async def _answered(
             return await settle(GRANTED if said else REFUSED, "whoever was asked")
         if said is None and lease.in_memory and not session.stop_requested:
             return await settle(REFUSED, "nobody: the approver left it to a journal file")
+    most = (question.expires_at - question.asked_at).total_seconds()
+    left = (question.expires_at - session.clock.now()).total_seconds()
+    work.emit(events.Pausing, what="an approval", seconds=left, most=most)
     while True:
         question = await Reread(question)
         if question.outcome:

@@ -62,7 +62,21 @@ class Case:
     salvaged: list[DebtReport] = field(factory=list)
     #: The Mailbox server that is being looked at, as it explains why the alert's server fails.
     behind: str = ""
+    #: Whether any such server was looked at.
+    looked_behind: bool = False
     heal_server: Callable[[str, str], Logic[Verdict]] = field(repr=False)
+
+    @property
+    def waiting_run(self) -> RunRecord | None:
+        """The run at work, if whoever resumes from the journal comes to it and to nothing else."""
+        at_work = [one for one in self.run_records if not one.run.verdict]
+        alone = len(at_work) == 1 and not (at_work[0].work.parent or self.looked_behind)
+        return at_work[0] if alone else None
+
+    def forget(self) -> None:
+        """Let go of everything, which otherwise is held in circles."""
+        self.run_records.clear()
+        del self.heal_server
 
     async def find(self, *findings: Finding) -> None:
         """Note what is new among the findings, and write it down."""
@@ -148,7 +162,8 @@ class Case:
                 )
         if report.handover and self.session.lease:
             self.session.emit(events.HandedOver, self.server, report=report, head=head)
-        said = {"verdict": verdict, "summary": report.summary, "head": head}
+        took = max(0.0, (report.finished_at - report.started_at).total_seconds())
+        said = {"verdict": verdict, "summary": report.summary, "seconds": took, "head": head}
         self.session.emit(events.HealingEnded, self.server, **said)
         return report
 

@@ -20,7 +20,8 @@ from popheal.healthsets.pop.catalog import Monitor
 from popheal.journal import entries
 from popheal.policy.policy import Policy
 from popheal.reports import events
-from popheal.reports.events import Event, Observer, is_logged, log_event, log_failure
+from popheal.reports.event_log import is_logged, log_event, log_failure
+from popheal.reports.events import Event, Observer
 from popheal.reports.report import FindingKind
 from popheal.second_opinion import SecondOpinion
 from popheal.tables.table import Procedure, Verdict
@@ -110,6 +111,8 @@ class HealingContext:
         clock_ahead: By how many seconds the wall's clock was seen to be set forward.
         moment: What was seen a moment ago.
         case: The :class:`~popheal.engine.case.Case` that grows as the healing goes on.
+        go_on: Reads the healing again once it was dropped.
+        dropped_in: Where it was dropped, the beginning of the step that waits.
     """
 
     policy: Policy
@@ -134,6 +137,8 @@ class HealingContext:
         default=Factory(lambda self: Moment(self.clock.monotonic), takes_self=True), repr=False
     )
     case: Any = field(default=None, repr=False)
+    go_on: Callable[[HealingContext], Logic[Any]] | None = None
+    dropped_in: datetime | None = None
 
     @property
     def current_lease(self) -> Lease:
@@ -189,17 +194,19 @@ class HealingContext:
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
     ) -> None:
         """Tell the log and every observer what happens."""
-        if not self.observers and not is_logged():
+        log = (log_event,) if is_logged() else ()
+        if not (log or self.observers):
             return
         event = kind(
             at=self.clock.now(),
             server=server,
+            healing_id=self.lease.healing if self.lease else "",
             run_id=run.id if run else "",
             procedure=run.procedure.name if run else "",
             state=run.state if run else "",
             **details,
         )
-        for observer in (log_event, *self.observers):
+        for observer in (*log, *self.observers):
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - telling must never change what is told
@@ -278,6 +285,16 @@ class EffectWithheld(PophealError):
         return f"it may or may not have been done before popheal was interrupted: {self.why}"
 
 
+class EffectInterrupted(PophealError):
+    """Nobody knows whether an effect was commanded: whoever was to do it has died, or is silent.
+
+    A driver raises it once for an effect. The action is then begun again, and looks first.
+    """
+
+    def sentence(self) -> str:
+        return "whoever was to command it was interrupted"
+
+
 @define(kw_only=True)
 class RunContext:
     """One run being carried out: everything a handler may use.
@@ -287,6 +304,7 @@ class RunContext:
         pending: Monitors that failed too when the run was started, for later.
         parent: The run that this one is part of; empty if none.
         began: When the present step began; None between two steps.
+        rejoins: The healing was dropped within the present step, which goes on where it was.
         withheld: Why no effect may be commanded again, where a run is resumed.
         heal_server: Heals another server's mailbox side as a run of its own.
     """
@@ -301,6 +319,7 @@ class RunContext:
     pending: tuple[str, ...] = ()
     parent: str = ""
     began: datetime | None = None
+    rejoins: bool = False
     withheld: str = ""
 
     @property

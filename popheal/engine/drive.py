@@ -7,15 +7,13 @@ the journal, let time pass, and see to it that no effect is commanded that may n
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import os
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from popheal.engine.dropped import Dropped, can_be_dropped, drop, read_again
 from popheal.engine.perform import (
     Answer,
     Once,
@@ -32,11 +30,13 @@ from popheal.engine.perform import (
     registered,
     require_intended,
     second_opinion_of,
+    tell_how_long,
     waits_for_nothing,
 )
-from popheal.engine.requests import Call, Consult, Effect, Logic, Pause, Prompt, Request, T
+from popheal.engine.requests import Call, Consult, Effect, Logic, Pause, Prompt, Request, Sync, T
+from popheal.engine.sleepers import ROUNDING, sleep
+from popheal.engine.writer import one_of_few, submit
 from popheal.errors import Detached, JournalError
-from popheal.journal.group_commit import together
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
@@ -44,11 +44,6 @@ if TYPE_CHECKING:
 
 #: Reads and writes the journal, and gives the coroutine that is to be driven.
 Start = Callable[[], Logic[T]]
-
-#: Less than this many seconds left of a pause is the rounding of a clock.
-_ROUNDING: Final = 1e-6
-#: So many writings are one commit at most: other processes wait meanwhile.
-_TOGETHER: Final = 128
 
 # --- synchronous ---------------------------------------------------------------------------------
 
@@ -95,11 +90,14 @@ def _answer(
             return partial(logic.throw, error)
     if seen := context.moment.recall(request):
         return partial(logic.send, *seen)
+    began = context.clock.monotonic()
     try:
         answer = _perform(request, backend, context)
+        tell_how_long(request, began, context)
         context.moment.note(request, answer)
         return partial(logic.send, answer)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        tell_how_long(request, began, context, raised)
         note_interrupt(raised, context)
         return after(logic, request, raised, context)
 
@@ -146,18 +144,26 @@ def _moment_in(seconds: float, context: HealingContext) -> float:
 def _left(until: float, context: HealingContext) -> float:
     """What is left of a pause."""
     left = until - context.clock.monotonic()
-    return left if left > _ROUNDING else 0.0
+    return left if left > ROUNDING else 0.0
 
 
 # --- asynchronous --------------------------------------------------------------------------------
 
 
 async def adrive(start: Start[T], backend: Any, context: HealingContext) -> T:
-    """Likewise without blocking the event loop; a synchronous backend gets a thread."""
+    """Likewise without blocking the event loop; a synchronous backend gets a thread.
+
+    In a long wait nothing is kept of the healing but where it stands in the journal.
+    """
     thread = _LazyThread()
     try:
-        logic = await _ajournal(Once(start), context)
-        result: T = await _adrive(logic, backend, context, thread)
+        logic: Logic[T] = await _abegin(start, context)
+        del start  # which knows as much as the logic
+        while isinstance(result := await _adrive(logic, backend, context, thread), Dropped):
+            del logic
+            thread.leave()
+            await _asleep_dropped(result.pause, context)
+            logic = await _again(context)
     finally:
         leave(context)
         thread.leave()
@@ -187,14 +193,39 @@ class _LazyThread:
         if self._made:
             # A call that was broken off may still hang; the event loop must not wait for it.
             self._made.shutdown(wait=False)
+            self._made = None
 
 
-async def _adrive(logic: Logic[T], backend: Any, context: HealingContext, thread: _LazyThread) -> T:
+async def _abegin(start: Start[T], context: HealingContext) -> Logic[T]:
+    """The logic, to begin with or to go on with."""
+    once = Once(start)
+    if context.journal is not None and context.journal.path is None:
+        logic: Logic[T] = once()
+        return logic
+    return await one_of_few(partial(_ajournal, once, context))
+
+
+async def _again(context: HealingContext) -> Logic[Any]:
+    """The logic of a healing that was dropped; a cancellation is a stop here, too."""
+    while True:
+        try:
+            return await _abegin(partial(read_again, context), context)
+        except asyncio.CancelledError:
+            _note_cancellation(context)
+
+
+async def _adrive(
+    logic: Logic[T], backend: Any, context: HealingContext, thread: _LazyThread
+) -> T | Dropped:
     answer: Answer = partial(logic.send, None)
     try:
         while True:
             request = answer()
             check_detached(request, context)
+            if isinstance(request, Pause) and can_be_dropped(request, context):
+                if unwritten := before_pause(context):
+                    await _ajournal(unwritten, context)
+                return drop(request, context)
             answer = await _aanswer(logic, request, backend, context, thread)
             if isinstance(request, Pause):
                 check_detached(request, context)  # likewise
@@ -222,14 +253,18 @@ async def _aanswer(
             return partial(logic.throw, error)
     if seen := context.moment.recall(request):
         return partial(logic.send, *seen)
+    began = context.clock.monotonic()
     try:
         answer = await _aperform(request, backend, context, thread)
+        tell_how_long(request, began, context)
         context.moment.note(request, answer)
         return partial(logic.send, answer)
     except asyncio.CancelledError as cancelled:
+        tell_how_long(request, began, context, cancelled)
         _note_cancellation(context)
         return after(logic, request, cancelled, context)
     except BaseException as raised:  # noqa: BLE001 - a backend may raise anything
+        tell_how_long(request, began, context, raised)
         note_interrupt(raised, context)
         return after(logic, request, raised, context)
 
@@ -247,6 +282,16 @@ def _note_cancellation(context: HealingContext) -> None:
         context.control.cancel()
 
 
+async def _heed_cancellation(context: HealingContext) -> None:
+    """A cancellation that is on its way is a stop now, not only where the task next waits."""
+    task = asyncio.current_task()
+    if task and task.cancelling() and not context.task_cancelled:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            _note_cancellation(context)
+
+
 async def _aperform(
     request: Request[Any], backend: Any, context: HealingContext, thread: _LazyThread
 ) -> Any:
@@ -260,13 +305,16 @@ async def _aperform(
         return await asyncio.to_thread(second_opinion_of, context)
     if not isinstance(request, Call):
         once = in_journal(request, context)
-        return once() if waits_for_nothing(request) else await _ajournal(once, context)
+        if waits_for_nothing(request, context):
+            await _heed_cancellation(context)
+            return once()
+        return await _ajournal(once, context)
     method = method_of(backend, request, context)
     if is_untold(method):
         return method(*request.args)  # which needs no thread
     if inspect.iscoroutinefunction(method):
         if isinstance(request, Effect):
-            await _ajournal(partial(require_intended, request, context), context)
+            require_intended(request, context)
         return check_answer_of(request, await method(*request.args))
     calling = thread.call(_perform, request, backend, context)
     # An effect that has begun can't be taken back: a first cancellation waits for its answer.
@@ -293,7 +341,7 @@ async def _ajournal(function: Callable[[], Any], context: HealingContext) -> Any
     if context.lease and context.lease.in_memory:
         return function()
     # What has begun to be written is written.
-    return await _whole(_writer(os.getpid()).submit(function), context)
+    return await _whole(submit(function), context)
 
 
 async def with_journal(journal: Journal, function: Callable[[], T]) -> T:
@@ -303,7 +351,7 @@ async def with_journal(journal: Journal, function: Callable[[], T]) -> T:
     """
     if journal.path is None:
         return function()
-    answer: T = await _writer(os.getpid()).submit(function)
+    answer: T = await submit(function)
     return answer
 
 
@@ -336,65 +384,23 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
     return future.result()
 
 
-@cache
-def _writer(_process: int) -> _Writer:
-    return _Writer()
-
-
-class _Writer:
-    """The thread in which all healings of the process write: SQLite takes one at a time.
-
-    What several of them want to be written meanwhile is written together, in one commit.
-    """
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="popheal-journal")
-        self._waiting: deque[_Asked] = deque()
-        #: Whether the thread will look at what waits: it need not be told for each.
-        self._told = False
-
-    def submit(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """What the function returns or raises, once what it has written is on the disk."""
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._waiting.append((function, loop, future))
-        if not self._told:
-            self._told = True
-            self._thread.submit(self._work)
-        return future
-
-    def _work(self) -> None:
-        # Before it is looked at: what comes from now on is told of again.
-        self._told = False
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
-            answers = together([function for function, _, _ in batch])
-            told: dict[asyncio.AbstractEventLoop, list[_Answered]] = {}
-            for (_, loop, future), answer in zip(batch, answers, strict=True):
-                told.setdefault(loop, []).append((future, answer))
-            for loop, answered in told.items():
-                with contextlib.suppress(RuntimeError):  # it has been closed: nobody waits there
-                    loop.call_soon_threadsafe(_deliver, answered)
-
-
-#: A function that writes, and who waits for it.
-_Asked = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
-_Answered = tuple["asyncio.Future[Any]", tuple[Any, BaseException | None]]
-
-
-def _deliver(answered: Iterable[_Answered]) -> None:
-    for future, (answer, error) in answered:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error)
+async def _asleep_dropped(pause: Pause, context: HealingContext) -> None:
+    began = context.clock.monotonic()
+    try:
+        await _asleep(pause.seconds, context)
+    except asyncio.CancelledError:
+        _note_cancellation(context)
+    finally:
+        tell_how_long(pause, began, context)
+    if context.control.detached:
+        raise Detached(run=context.current_lease.healing)
 
 
 async def _asleep(seconds: float, context: HealingContext) -> None:
-    until, left = _moment_in(seconds, context), seconds
-    while left > 0 and not (context.stop_requested or context.control.detached):
-        await context.clock.asleep(min(context.timing.stop_poll, left))
-        await _ajournal(context.sync_with_journal, context)
-        left = _left(until, context)
+    await sleep(seconds, context)
+    sync = Sync()
+    once = in_journal(sync, context)
+    if waits_for_nothing(sync, context):
+        once()
+    else:
+        await _ajournal(once, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from popheal.engine.actions.handlers import HANDLERS
 from popheal.engine.authorize import authorize
 from popheal.engine.case import RunRecord
-from popheal.engine.context import ActionResult, EffectCancelled, RunContext
+from popheal.engine.context import ActionResult, EffectCancelled, EffectInterrupted, RunContext
 from popheal.engine.requests import Sync
 from popheal.errors import BackendError, JournalError, PophealError
 from popheal.journal import entries
@@ -24,13 +24,23 @@ async def execute(run_record: RunRecord) -> None:
     if run.verdict:
         return
     while not run.verdict:
-        await Sync()
-        interrupted = bool(work.memory.intended)
-        if session.control.cancelled and not run.cancelled and not interrupted:
+        if not work.rejoins and await _is_stopped(work):
             await _cancel(work)
             continue
-        run_record.steps.append(await _take_step(work))
-    work.emit(events.RunEnded, verdict=run.verdict)
+        try:
+            run_record.steps.append(await _take_step(work))
+        except EffectInterrupted:
+            session.progress.clear()  # its intent stands: the action looks first, as after a crash
+    steps = run_record.steps
+    took = (session.clock.now() - steps[0].started_at).total_seconds() if steps else 0.0
+    work.emit(events.RunEnded, verdict=run.verdict, seconds=max(0.0, took))
+
+
+async def _is_stopped(work: RunContext) -> bool:
+    """Whether a person has said stop, and nothing that was begun is to be looked into first."""
+    await Sync()
+    interrupted = bool(work.memory.intended)
+    return work.session.control.cancelled and not work.run.cancelled and not interrupted
 
 
 async def _cancel(work: RunContext) -> None:
@@ -56,6 +66,8 @@ def _is_cut_short(work: RunContext, action: Action, result: ActionResult) -> boo
 
 async def _perform(work: RunContext, action: Action) -> ActionResult:
     """Carry an action out, unless something speaks against it now."""
+    if work.rejoins:
+        return await HANDLERS[action.name](work)  # it was authorised when it was begun
     interrupted = bool(work.memory.intended)
     refusal = await authorize(work, action, may_ask=not interrupted)
     why = refusal.reason if refusal else ""
@@ -78,7 +90,7 @@ async def _result_of(work: RunContext, action: Action) -> ActionResult:
     untouched = "refused" in action.outcomes and not work.memory.intended
     try:
         return await _perform(work, action)
-    except JournalError:
+    except (JournalError, EffectInterrupted):
         raise
     except EffectCancelled as error:
         work.run.disown()
@@ -102,18 +114,20 @@ async def _take_step(work: RunContext) -> Step:
     action = run.next_action()
     if action is None:
         raise AssertionError("an ended run takes no step")
-    session.note_clock()
     started = work.began = work.began or session.clock.now()
-    work.emit(events.ActionStarted, action=str(action), impact=action.impact)
+    if not work.rejoins:
+        session.note_clock()
+        work.emit(events.ActionStarted, action=str(action), impact=action.impact)
     result = await _result_of(work, action)
     said = {"action": str(action), "outcome": result.outcome, "detail": result.detail}
-    work.emit(events.ActionFinished, **said)
+    took = (session.clock.now() - started).total_seconds()
+    work.emit(events.ActionFinished, **said, seconds=took, kind=result.kind)
     cut_short = _is_cut_short(work, action, result)
     session.restoring = session.restoring or cut_short
     row = run.cancel() if cut_short else run.observe(result.outcome)
     work.memory.moved_on()
     session.progress.clear()
-    work.began, work.withheld = None, ""
+    work.began, work.withheld, work.rejoins = None, "", False
     finished = session.clock.now()
     step = Step(
         state=state,

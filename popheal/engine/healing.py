@@ -41,7 +41,7 @@ def begin(session: HealingContext, alert: Alert, journal: Journal, name: str) ->
         JournalError: If the journal can't be written; nothing was done.
     """
     case = case_of(session, alert, name)
-    session.journal = journal
+    session.journal, session.go_on = journal, go_on
     session.lease = journal.begin(
         case.id,
         at=case.started_at,
@@ -72,6 +72,7 @@ async def answer(case: Case) -> Report:
         return await _heal(case)
     except UnknownName:
         await Forget()  # there was nothing to answer
+        case.session.emit(events.HealingForgotten, case.server)
         raise
     except DEFECTS as error:
         return await _end_by_defect(case, error)
@@ -99,7 +100,7 @@ def take_over(
         AlreadyRunning: If a living process is at work on it.
         JournalError: As for :func:`begin`.
     """
-    session.journal = journal
+    session.journal, session.go_on = journal, go_on
     record = journal.healing(name)
     session.server = record.server
     session.policy = policy or Policy.from_json(record.policy)
@@ -115,6 +116,28 @@ def take_over(
     case.started_at = record.begun_at
     session.server_known = bool(case.run_records)
     return _resume(case)
+
+
+def go_on(session: HealingContext) -> Logic[Report]:
+    """The coroutine of a healing that was dropped in a wait: it goes on within that step.
+
+    Raises:
+        JournalError: If it can't be read again.
+    """
+    if session.journal is None:
+        raise AssertionError("what was dropped is in a journal")
+    record = session.journal.healing(session.current_lease.healing)
+    history = session.journal.entries(record.id)
+    try:
+        case = case_of(session, from_jsonable(record.alert, Alert), record.id)
+        restore(case, history)
+    except Exception as error:  # noqa: BLE001 - likewise
+        return _give_up(session, record, history, error)
+    case.started_at = record.begun_at
+    if case.waiting_run:
+        work = case.waiting_run.work
+        work.began, work.rejoins = session.dropped_in, True
+    return answer(case)
 
 
 async def _resume(case: Case) -> Report:

@@ -52,7 +52,7 @@ async def heal_server(
             if one not in behind and not same_server(one, server)
         ]
         if nearer and not parent:
-            case.behind = nearer[0]
+            case.behind, case.looked_behind = nearer[0], True
             behind.append(case.behind)
             outcome = await _heal_behind(case, case.behind, healed)
             if outcome:
@@ -255,13 +255,13 @@ async def _why_busy(claim: Claim) -> Refusal | None:
         return Refusal(
             FindingKind.BUSY,
             f"another healing is at work on {where}: {holder.healing}",
-            next_step=f"Let it, or stop it: popheal cancel {holder.healing}.",
+            next_step=holder.next_step or f"Let it, or stop it: popheal cancel {holder.healing}.",
         )
     return Refusal(
         FindingKind.BUSY,
         f"another healing of {where} was interrupted, and has not been gone on with: "
         f"{holder.healing}",
-        next_step=f"Go on with it: popheal resume {holder.healing}.",
+        next_step=holder.next_step or f"Go on with it: popheal resume {holder.healing}.",
     )
 
 

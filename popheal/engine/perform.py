@@ -23,9 +23,11 @@ from popheal.errors import (
     Unreadable,
 )
 from popheal.exchange.answers import check_answer
-from popheal.exchange.backend import LogonLasts, OpensAhead, RightsKnown
+from popheal.exchange.backend import EFFECTS, LOOKS, LogonLasts, OpensAhead, RightsKnown
 from popheal.journal import Lease
-from popheal.reports.events import ApprovalAsked, log_failure
+from popheal.reports.event_log import log_failure
+from popheal.reports.events import ApprovalAsked
+from popheal.reports.measures import CallEnded, PauseEnded
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
@@ -88,9 +90,22 @@ def in_journal(request: Request[Any], context: HealingContext) -> Once:
     return Once(partial(_IN_JOURNAL[type(request)], context, request))
 
 
-def waits_for_nothing(request: Request[Any]) -> bool:
-    """Whether a request to the journal is only noted, and goes to the disk with a later one."""
-    return isinstance(request, asked.Write) and not Lease.is_urgent(request.entry)
+def waits_for_nothing(request: Request[Any], context: HealingContext) -> bool:
+    """Whether a request to the journal has no disk to wait for.
+
+    It only looks; or what it says is only noted, and goes to the disk with a later one.
+    """
+    if isinstance(request, asked.Write):
+        return not Lease.is_urgent(request.entry)
+    if isinstance(request, asked.Sync):
+        lease = context.lease  # a stop that it may not know of is written
+        return lease is None or lease.stopped or not context.control.cancelled
+    if isinstance(request, asked.Claim):
+        if not request.only_look:
+            return False
+        # Who the holder is takes longer to be told.
+        return context.current_lease.holder(request.kind, request.name) is None
+    return isinstance(request, asked.Count | asked.Keep)
 
 
 def before_pause(context: HealingContext) -> Once | None:
@@ -135,7 +150,7 @@ def _is_over(context: HealingContext, question: Any) -> bool:
     return answered or context.stop_requested
 
 
-def _as_answerable(
+def as_answerable(
     request: Call[Any], error: BaseException, context: HealingContext
 ) -> PophealError:
     """What the logic is told when a backend raises what its contract does not allow.
@@ -170,7 +185,7 @@ def after(
     if isinstance(request, Prompt | Consult) or (isinstance(request, Pause) and broken_off):
         return partial(logic.send, None)
     if isinstance(request, Call):
-        return partial(logic.throw, _as_answerable(request, error, context))
+        return partial(logic.throw, as_answerable(request, error, context))
     return partial(logic.throw, error)
 
 
@@ -187,6 +202,9 @@ def note_interrupt(raised: BaseException, context: HealingContext) -> None:
     if isinstance(raised, SystemExit):
         context.exiting = raised
 
+
+#: What a backend is called for; it may look at itself besides.
+_CALLS: Final = frozenset({*LOOKS, *EFFECTS})
 
 #: What a backend answers that has not got a method which it need not have.
 _UNTOLD: Final[dict[str, Callable[..., Any]]] = {
@@ -228,6 +246,30 @@ def check_answer_of(request: Call[Any], answer: Any) -> Any:
     if isinstance(request, Look) and not inspect.isawaitable(answer):
         check_answer(request.server, request.name, answer)
     return answer
+
+
+def tell_how_long(
+    request: Request[Any],
+    began: float,
+    context: HealingContext,
+    raised: BaseException | None = None,
+) -> None:
+    """Tell observers of a call, or a pause, that has ended.
+
+    Args:
+        request: What was asked for.
+        began: When, by the monotonic clock.
+        context: The healing.
+        raised: What it has ended with, if not with an answer.
+    """
+    took = max(0.0, context.clock.monotonic() - began)
+    if isinstance(request, Pause):
+        context.emit(PauseEnded, context.server, seconds=took)
+    elif isinstance(request, Call) and request.name in _CALLS:
+        if isinstance(raised, JournalError):
+            return  # it was not even made
+        error = type(raised).__name__ if raised else None
+        context.emit(CallEnded, request.server, call=request.name, seconds=took, error=error)
 
 
 def check_detached(request: Request[Any], context: HealingContext) -> None:

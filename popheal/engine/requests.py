@@ -62,14 +62,50 @@ class Look(Call[T]):
 
 @frozen
 class Effect(Call[None]):
-    """Change something, by this method of the backend. Raises BackendError."""
+    """Change something, by this method of the backend. Raises BackendError.
+
+    Attributes:
+        guard: A look that must not raise, made once more right before the command by a driver that
+            takes its time to get it there. The others have just made it.
+    """
+
+    guard: Look[Any] | None = None
+
+
+@frozen(kw_only=True)
+class Watch:
+    """What a pause between two looks waits for: that the look answers anything else.
+
+    Attributes:
+        look: The look that the poll makes.
+        seen: What it has answered just now; None where it failed.
+        failed: The name of the error that it failed with; empty where it answered.
+        left: Seconds to the poll's deadline.
+        slowest: How many times longer the pauses of the poll become.
+    """
+
+    look: Look[Any]
+    seen: Any = None
+    failed: str = ""
+    left: float
+    slowest: int = 1
 
 
 @frozen
 class Pause(Request[None]):
-    """Let this many seconds pass, or fewer if a person says stop."""
+    """Let this many seconds pass, or fewer if a person says stop.
+
+    Attributes:
+        seconds: How many.
+        watch: Of a poll that goes on for nothing but another answer: then a driver that is far
+            from the servers may have the look made there, and let pass as much as is left.
+        is_written: Whether the journal says until when it is waited. Then whoever waits may be
+            dropped from memory, and asked again for what is left.
+    """
 
     seconds: float
+    watch: Watch | None = None
+    is_written: bool = False
 
 
 @frozen
@@ -139,10 +175,15 @@ class Forget(Request[None]):
 
 @frozen
 class Holder:
-    """The other healing that has claimed something, and whether its process is at work."""
+    """The other healing that has claimed something, and whether its process is at work.
+
+    Attributes:
+        next_step: What a person can do about it, where that is no command on a journal's file.
+    """
 
     healing: str
     alive: bool
+    next_step: str = ""
 
 
 @frozen
@@ -263,3 +304,16 @@ async def try_call(
     except BackendError as error:
         return error
     return answer
+
+
+async def try_effect(
+    method: Callable[Concatenate[Backend, P], None],
+    *args: Any,
+    guard: Look[Any] | None = None,
+) -> BackendError | None:
+    """Command an effect; how it failed, or None."""
+    try:
+        await Effect(method.__name__, args, guard)
+    except BackendError as error:
+        return error
+    return None

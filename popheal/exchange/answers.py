@@ -5,7 +5,7 @@ What is decided later may then rely on the types of :mod:`popheal.exchange.model
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import UnionType
@@ -37,11 +37,20 @@ def check_answer(server: str, method: str, answer: Any) -> None:
 
 
 @cache
-def _check_of_method(method: str) -> Check:
+def types_of(method: str) -> Mapping[str, Any]:
+    """The types of a method of the protocol: of each parameter by its name, in order; ``return``.
+
+    Raises:
+        LookupError: If there is no such method.
+    """
     protocols = (Backend, LogonLasts, OpensAhead, RightsKnown)
-    promised = next(getattr(one, method) for one in protocols if hasattr(one, method))
-    hints = get_type_hints(promised, localns=vars(models))
-    return _check_of(hints["return"])
+    promised = [getattr(one, method) for one in protocols if hasattr(one, method)]
+    return get_type_hints(promised[0], localns=vars(models))
+
+
+@cache
+def _check_of_method(method: str) -> Check:
+    return _check_of(types_of(method)["return"])
 
 
 @cache

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from popheal.journal.approvals import Question
 from popheal.journal.entries import Entry, Kind
-from popheal.journal.journal import Journal, process_journal
+from popheal.journal.journal import Author, Journal, process_journal
 from popheal.journal.lease import Lease
 from popheal.journal.record import HealingRecord
 
 __all__ = [
+    "Author",
     "Entry",
     "HealingRecord",
     "Journal",

@@ -16,7 +16,9 @@ from attrs import frozen
 
 from popheal.errors import JournalError
 from popheal.journal.chain import Head, head_of
+from popheal.journal.glances import Glances
 from popheal.journal.group_commit import present_group
+from popheal.journal.next_steps import NEXT_STEPS, next_step_of
 from popheal.journal.place import ManyNames, real_file
 from popheal.journal.schema import (
     APPLICATION_ID,
@@ -72,6 +74,7 @@ class Database:
         self._inside = False  # a transaction of ours
         self._durable = True
         self._identity: tuple[int, int] | None = None
+        self._glances: Glances | None = None
         where: Path | str = path or _MEMORY
         if path is not None and read_only:
             where = self._uri(path)
@@ -100,6 +103,9 @@ class Database:
     def close(self) -> None:
         """Close it; what is asked of it afterwards is a JournalError."""
         with self.lock:
+            self._identity = None  # so that it is not opened once more for a glance
+            if self._glances:
+                self._glances.close()
             self._connection.close()
 
     @contextlib.contextmanager
@@ -190,6 +196,14 @@ class Database:
             except sqlite3.Error as error:
                 raise self._explanation("read", error) from None
 
+    def glance(self, sql: str, values: Any) -> list[Any]:
+        """Likewise as last committed, without waiting for who writes; not within a transaction."""
+        if self.path is None or self._identity is None:
+            return self.read_with(sql, values)
+        with self._explained("read"):
+            self._glances = glances = self._glances or Glances(self.path)
+            return glances.rows(sql, values)
+
     def each(self, sql: str, *values: Any) -> Iterator[Any]:
         """The rows of a query, one after another; for who reads alone, in a snapshot."""
         with self._explained("read"):
@@ -217,7 +231,7 @@ class Database:
             yield
         except (ValueError, KeyError, TypeError) as error:
             problem = f"is damaged: what stands in it makes no sense ({error})"
-            raise self.wrong(problem, _NEXT_STEPS["SQLITE_CORRUPT"]) from None
+            raise self.wrong(problem, NEXT_STEPS["SQLITE_CORRUPT"]) from None
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -365,28 +379,7 @@ class Database:
             raise self._explanation(tried, error) from None
 
     def _explanation(self, tried: str, error: sqlite3.Error) -> JournalError:
-        return self.wrong(f"can't be {tried} ({error})", _next_step_of(error))
-
-
-def _next_step_of(error: sqlite3.Error) -> str:
-    """What an operator can do about it; by SQLite's own result code."""
-    name = getattr(error, "sqlite_errorname", "") or ""
-    for beginning, next_step in _NEXT_STEPS.items():
-        if name.startswith(beginning):
-            return next_step
-    return ""
-
-
-_NEXT_STEPS: Final = {
-    "SQLITE_FULL": "Make room on the disk, then: popheal resume.",
-    "SQLITE_READONLY": "Give the account the right to write the file and its folder.",
-    "SQLITE_CANTOPEN": "Check that the folder is there and can be written.",
-    "SQLITE_BUSY": "Another program has locked it: let that end.",
-    "SQLITE_NOTADB": "It is no journal: give another path.",
-    "SQLITE_CORRUPT": "Keep the file for who can mend it, and begin a new one; look at the "
-    "servers by hand for what was under way.",
-    "SQLITE_IOERR": "Look at the disk.",
-}
+        return self.wrong(f"can't be {tried} ({error})", next_step_of(error))
 
 
 def _identity_of(path: Path | None) -> tuple[int, int] | None:

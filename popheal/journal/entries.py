@@ -278,6 +278,11 @@ class TakenOver(Entry):
     policy: Mapping[str, Any]
     by: str = field(default="", metadata=ADDED)
 
+    @property
+    def data(self) -> Mapping[str, Any]:
+        said = {"policy": self.policy, "by": self.by}  # plain already
+        return said if self.by else {"policy": self.policy}
+
 
 @frozen(kw_only=True)
 class UnreadableEntry(Entry):

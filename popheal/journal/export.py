@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,11 @@ _ENTRIES: Final = (
     "SELECT seq, at, healing, run, server, kind, what, outcome, data, hash,"
     " (SELECT hash FROM entry AS before WHERE before.seq = entry.seq - 1) FROM entry"
     " WHERE healing = ? ORDER BY seq"
+)
+_ENTRIES_AFTER: Final = (
+    "SELECT seq, at, healing, run, server, kind, what, outcome, data, hash,"
+    " (SELECT hash FROM entry AS before WHERE before.seq = entry.seq - 1) FROM entry"
+    " WHERE seq > ? ORDER BY seq"
 )
 _ENTRIES_BEFORE: Final = (
     "SELECT seq, at, healing, run, server, kind, what, outcome, data, NULL, NULL FROM entry"
@@ -76,7 +81,7 @@ class Exporter:
         if self.database.has_table("procedure"):
             for key, data in read("SELECT hash, data FROM procedure ORDER BY hash"):
                 yield {"type": "table", "hash": key, "table": json.loads(data)}
-        yield from self._lines("")
+        yield from self._lines(self.database.read(self._entries, ""))
 
     def of_healing(self, healing: str, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """A healing's record as JSON values, with who has it and what it claims; its entries."""
@@ -89,10 +94,14 @@ class Exporter:
         held = [{"kind": kind, "name": name} for kind, name in claims]
         said = {"owner_number": owner, "fence": fence, "claims": held}
         yield {"type": "healing", **record, **said}
-        yield from self._lines(healing)
+        yield from self._lines(self.database.read(self._entries, healing))
 
-    def _lines(self, healing: str) -> Iterator[dict[str, Any]]:
-        rows = self.database.read(self._entries, healing)
+    def after(self, seq: int) -> Iterator[dict[str, Any]]:
+        """The entries after one, of whatever they are about."""
+        self._last = seq
+        yield from self._lines(self.database.read(_ENTRIES_AFTER, seq))
+
+    def _lines(self, rows: Iterable[Sequence[Any]]) -> Iterator[dict[str, Any]]:
         with self.database.read_as_written():
             for *columns, digest, previous in rows:
                 row = Row(*columns)

@@ -12,6 +12,8 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, Final
 
+from attrs import frozen
+
 from popheal.errors import AlreadyRunning
 from popheal.journal.approvals import Question, answer
 from popheal.journal.chain import append_to
@@ -26,7 +28,7 @@ from popheal.journal.pruning import Pruning, plan_pruning, prune, write_archive
 from popheal.journal.reading import Reading
 from popheal.journal.record import BEGUN_BY, HealingRecord
 from popheal.journal.rows import moment_as_text
-from popheal.reports.events import log_concern
+from popheal.reports.event_log import log_concern
 from popheal.util.account import account
 from popheal.util.serialize import to_jsonable
 from popheal.util.version import __version__
@@ -41,6 +43,21 @@ _BEGIN: Final = (
 )
 
 
+@frozen(kw_only=True)
+class Author:
+    """On whose behalf a journal in memory is written that is kept elsewhere, line by line.
+
+    Wherever such a journal is made again, from the same beginning, it says the same.
+
+    Attributes:
+        process: What carries the healing out, for people.
+        account: The account that has begun it.
+    """
+
+    process: str
+    account: str
+
+
 class Journal(Reading):
     """A journal. Safe to share between threads and event loops; close it, or use ``with``.
 
@@ -50,6 +67,7 @@ class Journal(Reading):
         keeps_unfinished: Whether what was broken off stays, to be resumed.
         read_only: Only to read it, which changes nothing, not even beside a process that writes.
             For a short while: if nobody writes at first, what is written later is not seen.
+        author: Who writes it, where that is not this process: see :class:`Author`.
 
     Raises:
         JournalError: If it can't be opened, or is no journal.
@@ -62,7 +80,9 @@ class Journal(Reading):
         create: bool = True,
         keeps_unfinished: bool = True,
         read_only: bool = False,
+        author: Author | None = None,
     ) -> None:
+        self._author = author
         self._keeps_unfinished = keeps_unfinished
         self._read_only = read_only
         self._database = Database(
@@ -118,7 +138,8 @@ class Journal(Reading):
                     self._forget(connection, at)
                 # An interrupt may have it asked for twice.
                 if not connection.execute(_IS_THERE, (healing,)).fetchone():
-                    asked, begun_at = {**alert, BEGUN_BY: account()}, moment_as_text(at)
+                    asked = {**alert, BEGUN_BY: self._author.account if self._author else account()}
+                    begun_at = moment_as_text(at)
                     who = (healing, organisation, server, version)
                     said = (json.dumps(asked), json.dumps(policy), begun_at, owner)
                     connection.execute(_BEGIN, (*who, *said))
@@ -184,7 +205,8 @@ class Journal(Reading):
             organisation,
             fence,
             at=at,
-            on_leave=lambda: self._left(healing),
+            on_leave=self._left,
+            kept=self.path is not None or self._author is not None,
         )
 
     def _become_owner(self, at: datetime) -> int:
@@ -199,7 +221,9 @@ class Journal(Reading):
         try:
             # Nobody needs to know of it before it has begun something, which is then on the disk.
             with self._database.transaction(durable=False) as connection:
-                process, since = f"process {os.getpid()} on {gethostname()}", moment_as_text(at)
+                here = f"process {os.getpid()} on {gethostname()}"
+                process = self._author.process if self._author else here
+                since = moment_as_text(at)
                 (owner,) = connection.execute(
                     "INSERT INTO owner (since, process) VALUES (?, ?) RETURNING id",
                     (since, process),
@@ -271,6 +295,10 @@ class Journal(Reading):
             yield from lines_of(exporter, records, head)
         if not self._database.undisturbed():
             raise self._database.wrong("was begun to be written to meanwhile", "Ask again.")
+
+    def lines_after(self, seq: int) -> list[Mapping[str, Any]]:
+        """The entries after that one, as :meth:`export` has them."""
+        return list(Exporter(self._database, whole=True).after(seq))
 
     def cancel(self, healing: str, *, at: datetime) -> HealingRecord:
         """Say stop: the process that carries it out will do nothing more but restore.

@@ -53,6 +53,19 @@ class Lease:
         stopped: A person has said stop, by way of the journal.
     """
 
+    __slots__ = (
+        "_database",
+        "_fence",
+        "_head",
+        "_intended",
+        "_kept",
+        "_on_leave",
+        "_outbox",
+        "healing",
+        "organisation",
+        "stopped",
+    )
+
     def __init__(
         self,
         database: Database,
@@ -61,16 +74,18 @@ class Lease:
         fence: int,
         *,
         at: datetime,
-        on_leave: Callable[[], None],
+        on_leave: Callable[[str], None],
+        kept: bool,
     ) -> None:
         self._database = database
         self._on_leave = on_leave
+        self._kept = kept
         self.healing = healing
         self.organisation = organisation
         self.stopped = False
         self._head = Head()
         self._fence = fence
-        self._intended: set[tuple[Any, ...]] = set()
+        self._intended: frozenset[tuple[Any, ...]] = frozenset()
         self._outbox = Outbox(database, healing, moment_as_text(at), self._require)
 
     @property
@@ -80,8 +95,8 @@ class Lease:
 
     @property
     def in_memory(self) -> bool:
-        """Whether it takes no time to write, and is lost with the process."""
-        return self._database.path is None
+        """Whether it is lost with the process, and nobody else can read or answer in it."""
+        return not self._kept
 
     @property
     def path(self) -> Path | None:
@@ -107,10 +122,9 @@ class Lease:
         """
         if effect and (effect, *args) not in self._intended:
             raise AssertionError(f"{effect} was not written down before it was done")
-        rows = self._database.read(
+        rows = self._database.glance(
             "SELECT cancel_at FROM healing WHERE id = ? AND fence = ? AND ended_at IS NULL",
-            self.healing,
-            self._fence,
+            (self.healing, self._fence),
         )
         if not rows:
             raise self._fenced()
@@ -118,11 +132,9 @@ class Lease:
 
     def holder(self, kind: str, name: str) -> str | None:
         """The other healing that has claimed a ``server`` or a ``dag``; None if none has."""
-        rows = self._database.read(
+        rows = self._database.glance(
             "SELECT healing FROM claim WHERE organisation = ? AND kind = ? AND name = ?",
-            self.organisation,
-            kind,
-            _claimed_as(kind, name),
+            (self.organisation, kind, _claimed_as(kind, name)),
         )
         return str(rows[0][0]) if rows and rows[0][0] != self.healing else None
 
@@ -167,10 +179,10 @@ class Lease:
             args: Of an intent, what the effect will be called with, the server first.
         """
         if isinstance(entry, ActionFinished):
-            self._intended.clear()
+            self._intended = frozenset()
         self._outbox.add(entry.to_row(), at_once=self.is_urgent(entry))
         if isinstance(entry, EffectIntended):
-            self._intended.add((entry.effect, *args))
+            self._intended |= {(entry.effect, *args)}
 
     @staticmethod
     def is_urgent(entry: Entry) -> bool:
@@ -185,6 +197,10 @@ class Lease:
     def flush(self) -> None:
         """What has been written is on the disk when this returns."""
         self._outbox.flush()
+
+    def rest(self) -> None:
+        """Keep nothing for a while, as nothing waits to be written."""
+        self._outbox.rest()
 
     def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
         """Keep the table of a run under its hash, if it is not there; with the next commit."""
@@ -217,7 +233,7 @@ class Lease:
 
     def leave(self) -> None:
         """This process stops working on it, ended or not. Never raises."""
-        self._on_leave()
+        self._on_leave(self.healing)
 
     # --- what was done lately --------------------------------------------------------------------
 
@@ -259,14 +275,18 @@ class Lease:
             return next(one for one in self.questions() if (one.run, one.plan) == name)
 
     def accounts(self) -> tuple[str, ...]:
-        """Who has begun the healing, and who has resumed it; an unknown one is empty."""
+        """Who has begun the healing or raised its alert, and who has resumed it.
+
+        An unknown one is empty.
+        """
         ((alert,),) = self._database.read("SELECT alert FROM healing WHERE id = ?", self.healing)
         resumed = self._database.read(
             "SELECT data FROM entry WHERE healing = ? AND kind = 'taken_over' ORDER BY seq",
             self.healing,
         )
         with self._database.read_as_written():
-            found = [json.loads(alert).get(BEGUN_BY, "")]
+            asked = json.loads(alert)
+            found = [asked.get(BEGUN_BY, ""), *asked.get("raised_by", ())]
             found += [json.loads(data).get("by", "") for (data,) in resumed]
         return tuple(dict.fromkeys(found))
 

@@ -38,6 +38,18 @@ class Outbox:
         require: Raises Fenced if it is not ours any more.
     """
 
+    __slots__ = (
+        "_at",
+        "_database",
+        "_depth",
+        "_healing",
+        "_newest",
+        "_pending",
+        "_require",
+        "_sent",
+        "_tables",
+    )
+
     def __init__(
         self,
         database: Database,
@@ -84,7 +96,7 @@ class Outbox:
 
     def keep_table(self, key: str, data: str) -> None:
         """Keep the table of a run under its hash, if it is not there; with the next commit."""
-        if not self._database.read(_IS_KEPT, key):
+        if not self._database.glance(_IS_KEPT, (key,)):
             self._tables[key] = data
 
     def flush(self) -> None:
@@ -92,6 +104,10 @@ class Outbox:
         if not self.is_empty:
             with self.transaction():
                 pass  # what is pending goes in front of whatever is written
+
+    def rest(self) -> None:
+        """Forget what was written last: it will not be asked for twice any more."""
+        self._newest = None
 
     def clear(self) -> None:
         """Nothing of it is to be written."""

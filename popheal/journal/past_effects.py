@@ -11,6 +11,7 @@ from attrs import frozen
 from popheal.exchange.names import same_server
 from popheal.journal.database import Database
 from popheal.journal.rows import moment_as_text, zoned
+from popheal.journal.schema import host_of
 
 
 @frozen(kw_only=True)
@@ -52,7 +53,8 @@ class EffectRecord:
     seq: int
 
 
-# For budgets what was on its way as a process died counts like what was done.
+# For budgets what was on its way as a process died counts like what was done. The plus has SQLite
+# take the index of what is asked for, and not the order of all entries.
 _REBOOTS: Final = """
     SELECT entry.server, at, json_extract(data, '$.dag'), json_extract(data, '$.by_others')
     FROM entry JOIN healing ON healing.id = entry.healing
@@ -62,13 +64,15 @@ _REBOOTS: Final = """
           SELECT 1 FROM entry AS later WHERE later.healing = entry.healing
           AND later.run = entry.run AND later.seq > entry.seq
           AND later.kind = 'outcome' AND later.what = 'reboot'))
-    ORDER BY seq
+    ORDER BY +seq
 """
 _RESTARTS: Final = """
     SELECT entry.server, at FROM entry JOIN healing ON healing.id = entry.healing
-    WHERE what = 'restart_service' AND at >= ? AND kind = 'intent' AND organisation = ?
-    ORDER BY seq
+    WHERE what = 'restart_service' AND kind = 'intent' AND at >= :since
+    AND organisation = :organisation
 """
+#: Only those that the index has for this host.
+_ON_HOST: Final = f"AND {host_of('entry.server')} = {host_of(':server')}"
 _EFFECTS: Final = """
     SELECT at, server, what, json_extract(data, '$.value'), healing, run, seq,
       (SELECT later.outcome FROM entry AS later WHERE later.healing = entry.healing
@@ -85,7 +89,7 @@ def reboots_since(
 
     An intent without an outcome counts, except that of one healing, which looks into its own.
     """
-    rows = database.read(_REBOOTS, moment_as_text(since), organisation, apart_from)
+    rows = database.glance(_REBOOTS, (moment_as_text(since), organisation, apart_from))
     return [
         read_reboot(server, at, {"dag": dag, "by_others": by_others})
         for server, at, dag, by_others in rows
@@ -102,7 +106,9 @@ def restarts_since(
     database: Database, organisation: str, since: datetime, server: str
 ) -> list[datetime]:
     """When services of a server were, or may have been, restarted."""
-    rows = database.read(_RESTARTS, moment_as_text(since), organisation)
+    which = _ON_HOST if server.isascii() else ""
+    wanted = {"since": moment_as_text(since), "organisation": organisation, "server": server}
+    rows = database.glance(f"{_RESTARTS} {which} ORDER BY +seq", wanted)
     return [zoned(at) for name, at in rows if same_server(name, server)]
 
 

@@ -20,25 +20,28 @@ from popheal.journal.chain import Head
 from popheal.journal.database import Database
 from popheal.journal.entries import Entry, RunEntry, UnreadableEntry, read_entry
 from popheal.journal.kept_tables import read_tables
-from popheal.journal.marks import IS_STORY
+from popheal.journal.marks import IS_STORY, Mark
 from popheal.journal.past_effects import EffectRecord, effects_since, reboots_since, restarts_since
 from popheal.journal.record import BEGUN_BY, HealingRecord
 from popheal.journal.rows import Row, moment_as_text, text_as_moment
-from popheal.journal.schema import CHAINED_SINCE, SELECT_ENTRIES
+from popheal.journal.schema import CHAINED_SINCE, SELECT_ENTRIES, host_of
 from popheal.policy.policy import Policy
 from popheal.reports.report import DebtReport
 from popheal.tables.table import Procedure
 from popheal.util.serialize import from_jsonable
 
-#: As the index has it.
-_HOST: Final = "lower(substr(server, 1, instr(server || '.', '.') - 1))"
-_HOST_WANTED: Final = "lower(substr(:server, 1, instr(:server || '.', '.') - 1))"
+_ON_HOST: Final = f"{host_of('server')} = {host_of(':server')}"
 _IS_OWING: Final = "instr(report, '\"handed_over\"') > 0"
 _COLUMNS: Final = """
     SELECT healing.id, organisation, server, version, alert, policy, begun_at,
            process, owner, cancel_at, ended_at, verdict, report
     FROM healing JOIN owner ON owner.id = healing.owner
 """
+_MUST_KNOW: Final = (Mark.STOP_ASKED, Mark.TAKEN, Mark.ENDED, Mark.FORGOTTEN)
+_TOLD: Final = f"""
+    SELECT DISTINCT healing FROM entry WHERE seq > ? AND seq <= ?
+    AND kind IN ({", ".join(repr(one.value) for one in _MUST_KNOW)})
+"""  # noqa: S608 - of ours
 _AFTER_ALL_NAMES: Final = "\U0010ffff"
 #: More healings than these that a name may mean are not told.
 _KNOWN: Final = 20
@@ -101,6 +104,19 @@ class Reading:
         """
         return self._database.head()
 
+    def newest(self) -> int:
+        """The place of the newest entry, 0 if there is none; without waiting for who writes."""
+        ((place,),) = self._database.glance("SELECT max(seq) FROM entry", ())
+        return place or 0
+
+    def told_about(self, after: int, until: int) -> list[str]:
+        """Likewise the healings that must know what entries of these places say.
+
+        A person has said stop, or somebody else has taken them over.
+        """
+        rows = self._database.glance(_TOLD, (after, until))
+        return [healing for (healing,) in rows]
+
     # --- healings --------------------------------------------------------------------------------
 
     def healings(
@@ -124,7 +140,7 @@ class Reading:
         indexed = server.isascii() and self._database.version() >= CHAINED_SINCE
         wanted = {
             "ended_at IS NULL": unfinished,
-            f"{_HOST} = {_HOST_WANTED}": bool(server) and indexed,
+            _ON_HOST: bool(server) and indexed,
             "organisation = :organisation": bool(organisation),
             "(ended_at IS NULL OR ended_at >= :since)": since is not None,
         }

@@ -14,6 +14,12 @@ from popheal.journal.tables_before import tables_before
 #: "POPH" in a SQLite header: tells a journal from any other database.
 APPLICATION_ID: Final = 0x504F5048
 
+
+def host_of(server: str) -> str:
+    """SQL for the host part of a server's name, as the indices have it; of ASCII without case."""
+    return f"lower(substr({server}, 1, instr({server} || '.', '.') - 1))"
+
+
 _VERSION_1: Final = """
 CREATE TABLE owner (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -110,17 +116,18 @@ CREATE TABLE entry (
 """
 
 #: So that no question that is asked in the night reads the whole history.
-_INDICES_3: Final = """
+_INDICES_3: Final = f"""
 CREATE INDEX entry_of_healing ON entry (healing);
--- For the budgets, which ask what was done lately; and for who asks what was done at all.
-CREATE INDEX entry_of_effect ON entry (what, at)
-    WHERE what = 'reboot' OR what = 'restart_service';
+-- For the budgets, which ask what was done lately: of reboots anywhere, of restarts on a server.
+CREATE INDEX entry_of_reboot ON entry (at) WHERE what = 'reboot';
+CREATE INDEX entry_of_restart ON entry ({host_of("server")}, at)
+    WHERE what = 'restart_service' AND kind = 'intent';
+-- For who asks what was done at all.
 CREATE INDEX entry_of_intent ON entry (at) WHERE kind = 'intent';
 CREATE INDEX entry_of_pruning ON entry (seq) WHERE kind = 'pruned';
 CREATE INDEX healing_begun ON healing (begun_at);
 CREATE INDEX healing_ended ON healing (ended_at);
-CREATE INDEX healing_of_server
-    ON healing (lower(substr(server, 1, instr(server || '.', '.') - 1)), ended_at);
+CREATE INDEX healing_of_server ON healing ({host_of("server")}, ended_at);
 -- Those that left something to be put back.
 CREATE INDEX healing_owing ON healing (id) WHERE instr(report, '"handed_over"') > 0;
 """

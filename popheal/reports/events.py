@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, Final
 
-import structlog
 from attrs import asdict, field, fields_dict, frozen
 
 from popheal.reports.report import FindingKind, Report
@@ -23,17 +22,21 @@ class Event:
 
     Attributes:
         name: What happened, as one word for the log; each class has its own.
+        level: At which it is logged: what comes many times a minute is for debugging.
         at: When, aware UTC, by the driver's clock.
         server: The server it is about; empty if it is about none.
+        healing_id: The healing; empty outside one that the journal has.
         run_id: The run; empty outside one.
         procedure: Name of the procedure, likewise.
         state: The state the run is in, likewise.
     """
 
     name: ClassVar[str]
+    level: ClassVar[int] = logging.INFO
 
     at: datetime
     server: str
+    healing_id: str = ""
     run_id: str = ""
     procedure: str = ""
     state: str = ""
@@ -76,6 +79,13 @@ class HealingResumed(Event):
 
     name = "healing_resumed"
     id: str
+
+
+@frozen(kw_only=True)
+class HealingForgotten(Event):
+    """A healing was taken back: the organisation has no such server, and nothing was done."""
+
+    name = "healing_forgotten"
 
 
 @frozen(kw_only=True)
@@ -136,13 +146,16 @@ class HandedOver(Event):
 class HealingEnded(Event):
     """How it ended, and why, in one sentence; and ``head``, the journal's last hash then.
 
-    Kept out of reach of who can write the journal, and given to ``popheal check-journal --noted``,
-    it tells whether that was written anew. None without a journal on the disk.
+    Attributes:
+        seconds: How long it took since it began; time in which it was interrupted counts.
+        head: Kept out of reach of who can write the journal, and given to ``popheal check-journal
+            --noted``, it tells whether that was written anew. None without a journal on the disk.
     """
 
     name = "healing_ended"
     verdict: Verdict
     summary: str
+    seconds: float
     head: str | None = None
 
 
@@ -188,10 +201,12 @@ class EffectIntended(Event):
 
 @frozen(kw_only=True)
 class Pausing(Event):
-    """A long pause begins; ``seconds`` are what is left of it."""
+    """It is waited for ``what``, in words: ``seconds`` more at most, of ``most`` in all."""
 
     name = "pausing"
+    what: str
     seconds: float
+    most: float
 
 
 @frozen(kw_only=True)
@@ -207,12 +222,19 @@ class WaitHindered(Event):
 
 @frozen(kw_only=True)
 class ActionFinished(Event):
-    """What came of an action, as a word and as a sentence."""
+    """What came of an action, as a word and as a sentence.
+
+    Attributes:
+        seconds: How long it took; after a resume, since then.
+        kind: The reason, where one is known.
+    """
 
     name = "action_finished"
     action: str
     outcome: str
     detail: str
+    seconds: float
+    kind: FindingKind | None = None
 
 
 @frozen(kw_only=True)
@@ -232,10 +254,11 @@ class TransitionTaken(Event):
 
 @frozen(kw_only=True)
 class RunEnded(Event):
-    """How a run ended."""
+    """How a run ended, and how many seconds after its first step began."""
 
     name = "run_ended"
     verdict: Verdict
+    seconds: float
 
 
 @frozen(kw_only=True)
@@ -357,62 +380,12 @@ class AlertWaits(Event):
 
 @frozen(kw_only=True)
 class WatchEnded(Event):
-    """The watch has ended; ``left`` is the healing that was left for the next one, if one was."""
+    """The watch has ended; ``left`` names the healings that were left for the next one."""
 
     name = "watch_ended"
     left: str
 
 
-# --- observers and the log -----------------------------------------------------------------------
-
 #: An observer is called with each event; what it raises is logged and otherwise ignored,
 #: because reporting a recovery must never change it.
 Observer = Callable[[Event], None]
-
-
-def is_logged() -> bool:
-    """Whether the host program wants to know: else nothing is made ready for its log."""
-    return structlog.is_configured() or _STANDARD.isEnabledFor(logging.INFO)
-
-
-def log_event(event: Event) -> None:
-    """The observer that is always there: structlog.
-
-    Goes through the host program's structlog if it has configured it, else to the standard
-    library's logger ``popheal``, which is silent until the host program wants it. This library
-    configures neither.
-    """
-    said = {name: getattr(event, name) for name in ("server", "run_id", "procedure", "state")}
-    if isinstance(event, HandedOver):  # of a whole report only what belongs into a log
-        said |= {"verdict": event.report.verdict.value, "summary": event.report.summary}
-    else:
-        said |= event.details
-    _logger().info(event.name, **{name: value for name, value in said.items() if value != ""})
-
-
-def log_failure(about: str, error: BaseException) -> None:
-    """Tell the log that an observer, or an approver, raised; ``about`` is the event's name."""
-    _logger().warning("observer_failed", about=about, error=repr(error))
-
-
-def log_concern(problem: str, next_step: str) -> None:
-    """Tell the log what speaks against how something is set up."""
-    _logger().warning("concern", problem=problem, next_step=next_step)
-
-
-_STANDARD = logging.getLogger("popheal")
-_STANDARD.addHandler(logging.NullHandler())
-
-
-def _logger() -> Any:
-    if structlog.is_configured():
-        return structlog.get_logger("popheal")
-    return structlog.wrap_logger(
-        _STANDARD,
-        wrapper_class=structlog.stdlib.BoundLogger,
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.render_to_log_kwargs,
-        ],
-    )

@@ -36,6 +36,8 @@ class Alert:
         monitor: The monitor that alerted, if known; misspellings of the runbook are understood.
         text: The alert's message.
         at: When it was issued, aware UTC.
+        raised_by: Who has raised it, where that is known for certain, as by the tokens of
+            ``popheal serve``; nobody otherwise.
 
     Raises:
         UnknownName: If there is no such health set or monitor.
@@ -46,6 +48,7 @@ class Alert:
     monitor: str | None = field(default=None, converter=_monitor)
     text: str = ""
     at: datetime | None = None
+    raised_by: tuple[str, ...] = field(default=(), metadata=ADDED)
 
 
 class FindingKind(Enum):

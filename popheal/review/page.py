@@ -54,7 +54,7 @@ tr.within th {{ padding-left: 1.6rem; }}
 {_OF_IMPACTS}
 @media screen and (prefers-color-scheme: dark) {{
 {_OF_IMPACTS_IN_THE_DARK}}}
-figure {{ margin: 1rem 0; max-width: 40rem; }}
+figure {{ margin: 1rem 0; max-width: 43rem; }}
 tr.heading th .dim {{ font-weight: 400; }} th div.dim {{ font-weight: 400; }}
 figure svg {{ display: block; width: 100%; height: auto; }}
 .narrow {{ display: none; }}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, get_type_hints
+from typing import Any, get_type_hints
 
 from attrs import fields
 
 from popheal.engine.plan import PlannedRun
-from popheal.reports import events
+from popheal.reports import events, measures
+from popheal.reports.event_log import LOGGED_OF_EACH
 from popheal.reports.report import FORMAT, Report
 from popheal.tables.table import Verdict
 from popheal.util.json_schema import Json, descriptions, document, of_record, of_type
-
-#: What a log says of every event, each only where there is something to say.
-_OF_EACH: Final = ("server", "run_id", "procedure", "state")
 
 
 def report_schema() -> dict[str, Any]:
@@ -59,8 +57,8 @@ def events_schema() -> dict[str, Any]:
 
 
 def _kinds() -> Iterator[type[events.Event]]:
-    for one in vars(events).values():
-        if isinstance(one, type) and issubclass(one, events.Event) and one is not events.Event:
+    for one in (*vars(events).values(), *vars(measures).values()):
+        if isinstance(one, type) and issubclass(one, events.Event) and hasattr(one, "name"):
             yield one
 
 
@@ -81,7 +79,7 @@ def _event(kind: type[events.Event], defs: Json) -> Json:
         "description": " ".join((kind.__doc__ or "").split("\n\n")[0].split()),
         "properties": {
             "event": {"const": kind.name},
-            **{name: {"type": "string"} for name in _OF_EACH},
+            **{name: {"type": "string"} for name in LOGGED_OF_EACH},
             **properties,
         },
     }

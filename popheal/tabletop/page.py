@@ -46,7 +46,7 @@ tr.heading th span { font-weight: 400; }
 td.cure { width: 13%; } td.verdict { white-space: nowrap; font-weight: 600; }
 td.does { width: 42%; }
 @page { size: A4 landscape; margin: 12mm; }
-@media print { body { font-size: 9.5pt; } }
+@media print { body { font-size: 9.5pt; } .overview th, .overview td { padding: .2rem .3rem; } }
 """
 
 

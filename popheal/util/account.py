@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from functools import cache
 
 
 def account() -> str:
@@ -15,14 +16,25 @@ def account() -> str:
 def _name() -> str:
     if sys.platform == "win32":
         return os.getlogin()
+    return _name_of(os.getuid())
+
+
+@cache
+def _name_of(user: int) -> str:
     import pwd
 
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(user).pw_name
     except KeyError:
-        return f"user {os.getuid()}"
+        return f"user {user}"
 
 
 def same_account(one: str, other: str) -> bool:
-    """Whether two accounts are one; names compare without case."""
-    return one.strip().casefold() == other.strip().casefold()
+    """Whether two accounts may be one; names compare without case.
+
+    A name without a host is the account of that name on any.
+    """
+    one, other = one.strip().casefold(), other.strip().casefold()
+    if " on " in one and " on " in other:
+        return one == other
+    return one.partition(" on ")[0] == other.partition(" on ")[0]

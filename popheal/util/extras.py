@@ -12,8 +12,13 @@ EXTRA_OF: Final = {
     "click": "cli",
     "gssapi": "kerberos",
     "keyring": "keyring",
+    "opentelemetry": "tracing",
+    "prometheus_client": "metrics",
     "psrpcore": "lab",
     "rich": "cli",
+    "starlette": "serve",
+    "temporalio": "temporal",
+    "uvicorn": "serve",
 }
 
 

@@ -12,6 +12,8 @@ _LONGEST_TEXT: Final = 500
 
 def without_controls(text: str) -> str:
     """The text with a space for each character that would steer a terminal, or end the line."""
+    if text.isprintable():
+        return text  # as most are
     return "".join(char if char.isprintable() else " " for char in text)
 
 

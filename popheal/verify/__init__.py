@@ -6,7 +6,7 @@ property whether it holds, with the shortest way to break it if it doesn't. The 
 never run: nothing that runs has a part in the proof.
 
 What is assumed is data: the variables and events of the world, and a contract for each action
-(:func:`assumption_rows`). What is not proved is a list: :data:`NOT_PROVED`.
+(:func:`assumption_rows`). What is not proved is a list: ``NOT_PROVED``.
 """
 
 from popheal.verify.properties import PROPERTIES, Property

@@ -16,6 +16,7 @@ from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.report import Alert
 from popheal.util.text import moment
+from popheal.watch.answer import Answer
 from popheal.watch.decide import (
     Decision,
     Incident,
@@ -26,7 +27,7 @@ from popheal.watch.decide import (
 )
 from popheal.watch.healings import Healings
 from popheal.watch.place import Place
-from popheal.watch.watched import Answer, Watched, tell_once
+from popheal.watch.watched import Watched, tell_once
 
 #: Has a healing carried out.
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -113,8 +114,10 @@ class Answering:
             at=incident.at,
         )
         if server.alert:
-            # What is unhealthy is what was seen; the rest is whatever somebody has said.
-            alert = evolve(alert, text=server.alert.text or alert.text)
+            # What is unhealthy is what was seen; the rest is what somebody has said.
+            said = server.alert
+            alert = evolve(alert, text=said.text or alert.text, raised_by=said.raised_by)
+            server.alert = None
         self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
         self.spawn(
             self.healings.begin(

@@ -97,6 +97,7 @@ class Connections:
 
     def abandon(self) -> None:
         """Drop every connection at once, also what is asked by it; from any thread."""
+        self._free.clear()
         for one in tuple(self._open):
             self._drop(one)
         self._threads.shutdown(wait=False, cancel_futures=True)

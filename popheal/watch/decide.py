@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import Factory, frozen
 
-from popheal.engine.triage.health import sort_rows
+from popheal.engine.triage.health import Rows, sort_rows
 from popheal.exchange.interpret import is_unhealthy, rows_of
 from popheal.exchange.models import MonitorHealth
 from popheal.healthsets.pop.catalog import MONITORS, Monitor
@@ -89,6 +89,22 @@ class Incident:
         if healing.alerted_at and self.at <= healing.alerted_at:
             return False
         return self.turned > ended + retry
+
+
+#: What to call a server's health: the first of these that one of its monitors is.
+_WORST_FIRST: Final = (
+    "unhealthy",
+    "degraded",
+    "repairing",
+    "could_not_tell",
+    "healthy",
+    "disabled",
+)
+
+
+def health_of(rows: Rows) -> str:
+    """The worst of a server's POP monitors, as a word; ``could_not_tell`` if it has none."""
+    return next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
 
 
 def incident_of(server: str, rows: Sequence[MonitorHealth], now: datetime) -> Incident | None:

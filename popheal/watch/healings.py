@@ -26,9 +26,10 @@ from popheal.reports import events
 from popheal.reports.events import Event
 from popheal.reports.report import Report
 from popheal.tables.table import Verdict
+from popheal.watch.answer import Answer
 from popheal.watch.connections import Connections
 from popheal.watch.place import Place
-from popheal.watch.watched import Answer, Watched, tell_failure, tell_once
+from popheal.watch.watched import Watched, tell_failure, tell_once
 
 #: Begins a healing, or goes on with one.
 Carry = Callable[[Healer, Control], Awaitable[Report]]

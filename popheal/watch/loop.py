@@ -23,8 +23,8 @@ from popheal.reports.report import Alert
 from popheal.second_opinion.settings import SecondOpinion
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock
+from popheal.watch.answer import Answer
 from popheal.watch.watch_lock import watching_alone
-from popheal.watch.watched import Answer
 from popheal.watch.watching import Watching
 
 
@@ -123,6 +123,11 @@ class Watch:
         if self._watching is None:
             raise RuntimeError("an alert needs a watch that runs")
         return await self._watching.raise_alert(alert)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is at work, so that an alert can be raised."""
+        return self._watching is not None
 
     def abandon(self) -> None:
         """Break everything off at once, from any thread: calls that are under way, too."""

@@ -76,7 +76,7 @@ class Rota:
         """Have servers looked at, at once and from then on."""
         # As many as can be, at the same moment: what they show together is seen together.
         size = self.at_once if len(servers) <= self.at_once else max(1, self.at_once // 2)
-        apart = 0.0 if self.every == inf else self.every / ceil(len(servers) / size)
+        apart = 0.0 if self.every == inf else self.every / max(1, ceil(len(servers) / size))
         for number, server in enumerate(servers):
             self._turns[server] = _Turn(
                 number=len(self._turns), due=now, regular=now + number // size * apart

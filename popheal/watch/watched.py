@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from math import inf
-from typing import Any, Final
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 
 from popheal.engine.context import HealingContext
 from popheal.engine.triage.health import Rows
@@ -17,35 +17,9 @@ from popheal.reports.events import Event
 from popheal.reports.report import Alert
 from popheal.util.defects import describe_defect
 from popheal.util.text import moment
-from popheal.watch.decide import Incident, rank
+from popheal.watch.answer import Answer
+from popheal.watch.decide import Incident, health_of, rank
 from popheal.watch.place import Place
-
-#: What to call a server's health: the first of these that one of its monitors is.
-_WORST_FIRST: Final = (
-    "unhealthy",
-    "degraded",
-    "repairing",
-    "could_not_tell",
-    "healthy",
-    "disabled",
-)
-
-
-@frozen(kw_only=True)
-class Answer:
-    """What is done about an alert.
-
-    Attributes:
-        what: ``heals`` (a healing has begun, or was resumed), ``waits`` (nothing is done now),
-            ``nothing_unhealthy`` (the server was looked at, and no monitor that the runbook heals
-            is Unhealthy there), or ``could_not_look``.
-        healing: The healing that has begun, or that is the reason; empty if there is none.
-        why: Why nothing is done now, as a sentence without its full stop.
-    """
-
-    what: str
-    healing: str = ""
-    why: str = ""
 
 
 @define(kw_only=True, eq=False)
@@ -63,8 +37,8 @@ class Watched:
         asked_again: It is looked at since a healing that it has waited for has ended.
         waits_until: When what it waits for will be over, if that is known.
         waits_for_room: It is not healed only because others are.
-        alert: What somebody has raised about it, until it is answered.
-        asked: Who waits for the answer to that.
+        alert: What somebody has raised about it, until a healing has begun or it is well.
+        asked: Who waits for what is done about that.
         told: What was told last about it: the same is not told again.
     """
 
@@ -99,6 +73,7 @@ class Watched:
     def sees(self, incident: Incident | None, began: float, now: float) -> None:
         """A look that began then has come back."""
         self.ill_since = min(self.ill_since, began) if incident else inf
+        self.alert = self.alert if incident else None
         self.incident, self.looked_at, self.asked_again = incident, now, False
 
     def sees_nothing(self, now: float) -> None:
@@ -106,9 +81,18 @@ class Watched:
         self.incident, self.ill_since, self.looked_at = None, inf, now
         self.asked_again = False
 
+    def is_alerted(self, alert: Alert) -> asyncio.Future[Answer]:
+        """Somebody raises an alert about it, perhaps after others; what is done about that."""
+        if before := self.alert:
+            people = tuple(dict.fromkeys((*before.raised_by, *alert.raised_by)))
+            alert = evolve(alert, text=alert.text or before.text, raised_by=people)
+        self.alert = alert
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.asked.append(answer)
+        return answer
+
     def is_answered(self, answer: Answer) -> None:
         """Say what is done about the alert that somebody has raised, if somebody has."""
-        self.alert = None
         for one in self.asked:
             if not one.done():
                 one.set_result(answer)
@@ -120,7 +104,7 @@ class Watched:
 
 def tell_health(session: HealingContext, server: Watched, rows: Rows) -> None:
     """Report the health of a server, if it has changed."""
-    health = next((one for one in _WORST_FIRST if rows.are(one)), "could_not_tell")
+    health = health_of(rows)
     incident = server.incident
     if not incident:
         server.told.pop("waits", None)

@@ -21,17 +21,19 @@ from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event
+from popheal.reports.measures import ServerLooked
 from popheal.reports.report import Alert
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
+from popheal.watch.answer import Answer
 from popheal.watch.answering import Answering
 from popheal.watch.connections import Connections
-from popheal.watch.decide import incident_of
+from popheal.watch.decide import health_of, incident_of
 from popheal.watch.first_check import check_first
 from popheal.watch.healings import Healings
 from popheal.watch.place import place_of
 from popheal.watch.rota import Rota
-from popheal.watch.watched import Answer, Watched, tell_failure, tell_health
+from popheal.watch.watched import Watched, tell_failure, tell_health
 
 if TYPE_CHECKING:
     from popheal.watch.loop import Watch
@@ -118,7 +120,9 @@ class Watching:
             self._resume_unfinished()
             self._begin_looks()
             await self._answer()
-            if self._once and not (self._looks or self._at_work):
+            if not self._once:
+                self.healings.ended.clear()  # nobody asks, and there may be years of them
+            elif not (self._looks or self._at_work):
                 return
             await self._wait()
 
@@ -190,25 +194,33 @@ class Watching:
                 server.site, server.place = await place_of(self.connections.look, server.name)
         except NotAuthorised as error:
             self._rota.was_refused(server.name, self._now)
-            self._has_not_seen(server, error)
+            self._has_not_seen(server, error, began)
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
             self._rota.has_failed(server.name, self._now)
-            self._has_not_seen(server, error)
+            self._has_not_seen(server, error, began)
         else:
             self._rota.has_seen(server.name, self._now)
             server.sees(incident, began, self._now)
             self._fresh[server.name] = server
+            found = sort_rows(server.name, MONITORS, rows)
+            self._tell_look(server, health_of(found), began)
             if not self.healings.on(server.name):  # its healing tells what happens there
-                tell_health(self.session, server, sort_rows(server.name, MONITORS, rows))
+                tell_health(self.session, server, found)
 
-    def _has_not_seen(self, server: Watched, error: Exception) -> None:
+    def _tell_look(self, server: Watched, health: str, began: float) -> None:
+        took = max(0.0, self._now - began)
+        self.session.emit(ServerLooked, server.name, health=health, seconds=took)
+
+    def _has_not_seen(self, server: Watched, error: Exception, began: float) -> None:
         server.sees_nothing(self._now)
         self._fresh.pop(server.name, None)
+        self._tell_look(server, "silent", began)
         said = str(error)
         if not self.healings.on(server.name):  # which may be restarting it
             said = str(tell_failure(self.session, server, error))
             self.healings.ended.append(Verdict.UNKNOWN)
         server.is_answered(Answer(what="could_not_look", why=said))
+        self._forget_if_well(server)
 
     async def _check(self) -> None:
         settings = self._settings
@@ -250,9 +262,14 @@ class Watching:
             if until := server.waits_until:
                 seconds = (until - self.session.clock.now()).total_seconds()
                 self._rota.ask_for(server.name, self._now + seconds)
-            if not (server.stays or server.incident or self.healings.on(server.name)):
-                del self._servers[server.name]
-                self._rota.drop(server.name)
+            self._forget_if_well(server)
+
+    def _forget_if_well(self, server: Watched) -> None:
+        """Look no more at a server that was only looked at because of an alert."""
+        if not (server.stays or server.incident or self.healings.on(server.name)):
+            for known in (self._servers, self._fresh):
+                known.pop(server.name, None)
+            self._rota.drop(server.name)
 
     def _ripe(self) -> list[Watched]:
         """Those that can be answered: nothing nearer to the cause can have been overlooked.
@@ -289,9 +306,7 @@ class Watching:
         if server is None:
             server = Watched(name=alert.server, stays=False)
             self._watch([server])
-        server.alert = alert
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        server.asked.append(answer)
+        answer = server.is_alerted(alert)
         self._rota.ask_for(server.name, self._now)
         if self._sleeper:
             self._sleeper.cancel()

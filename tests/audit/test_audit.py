@@ -83,6 +83,7 @@ def heal_into(path, scenario, **options):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_every_shipped_scenario_holds(tmp_path):
     """All in one journal."""
     for name in scenario_names():
@@ -96,6 +97,7 @@ def test_every_shipped_scenario_holds(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_random_organisations_hold(tmp_path):
     """Faults, broken calls, others at work, and a person's stop now and then."""
     with Journal(tmp_path / "journal.db") as journal:
@@ -112,6 +114,7 @@ def test_random_organisations_hold(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("scenario", [REBOOTED, "client-access-back-end-rebooted"])
 def test_what_was_broken_off_and_gone_on_with_holds(tmp_path, scenario):
     """At each step, once: the process leaves, and another goes on."""

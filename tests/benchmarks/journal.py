@@ -2,12 +2,12 @@
 
     python tests/benchmarks/journal.py [ENTRIES [RUNS]]
 
-See journal_cost.py, long_journal.py and sleeping_runs.py, each of which measures a part.
+See journal_cost.py, long_journal.py and sleeping_runs.py, each of which measures a part. DBOS is
+beside them where it is installed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import sqlite3
 import sys
@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import dbos_cost
 import journal_cost
 import long_journal
 import sleeping_runs
@@ -27,6 +28,10 @@ def costs(folder: Path) -> Iterator[Line]:
     ours, theirs, ratio = journal_cost.effect_against_pair(folder)
     figures = f"{ours * 1e6:.0f} us against {theirs * 1e6:.0f} us"
     yield "journalled effect / bare pair of commits", f"{ratio:.2f}", figures
+    if dbos_cost.is_installed():
+        its, how = dbos_cost.seconds_a_step(folder)
+        figures = f"{its * 1e6:.0f} us a step ({how})"
+        yield "DBOS on SQLite / bare pair of commits", f"{its / theirs:.2f}", figures
     ours, theirs, ratio = journal_cost.recovery_against_memory(folder)
     figures = f"{ours * 1e3:.1f} ms against {theirs * 1e3:.1f} ms"
     yield "recovery, processor time, disk / memory", f"{ratio:.2f}", figures
@@ -45,8 +50,7 @@ def questions(folder: Path, entries: int) -> Iterator[Line]:
 
 def sleepers(folder: Path, runs: int) -> Iterator[Line]:
     """Of many that wait at once."""
-    found = asyncio.run(sleeping_runs.measure(folder / "sleeping.db", runs))
-    for name, figure in found.items():
+    for name, figure in sleeping_runs.figures(folder, runs).items():
         yield f"waiting at once: {name}", f"{figure:.1f}", f"{runs} healings"
 
 

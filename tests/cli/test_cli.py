@@ -76,15 +76,21 @@ def test_a_rehearsal_needs_nothing_and_tells_the_whole_story():
     assert not [line for line in story.splitlines() if line != line.rstrip()]
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_scenario_ends_as_it_says_with_the_status_of_its_verdict(name):
-    expected = load_scenario(name).expected.verdict
-    plain, answer = run("rehearse", name), run("rehearse", name, "--json")
-    report = json.loads(answer.stdout)
-    assert expected == report["verdict"]
-    assert Verdict(expected).exit_status == plain.exit_code == answer.exit_code
-    assert "" == plain.stderr == answer.stderr
-    assert f"Verdict    {expected}" in plain.stdout
+def one_of_each_verdict():
+    """A shipped scenario for each verdict that there is one for."""
+    return {load_scenario(name).expected.verdict: name for name in scenario_names()}
+
+
+def test_a_scenario_ends_as_it_says_with_the_status_of_its_verdict():
+    named = one_of_each_verdict()
+    assert len(named) == len(Verdict) - 1  # nobody cancels in any
+    for expected, name in named.items():
+        plain, answer = run("rehearse", name), run("rehearse", name, "--json")
+        report = json.loads(answer.stdout)
+        assert expected == report["verdict"]
+        assert Verdict(expected).exit_status == plain.exit_code == answer.exit_code
+        assert "" == plain.stderr == answer.stderr
+        assert f"Verdict    {expected}" in plain.stdout
 
 
 def test_the_statuses_of_verdicts():
@@ -183,12 +189,13 @@ def test_the_list_has_every_scenario_with_its_title():
 
 @pytest.mark.slow
 def test_words_and_durations_are_not_broken_on_a_narrow_terminal():
-    listed = run("rehearse", "--list", COLUMNS="60").stdout
-    assert max(map(len, listed.splitlines())) <= 60
+    listed = run("rehearse", "--list", COLUMNS="40").stdout
+    long = {name for name in scenario_names() if len(name) > 38}
+    assert max(len(line) for line in listed.splitlines() if line not in long) <= 40
     words = set(listed.split())
     for name in scenario_names():
         assert {name, *load_scenario(name).title.split()} <= words
-    for columns in range(40, 100):
+    for columns in range(40, 100, 7):
         story = run("rehearse", COLUMNS=str(columns)).stdout
         assert "(7 min 45 s)" in story
         assert story.count("(40 s)") == 1
@@ -249,7 +256,7 @@ def test_time_can_be_let_pass():
     assert "time passes 1000 times faster" in result.stdout
 
 
-@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+@pytest.mark.parametrize("columns", [50, 80, 200])
 def test_lines_fit_the_terminal(columns):
     shown = run("rehearse", "client-access-not-healed", COLUMNS=str(columns)).stdout
     # Names of states are never broken, nor are addresses, nor commands, which are to be pasted.
@@ -257,8 +264,8 @@ def test_lines_fit_the_terminal(columns):
     commands = re.match(r"(?:  \S.*\n)+", after)[0]
     assert "  Invoke-MonitoringProbe POP\\PopCTPProbe -Server cas1.contoso.com | For" in commands
     lines = (told + after.removeprefix(commands)).splitlines()
-    lines = [line for line in lines if "https://" not in line]
-    assert max(map(len, lines)) <= max(columns, 60)
+    lines = [line for line in lines if "https://" not in line and "C:\\" not in line]
+    assert max(map(len, lines)) <= columns
     assert "disabling_protocol_logging_unhealed" in shown
 
 
@@ -628,7 +635,8 @@ def at_a_terminal(*args: str, stop_at: str = "", **env: str) -> tuple[int, str]:
 def test_a_person_watching_sees_what_is_going_on_right_now():
     status, shown = at_a_terminal("rehearse", "--speed", "300")
     assert status == 0
-    assert "awaiting_server on mbx1.contoso.com, 0 s" in shown
+    assert "awaiting_server on mbx1.contoso.com, " in shown
+    assert re.search(r"waiting for the restart on mbx1.contoso.com, .+ of at most 45 min", shown)
     assert "\x1b[2K" in shown, "and it is wiped out again"
     assert "Verdict" in shown
 

@@ -190,6 +190,7 @@ def play_share(share: int, pipe) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.lab
 def test_the_password_is_in_nothing_that_is_written():
     """Logs of every library at DEBUG, journal with its log, report, page, events, and objects."""
@@ -266,6 +267,7 @@ def test_the_password_is_in_no_error_about_a_configuration(tmp_path, monkeypatch
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.lab
 def test_the_password_is_in_nothing_that_the_command_line_says(tmp_path):
     """Each run asserts by itself that it isn't in what was said; here also in what was kept."""

@@ -31,6 +31,7 @@ LONG = "mailbox-healed-by-reboot"
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_in_process_on_every_path():
     """Each path of each procedure that a scenario takes: around each effect, and at each eighth."""
     names = crashes.covering()
@@ -43,6 +44,7 @@ def test_in_process_on_every_path():
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_in_process_at_every_point():
     """Of a short path, and of each scenario in which a second process may come to another end."""
     names = {SHORT[0], *(name for name, _ in crashes.EXPLAINED)}
@@ -53,6 +55,7 @@ def test_in_process_at_every_point():
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_who_goes_on_dies_too():
     """At each point in a sample of what goes on after each point in it."""
     tally = crashes.enumerate_all(["mailbox-healed-by-restart"], JOBS, deaths=2, every=3)
@@ -61,6 +64,7 @@ def test_who_goes_on_dies_too():
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.lab
 def test_over_the_lab_a_process_is_killed_on_the_short_paths():
     """Around each effect, and at each eighth point."""
@@ -70,6 +74,7 @@ def test_over_the_lab_a_process_is_killed_on_the_short_paths():
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.lab
 def test_over_the_lab_a_process_is_killed_around_each_effect_of_a_long_path():
     tally = crashes.enumerate_over_lab([LONG], JOBS, every=sys.maxsize)
@@ -100,6 +105,7 @@ def without_intents(pipe, scenario: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_a_popheal_that_forgets_what_it_did_is_found_out():
     reference, endings = crashes.in_process(SHORT[0], play=without_intents)
     tally = crashes.Tally()

@@ -33,6 +33,7 @@ def scored():
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 class TestScore:
     """In one class, and so in one process, where the score is made once."""
 

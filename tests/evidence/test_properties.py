@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from popheal import Verdict
 from popheal.backends.simulated import history as h
-from popheal.backends.simulated import load_scenario, scenario_names
+from popheal.backends.simulated import scenario_names
 from popheal.backends.simulated.random_scenarios import random_organisation
 from popheal.engine.control import Control
 from popheal.tables.actions import Impact
-from tests.support.healing import healed
+from tests.support.healing import healed, shipped
 from tests.support.properties import EFFECTS, PROPERTIES, violations
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -29,10 +29,11 @@ def test_the_properties_are_those_of_the_design():
 @pytest.mark.parametrize("name", scenario_names())
 def test_every_scenario_keeps_every_property(name):
     """The shipped scenarios, in process."""
-    assert violations(healed(load_scenario(name))) == []
+    assert violations(shipped(name)) == []
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @settings(max_examples=300, deadline=None)
 @given(SEEDS)
 def test_every_random_organisation_keeps_every_property(seed):
@@ -41,6 +42,7 @@ def test_every_random_organisation_keeps_every_property(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_random_organisations_that_shrink(chooser):
@@ -49,6 +51,7 @@ def test_random_organisations_that_shrink(chooser):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @settings(max_examples=150, deadline=None)
 @given(SEEDS, st.integers(min_value=1, max_value=120))
 def test_after_a_stop_only_restoring_effects(seed, calls):
@@ -79,6 +82,7 @@ def test_after_a_stop_only_restoring_effects(seed, calls):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_random_organisations_reach_every_verdict_and_state():
     """What is explored is not just the easy part: a floor for the coverage of the tables."""
     reached, verdicts, effects = set(), set(), set()

@@ -18,6 +18,7 @@ from tests.evidence.simulation import (
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_a_hundred_seeds(capsys):
     """No property is broken, all ends well once it is calm; what was covered is printed."""
     coverage = Coverage()
@@ -30,6 +31,7 @@ def test_a_hundred_seeds(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_a_seed_is_a_whole_story():
     """The same seed takes the same transitions: a failure that is printed comes back."""
     taken = []

@@ -84,19 +84,22 @@ def test_of_a_beginning_that_many_have_some_are_named(path):
 
 def plans_of(journal: Journal, ask) -> str:
     """How SQLite answers what is asked."""
-    asked = []
-    read = journal._database.read_with
+    asked, database = [], journal._database
+    read, glance = database.read_with, database.glance
 
     def noting(sql, values=()):
-        plan = read(f"EXPLAIN QUERY PLAN {sql}", values)
-        asked.extend(line[-1] for line in plan)
+        asked.extend(line[-1] for line in read(f"EXPLAIN QUERY PLAN {sql}", values))
         return read(sql, values)
 
-    journal._database.read_with = noting
+    def noting_glance(sql, values):
+        asked.extend(line[-1] for line in glance(f"EXPLAIN QUERY PLAN {sql}", values))
+        return glance(sql, values)
+
+    database.read_with, database.glance = noting, noting_glance
     try:
         ask()
     finally:
-        del journal._database.read_with
+        del database.read_with, database.glance
     return "\n".join(asked)
 
 

@@ -24,7 +24,7 @@ from popheal.tables.actions import Impact
 from popheal.tables.citations import Section
 from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.util.text import one_line
-from tests.support.healing import alert_of
+from tests.support.healing import alert_of, shipped
 from tests.support.paths import ROOT
 
 BEGAN = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -74,7 +74,7 @@ def a_finding(detail: str, kind: FindingKind = FindingKind.VERIFIED, **fields) -
 @pytest.mark.parametrize("name", scenario_names())
 def test_who_is_needed_gets_evidence_and_something_to_do(name):
     """Each scenario that is handed over, and none of the others; and JSON keeps it all."""
-    report = healed(name)
+    report = shipped(name).report
     assert (report.handover is not None) == (report.verdict in HANDED_OVER)
     if report.handover:
         assert report.handover.evidence

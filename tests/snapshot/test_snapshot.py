@@ -75,6 +75,7 @@ def test_a_snapshot_is_the_organisation(name):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", sorted({*scenario_names()} - {*TELLING, CLOSED}))
 def test_a_snapshot_of_every_scenario_is_the_organisation(name):
     """Of all others that come with popheal."""
@@ -88,6 +89,7 @@ def test_the_plan_over_a_snapshot_is_the_plan_over_remoting():
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.lab
 @pytest.mark.parametrize("name", ["client-access-split-role-healed-by-reboot", "flapping-probe"])
 def test_the_plan_over_a_snapshot_is_the_plan_over_remoting_elsewhere(name):

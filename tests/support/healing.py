@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 from popheal import Alert, Journal, heal
-from popheal.backends.simulated import SimulatedBackend
+from popheal.backends.simulated import SimulatedBackend, load_scenario
 from popheal.backends.simulated import history as h
 from tests.support.properties import COMMAND_TIME, Case, SlownessShown
 
@@ -51,6 +52,12 @@ def healed(scenario, **options) -> Case:
             calls=len(organisation.history.of(h.Called)),
             lasted=world.now - began,
         )
+
+
+@cache
+def shipped(name: str) -> Case:
+    """A shipped scenario, healed as it stands; played once for all tests, so only to be read."""
+    return healed(load_scenario(name))
 
 
 def restarted(history):

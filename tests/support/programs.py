@@ -8,6 +8,8 @@ import pytest
 
 #: What each is for.
 _FOR = {
+    "bash": "to have it complete",
+    "chromium": "to show pages",
     "dovecot": "to log on to a POP3 server",
     "dot": "which is Graphviz, to draw",
     "gcc": "to compile what spin writes",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import configparser
 import re
-import shlex
 import signal
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -34,8 +30,6 @@ from popheal.tables.actions import Impact
 from popheal.watch.decide import Incident, Next, decide, incident_of
 from popheal.watch.loop import Watch, watch
 from tests.cli.test_over_lab import PATIENCE, POPHEAL, environment, lab
-from tests.support.paths import ROOT
-from tests.support.programs import needs_program
 from tests.support.virtual_time import ParallelClock, run
 
 SERVERS = ["mbx1.contoso.com", "mbx2.contoso.com", "mbx3.contoso.com"]
@@ -820,7 +814,7 @@ def test_verbose_logs_each_event_instead(watched, tmp_path):
     journal = str(tmp_path / "journal.db")
     result = watched(organisation(), "--once", "-v", "--journal", journal)
     lines = result.stderr.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 5 + len(SERVERS), "each look is one for debugging"
     assert all("event='" in line for line in lines)
 
 
@@ -929,7 +923,8 @@ def test_ended_in_the_middle_the_next_start_heals(tmp_path, number, status):
             # It was ended before, or just after, it could write down that it is done.
             again = [line for line in said if "rebooting: done" in line]
             assert all("not repeated" in line for line in again)
-            says(second, "mbx2.contoso.com: healthy")
+            if not any("mbx2.contoso.com: healthy" in line for line in said):
+                says(second, "mbx2.contoso.com: healthy")
             second.send_signal(signal.SIGTERM)
             answer, complaints = second.communicate(timeout=20)
         assert second.returncode == 0
@@ -992,45 +987,3 @@ def test_a_second_ctrl_c_says_what_the_journal_has(watched, tmp_path, monkeypatc
     result = watched(organisation(), "--journal", str(tmp_path / "journal.db"))
     assert result.exit_code == 130
     assert "Broken off. What was begun is not undone" in result.stderr
-
-
-# --- the service ---------------------------------------------------------------------------------
-
-UNIT = ROOT / "docs" / "examples" / "popheal-watch.service"
-
-
-def unit():
-    parser = configparser.RawConfigParser(strict=False)
-    parser.optionxform = str
-    parser.read(UNIT, "utf-8")
-    return parser
-
-
-def test_the_unit_starts_the_command_as_it_is():
-    program, *args = shlex.split(unit()["Service"]["ExecStart"])
-    assert Path(program).name == "popheal"
-    assert args[0] == "watch"
-    known = {one for param in command.commands["watch"].params for one in param.opts}
-    assert {one for one in args if one.startswith("-")} <= known
-
-
-def test_the_unit_gives_a_remote_command_the_time_to_end():
-    service = unit()["Service"]
-    assert float(service["TimeoutStopSec"]) > Policy().timing.command_timeout
-    assert service["RestartPreventExitStatus"] == "2"
-
-
-@needs_program("systemd-analyze")
-def test_systemd_takes_the_unit(tmp_path):
-    copy = tmp_path / UNIT.name
-    program = shlex.split(unit()["Service"]["ExecStart"])[0]
-    copy.write_text(UNIT.read_text("utf-8").replace(program, sys.executable), "utf-8")
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(copy)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert UNIT.name not in done.stdout + done.stderr
-    assert done.returncode == 0

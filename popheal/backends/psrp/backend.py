@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from attrs import evolve, frozen
 
@@ -54,6 +54,10 @@ class _Answer:
         return read(parse.only(self.output, server=self.server, command=self.command))
 
 
+#: The name of every real organisation: see :attr:`PsrpBackend.organisation`.
+ORGANISATION: Final = "exchange"
+
+
 class PsrpBackend:
     """Looks at a real organisation, and acts on it: :class:`~popheal.exchange.backend.Backend`.
 
@@ -92,6 +96,13 @@ class PsrpBackend:
     def close(self) -> None:
         """Give back every remote shell. The backend may be used again afterwards."""
         self._lines.close()
+
+    def under_way(self) -> str:
+        """What is being asked right now, and of which server; empty if nothing is.
+
+        May be called from any thread: for people who wonder why something takes so long.
+        """
+        return self._lines.under_way.in_words()
 
     def avoiding(self, servers: Sequence[str]) -> Self:
         """The same backend, over the same connections, but not through these servers.
@@ -137,7 +148,7 @@ class PsrpBackend:
         forests have a server or a DAG of the same name, the second one has to wait: that is the
         safe direction.
         """
-        return "exchange"
+        return ORGANISATION
 
     # --- what its own ways are like --------------------------------------------------------------
 
@@ -156,7 +167,8 @@ class PsrpBackend:
         from popheal.backends.psrp.inspector import inspect_way
 
         recorder = self._lines.recorder
-        return inspect_way(self.settings, server, way, methods, recorder, self._logons)
+        with self._lines.under_way.call(lambda: f"{way} of {server}"):
+            return inspect_way(self.settings, server, way, methods, recorder, self._logons)
 
     def apart(self, without: Sequence[str] = (), turn: int = 0) -> PsrpBackend:
         """The same backend, with connections of its own."""
@@ -164,8 +176,10 @@ class PsrpBackend:
         left = [one for one in every if one not in without] or list(every)
         first = turn % len(left)
         turned = evolve(self.settings.exchange, servers=(*left[first:], *left[:first]))
-        own = PsrpBackend(evolve(self.settings, exchange=turned), self._lines.recorder)
-        own._lines.learn(self._lines.known)
+        settings, ours = evolve(self.settings, exchange=turned), self._lines
+        own = PsrpBackend(settings, ours.recorder)
+        own._lines = Lines(settings, ours.recorder, ours.under_way)
+        own._lines.learn(ours.known)
         return own
 
     # --- looks -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from attrs import field, frozen
-from pypsrp.complex_objects import PSInvocationState
+from pypsrp.complex_objects import PSInvocationState, RunspacePoolState
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.serializer import Serializer
 from pypsrp.wsman import WSMan, WSManAction
@@ -106,6 +106,12 @@ class RemoteShell:
     @property
     def is_open(self) -> bool:
         return self._pool is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has been opened to the end, and takes commands."""
+        pool = self._pool
+        return pool is not None and pool.state == RunspacePoolState.OPENED
 
     def run(self, command: Command, until: float) -> Answer:
         """Run a command to its end. Raises ConnectionFailure; the session is closed then.

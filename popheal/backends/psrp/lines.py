@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from popheal.backends.psrp.settings import PsrpSettings
+from popheal.backends.psrp.under_way import UnderWay
 from popheal.exchange.models import ServerInfo
 from popheal.exchange.names import same_server, short_name
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 class Lines:
     """Runs one command at a time, for whoever asks; a second one waits."""
 
-    def __init__(self, settings: PsrpSettings, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, settings: PsrpSettings, recorder: Recorder | None = None, at: UnderWay | None = None
+    ) -> None:
         self._settings = settings
+        self.under_way = at or UnderWay()
         self.recorder = recorder
         self._lock = threading.Lock()
         self._routes: Routes | None = None
@@ -106,5 +110,5 @@ class Lines:
         if self._routes is None:
             from popheal.backends.psrp.routing import Routes
 
-            self._routes = Routes(self._settings, self.recorder)
+            self._routes = Routes(self._settings, self.recorder, self.under_way)
         return self._routes

@@ -14,6 +14,7 @@ from popheal.backends.psrp.error_records import failure
 from popheal.backends.psrp.failures import NOT_TAKEN, Stage, Trouble, meaning
 from popheal.backends.psrp.recording.recorder import Recorder
 from popheal.backends.psrp.settings import Connection, PsrpSettings, Target
+from popheal.backends.psrp.under_way import UnderWay
 from popheal.errors import NotAuthorised, OutcomeUnknown, PophealError, Unreachable
 from popheal.exchange.names import same_server
 
@@ -35,8 +36,11 @@ _MOST = 18
 class Routes:
     """The open connections of one backend, and the ways between them. Not thread-safe."""
 
-    def __init__(self, settings: PsrpSettings, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, settings: PsrpSettings, recorder: Recorder | None = None, at: UnderWay | None = None
+    ) -> None:
         self._settings = settings
+        self._under_way = at or UnderWay()
         self._recorder = recorder
         self._sessions: dict[tuple[str, str], RemoteShell] = {}
         self._shunned: dict[str, float] = {}
@@ -148,8 +152,16 @@ class Routes:
                 cause=f"the password would go to {way} in clear text",
                 next_step="Set ssl = true, or another auth, in the configuration.",
             )
+        session = self._session(target, until)
+
+        def words() -> str:
+            if session.is_ready:
+                return f"{command.name} asked of {way}"
+            return f"connecting to {way}"
+
         try:
-            return self._run(self._session(target, until), command, until)
+            with self._under_way.call(words):
+                return self._run(session, command, until)
         except ConnectionFailure as failed:
             error = _told(failed, server=server, way=target.where, command=command)
         raise error

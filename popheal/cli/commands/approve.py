@@ -6,15 +6,22 @@ from pathlib import Path
 
 import click
 
+from popheal.cli import completion
 from popheal.cli.options import journal_options, json_option
-from popheal.cli.render.console import answer_json, answer_text
+from popheal.cli.render.console import answer_json, answer_lines
 from popheal.cli.session import find, journal_path, open_journal
 from popheal.util.account import account
 
 
 @click.command(short_help="Approve the plan that a healing waits with, or refuse it.")
-@click.argument("healing")
-@click.option("--plan", required=True, metavar="HASH", help="The plan that is meant: no other.")
+@click.argument("healing", shell_complete=completion.unfinished_healings)
+@click.option(
+    "--plan",
+    required=True,
+    metavar="HASH",
+    shell_complete=completion.plans,
+    help="The plan that is meant: no other.",
+)
 @click.option("--refuse", is_flag=True, help="Refuse it. The run then escalates, or is held.")
 @journal_options
 @json_option
@@ -49,5 +56,5 @@ def approve(
         answer_json(to_jsonable(question))
     else:
         done = "refused" if refuse else "approved"
-        answer_text(f"Plan {question.plan} of run {question.run} on {question.server}: {done}.")
+        answer_lines([f"Plan {question.plan} of run {question.run} on {question.server}: {done}."])
     return 0

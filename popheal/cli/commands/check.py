@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,8 @@ from popheal.cli.options import (
     server_name,
 )
 from popheal.cli.render import console
-from popheal.cli.session import connected, notifiers
+from popheal.cli.render.now import shown
+from popheal.cli.session import connected, notifiers, under_way
 from popheal.cli.signals import obeying
 from popheal.errors import ConfigurationError
 
@@ -87,7 +87,11 @@ def check(
     told = load_config(config)
     console.expect_file(html, option="--html")
     wanted = servers or (told.watch.servers if told.watch else told.settings.exchange.servers)
-    with obeying(), connected(told.settings, record) as backend, _shown(len(wanted)):
+    with (
+        obeying(),
+        connected(told.settings, record) as backend,
+        shown("the check", _in_short(wanted), under_way(backend)),
+    ):
         found = Healer(backend, policy=told.policy).check(wanted)
     found = evolve(found, here=_here(told, journal))
     if html:
@@ -106,19 +110,9 @@ def _show(found: Readiness, *, whole: bool) -> None:
     console.print_lines(out, readiness_lines(out, found, whole=whole))
 
 
-@contextmanager
-def _shown(servers: int) -> Iterator[None]:
-    """While this lasts, a line on a terminal says that something is going on."""
-    from popheal.cli.render.live import Now
-
-    now = Now() if sys.stderr.isatty() else None
-    if now:
-        now.show("looking, and changing nothing", f"{servers} server{'' if servers == 1 else 's'}")
-    try:
-        yield
-    finally:
-        if now:
-            now.wipe()
+def _in_short(servers: Sequence[str]) -> str:
+    more = len(servers) - 1
+    return f"{servers[0]} and {more} more" if more else servers[0]
 
 
 def _here(told: Config, journal: Path | None) -> tuple[Line, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from popheal.cli.options import journal_options, json_option
-from popheal.cli.render.console import answer_json, answer_text, say
+from popheal.cli.render.console import answer_json, answer_lines, say, width_of
+from popheal.cli.render.lines import hanging_text
 from popheal.cli.session import journal_path
 from popheal.util.text import one_line
 
@@ -50,7 +52,7 @@ def check_journal(noted: str, journal: Path | None, config: Path | None, as_json
     if as_json:
         answer_json(judgement.to_json())
     else:
-        answer_text("\n".join(_lines(judgement)))
+        answer_lines(_lines(judgement))
         if not judgement.ok:
             say("Not everything holds; above is each place, and what to look at.")
     return 0 if judgement.ok else _VIOLATED
@@ -63,7 +65,8 @@ def _lines(judgement: AuditResult) -> Iterator[str]:
     for result in judgement.results:
         verdict = result.verdict.replace("_", " ")
         why = f" ({result.checked.open})" if result.checked.open else ""
-        yield f"{result.checked.id:<4} {verdict:<12} {result.checked.sentence}{why}"
+        lead = f"{result.checked.id:<4} {verdict:<12} "
+        yield from hanging_text(lead, f"{result.checked.sentence}{why}", width_of(sys.stdout))
     for result in judgement.results:
         if result.violations:
             yield from _violated(result)

@@ -46,7 +46,12 @@ _ENDINGS: Final = {
 )
 @click.option("--part", type=click.IntRange(1), metavar="N", help="Only part N of a long one.")
 @click.option("--narrow", is_flag=True, help="Cards for a narrow screen.")
-@click.option("--healing", metavar="HEALING", help="Draw the way that its run has taken.")
+@click.option(
+    "--healing",
+    metavar="HEALING",
+    shell_complete=completion.healings,
+    help="Draw the way that its run has taken.",
+)
 @click.option("--run", metavar="RUN", help="Which run of that healing, if it has several.")
 @click.option("--all", "everything", is_flag=True, help="Write every procedure in all usual forms.")
 @output_option("or a directory")

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
+from popheal.cli import completion
 from popheal.cli.options import html_option, journal_options, json_option, output_option
 from popheal.cli.render import console
 from popheal.cli.session import (
@@ -80,18 +81,17 @@ def healings(
     elif found:
         _list(found, path, options_again(config, journal))
         if is_cut:
-            console.answer_text(f"\nThere are earlier ones than these {newest}: see --all.")
+            console.answer_lines(["", f"There are earlier ones than these {newest}: see --all."])
     else:
         which = "unfinished healing" if unfinished else "healing yet"
-        console.answer_text(f"There is no {which}.")
+        console.answer_lines([f"There is no {which}."])
     return 0
 
 
 def _list(found: list[Standing], journal: Path, options: str) -> None:
     from rich.text import Text
 
-    from popheal.cli.render.live import hanging
-    from popheal.cli.render.replay import command_line
+    from popheal.cli.render.lines import command_line, hanging
     from popheal.journal.status import INTERRUPTED, in_words
 
     out = console.console(sys.stdout)
@@ -120,7 +120,7 @@ runs = click.Command(
 
 
 @click.command(short_help="Tell the story of one healing.")
-@click.argument("healing")
+@click.argument("healing", shell_complete=completion.healings)
 @journal_options
 @html_option
 @json_option
@@ -172,7 +172,7 @@ def show(
 
 
 @click.command(short_help="Write the journal as JSON lines.")
-@click.argument("healing", required=False)
+@click.argument("healing", required=False, shell_complete=completion.healings)
 @output_option("for its owner only")
 @journal_options
 def export(

@@ -8,7 +8,7 @@ import click
 
 from popheal.cli import completion
 from popheal.cli.options import json_option
-from popheal.cli.render.console import answer_json, answer_text
+from popheal.cli.render.console import answer_json, answer_lines
 from popheal.cli.tables import table_named
 from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.table import Procedure, State
@@ -30,15 +30,16 @@ def procedures(name: str | None, as_json: bool) -> int:
     if as_json:
         answer_json({"procedures": [_as_json(table) for table in tables]})
     elif name:
-        answer_text("\n".join(_table(tables[0])))
+        answer_lines(_table(tables[0]))
     else:
-        answer_text("\n".join(_summaries(tables)))
+        answer_lines(_summaries(tables))
     return 0
 
 
 def _summaries(tables: Iterable[Procedure]) -> Iterable[str]:
     for table in tables:
-        yield f"{table.name}: {len(table.states)} states, for {', '.join(table.monitors)}"
+        monitors = f", for {', '.join(table.monitors)}" if table.monitors else ""
+        yield f"{table.name}: {len(table.states)} states{monitors}"
         if table.section:
             yield f"    runbook: {table.section.value}"
 

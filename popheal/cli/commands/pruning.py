@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from popheal.cli.options import PATH, journal_options, json_option
-from popheal.cli.render.console import answer_json, answer_text
+from popheal.cli.render.console import answer_json, answer_lines, answer_text
 from popheal.cli.session import journal_path, open_journal
 from popheal.util.text import iso, moment
 
@@ -112,7 +112,7 @@ def head(journal: Path | None, config: Path | None) -> int:
     Each entry is chained to the one before by its hash. What is printed is the newest one's.
     """
     with open_journal(journal_path(journal, config), read_only=True) as opened:
-        answer_text(str(opened.head()))
+        answer_text(str(opened.head()))  # to be noted, on one line
     return 0
 
 
@@ -129,7 +129,7 @@ def _carry_out(days: int, path: Path, yes: bool, as_json: bool, archive: Path | 
     if as_json:
         answer_json(_as_json(plan, done, archive))
     else:
-        answer_text("\n".join(_lines(plan, done, archive)))
+        answer_lines(_lines(plan, done, archive))
     return 0
 
 

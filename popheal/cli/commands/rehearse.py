@@ -141,11 +141,15 @@ def rehearse(
     clock = played.clock
     alert = alert_of(played)
     before = _databases(played)
-    story = story_of(alert, as_json=as_json, live=bool(speed))
+    story = story_of(alert, as_json=as_json, live=bool(speed), clock=clock.monotonic)
     if story.out:
         story.heading = [*_title(played, speed, over_psrp=over_psrp), *story.heading]
     control = Control()
-    with obeying(control), _backend(played, over_psrp=over_psrp) as backend, watched(story):
+    with (
+        obeying(control),
+        _backend(played, over_psrp=over_psrp) as backend,
+        watched(story, backend),
+    ):
         report = api.heal(
             alert,
             backend,
@@ -239,7 +243,7 @@ def _show(played: Scenario, report: Report, before: dict[str, str], *, as_json: 
         }
         console.answer_json({"format": FORMAT, **report.to_json(), "rehearsal": rehearsal})
         return
-    from popheal.cli.render.live import labelled
+    from popheal.cli.render.lines import labelled
     from popheal.cli.render.report import database_lines
 
     show_report(report, as_json=False)
@@ -272,7 +276,7 @@ def _list(*, as_json: bool) -> int:
         return 0
     from rich.text import Text
 
-    from popheal.cli.render.live import hanging
+    from popheal.cli.render.lines import hanging
 
     out = console.console(sys.stdout)
     width = max(len(one.name) for one in found)

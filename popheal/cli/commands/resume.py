@@ -10,6 +10,7 @@ import click
 from attrs import define, field
 
 from popheal import api
+from popheal.cli import completion
 from popheal.cli.exit_codes import DEFECT, NEEDED, status_of, worst
 from popheal.cli.options import (
     config_option,
@@ -87,7 +88,7 @@ class _Resuming:
         story = story_of(from_jsonable(record.alert, Alert), as_json=self.as_json)
         story.healing = record.id
         if story.out:
-            from popheal.cli.render.live import labelled
+            from popheal.cli.render.lines import labelled
 
             begun = f"{record.id}, begun {moment(record.begun_at)}"
             between = labelled(story.out, "", "") if self.statuses else []
@@ -96,7 +97,7 @@ class _Resuming:
                 *labelled(story.out, "Resumed", begun),
                 *story.heading,
             ]
-        with watched(story), interruptible(story, self.options):
+        with watched(story, self.backend), interruptible(story, self.options):
             return api.resume(
                 record.id,
                 self.backend,
@@ -146,7 +147,7 @@ class _Resuming:
 
 
 @click.command(short_help="Go on with what was interrupted.")
-@click.argument("healing", required=False)
+@click.argument("healing", required=False, shell_complete=completion.unfinished_healings)
 @config_option
 @journal_option
 @yes_option
@@ -195,7 +196,7 @@ def resume(
         skipped = {"skipped": resuming.skipped} if resuming.skipped else {}
         console.answer_json({"resumed": [one.to_json() for one in reports], **skipped})
     elif not reports and not resuming.skipped:
-        console.answer_text("There is nothing to resume.")
+        console.answer_lines(["There is nothing to resume."])
     return worst(resuming.statuses)
 
 
@@ -207,7 +208,7 @@ def _unfinished(journal: Journal, healing: str) -> HealingRecord:
 
 
 @click.command(short_help="Stop a healing from elsewhere.")
-@click.argument("healing")
+@click.argument("healing", shell_complete=completion.unfinished_healings)
 @journal_options
 @json_option
 def cancel(healing: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
@@ -233,5 +234,5 @@ def cancel(healing: str, journal: Path | None, config: Path | None, as_json: boo
         return 0
     dead = "It was interrupted, so nobody is at work on it. " if now.state == INTERRUPTED else ""
     text = f"Healing {record.id} on {record.server} is marked to be stopped. {dead}{step}"
-    console.answer_text(one_line(text))
+    console.answer_lines([one_line(text)])
     return 0

@@ -14,12 +14,12 @@ import click
 from popheal.cli.exit_codes import COULD_NOT_TELL
 from popheal.cli.options import PATH, config_option, json_option, record_option, server_name
 from popheal.cli.render import console
-from popheal.cli.session import connected
+from popheal.cli.render.now import progress
+from popheal.cli.session import connected, under_way
 from popheal.cli.signals import obeying
 from popheal.errors import BackendError, ConfigurationError
 
 if TYPE_CHECKING:
-    from popheal.config.load import Config
     from popheal.snapshot import Snapshot
 
 
@@ -66,24 +66,19 @@ def snapshot(
     from popheal.snapshot import take_snapshot
 
     told = load_config(config)
+    start = server or told.settings.exchange.servers[0]
     try:
         with (
             obeying(),
             connected(told.settings, record) as backend,
-            console.progress() as progress,
+            progress("the snapshot", start, under_way(backend)) as told_of,
         ):
-            taken = take_snapshot(
-                backend, server or _first(told), policy=told.policy, progress=progress
-            )
+            taken = take_snapshot(backend, start, policy=told.policy, progress=told_of)
     except BackendError as error:
         console.say(f"Nothing was written: {error}")
         return COULD_NOT_TELL
     _write(taken.to_toml(), output, force=force)
     return _tell(taken, output, config, as_json=as_json)
-
-
-def _first(told: Config) -> str:
-    return told.settings.exchange.servers[0]
 
 
 def _tell(taken: Snapshot, output: Path, config: Path, *, as_json: bool) -> int:
@@ -105,9 +100,8 @@ def _tell(taken: Snapshot, output: Path, config: Path, *, as_json: bool) -> int:
     else:
         said = ", ".join(f"{name}: {number}" for name, number in counted.items())
         file, policy = shlex.quote(str(output)), shlex.quote(str(config))
-        console.answer_text(
-            f"{output} ({said})\nTry it: popheal rehearse {file} --every-fault --config {policy}"
-        )
+        try_it = f"popheal rehearse {file} --every-fault --config {policy}"
+        console.answer_lines([f"{output} ({said})", f"Try it: {try_it}"])
     return COULD_NOT_TELL if taken.unread else 0
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from popheal.cli.render import console
+from popheal.cli.render.now import progress
 from popheal.policy.policy import Policy
 
 
@@ -20,9 +21,9 @@ def every_fault(scenario: str | None, policy: Policy, html: Path | None, *, as_j
     from popheal.tabletop import rehearse_every_fault
 
     console.expect_file(html, option="--html")
-    with console.progress() as progress:
+    with progress("a tabletop exercise") as told:
         played = rehearse_every_fault(
-            DEFAULT_SCENARIO if scenario is None else scenario, policy=policy, progress=progress
+            DEFAULT_SCENARIO if scenario is None else scenario, policy=policy, progress=told
         )
     if html is not None:
         from popheal.tabletop.page import page_of
@@ -36,5 +37,6 @@ def every_fault(scenario: str | None, policy: Policy, html: Path | None, *, as_j
         out = console.console(sys.stdout)
         console.print_lines(out, tabletop_lines(out, played))
     else:
-        console.answer_text(f"{html}: {len(played.servers)} servers, {len(played.trials)} trials.")
+        size = f"{len(played.servers)} servers, {len(played.trials)} trials"
+        console.answer_lines([f"{html}: {size}."])
     return 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from popheal.cli import completion
 from popheal.cli.options import json_option
-from popheal.cli.render.console import answer_json, answer_text, console, say
+from popheal.cli.render.console import answer_json, answer_lines, answer_text, say, width_of
+from popheal.cli.render.lines import hanging_text
 from popheal.cli.tables import table_named
 from popheal.healthsets.pop import PROCEDURES
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from popheal.verify import Proofs
 
 _REFUTED: Final = 1
-#: Where less than this is left behind what leads a line, its text begins on the next one.
-_NARROWEST: Final = 24
-_INDENT: Final = 4
 
 
 @click.command(short_help="Prove the procedures.")
@@ -45,32 +42,30 @@ def verify(name: str | None, mermaid: bool, as_json: bool) -> int:
     if as_json:
         answer_json(proofs.to_json())
         return 0 if proofs.ok else _REFUTED
-    answer_text("\n".join([*_sizes(proofs), "", *_verdicts(proofs), ""]))
+    answer_lines([*_sizes(proofs), "", *_verdicts(proofs), ""])
     for proof in proofs.procedures:
         for one in proof.refuted:
             shown = counterexample(one, "mermaid" if mermaid else "text")
-            if not mermaid:
-                shown = "\n".join(_wrapped(shown))
-            answer_text(f"{proof.name}: {one.property.id} does not hold:\n{shown}\n")
+            answer_lines([f"{proof.name}: {one.property.id} does not hold:"])
+            if mermaid:
+                answer_text(f"{shown}\n")
+            else:
+                answer_lines([*shown.splitlines(), ""])
     if proofs.ok:
         closing = "Every property that is decided holds."
         more = 'What is not proved: the page "The proof" of the documentation.'
-        answer_text("\n".join(_hanging("", f"{closing} {more}")))
+        answer_lines([f"{closing} {more}"])
     else:
         say("Not everything holds; above is the shortest way to break each property.")
     return 0 if proofs.ok else _REFUTED
 
 
-def _sizes(proofs: Proofs) -> list[str]:
+def _sizes(proofs: Proofs) -> Iterable[str]:
     """What was explored of each procedure, and its bounds."""
-    lines = []
     for one in proofs.procedures:
         explored = f"{one.states} states, {one.edges} edges, depth {one.depth}"
-        lines += _hanging(
-            "", f"{one.name} (table {one.hash}): {explored}, {one.seconds:.2f}\u00a0s"
-        )
-        lines += _hanging(" " * _INDENT, f"{one.bounds or 'without bounds'}")
-    return lines
+        yield f"{one.name} (table {one.hash}): {explored}, {one.seconds:.2f} s"
+        yield f"    {one.bounds or 'without bounds'}"
 
 
 def _verdicts(proofs: Proofs) -> Iterable[str]:
@@ -79,30 +74,7 @@ def _verdicts(proofs: Proofs) -> Iterable[str]:
 
     table = [(number, *verdicts, sentence) for number, sentence, *verdicts in rows(proofs)]
     widths = [max(len(row[n]) for row in table) for n in range(len(table[0]) - 1)]
+    width = width_of(sys.stdout)
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
-        yield from _hanging("".join(f"{cell}  " for cell in cells), row[-1])
-
-
-def _wrapped(text: str) -> Iterable[str]:
-    """The lines of a text, each as far in as it was."""
-    for line in text.splitlines():
-        lead = line[: len(line) - len(line.lstrip())]
-        yield from _hanging(lead, line.strip()) or [""]
-
-
-def _hanging(lead: str, text: str) -> list[str]:
-    """A text behind its lead, in lines that the paper is wide enough for; no word is broken."""
-    width = console(sys.stdout).width
-    behind = len(lead) if width - len(lead) >= _NARROWEST else _INDENT
-    first = [lead.rstrip()] if behind == _INDENT and lead.strip() else []
-    start = " " * behind if first else lead
-    lines = wrap(
-        text,
-        width,
-        initial_indent=start,
-        subsequent_indent=" " * behind,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [*first, *(line.rstrip().replace("\u00a0", " ") for line in lines)]
+        yield from hanging_text("".join(f"{cell}  " for cell in cells), row[-1], width)

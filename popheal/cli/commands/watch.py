@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -18,12 +17,13 @@ import click
 from popheal.cli.exit_codes import worst
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
-from popheal.cli.render.console import say
-from popheal.cli.session import approve_command, in_journal, notifiers, open_journal
+from popheal.cli.render.console import note, say
+from popheal.cli.session import approve_command, aside, in_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff, obeying
+from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
-from popheal.reports.events import Event
-from popheal.util.text import moment, one_line
+from popheal.reports.events import Event, Pausing
+from popheal.util.text import moment, span
 
 if TYPE_CHECKING:
     from popheal.config.load import Config, WatchSettings
@@ -36,12 +36,14 @@ _SAID: Final = {
     "readiness_checked": "checked: {good} well, {bad} not well, {could_not_tell} could not be told",
     "server_health": "{health} {monitors}",
     "look_failed": "could not look: {error}",
+    "request_answered": "{by} {client}: {method} {path}: {status}",
     "alert_raised": "alert: {text}",
     "alert_waits": "nothing is done now: {why}",
     "healing_resumed": "going on with healing {id}",
     "finding": "{kind}: {detail}",
     "run_started": "run {run}: {procedure}, for {monitor}",
     "action_finished": "{state}: {outcome} {detail}",
+    "pausing": "{state}: waiting for {what}, at most {most}",
     "wait_hindered": "it is waited, but: {error}",
     "run_ended": "run {run}: {verdict}",
     "approval_asked": "run {run} asks for an approval: {answer}",
@@ -50,12 +52,35 @@ _SAID: Final = {
     "healing_ended": "{verdict}: {summary}",
 }
 
+#: Seconds that a wait may take before it is worth a line.
+_LONG: Final = 300.0
+
+health_file_option = click.option(
+    "--health-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Keep a sign of life in PATH, for a monitor; JSON.",
+)
+
 
 @click.command(short_help="Watch servers, and heal what turns unhealthy.")
 @config_option
 @journal_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
-def watch(config: Path, journal: Path | None, once: bool) -> int:
+@health_file_option
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Serve numbers for Prometheus on PORT of 127.0.0.1.",
+)
+def watch(
+    config: Path,
+    journal: Path | None,
+    once: bool,
+    health_file: Path | None,
+    metrics_port: int | None,
+) -> int:
     """Look at the servers that [watch] in FILE names, and heal what turns unhealthy.
 
     All of them are looked at all the time, and several are healed at once, one at a time in each
@@ -85,7 +110,12 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
     if told.policy.approval_undecided:
         say(f"{told.source}: {undecided_in_words()}")
     lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
-    with _obeying(control), open_journal(path, create=True) as opened:
+    with (
+        leaving(control),
+        aside(notifiers(told)) as notified,
+        open_journal(path, create=True) as opened,
+        watched_by(health_file, metrics_port, path) as watchers,
+    ):
         try:
             with PsrpBackend(told.settings) as backend:
                 ended = watch_servers(
@@ -97,7 +127,7 @@ def watch(config: Path, journal: Path | None, once: bool) -> int:
                     retry=settings.retry,
                     at_once=settings.at_once,
                     per_endpoint=settings.per_endpoint,
-                    observers=[*lines, *notifiers(told)],
+                    observers=[*watchers, *lines, *notified],
                     control=control,
                     once=once,
                     second_opinion=told.second_opinion,
@@ -131,7 +161,7 @@ def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
 
 
 @contextmanager
-def _obeying(control: Control) -> Iterator[None]:
+def leaving(control: Control) -> Iterator[None]:
     """While this lasts SIGTERM detaches, and SIGINT does what it does to a healing."""
     with obeying(control):
         if threading.current_thread() is not threading.main_thread():
@@ -161,9 +191,9 @@ def _judged(details: Mapping[str, Any]) -> str:
 def tell(journal: Path, event: Event) -> None:
     """Write one line on standard error for an event that is worth one."""
     said = _SAID.get(event.name)
-    if said is None:
+    if said is None or (isinstance(event, Pausing) and event.most < _LONG):
         return
-    details = {
+    details: dict[str, Any] = {
         name: ", ".join(value) if isinstance(value, (list, tuple)) else value
         for name, value in event.details.items()
     }
@@ -172,9 +202,9 @@ def tell(journal: Path, event: Event) -> None:
         "procedure": event.procedure,
         "state": event.state,
         "judged": _judged(details),
+        "most": span(details.get("most", 0)),
         "answer": approve_command(event.run_id, str(details.get("plan")), journal),
     }
-    text = said.format_map(defaultdict(str, {**about, **details}))
+    text = said.format_map(defaultdict(str, {**details, **about}))
     server = f"{event.server}: " if event.server else ""
-    sys.stderr.write(f"{moment(event.at, zone='Z')} {one_line(server + text)}\n")
-    sys.stderr.flush()
+    note(f"{moment(event.at, zone='Z')} {server}{text}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from popheal.cli import completion
 from popheal.cli.options import journal_options, json_option
 from popheal.cli.render import console
 from popheal.cli.session import find, journal_path, open_journal
@@ -23,7 +24,7 @@ _FORMAT = 1
 
 
 @click.command("what-if", short_help="Say what would have followed from another outcome.")
-@click.argument("healing")
+@click.argument("healing", shell_complete=completion.healings)
 @click.option("--at", metavar="STEP", help="The step: the name of a state it has come to.")
 @click.option("--outcome", metavar="OUTCOME", help="What the step would have come to.")
 @click.option("--run", metavar="RUN", help="Which run of that healing, if several came there.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from popheal.cli.render.lines import fitted, fitted_text
 from popheal.errors import ConfigurationError
 from popheal.util.text import one_line
 
@@ -20,12 +20,34 @@ if TYPE_CHECKING:
 
 #: Columns to fill where nobody says how wide the paper is.
 _WIDTH_OF_A_FILE: Final = 120
+#: Likewise of a terminal that does not say.
+_WIDTH_OF_A_TERMINAL: Final = 80
 
 
 def say(text: str) -> None:
     """A sentence on standard error."""
-    sys.stderr.write(f"popheal: {one_line(text)}\n")
+    note(f"popheal: {text}")
+
+
+def note(text: str) -> None:
+    """A line on standard error: one in a file, and as many as it takes on a terminal."""
+    line = one_line(text)
+    if sys.stderr.isatty() or "COLUMNS" in os.environ:
+        line = "\n".join(fitted_text(line, width_of(sys.stderr)))
+    sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def width_of(stream: IO[str]) -> int:
+    """How many columns there are."""
+    if (told := os.environ.get("COLUMNS", "")).isdecimal() and int(told):
+        return int(told)
+    if not stream.isatty():
+        return _WIDTH_OF_A_FILE
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH_OF_A_TERMINAL
+    except OSError:
+        return _WIDTH_OF_A_TERMINAL
 
 
 def answer_json(answer: dict[str, Any]) -> None:
@@ -89,23 +111,17 @@ def _not_written(path: Path, why: str, option: str) -> ConfigurationError:
     )
 
 
-@contextmanager
-def progress() -> Iterator[Callable[[int, int, str], None]]:
-    """What shows a person how far something has come: how many are over, of how many, and which.
-
-    One line on standard error, which is gone in the end; nothing where nobody watches.
-    """
-    if not sys.stderr.isatty() or plain_wanted():
-        yield lambda _over, _of, _what: None
-        return
-    with console(sys.stderr).status("") as status:
-        yield lambda over, of, what: status.update(one_line(f"{over} of {of}: {what}"))
-
-
 def print_lines(out: Console, lines: Iterable[Text]) -> None:
-    """Print lines that are as wide as they should be."""
+    """Print lines; one that is too wide in several, broken between words."""
     for line in lines:
-        out.print(line, soft_wrap=True)
+        for piece in fitted(line, out.width):
+            out.print(piece, soft_wrap=True)
+
+
+def answer_lines(lines: Iterable[str]) -> None:
+    """The answer, as lines of plain text; likewise."""
+    width = width_of(sys.stdout)
+    answer_text("\n".join(piece for line in lines for piece in fitted_text(line, width)))
 
 
 def plain_wanted() -> bool:
@@ -147,6 +163,7 @@ def console(stream: IO[str]) -> Console:
     return _console_class()(
         file=stream,
         color_system=None if plain else "auto",
+        # None follows a terminal that becomes wider, or narrower, in the middle of a healing.
         width=None if terminal or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE,
         markup=False,
         highlight=False,

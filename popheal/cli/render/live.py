@@ -7,17 +7,18 @@ when it is over.
 
 from __future__ import annotations
 
-import re
 import sys
-import textwrap
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from popheal.cli.render.console import console, plain_wanted
+from popheal.cli.render.console import print_lines
+from popheal.cli.render.lines import hanging, labelled
+from popheal.cli.render.now import Now
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop import PROCEDURES
 from popheal.reports import events
@@ -31,16 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-#: Columns of the labels in front of the alert, the findings and the verdict.
-LABEL: Final = 11
 _TIME: Final = 8
-#: Fewer columns than this left for the outcome, and it goes on a line of its own.
-_NARROW: Final = 24
-#: Stands for a space where no line may end; not to be seen in what is shown.
-_GLUE: Final = "\N{NO-BREAK SPACE}"
-_DURATION: Final = re.compile(r"\b\d+ (?:h|min|s)\b(?: \d+ (?:min|s)\b)*")
-#: A moment written to more digits than a person reads.
-_MICROSECONDS: Final = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.\d+")
 
 
 @define(kw_only=True)
@@ -96,12 +88,19 @@ class StoryLines:
             of: The procedure, so that all its states get the same width.
             style: How the word and the text look, if not as the impact does.
         """
+        from rich.text import Text
+
         colour = style or IMPACT_STYLES.get(word, "")
         lead = self.lead(at, word, colour)
         if state := one_line(state):
             names = PROCEDURES[of].by_name if of in PROCEDURES else ()
             width = max(map(len, names), default=0)
-            lead.append(f"{state:<{width}}  ", "" if word == "look" else colour)
+            shade = "" if word == "look" else colour
+            if lead.cell_len + len(state) > self.out.width:
+                lead.rstrip()
+                indent = " " * (_TIME + 2 if _TIME + 2 + len(state) <= self.out.width else 2)
+                return [lead, *hanging(self.out, Text(indent + state, shade), text, style)]
+            lead.append(f"{state:<{width}}  ", shade)
         return hanging(self.out, lead, text, style)
 
     def lead(self, at: datetime, word: str = "", style: str = "") -> Text:
@@ -126,20 +125,24 @@ class Story:
         server: The alert's server, which goes without saying.
         heading: Lines to print before anything else.
         live: Show what is going on right now, if a person watches. Of no use in virtual time.
+        clock: Seconds, as they pass where it happens.
 
     Attributes:
         effects: States in which something was, or may have been, changed.
         healing: What is told about, as the journal names it; empty while that is not known.
         how_to_resume: The command that goes on with it, if it is cut off and there is one.
+        asked: Gives the call that is being made right now, in words.
     """
 
     out: Console | None
     server: str = ""
     heading: list[Text] = field(factory=list)
     live: bool = True
+    clock: Callable[[], float] = time.monotonic
     effects: list[str] = field(factory=list, init=False)
     healing: str = ""
     how_to_resume: str = field(default="", init=False)
+    asked: Callable[[], str] = field(default=str, init=False)
     _began: datetime | None = field(default=None, init=False)
     _actions: dict[str, events.ActionStarted] = field(factory=dict, init=False)
     _lines: StoryLines | None = field(default=None, init=False)
@@ -159,7 +162,8 @@ class Story:
     def told(self) -> Iterator[Story]:
         """While this lasts, the line about right now may be there."""
         if self.live and sys.stderr.isatty():
-            self._now = Now()
+            self._now = Now(self.asked, clock=self.clock)
+            self._now.show("resuming" if self.healing else "verifying", self.server)
         try:
             yield self
         finally:
@@ -184,14 +188,13 @@ class Story:
             if lines:
                 self.print(*lines)
 
-    def print(self, *lines: Text | str) -> None:
+    def print(self, *lines: Text) -> None:
         """Print lines, below the heading and above the line about right now."""
         if self.out is None:
             return
         if self._now:
             self._now.wipe()
-        for line in (*self.heading, *lines):
-            self.out.print(line, soft_wrap=True)
+        print_lines(self.out, (*self.heading, *lines))
         self.heading = []
 
     def _told(self, lines: StoryLines, event: Event) -> Iterator[Text]:
@@ -220,7 +223,7 @@ class Story:
         elif isinstance(event, events.ActionStarted | events.ApprovalAnswered):
             now.show(event.state, event.server)
         elif isinstance(event, events.Pausing):
-            now.show("waiting", event.server)
+            now.wait(event.what, event.server, seconds=event.seconds, most=event.most)
         elif isinstance(event, events.ApprovalAsked):
             now.wipe()  # the terminal is wanted for the question
 
@@ -229,95 +232,3 @@ class Story:
         hours = f"{whole // 3600}:" if whole >= 3600 else ""  # noqa: PLR2004 - an hour
         minutes = whole % 3600 // 60
         return f"{hours}{minutes:{'02' if hours else ''}}:{whole % 60:02}"
-
-
-def hanging(out: Console, lead: Text, tail: str, style: str = "") -> list[Text]:
-    """The lead, and the tail beside it, as many lines as it takes."""
-    from rich.text import Text
-
-    indent = lead.cell_len
-    width = out.width - indent
-    longest = max(map(len, _words(tail)), default=0)
-    if width < _NARROW or width < longest <= out.width - _TIME - 2:
-        indent = _TIME + 2
-        below = _wrapped(tail, max(_NARROW, out.width - indent))
-        lead.rstrip()
-        return [lead, *(Text(" " * indent).append(line, style) for line in below)]
-    lines = _wrapped(tail, width) or [""]
-    first = lead.append(lines[0], style)
-    first.rstrip()
-    return [first, *(Text(" " * indent).append(line, style) for line in lines[1:])]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    # Not at hyphens, nor inside words: names of servers, files and parameters are to be copied.
-    lines = textwrap.wrap(
-        " ".join(_words(text)), width, break_on_hyphens=False, break_long_words=False
-    )
-    return [line.replace(_GLUE, " ") for line in lines]
-
-
-def _words(text: str) -> list[str]:
-    """What must not be broken; a duration is one word, with glue for spaces."""
-    whole_seconds = _MICROSECONDS.sub(r"\1", one_line(text))
-    glued = _DURATION.sub(lambda found: found[0].replace(" ", _GLUE), whole_seconds)
-    return glued.split(" ")
-
-
-def labelled(out: Console, label: str, text: str, style: str = "") -> list[Text]:
-    """A label, and the text beside it."""
-    from rich.text import Text
-
-    return hanging(out, Text().append(f"{label:<{LABEL}}", "bold"), text, style)
-
-
-class Now:
-    """The line on the terminal that says what is going on, and for how long."""
-
-    def __init__(self) -> None:
-        self._err = console(sys.stderr)
-        self._plain = plain_wanted()
-        self._live: Any = None
-
-    def show(self, what: str, server: str) -> None:
-        """Show it, in place of what was shown before."""
-        self.wipe()
-        text = one_line(f"{what} on {server}")
-        if self._plain:
-            return
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        # Standard output is left alone: what is printed there is not this console's.
-        self._live = Live(
-            _Elapsed(text, Spinner("line")),
-            console=self._err,
-            transient=True,
-            refresh_per_second=4,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
-
-    def wipe(self) -> None:
-        """Take it away."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
-
-class _Elapsed:
-    """A spinner with the time that has passed; rendered anew at each refresh."""
-
-    def __init__(self, text: str, spinner: Any) -> None:
-        self._text, self._spinner = text, spinner
-        self._began: float | None = None
-
-    def __rich_console__(self, out: Console, _options: Any) -> Iterator[Any]:
-        now = out.get_time()
-        self._began = now if self._began is None else self._began
-        self._spinner.update(text=f"{self._text}, {span(now - self._began)}")
-        line = self._spinner.render(now)
-        # One line and no more: a signal's handler wipes out just one.
-        line.no_wrap, line.overflow = True, "ellipsis"
-        yield line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from popheal.cli.render.live import hanging, labelled
+from popheal.cli.render.lines import hanging, labelled
 from popheal.review.period import PastHealing, Period
 from popheal.review.words import counts_of, ended, in_figures
 from popheal.tables.palette import VERDICT_STYLES

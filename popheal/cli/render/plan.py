@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from popheal.cli.render.live import labelled
+from popheal.cli.render.lines import labelled
 from popheal.engine.plan import Path, Plan, PlannedMove, PlannedRun
 from popheal.healthsets.pop import PROCEDURES
 from popheal.policy.in_words import undecided_in_words

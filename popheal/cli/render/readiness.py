@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from popheal.cli.render.live import hanging, labelled
+from popheal.cli.render.lines import hanging, labelled
 from popheal.readiness.items import BY_KEY, Section, line_in_words, sections
 from popheal.readiness.lines import Judgement, Line, Readiness
 from popheal.util.text import one_line, span

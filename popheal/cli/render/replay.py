@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from popheal.cli.render.live import StoryLines, labelled, outcome_text
+from popheal.cli.render.lines import command_line, labelled
+from popheal.cli.render.live import StoryLines, outcome_text
 from popheal.cli.render.plan import databases_of, worst_of
 from popheal.cli.render.report import alert_lines, ending_lines
 from popheal.cli.session import approve_command, in_journal
@@ -23,7 +24,7 @@ from popheal.journal.status import (
 )
 from popheal.reports.report import Alert, Report
 from popheal.util.serialize import from_jsonable
-from popheal.util.text import moment, one_line, time_of_day
+from popheal.util.text import moment, time_of_day
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,13 +81,6 @@ def _now(out: Console, now: Standing, journal: Path, options: str) -> Iterable[T
     yield from labelled(out, "Next", what)
     if how:
         yield command_line(how)
-
-
-def command_line(command: str) -> Text:
-    """A command on one line whatever the width, to be pasted; printed without wrapping."""
-    from rich.text import Text
-
-    return Text(f"  {one_line(command)}", no_wrap=True, overflow="ignore")
 
 
 def next_step(now: Standing, journal: Path, options: str) -> tuple[str, str]:

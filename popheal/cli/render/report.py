@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from popheal.cli.render.live import LABEL, labelled
+from popheal.cli.render.lines import LABEL, labelled
 from popheal.reports.report import Alert, FindingKind, Handover, Report
 from popheal.tables.debts import DebtStatus
 from popheal.tables.palette import VERDICT_STYLES

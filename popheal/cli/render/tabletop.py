@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from popheal.cli.render.live import hanging, labelled
+from popheal.cli.render.lines import hanging, labelled
 from popheal.tabletop.words import (
     asked_of,
     at_most,

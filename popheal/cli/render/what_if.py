@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from popheal.cli.render.live import hanging, labelled
+from popheal.cli.render.lines import hanging, labelled
 from popheal.cli.render.plan import worst_in_words
 from popheal.engine.plan import Lead, PlannedState
 from popheal.review.what_if import WhatIf

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import poll
-from popheal.engine.requests import call, try_call
+from popheal.engine.requests import Look, call, try_call
 from popheal.errors import BackendError, NotAuthorised
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import (
@@ -45,8 +45,44 @@ async def await_server(work: RunContext) -> ActionResult:
             return observed
         every = work.timing.reboot_poll
         failed = host if isinstance(host, BackendError) else None
-        if not await poll(work.session, "boot", deadline, every, backs_off=True, failed=failed):
+        watch, seen = await _awaited(work, host, observed)
+        if not await poll(
+            work,
+            "boot",
+            deadline,
+            every,
+            what="the restart",
+            backs_off=True,
+            failed=failed,
+            watch=watch,
+            seen=seen,
+        ):
             return observed
+
+
+async def _awaited(
+    work: RunContext, host: HostStatus | BackendError, observed: ActionResult
+) -> tuple[Look[Any] | None, Any]:
+    """What has to change for anything to come of another look, and what it is now.
+
+    None where what is done about a service depends on how long the server has been up.
+    """
+    before = work.memory.boot_before
+    if isinstance(host, BackendError) or before is None or not booted_since(before, host.boot_time):
+        return Look(Backend.host_status.__name__, (work.server,)), host
+    wanted = work.memory.running_before
+    if observed.kind is not FindingKind.NOT_RUNNING or not _has_had_its_time(work, host):
+        return None, None
+    seen = await try_call(Backend.services, work.server, wanted)  # of this very moment
+    if isinstance(seen, BackendError):
+        return None, None
+    return Look(Backend.services.__name__, (work.server, wanted)), seen
+
+
+def _has_had_its_time(work: RunContext, host: HostStatus) -> bool:
+    """Whether a service that starts by itself should have."""
+    waited = host.local_time - host.boot_time
+    return waited > timedelta(seconds=work.timing.service_deadline)
 
 
 def _not_back(said: str, kind: FindingKind = FindingKind.NOT_BACK) -> ActionResult:
@@ -114,10 +150,7 @@ def _why_to_start(work: RunContext, service: ServiceStatus, host: HostStatus) ->
     ours = service.name in _POP3 or (
         service.name == HEALTH_MANAGER and work.session.policy.start_health_manager
     )
-    waited = host.local_time - host.boot_time
-    if not ours or not starts_by_itself(service):
-        return ""
-    if waited <= timedelta(seconds=work.timing.service_deadline):
+    if not ours or not starts_by_itself(service) or not _has_had_its_time(work, host):
         return ""
     return "it ran before the reboot, and did not start by itself after it"
 

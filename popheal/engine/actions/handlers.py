@@ -40,8 +40,9 @@ async def wait(work: RunContext) -> ActionResult:
     # After a crash, only what is left of it.
     left = min((until - work.session.clock.now()).total_seconds(), work.deadline)
     if left > 0:
-        work.emit(events.Pausing, seconds=left)
-        await Pause(left)
+        if not work.rejoins:
+            work.emit(events.Pausing, what="POP to settle", seconds=left, most=work.deadline)
+        await Pause(left, is_written=True)
     return ActionResult("elapsed", f"waited until {time_of_day(until)} UTC")
 
 

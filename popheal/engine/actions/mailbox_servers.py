@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import again, retry_call
-from popheal.engine.requests import call
+from popheal.engine.requests import call, look
 from popheal.engine.triage.words import heed_words
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
@@ -80,7 +80,7 @@ async def _find_in_log(
         return ActionResult("could_not_tell", "the probe did not say when it ran")
     while True:
         try:
-            found = await _read_log(work, probe.started - SLACK, probe.finished + SLACK)
+            found = await read_log(work.server, probe.started - SLACK, probe.finished + SLACK)
         except BackendError as error:
             last = ActionResult("could_not_tell", str(error))
         else:
@@ -93,9 +93,15 @@ async def _find_in_log(
             return last
 
 
-async def _read_log(work: RunContext, since: datetime, until: datetime) -> Correlation:
-    settings = await call(Backend.pop_settings, work.server)
-    files = await call(Backend.pop_logs, work.server, settings.log_location, since, until)
+@look
+async def read_log(_context: Any, server: str, since: datetime, until: datetime) -> Correlation:
+    """What the POP3 protocol log of that time tells about whom sessions were passed to.
+
+    Raises:
+        BackendError: If it can't be read.
+    """
+    settings = await call(Backend.pop_settings, server)
+    files = await call(Backend.pop_logs, server, settings.log_location, since, until)
     return correlate(files, since, until)
 
 
@@ -118,7 +124,7 @@ async def why_not_proven(work: RunContext) -> str:
     if probe and probe.started and probe.finished:
         while True:
             try:
-                found = await _read_log(work, probe.started - SLACK, probe.finished + SLACK)
+                found = await read_log(work.server, probe.started - SLACK, probe.finished + SLACK)
             except BackendError:
                 found = Correlation(conclusive=False, backends=())
             heed_words(work, found.said)

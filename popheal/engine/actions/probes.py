@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from popheal.engine.actions.futility import weigh
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.deep_test import NO_DATABASE, had_nothing_to_test, has_active, is_deep
 from popheal.engine.looks.probe import run_probe
 from popheal.engine.looks.retry import again, retry_call
-from popheal.engine.requests import Pause, call
+from popheal.engine.requests import Look, Pause, Watch, call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import same_boot, value_since
 from popheal.exchange.models import MonitorHealth, ProbeResult
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE_PROBES
 from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.reports.events import Pausing
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import PROBE_MAILBOX_SIDE, Action
 from popheal.tables.debts import DebtKind
@@ -37,7 +38,7 @@ async def probe(work: RunContext) -> ActionResult:
     mailbox_side = action is not None and action.argument == PROBE_MAILBOX_SIDE.argument
     while True:
         observed, result = await (_mailbox_side(work) if mailbox_side else _own(work))
-        if observed.outcome == "succeeded" or not await _is_patient(work, action):
+        if observed.outcome == "succeeded" or not await _is_patient(work, action, result):
             break
     if mailbox_side or observed.outcome not in _FAILURES:
         return observed
@@ -56,8 +57,14 @@ async def probe(work: RunContext) -> ActionResult:
     return await weigh(work, observed, (result.error, result.exception) if result else ())
 
 
-async def _is_patient(work: RunContext, action: Action | None) -> bool:
-    """After a pause: whether POP may still be coming up after a restart of the server."""
+async def _is_patient(work: RunContext, action: Action | None, seen: ProbeResult | None) -> bool:
+    """After a pause: whether POP may still be coming up after a restart of the server.
+
+    Args:
+        work: The run.
+        action: The action that probes.
+        seen: What the probe has said just now, where it is a single one.
+    """
     if action is None or not action.deadline or work.session.stop_requested:
         return False
     now = work.session.clock.now()
@@ -67,7 +74,13 @@ async def _is_patient(work: RunContext, action: Action | None) -> bool:
     left = (until - now).total_seconds()
     if left <= 0:
         return False
-    await Pause(min(work.timing.probe_pause, left))
+    work.emit(Pausing, what="POP to come up", seconds=left, most=work.deadline)
+    watch = None
+    if seen is not None and work.monitor.probe:
+        # That it says anything else ends the pause, and proves nothing: it is run again.
+        probing = Look[Any](Backend.invoke_probe.__name__, (work.server, work.monitor.probe))
+        watch = Watch(look=probing, seen=seen, left=left)
+    await Pause(min(work.timing.probe_pause, left), watch)
     return True
 
 

@@ -48,7 +48,8 @@ async def _why_unfit(work: RunContext) -> ActionResult | None:
         why = why_copies_unfit(await read_copies_on(work.server))
         if not why:
             break
-        if not await poll(work.session, "fit", work.deadline, work.timing.probe_pause):
+        every = work.timing.probe_pause
+        if not await poll(work, "fit", work.deadline, every, what="copies to catch up"):
             return ActionResult("refused", why, kind=FindingKind.REDUNDANCY)
     checks = await retry_call(work.session, Backend.replication_health, work.server)
     why = why_replication_unfit(work.server, checks)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from popheal.engine.actions.gates import why_not_touch
 from popheal.engine.actions.proof import why_wait_would_fail
-from popheal.engine.actions.switchover import why_not_clear, why_not_now
+from popheal.engine.actions.switchover import require_clear, why_not_clear, why_not_now
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
 from popheal.engine.looks.retry import retry_call
-from popheal.engine.requests import Claim, call, try_call
+from popheal.engine.requests import Claim, call, try_effect
 from popheal.errors import NOTHING_DONE, BackendError, NotBegun
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import booted_since, inactive_components, is_running
@@ -62,7 +62,10 @@ async def reboot(work: RunContext) -> ActionResult:
         return ActionResult(not_done, f"not attempted: {why}", kind=FindingKind.STAYED)
     if work.stopped:
         return ActionResult(not_done, "not attempted: a person said stop")
-    error = await try_call(Backend.reboot, work.server, host.boot_time)
+    guard = (
+        require_clear(work.server, work.memory.active_before) if work.info.mailbox_role else None
+    )
+    error = await try_effect(Backend.reboot, work.server, host.boot_time, guard=guard)
     moved = isinstance(error, NotBegun) and error.reason == "boot_time"
     if isinstance(error, NOTHING_DONE) and not moved:
         # Somebody else's shutdown is not ours to wait for.

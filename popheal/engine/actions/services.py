@@ -10,7 +10,7 @@ from attrs import evolve
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.retry import poll, retry_call
-from popheal.engine.requests import try_call
+from popheal.engine.requests import Look, try_call
 from popheal.errors import NOTHING_DONE, BackendError, OutcomeUnknown
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import find_service, is_running, is_stopping, starts_by_itself
@@ -106,7 +106,17 @@ async def _see_restarted(
             work.memory.changed_at = now.started_at
             said = f"{old.name} {was}runs as process {now.process_id}{why}"
             return ActionResult("done", said, kind=FindingKind.NOT_RUNNING if was else None)
-        if not await poll(work.session, old.name, work.deadline, every, failed=failed):
+        watch = Look[Any](Backend.services.__name__, (work.server, (old.name,)))
+        if not await poll(
+            work,
+            old.name,
+            work.deadline,
+            every,
+            what=old.name,
+            failed=failed,
+            watch=watch,
+            seen=seen,
+        ):
             break
     if now is None:
         said = f"{old.name} could not be looked at{why}{f': {failed}' if failed else ''}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from attrs import evolve
 
@@ -15,7 +16,7 @@ from popheal.engine.looks.component import is_active as component_active
 from popheal.engine.looks.component import is_offline_by_health_api, why_not_activate
 from popheal.engine.looks.copies import read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
-from popheal.engine.requests import T, try_call
+from popheal.engine.requests import Look, T, try_call
 from popheal.errors import NOTHING_DONE, BackendError, CommandFailed
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_active, same_boot
@@ -50,7 +51,17 @@ async def _set_and_see(
         if not isinstance(seen, BackendError) and value_of(seen) is wanted:
             said = f"seen to be set ({error})" if error else "seen to be set"
             return ActionResult("done", said)
-        if not await poll(work.session, "seen", work.deadline, every, failed=unread):
+        watch = Look[Any](look.__name__, (work.server,))
+        if not await poll(
+            work,
+            "seen",
+            work.deadline,
+            every,
+            what="the new setting",
+            failed=unread,
+            watch=watch,
+            seen=seen,
+        ):
             break
     unseen = str(unread) if unread else "the new value was not seen"
     if isinstance(error, CommandFailed):

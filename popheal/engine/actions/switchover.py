@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from popheal.engine.actions.gates import why_group_forbids, why_not_ours, why_not_touch
 from popheal.engine.actions.proof import why_no_proof, why_wait_would_fail
@@ -10,8 +11,8 @@ from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
-from popheal.engine.requests import Claim
-from popheal.errors import BackendError, Unreadable
+from popheal.engine.requests import Claim, look
+from popheal.errors import BackendError, NotBegun, Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_mounted, still_active
 from popheal.exchange.models import HostStatus
@@ -60,24 +61,37 @@ def _on_the_way(host: HostStatus) -> Iterator[str]:
 async def verify_copies(work: RunContext) -> ActionResult:
     """Deep/SelfTest 4 and 5: poll until nothing is active here and all is mounted elsewhere."""
     every = work.timing.drain_poll
+    look_at_active = read_active(work.server, work.memory.active_before)
     while True:
-        failed = None
+        failed, active = None, []
         try:
-            observed = await _look_at_copies(work)
+            active = await active_here(work)
+            observed = _still_here(active) if active else await _look_elsewhere(work)
         except BackendError as error:
             failed = error
             observed = ActionResult("could_not_tell", str(error), kind=kind_of(error))
         if observed.outcome == "clear":
             return observed
-        if not await poll(work.session, "copies", work.deadline, every, failed=failed):
+        watch = look_at_active if active else None
+        if not await poll(
+            work,
+            "copies",
+            work.deadline,
+            every,
+            what="the switchover",
+            failed=failed,
+            watch=watch,
+            seen=active,
+        ):
             return observed
 
 
-async def _look_at_copies(work: RunContext) -> ActionResult:
-    active = await active_here(work)
-    if active:
-        said = f"still on the server: {', '.join(active)}"
-        return ActionResult("active", said, kind=FindingKind.STAYED)
+def _still_here(active: Sequence[str]) -> ActionResult:
+    said = f"still on the server: {', '.join(active)}"
+    return ActionResult("active", said, kind=FindingKind.STAYED)
+
+
+async def _look_elsewhere(work: RunContext) -> ActionResult:
     unmounted = await _not_mounted_elsewhere(work)
     if unmounted:
         said = f"moved, but not mounted elsewhere: {', '.join(unmounted)}"
@@ -86,21 +100,41 @@ async def _look_at_copies(work: RunContext) -> ActionResult:
 
 
 async def active_here(work: RunContext) -> list[str]:
-    """The copies on the server that forbid its reboot. Raises BackendError if unreadable.
+    """The copies on the server that forbid its reboot. Raises BackendError if unreadable."""
+    return await read_active(work.server, work.memory.active_before)
 
-    What was active before the drain must still be listed here, as a copy that is not active.
+
+@look
+async def read_active(_context: Any, server: str, expected: Sequence[str]) -> list[str]:
+    """The databases that are active on a server.
+
+    Args:
+        server: The server.
+        expected: What was active there before it was drained: it must still be listed, as a copy
+            that is not active.
+
+    Raises:
+        BackendError: If it can't be read, or one of these is missing.
     """
-    copies = await read_copies_on(work.server)
-    missing = {name.casefold() for name in work.memory.active_before} - {
+    copies = await read_copies_on(server)
+    missing = {name.casefold() for name in expected} - {
         copy.database.casefold() for copy, _ in copies
     }
     if missing:
         raise Unreadable(
-            server=work.server,
+            server=server,
             command="Get-MailboxDatabaseCopyStatus",
             cause=f"the copies of {', '.join(sorted(missing))} are missing in the answer",
         )
     return still_active(copies)
+
+
+@look
+async def require_clear(_context: Any, server: str, expected: Sequence[str]) -> None:
+    """Likewise, as a guard of the reboot. Raises NotBegun if a database is active there."""
+    if active := await read_active(server, expected):
+        cause = f"copies are active on the server again: {', '.join(active)}"
+        raise NotBegun(server=server, command="Restart-Computer", cause=cause)
 
 
 async def _not_mounted_elsewhere(work: RunContext) -> list[str]:

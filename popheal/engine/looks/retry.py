@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
-from popheal.engine.context import HealingContext
-from popheal.engine.requests import Pause, T, call, logon_lasts
+from popheal.engine.context import HealingContext, RunContext
+from popheal.engine.requests import Look, Pause, T, Watch, call, logon_lasts
 from popheal.errors import BackendError, NotAuthorised
-from popheal.reports.events import WaitHindered
+from popheal.reports.events import Pausing, WaitHindered
 
 #: A look of each poll: whether popheal may look.
 _REFUSED: Final = "logon refused"
@@ -68,7 +68,10 @@ async def again(session: HealingContext, name: str) -> bool:
     if tries >= session.timing.probe_attempts or session.stop_requested:
         session.progress.forget(name)
         return False
-    await Pause(session.timing.probe_pause)
+    pause = session.timing.probe_pause
+    server = session.under_repair[-1] if session.under_repair else session.server
+    session.emit(Pausing, server, what="another try", seconds=pause, most=pause)
+    await Pause(pause)
     return True
 
 
@@ -77,39 +80,55 @@ _SLOWEST: Final = 4
 
 
 async def poll(
-    session: HealingContext,
+    work: RunContext,
     name: str,
     within: float,
     every: float,
     *,
+    what: str,
     backs_off: bool = False,
     failed: BackendError | None = None,
+    watch: Look[Any] | None = None,
+    seen: Any = None,
 ) -> bool:
     """A pause between two polls; False once the deadline has passed or a person said stop.
 
     Where the logon was refused, that is told at once: a person can renew it while it is waited.
 
     Args:
-        session: The healing.
+        work: The run.
         name: Tells this poll from others of the same step.
         within: Seconds from the first poll to the deadline.
         every: Seconds between polls.
+        what: What is waited for, for people.
         backs_off: Whether the pauses become longer, up to four times that: for what takes long,
             and is no matter of seconds.
         failed: What the last poll failed with, if it did.
+        watch: The look that is polled, where what comes of it depends on its answer only.
+        seen: What that has answered, if it has not failed.
     """
+    session = work.session
     if isinstance(failed, NotAuthorised):
+        watch = None  # who is locked out for trying is not to try on and on
         every = await _hindered(session, failed, every)
     else:
         session.progress.forget(_REFUSED)
-    now = session.clock.now()
+    now, begins = session.clock.now(), name not in session.progress.deadlines
     deadline = session.progress.deadlines.setdefault(name, now + timedelta(seconds=within))
     # The deadline may have been written down before the clock was set back.
     left = min((deadline - now).total_seconds(), within)
     if left <= 0 or session.stop_requested:
         session.progress.forget(name)
         return False
+    if begins:
+        work.emit(Pausing, what=what, seconds=left, most=within)
     if backs_off:
         every *= min(_SLOWEST, 2 ** (session.progress.count(name) - 1))
-    await Pause(min(every, left))
+    slowest = _SLOWEST if backs_off else 1
+    waits_for = None
+    if watch is not None:
+        error = type(failed).__name__ if failed else ""
+        told = None if failed else seen
+        waits_for = Watch(look=watch, seen=told, failed=error, left=left, slowest=slowest)
+    await Pause(min(every, left), waits_for)
     return True

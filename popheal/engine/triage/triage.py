@@ -31,6 +31,7 @@ from popheal.healthsets.pop.catalog import (
     POP3_FRONT_END,
     Monitor,
 )
+from popheal.reports.events import Pausing
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
 
@@ -155,7 +156,9 @@ async def _read_rows(session: HealingContext, server: str, monitors: Sequence[Mo
         if rows.are("unhealthy") or not rows.are("degraded") or session.control.cancelled:
             return rows
         tries = session.progress.count("degraded")
-        await Pause(session.timing.degraded_pause)
+        pause = session.timing.degraded_pause
+        session.emit(Pausing, server, what="a Degraded monitor", seconds=pause, most=pause)
+        await Pause(pause)
         if tries >= session.timing.probe_attempts:
             return rows
 

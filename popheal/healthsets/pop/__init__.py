@@ -1,6 +1,6 @@
 """The runbook's recovery procedures, one module a section: tables and citations only.
 
-One is ours: :data:`POP_PROXY`, for what the runbook does not know.
+One is ours: ``POP_PROXY``, for what the runbook does not know.
 
 Read a table beside the runbook: each state names the step it carries out, each row the
 sentence that leads on, or, where the runbook is silent or wrong, our reason.

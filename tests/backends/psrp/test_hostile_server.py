@@ -13,6 +13,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 
 import pytest
 
@@ -66,6 +67,7 @@ def endless_length(client: socket.socket) -> None:
         client.sendall(b" " * (1 << 16))
 
 
+@cache
 def _bomb() -> bytes:
     """A quarter of a megabyte that is a quarter of a gigabyte; made without that much memory."""
     packing = zlib.compressobj(9, wbits=31)
@@ -73,12 +75,10 @@ def _bomb() -> bytes:
     return b"".join([*pieces, packing.flush()])
 
 
-BOMB = _bomb()
-
-
 def gzip_bomb(client: socket.socket) -> None:
-    client.sendall(HEADERS + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB))
-    client.sendall(BOMB)
+    bomb = _bomb()
+    client.sendall(HEADERS + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb))
+    client.sendall(bomb)
     time.sleep(60)
 
 

@@ -1,0 +1,359 @@
+"""``fleet``: healings on Temporal. A first step: see the page "A fleet" of the documentation."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from popheal.cli.alert_option import alert_of
+from popheal.cli.exit_codes import HELD, status_of
+from popheal.cli.options import json_option, server_name, server_options, yes_option
+from popheal.cli.render.console import answer_json, answer_text, say
+from popheal.cli.session import decided, show_report
+from popheal.errors import ConfigurationError
+from popheal.reports.report import Report
+from popheal.util.account import account
+from popheal.util.text import moment
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from popheal.config.load import Config
+    from popheal.temporal.messages import Decision, Progress
+
+T = TypeVar("T")
+
+_ANSWERS_WITHIN: Final = timedelta(seconds=20)
+_SILENT: Final = (
+    "The fleet gives no answer in time. See that a worker of the healing's build runs, and that "
+    "one was told to take new healings: popheal fleet worker --engine --current"
+)
+
+_site_option: Final = click.option(
+    "--site", default="", metavar="NAME", help="The site whose workers look and act."
+)
+_server_argument: Final = click.argument("server", callback=server_name)
+
+
+@click.group(short_help="Heal with many machines, on Temporal (experimental).")
+def fleet() -> None:
+    """Healings that Temporal carries on when a machine is lost. A first step, and experimental.
+
+    It needs the extra 'temporal' and a Temporal server. Where that is, and how to log on to it,
+    is said by Temporal's own variables: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_....
+
+    A fleet and a journal's file do not know of each other: use one of the two for an organisation.
+    """
+
+
+# --- workers -------------------------------------------------------------------------------------
+
+
+@fleet.command(short_help="Be a worker: of the engine, or next to the servers of a site.")
+@click.option("--engine", is_flag=True, help="Carry healings out; reaches no Exchange server.")
+@click.option("--current", is_flag=True, help="Let healings begin on this build from now on.")
+@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The site's.")
+@_site_option
+@click.option("--at-once", default=4, show_default=True, type=click.IntRange(1, 18))
+def worker(*, engine: bool, current: bool, config: Path | None, site: str, at_once: int) -> int:
+    """Work until SIGTERM or Ctrl-C, then end what is at work and leave.
+
+    With --engine it carries healings out. With --config it looks and acts at a site, by the
+    connections in FILE; its passwords stay here. Both may be given.
+
+    An open healing keeps to the build of the engine that it has begun with, so the old workers
+    must run until their healings have ended. --current lets new ones begin on this build.
+
+    \b
+      popheal fleet worker --engine --current
+      popheal fleet worker --config popheal.toml --site berlin
+    """
+    if not engine and config is None:
+        raise click.UsageError("Which worker? Give --engine, --config FILE, or both.")
+    told = _load(config) if config else None
+    asyncio.run(_work(engine=engine, current=current, told=told, site=site, at_once=at_once))
+    return 0
+
+
+async def _work(
+    *, engine: bool, current: bool, told: Config | None, site: str, at_once: int
+) -> None:
+    from popheal.backends.psrp import PsrpBackend
+    from popheal.temporal.activities import BackendPool, SiteActivities
+    from popheal.temporal.build_name import build_id
+    from popheal.temporal.connection import connect
+    from popheal.temporal.operations import make_current
+    from popheal.temporal.worker import engine_worker, site_worker
+
+    client = await connect()
+    leave = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leave.set)
+    async with AsyncExitStack() as stack:
+        if told is not None:
+            pool = BackendPool(lambda: PsrpBackend(told.settings))
+            stack.callback(pool.close)
+            activities = SiteActivities(pool, command_timeout=told.timing.command_timeout)
+            at_site = site_worker(client, site, activities, at_once=at_once)
+            await stack.enter_async_context(at_site)
+            say(f"At work for the site {site or '(no name)'}, {at_once} commands at a time.")
+        if engine:
+            await stack.enter_async_context(engine_worker(client))
+            say(f"At work on healings, build {build_id()}.")
+        if current:
+            await make_current(client)
+            say("New healings begin on this build.")
+        await leave.wait()
+        say("Leaving when what is at work has ended.")
+
+
+# --- healings ------------------------------------------------------------------------------------
+
+
+@fleet.command(short_help="Have the fleet carry out the runbook on a server.")
+@server_options
+@_site_option
+@yes_option
+def heal(
+    server: str | None,
+    health_set: str | None,
+    monitor: str | None,
+    alert_file: Path | None,
+    config: Path,
+    record: Path | None,
+    site: str,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Like popheal heal, by the fleet; waits for the report. FILE says how far to go.
+
+    Ctrl-C only ends the waiting. To stop the healing: popheal fleet stop SERVER.
+
+    \b
+      popheal fleet heal ex1.contoso.com --config popheal.toml \\
+        --site berlin
+    """
+    from popheal.backends.psrp.backend import ORGANISATION
+    from popheal.temporal.messages import HealingOrder
+    from popheal.util.serialize import to_jsonable
+
+    if record is not None:
+        raise click.UsageError("--record is for a command that asks the servers itself.")
+    alert = alert_of(server, health_set, monitor, alert_file)
+    told = _load(config)
+    policy = decided(told.policy, yes=yes)
+    if policy.approval_undecided:
+        raise click.UsageError(
+            f"{told.source} does not say approval_from, and nobody is asked here. Say it under "
+            '[policy]: approval_from = "disrupt" asks a person each time, "never" asks nobody. '
+            "Or give --yes."
+        )
+    order = HealingOrder(
+        alert=to_jsonable(alert),
+        policy=policy.to_json(),
+        organisation=ORGANISATION,
+        by=account(),
+        site=site,
+    )
+    report = asyncio.run(_heal(order, alert.server))
+    if report is None:
+        return HELD
+    show_report(report, as_json=as_json)
+    return status_of(report)
+
+
+async def _heal(order: Any, server: str) -> Report | None:
+    from temporalio.client import WorkflowFailureError
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    from popheal.temporal.connection import connect
+    from popheal.temporal.operations import begin_healing
+
+    client = await connect()
+    try:
+        handle = await begin_healing(client, order)
+    except WorkflowAlreadyStartedError:
+        say(f"A healing of {server} is under way. See: popheal fleet show {server}")
+        return None
+    say(f"Begun. See how it goes: popheal fleet show {server}")
+    try:
+        result = await handle.result()
+    except WorkflowFailureError as error:
+        raise click.ClickException(f"{error.cause}") from None
+    return Report.from_json(result.report)
+
+
+@fleet.command(short_help="Show how a server's healing goes.")
+@_server_argument
+@json_option
+def show(server: str, *, as_json: bool) -> int:
+    """Show how far the healing of SERVER has come, and what it asks.
+
+    \b
+      popheal fleet show ex1.contoso.com
+    """
+    from popheal.temporal.healing_workflow import Healing
+    from popheal.util.serialize import to_jsonable
+
+    told: Progress = _about(
+        server, lambda handle: handle.query(Healing.progress, rpc_timeout=_ANSWERS_WITHIN)
+    )
+    if as_json:
+        answer_json(to_jsonable(told))
+        return 0
+    lines = [f"Healing {told.healing} of {told.server}: {told.verdict or told.state or 'triage'}"]
+    lines += [f"  {one}" for one in told.events]
+    for one in told.asked:
+        until = moment(one.expires_at)
+        lines += [
+            f"It asks, until {until}, whether plan {one.plan} ({one.impact}) may be carried out:",
+            f"  popheal fleet approve {server} --plan {one.plan}",
+        ]
+    answer_text("\n".join(lines))
+    return 0
+
+
+@fleet.command(short_help="Approve the plan that a server's healing waits with, or refuse it.")
+@_server_argument
+@click.option("--plan", required=True, metavar="HASH", help="The plan that is meant: no other.")
+@click.option("--refuse", is_flag=True, help="Refuse it.")
+def approve(server: str, plan: str, *, refuse: bool) -> int:
+    """Approve the plan that the healing of SERVER waits with.
+
+    \b
+      popheal fleet approve ex1 --plan 9f86d081884c7d65
+    """
+    from popheal.temporal.healing_workflow import Healing
+    from popheal.temporal.messages import Decision
+
+    said = Decision(who=account(), plan=plan, granted=not refuse)
+    _tell(server, Healing.answer, said)
+    answer_text(f"Plan {plan} for {server}: {'refused' if refuse else 'approved'}.")
+    return 0
+
+
+@fleet.command(short_help="Stop a server's healing: it only puts back from now on.")
+@_server_argument
+@click.option("--why", default="", metavar="TEXT", help="Why, for those who read of it.")
+def stop(server: str, why: str) -> int:
+    """Stop the healing of SERVER, as popheal cancel does.
+
+    \b
+      popheal fleet stop ex1.contoso.com
+    """
+    from popheal.temporal.healing_workflow import Healing
+    from popheal.temporal.messages import Decision
+
+    said = Decision(who=account(), why=why)
+    _tell(server, Healing.stop, said)
+    answer_text(f"The healing of {server} puts back what it has changed, and ends.")
+    return 0
+
+
+@fleet.command(short_help="Write a server's last healing as an export of a journal.")
+@_server_argument
+def export(server: str) -> int:
+    """Write the last healing of SERVER as JSON lines, which popheal check-journal reads.
+
+    What the history itself says is compared with it: on standard error, and by exit status 1.
+
+    \b
+      popheal fleet export ex1.contoso.com > healing.jsonl
+      popheal check-journal --journal healing.jsonl
+    """
+    from popheal.temporal.healing_history import as_text, lines_of, misfits
+
+    async def read(handle: Any) -> tuple[str, list[str]]:
+        history = await handle.fetch_history()
+        return as_text(await lines_of(history)), await misfits(history)
+
+    text, found = _about(server, read)
+    answer_text(text.rstrip("\n"))
+    for one in found:
+        say(one)
+    return 1 if found else 0
+
+
+@fleet.command(short_help="Free what a lost healing had claimed.")
+@click.argument("custodian")
+@click.option("--why", required=True, metavar="TEXT", help="What was seen on the servers.")
+def clear(custodian: str, why: str) -> int:
+    """Say that nobody acts any more on what CUSTODIAN guards, and that you have looked.
+
+    Only where the healing that has it was terminated or lost. Look first at every server of the
+    group: whether one is drained, or protocol logging is on, and put that back.
+
+    \b
+      popheal fleet clear popheal/custodian/exchange/dag/dag1 \\
+        --why "looked at all members"
+    """
+    from popheal.temporal.operations import clear_custodian
+
+    before = asyncio.run(_with_client(lambda client: clear_custodian(client, custodian, why)))
+    whose = f"healing {before.holder.healing}" if before.holder else "nobody"
+    answer_text(f"Free; before it was held by {whose}.")
+    return 0
+
+
+# --- inside --------------------------------------------------------------------------------------
+
+
+def _load(config: Path) -> Config:
+    """The configuration, if a fleet can do what it says. Raises ConfigurationError."""
+    from popheal.config.load import load_config
+
+    told = load_config(config)
+    for name in ("notify", "second_opinion"):
+        if getattr(told, name) is not None:
+            raise ConfigurationError(
+                source=told.source,
+                problem=f"has [{name}], which a fleet does not do yet",
+                next_step="Take it out of the file that the fleet is given.",
+            )
+    return told
+
+
+async def _with_client(do: Callable[[Client], Awaitable[T]]) -> T:
+    """Do something with the fleet's server. Raises ClickException, in words, where it refuses."""
+    from temporalio.client import (
+        WorkflowQueryFailedError,
+        WorkflowUpdateFailedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+    )
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from popheal.temporal.connection import connect
+
+    client = await connect()
+    try:
+        return await do(client)
+    except WorkflowUpdateFailedError as error:
+        raise click.ClickException(f"It was not taken: {error.cause}.") from None
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowQueryFailedError):
+        raise click.ClickException(_SILENT) from None
+    except RPCError as error:
+        unknown = error.status is RPCStatusCode.NOT_FOUND
+        said = f"The fleet does not know it: {error.message}." if unknown else _SILENT
+        raise click.ClickException(said) from None
+
+
+def _about(server: str, ask: Callable[[Any], Awaitable[T]]) -> T:
+    """Ask the newest healing of a server."""
+    from popheal.backends.psrp.backend import ORGANISATION
+    from popheal.temporal.healing_workflow import healing_id
+
+    name = healing_id(ORGANISATION, server)
+    return asyncio.run(_with_client(lambda client: ask(client.get_workflow_handle(name))))
+
+
+def _tell(server: str, update: Any, said: Decision) -> None:
+    """Tell the newest healing of a server something; it may refuse."""
+    _about(server, lambda handle: handle.execute_update(update, said, rpc_timeout=_ANSWERS_WITHIN))

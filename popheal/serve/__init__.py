@@ -1,0 +1,1 @@
+"""Alerts in, answers out, over HTTP: the extra ``popheal[serve]``."""

@@ -1,0 +1,291 @@
+"""The routes: what is asked over HTTP, by whom, and what is answered.
+
+Every request but ``GET /alive`` needs a bearer token. A token is a person or a program: who raises
+an alert, approves or stops is its owner, whatever the request says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from popheal.engine.drive import with_journal
+from popheal.errors import (
+    AlreadyEnded,
+    ApprovalNotPending,
+    JournalError,
+    PophealError,
+    UnknownName,
+)
+from popheal.journal import HealingRecord, Journal, Question
+from popheal.journal.status import standing_of
+from popheal.reports.alert_given import UnclearAlert
+from popheal.reports.event_log import log_event, log_failure
+from popheal.reports.events import Observer
+from popheal.review import case_of_record, page_of
+from popheal.serve.bodies import alert_of, object_of
+from popheal.serve.events import RequestAnswered
+from popheal.serve.settings import ALERT, DECIDE, LOOK, RIGHTS, Token
+from popheal.serve.tokens import Tokens
+from popheal.util.serialize import to_jsonable
+from popheal.util.text import one_line
+from popheal.watch.answer import Answer
+from popheal.watch.loop import Watch
+
+T = TypeVar("T")
+
+#: Seconds that whoever raises an alert waits for what is done about it.
+_PATIENCE: Final = 20.0
+#: As many healings as are listed at once.
+_NEWEST: Final = 50
+_MOST: Final = 500
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+#: How each error is answered; one that is not here is a defect.
+_STATUS: Final[Mapping[type[Exception], int]] = {
+    AlreadyEnded: 409,
+    ApprovalNotPending: 409,
+    UnclearAlert: 400,
+    JournalError: 503,
+}
+
+#: Makes the text that Prometheus reads, and says of which content type it is.
+Metrics = Callable[[], tuple[bytes, str]]
+
+
+class Service:
+    """Answers requests about one journal.
+
+    Args:
+        watch: The watch that answers alerts; it runs in the same event loop.
+        tokens: Who may ask for what.
+        metrics: Makes what ``GET /metrics`` answers, if anything does.
+        observers: Called with an event for each request.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        tokens: Sequence[Token],
+        *,
+        metrics: Metrics | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self._watch, self._journal = watch, watch.journal
+        self._tokens = Tokens(tokens)
+        self._metrics = metrics
+        self._observers = (log_event, *observers)
+
+    def app(self) -> Starlette:
+        """The application, for a server of ASGI."""
+        routes = (
+            ("GET", "/alive", "", self._alive),
+            ("GET", "/healings", LOOK, self._healings),
+            ("GET", "/healings/{healing}", LOOK, self._healing),
+            ("GET", "/metrics", LOOK, self._told_metrics),
+            ("POST", "/alerts", ALERT, self._alert),
+            ("POST", "/healings/{healing}/approve", DECIDE, self._approve),
+            ("POST", "/healings/{healing}/refuse", DECIDE, self._refuse),
+            ("POST", "/healings/{healing}/stop", DECIDE, self._stop),
+        )
+        return Starlette(
+            routes=[
+                Route(path, self._guarded(right, answer), methods=[method])
+                for method, path, right, answer in routes
+            ],
+            exception_handlers={HTTPException: self._lost},  # type: ignore[dict-item]
+        )
+
+    # --- around each request ---------------------------------------------------------------------
+
+    def _guarded(
+        self, right: str, answer: Callable[[Request, str], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request) -> Response:
+            token = self._tokens.owner_of(request.headers.get("authorization", ""))
+            owner = token.owner if token else ""
+            try:
+                if right:
+                    _require(token, right)
+                response = await answer(request, owner)
+            except HTTPException as error:
+                response = _error(error.status_code, error.detail, error.headers)
+            except PophealError as error:
+                response = _refusal(error)
+            except Exception as error:  # noqa: BLE001 - a defect is told, and ends nothing else
+                response = _error(500, f"a defect of popheal: {type(error).__name__}")
+            return self._answered(request, response, owner)
+
+        return guarded
+
+    async def _lost(self, request: Request, error: HTTPException) -> Response:
+        """There is no such path, or not for that method."""
+        return self._answered(request, _error(error.status_code, error.detail, error.headers), "")
+
+    def _answered(self, request: Request, response: Response, owner: str) -> Response:
+        response.headers.update(_HEADERS)
+        event = RequestAnswered(
+            at=datetime.now(UTC),
+            server="",
+            by=owner or None,
+            method=request.method,
+            path=one_line(request.url.path)[:200],
+            status=response.status_code,
+            client=request.client.host if request.client else "",
+        )
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - telling must never change what is told
+                log_failure(event.name, error)
+        return response
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    async def _alive(self, _request: Request, _owner: str) -> Response:
+        """Whether the watch is at work: for whoever watches it."""
+        return JSONResponse({"watching": self._watch.runs}, 200 if self._watch.runs else 503)
+
+    async def _healings(self, request: Request, _owner: str) -> Response:
+        asked = request.query_params
+        newest = asked.get("newest", str(_NEWEST))
+        if not newest.isdecimal() or not 1 <= int(newest[:9]) <= _MOST:
+            raise HTTPException(400, f"newest is a number from 1 to {_MOST}.")
+
+        def read(journal: Journal) -> list[dict[str, Any]]:
+            found = journal.healings(
+                unfinished=asked.get("unfinished", "") in ("1", "true"),
+                server=asked.get("server", ""),
+                newest=int(newest),
+            )
+            return [standing_of(journal, one).to_json() for one in found]
+
+        return JSONResponse({"healings": await self._read(read)})
+
+    async def _healing(self, request: Request, _owner: str) -> Response:
+        """How it stands and its report, as JSON; or as a page, if that is asked for."""
+        name = request.path_params["healing"]
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(await self._read(lambda journal: _page(journal, name)))
+
+        def read(journal: Journal) -> dict[str, Any]:
+            record = _found(journal, name)
+            standing = standing_of(journal, record)
+            question = to_jsonable(standing.question) if standing.question else None
+            return {**standing.to_json(), "question": question, "report": record.report}
+
+        return JSONResponse(await self._read(read))
+
+    async def _told_metrics(self, _request: Request, _owner: str) -> Response:
+        if self._metrics is None:
+            raise HTTPException(404, "There are no metrics: popheal[metrics] is not installed.")
+        text, kind = self._metrics()
+        return Response(text, media_type=kind)
+
+    async def _read(self, function: Callable[[Journal], T]) -> T:
+        """Read the journal, where it is a file apart from what is written meanwhile."""
+        path = self._journal.path
+        if path is None:
+            return function(self._journal)
+
+        def read() -> T:
+            with Journal(path, read_only=True) as journal:
+                return function(journal)
+
+        return await asyncio.to_thread(read)
+
+    # --- alerts, and what people say -------------------------------------------------------------
+
+    async def _alert(self, request: Request, owner: str) -> Response:
+        try:
+            alert, unclear = await alert_of(request, owner)
+        except UnknownName as error:
+            raise HTTPException(400, str(error)) from None
+        if not self._watch.runs:
+            raise HTTPException(503, "The watch has ended, or has not begun yet.")
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                answer = await self._watch.raise_alert(alert)
+        except TimeoutError:
+            answer = Answer(what="looking")  # it is answered all the same
+        said = {"server": alert.server, "monitor": alert.monitor, "answer": answer.what}
+        said |= {"healing": answer.healing or None, "why": answer.why or None}
+        headers = {"Location": f"/healings/{answer.healing}"} if answer.healing else None
+        return JSONResponse({**said, "unclear": unclear}, 202, headers)
+
+    async def _approve(self, request: Request, owner: str) -> Response:
+        return await self._decide(request, owner, granted=True)
+
+    async def _refuse(self, request: Request, owner: str) -> Response:
+        return await self._decide(request, owner, granted=False)
+
+    async def _decide(self, request: Request, owner: str, *, granted: bool) -> Response:
+        name = request.path_params["healing"]
+        plan = (await object_of(request, "plan")).get("plan", "")
+        if not plan:
+            raise HTTPException(400, 'Say which plan: {"plan": "..."}, as the healing asks it.')
+        journal = self._journal
+
+        def answer() -> Question:
+            return journal.approve(_found(journal, name).id, plan, granted=granted, by=owner)
+
+        return JSONResponse(to_jsonable(await with_journal(journal, answer)))
+
+    async def _stop(self, request: Request, _owner: str) -> Response:
+        name = request.path_params["healing"]
+        await object_of(request)
+        journal = self._journal
+
+        def stop() -> dict[str, Any]:
+            record = journal.cancel(_found(journal, name).id, at=datetime.now(UTC))
+            return standing_of(journal, record).to_json()
+
+        return JSONResponse(await with_journal(journal, stop), 202)
+
+
+def _require(token: Token | None, right: str) -> None:
+    if token is None:
+        raise HTTPException(
+            401, "It needs a token: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
+        )
+    if right not in token.may:
+        raise HTTPException(
+            403, f"The token of {token.owner} is not one to {RIGHTS[right]} (may: '{right}')."
+        )
+
+
+def _found(journal: Journal, name: str) -> HealingRecord:
+    """The healing of just that id: a beginning could mean another one tomorrow."""
+    with contextlib.suppress(UnknownName):
+        record = journal.healing(name)
+        if record.id == name:
+            return record
+    raise HTTPException(404, "There is no such healing.")
+
+
+def _page(journal: Journal, name: str) -> str:
+    case = case_of_record(journal, _found(journal, name), as_of=datetime.now(UTC))
+    return page_of(case)
+
+
+def _refusal(error: PophealError) -> Response:
+    """What popheal itself refuses; without next steps, which are for whoever has the journal."""
+    status = next((one for kind, one in _STATUS.items() if isinstance(error, kind)), 500)
+    said = str(error) if isinstance(error, UnclearAlert) else f"{error.sentence().rstrip('.')}."
+    return _error(status, said)
+
+
+def _error(status: int, said: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": said}, status, headers)

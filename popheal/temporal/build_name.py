@@ -1,0 +1,47 @@
+"""What a version of the engine's workers is called: by what a replay depends on.
+
+A healing that is open keeps to the build that it has begun with. So the name must change whenever
+the tables do, or anything else that decides what is asked next.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from popheal.healthsets.pop import PROCEDURES
+from popheal.util.version import __version__
+
+#: The name of the deployment, for all builds.
+DEPLOYMENT: Final = "popheal"
+#: Packages and modules of popheal that workflow code runs through.
+_DECIDE: Final = (
+    "engine",
+    "errors.py",
+    "exchange",
+    "healthsets",
+    "journal",
+    "policy",
+    "reports",
+    "tables",
+    "temporal",
+    "util",
+)
+_DIGITS: Final = 12
+
+
+@cache
+def build_id() -> str:
+    """popheal's version, and a hash over the tables and the code that carries them out."""
+    root = Path(__file__).parent.parent
+    digest = sha256()
+    for name in sorted(PROCEDURES):
+        digest.update(f"{name} {PROCEDURES[name].hash}\n".encode())
+    for place in _DECIDE:
+        found = root / place
+        for file in sorted(found.rglob("*.py")) if found.is_dir() else [found]:
+            digest.update(f"{file.relative_to(root).as_posix()}\n".encode())
+            digest.update(file.read_bytes())
+    return f"{__version__}-{digest.hexdigest()[:_DIGITS]}"

@@ -1,0 +1,113 @@
+"""What a healing has claimed, of which custodians, and what others have done there lately."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+
+from attrs import define, field
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from popheal.engine.requests import Claim, Count, Holder
+from popheal.exchange.names import same_server
+from popheal.journal.entries import EffectIntended
+from popheal.journal.past_effects import Reboot
+from popheal.temporal.custodian import Custodian, custodian_id
+from popheal.temporal.messages import (
+    Begun,
+    ClaimAnswer,
+    Claimant,
+    ClaimOrder,
+    Line,
+    Release,
+)
+
+#: Of what is counted, the method of the backend.
+_COUNTED: Final = {"reboots": "reboot", "restarts": "restart_service"}
+
+
+@define
+class Claims:
+    """The claims of one healing.
+
+    Args:
+        organisation: Whose custodians they are.
+        ask: Asks a custodian.
+    """
+
+    organisation: str
+    ask: Callable[[ClaimOrder], Awaitable[ClaimAnswer]]
+    #: Custodian by what it guards, with the token that it gave.
+    _tokens: dict[str, int] = field(factory=dict, init=False)
+    #: What others have done where this healing has claims.
+    _begun: list[Begun] = field(factory=list, init=False)
+
+    async def claim(
+        self, request: Claim, healing: str, entries: Callable[[], tuple[Line, ...]]
+    ) -> Holder | bool:
+        """Claim something, if that is asked for: who else has it, or whether it is ours now.
+
+        Args:
+            request: What is to be claimed.
+            healing: The healing's id.
+            entries: What has been written down since, to go with the question.
+        """
+        custodian = custodian_id(self.organisation, request.kind, request.name)
+        if custodian in self._tokens:
+            return False
+        info = workflow.info()
+        first_run = info.first_execution_run_id
+        who = Claimant(healing=healing, workflow=info.workflow_id, first_run=first_run)
+        only_look = request.only_look
+        order = ClaimOrder(custodian=custodian, who=who, only_look=only_look, entries=entries())
+        answer = await self.ask(order)
+        if answer.holder is not None:
+            said = _next_step(answer.holder, custodian, alive=answer.alive)
+            return Holder(answer.holder.healing, answer.alive, said)
+        if not answer.token:
+            return False
+        self._tokens[custodian] = answer.token
+        self._begun += [one for one in answer.begun if one not in self._begun]
+        return True
+
+    def of(self, intent: EffectIntended) -> tuple[str, int]:
+        """By whom an effect is to be granted, and the token for it."""
+        for kind, name in (("dag", intent.dag), ("server", intent.server)):
+            custodian = custodian_id(self.organisation, kind, name) if name else ""
+            if custodian in self._tokens:
+                return custodian, self._tokens[custodian]
+        raise AssertionError("an effect without a claim")
+
+    def reboots_by_others(self, request: Count[list[Reboot]]) -> list[Reboot]:
+        """Which servers others have restarted, or may have."""
+        found = self._by_others(request.what, request.since)
+        return [Reboot(server=one.server, at=one.at, dag=one.dag) for one in found]
+
+    def restarts_by_others(self, request: Count[list[datetime]]) -> list[datetime]:
+        """When others have restarted services of a server, or may have."""
+        found = self._by_others(request.what, request.since)
+        return [one.at for one in found if same_server(one.server, request.server)]
+
+    def _by_others(self, what: str, since: datetime) -> list[Begun]:
+        return [one for one in self._begun if one.what == _COUNTED[what] and one.at >= since]
+
+    async def release(self, healing: str) -> None:
+        """Give every claim up: by signals, which arrive though the workflow ends."""
+        for custodian in self._tokens:
+            handle = workflow.get_external_workflow_handle(custodian)
+            try:
+                await handle.signal(Custodian.release, Release(healing=healing))
+            except FailureError:
+                continue  # somebody has ended it, and what it knew is gone
+        self._tokens.clear()
+
+
+def _next_step(holder: Claimant, custodian: str, *, alive: bool) -> str:
+    if alive:
+        return f"Let it, or stop it: the workflow {holder.workflow}."
+    return (
+        f"Its workflow, {holder.workflow}, has ended without giving it up. Look at the servers; "
+        f"then clear the custodian {custodian}."
+    )

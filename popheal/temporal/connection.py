@@ -1,0 +1,34 @@
+"""The way to the fleet's server: by Temporal's own environment variables and profiles."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+
+from popheal.errors import ConfigurationError
+from popheal.temporal.converter import DATA_CONVERTER
+
+#: Where Temporal's own tools look for a server if nobody says where it is.
+_HERE: Final = "localhost:7233"
+
+
+async def connect() -> Client:
+    """Connect, as ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE`` and the like say.
+
+    Raises:
+        ConfigurationError: If the server can't be reached, or these make no sense.
+    """
+    where = _HERE
+    try:
+        options = {"target_host": _HERE, **ClientConfig.load_client_connect_config()}
+        where = str(options["target_host"])
+        return await Client.connect(**options, data_converter=DATA_CONVERTER)  # type: ignore[arg-type]
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            source=f"The Temporal server {where}",
+            problem=f"can't be reached: {error}",
+            next_step="Set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or start it. Without it a "
+            "fleet heals nothing; popheal heal needs none.",
+        ) from None

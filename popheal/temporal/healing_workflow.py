@@ -1,0 +1,187 @@
+"""One healing as one workflow: with its runs, debts, questions, and its report as the result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+from attrs import define, field
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ApplicationError
+
+from popheal.engine.context import HealingContext
+from popheal.engine.healing import begin
+from popheal.engine.run import Run
+from popheal.errors import ApprovalNotPending, UnknownName
+from popheal.exchange.names import short_name
+from popheal.journal import Author, Journal
+from popheal.policy.policy import Policy
+from popheal.reports.events import Event
+from popheal.reports.report import Alert, Report
+from popheal.temporal.driver import WorkflowClock, drive
+from popheal.temporal.messages import Asked, Decision, HealingOrder, HealingResult, Progress
+from popheal.temporal.performer import Performer
+from popheal.util.clock import SteadyClock
+from popheal.util.serialize import from_jsonable
+from popheal.util.text import one_line
+
+#: Of an event, what is told.
+_SAID: Final = ("action", "command", "outcome", "kind", "detail", "verdict", "plan")
+_LONGEST: Final = 160
+#: So many of its events does a healing tell of when it is asked.
+_TOLD: Final = 40
+
+
+def healing_id(organisation: str, server: str) -> str:
+    """The workflow id of the healing of a server: there is one at a time."""
+    return f"popheal/healing/{organisation}/{short_name(server)}"
+
+
+@define(kw_only=True)
+class _Context(HealingContext):
+    """A healing's context in a workflow: a replay tells nothing again."""
+
+    told: deque[str] = field(factory=lambda: deque(maxlen=_TOLD))
+
+    def emit(
+        self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
+    ) -> None:
+        said = [kind.name.replace("_", " "), *(details[one] for one in _SAID if one in details)]
+        text = " ".join(str(getattr(one, "value", one)) for one in said)
+        self.told.append(one_line(f"{self.clock.now():%H:%M:%S} {server}: {text}", _LONGEST))
+        if not workflow.unsafe.is_replaying():
+            super().emit(kind, server, run, **details)
+
+
+@workflow.defn(name="popheal.Healing", versioning_behavior=VersioningBehavior.PINNED)
+class Healing:
+    """Answers one alert."""
+
+    @workflow.init
+    def __init__(self, order: HealingOrder) -> None:
+        info = workflow.info()
+        # Its last digits: the first ones of some ids are the time.
+        self.id = info.first_execution_run_id.replace("-", "")[-12:]
+        self.order = order
+        self.alert = from_jsonable(order.alert, Alert)
+        author = Author(process=f"workflow {info.workflow_id}", account=order.by)
+        self.journal = Journal(author=author)
+        clock = WorkflowClock(order.pace.speed)
+        self.context = _Context(
+            policy=Policy.from_json(order.policy),
+            clock=clock,
+            organisation=order.organisation,
+            server=self.alert.server,
+        )
+        self.performer = Performer(order, self.context, clock)
+        self.verdict = ""
+
+    @workflow.run
+    async def run(self, order: HealingOrder) -> HealingResult:  # noqa: ARG002 - taken in by __init__
+        """Carry it out. It ends well whatever the verdict, and fails for no healing's sake."""
+        carried_out = asyncio.create_task(self._carry_out())
+        try:
+            while not carried_out.done():
+                try:
+                    await workflow.wait_condition(carried_out.done)
+                except asyncio.CancelledError:
+                    if workflow.cancellation_reason() is None:
+                        raise  # it is only dropped from memory
+                    self._stop(f"cancelled: {workflow.cancellation_reason()}")
+            return carried_out.result()
+        except UnknownName as error:
+            raise ApplicationError(str(error), type="UnknownName", non_retryable=True) from None
+        finally:
+            self.journal.close()
+
+    async def _carry_out(self) -> HealingResult:
+        await self.performer.tell_time()
+        self.context.clock = SteadyClock(self.performer.clock)
+        logic = begin(self.context, self.alert, self.journal, self.id)
+        report: Report = await drive(logic, self.performer.perform)
+        self.verdict = report.verdict.value
+        about = [one for one in self.journal.export() if one["type"] != "entry"]
+        return HealingResult(
+            report=report.to_json(),
+            entries=self.performer.entries(),
+            head=str(self.journal.head()),
+            about=tuple(about),
+        )
+
+    # --- people ----------------------------------------------------------------------------------
+
+    @workflow.update
+    def stop(self, decision: Decision) -> None:
+        """Stop: from now on it only puts back, and hands over the rest."""
+        self._stop(f"stopped by {decision.who}: {decision.why}")
+
+    def _stop(self, why: str) -> None:
+        self.context.told.append(one_line(why, _LONGEST))
+        self.context.control.cancel()
+        self.performer.nudged = True
+
+    @stop.validator
+    def _may_stop(self, decision: Decision) -> None:  # noqa: ARG002 - whoever it is
+        if not self._unfinished:
+            raise ApplicationError("it has not begun, or has ended", non_retryable=True)
+
+    @workflow.update
+    def answer(self, decision: Decision) -> None:
+        """Approve a plan that it asks about, or refuse it."""
+        try:
+            self.journal.approve(
+                self.id,
+                decision.plan,
+                granted=decision.granted,
+                by=decision.who,
+                at=self.context.clock.now(),
+            )
+        except ApprovalNotPending as error:
+            said = error.sentence()
+            raise ApplicationError(said, type=type(error).__name__, non_retryable=True) from None
+        self.performer.nudged = True
+
+    @answer.validator
+    def _may_answer(self, decision: Decision) -> None:
+        plans = [one.plan for one in self._questions()]
+        if decision.plan not in plans:
+            said = f"it asks about {' and '.join(plans) or 'nothing'} now"
+            raise ApplicationError(said, type=ApprovalNotPending.__name__, non_retryable=True)
+
+    @workflow.query
+    def progress(self) -> Progress:
+        """How far it has come."""
+        case = self.context.case
+        runs = case.run_records if case else ()
+        run = runs[-1].run if runs else None
+        return Progress(
+            healing=self.id,
+            server=self.alert.server,
+            state=f"{run.procedure.name}: {run.state}" if run else "",
+            verdict=self.verdict,
+            events=tuple(self.context.told),
+            asked=tuple(self._questions()),
+        )
+
+    @property
+    def _unfinished(self) -> bool:
+        return self.context.lease is not None and not self.verdict
+
+    def _questions(self) -> list[Asked]:
+        lease = self.context.lease
+        if lease is None or self.verdict:
+            return []
+        return [
+            Asked(
+                plan=one.plan,
+                run=one.run,
+                server=one.server,
+                impact=one.impact.value,
+                expires_at=one.expires_at,
+                planned=one.planned,
+            )
+            for one in lease.questions()
+            if not one.outcome
+        ]

@@ -1,0 +1,348 @@
+"""Alerts over HTTP: a real server on loopback, asked by a real client, over a simulation."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+import time
+
+import pytest
+from attrs import define
+
+pytest.importorskip("starlette", reason="needs popheal[serve]")
+pytest.importorskip("uvicorn", reason="needs popheal[serve]")
+
+from popheal import Control, Journal, Policy
+from popheal.backends.simulated import SimulatedBackend
+from popheal.backends.simulated.scenario import build_scenario
+from popheal.errors import ConfigurationError
+from popheal.serve.app import Service
+from popheal.serve.bodies import MOST_BYTES
+from popheal.serve.server import serve
+from popheal.serve.settings import ServeSettings, Token
+from popheal.tables.actions import Impact
+from popheal.util.clock import SystemClock
+from popheal.util.secrets import Secret
+from popheal.watch.loop import Watch
+
+MBX1, MBX2 = "mbx1.contoso.com", "mbx2.contoso.com"
+TEXT = """Alert: Health Set unhealthy
+Source: MBX1 - POP.Protocol
+Path: mbx1.contoso.com;mbx1.contoso.com
+Alert description: POP.Protocol health set unhealthy (PopDeepTestMonitor/MSExchangePOP3BE)
+"""
+#: Owner and rights of each; the token itself is made of the name.
+PEOPLE = {
+    "scom": ("alert",),
+    "ann": ("look", "decide"),
+    "boss": ("alert", "look", "decide"),
+    "prometheus": ("look",),
+}
+#: Real seconds until something that takes a few is a defect.
+PATIENCE = 60
+
+
+def token(name):
+    return f"token-of-{name}-that-nobody-guesses"
+
+
+@define
+class Answered:
+    status: int
+    body: str
+    headers: dict[str, str]
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Served:
+    """A service at work in a thread, and a client of it."""
+
+    def __init__(self, journal):
+        # Several wait on it at once, so it goes by itself; a minute is some half of a second.
+        self.clock = SystemClock(speed=100)
+        content = {
+            "title": "Alerted",
+            "alert": {"server": "MBX1", "health_set": "POP"},
+            "organisation": {"preset": "dag5"},
+            "faults": [
+                {"server": name, "fails": ["deep"], "cure": "restart"}
+                for name in ("MBX1", "MBX4", "MBX5")
+            ],
+        }
+        self.simulation = build_scenario(content, clock=self.clock).organisation
+        self.events, self.control = [], Control()
+        self.watch = Watch(
+            (),
+            SimulatedBackend(self.simulation),
+            journal=journal,
+            policy=Policy(approval_from=Impact.CHANGE, approval_by_another=True, sibling_share=0),
+            clock=self.clock,
+            observers=[self.events.append],
+            control=self.control,
+        )
+        tokens = [
+            Token(owner=name, may=frozenset(may), secret=Secret(token(name)))
+            for name, may in PEOPLE.items()
+        ]
+        service = Service(
+            self.watch,
+            tokens,
+            metrics=lambda: (b"popheal_up 1\n", "text/plain; version=0.0.4"),
+            observers=[self.events.append],
+        )
+        self.url, listens = "", threading.Event()
+
+        def listening(url):
+            self.url = url
+            listens.set()
+
+        def work():
+            asyncio.run(serve(service, self.watch, ServeSettings(port=0), listening=listening))
+
+        self.thread = threading.Thread(target=work)
+        self.thread.start()
+        assert listens.wait(PATIENCE)
+
+    def end(self):
+        self.control.detach()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+
+    def ask(self, who, method, path, body=None, kind="application/json", **headers):
+        if who:
+            headers["Authorization"] = f"Bearer {token(who)}"
+        if body is not None:
+            headers["Content-Type"] = kind
+        if isinstance(body, dict):
+            body = json.dumps(body)
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return Answered(answer.status, answer.read().decode(), dict(answer.getheaders()))
+        finally:
+            connection.close()
+
+    def healing_of(self, server):
+        """The healing of a server, as soon as there is one."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if found := self.ask("ann", "GET", f"/healings?server={server}").json["healings"]:
+                return found[-1]["id"]
+            time.sleep(0.02)  # likewise
+        return pytest.fail(f"{server} is not healed")
+
+    def when(self, healing, state):
+        """How a healing stands, as soon as it stands so."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            stands = self.ask("ann", "GET", f"/healings/{healing}").json
+            if stands["state"] == state:
+                return stands
+            time.sleep(0.02)  # another thread is at work on it, by a clock of its own
+        return pytest.fail(f"it is {stands['state']}, not {state}")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with Journal(tmp_path_factory.mktemp("serve") / "journal.db") as journal:
+        service = Served(journal)
+        try:
+            yield service
+        finally:
+            service.end()
+
+
+@pytest.fixture(scope="module")
+def asked(served):
+    """A healing that somebody's alert has begun, and that asks for an approval."""
+    answer = served.ask("boss", "POST", "/alerts", TEXT, "text/plain; charset=utf-8")
+    assert answer.status == 202, answer.body
+    assert answer.json["answer"] == "heals"
+    assert answer.headers["location"] == f"/healings/{answer.json['healing']}"
+    return served.when(answer.json["healing"], "asking")
+
+
+# --- who asks ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Bearer ", "Bearer nobody's", f"Basic {token('ann')}", token("ann")],
+)
+def test_without_a_token_nothing_is_answered(served, authorization):
+    given = {} if authorization is None else {"Authorization": authorization}
+    for method, path in (("GET", "/healings"), ("POST", "/alerts"), ("GET", "/metrics")):
+        answer = served.ask(None, method, path, **given)
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("who", "method", "path"),
+    [
+        ("scom", "GET", "/healings"),
+        ("scom", "GET", "/metrics"),
+        ("scom", "POST", "/healings/any/approve"),
+        ("ann", "POST", "/alerts"),
+        ("prometheus", "POST", "/healings/any/stop"),
+        ("prometheus", "POST", "/healings/any/refuse"),
+    ],
+)
+def test_a_token_is_good_for_what_it_was_given_for(served, who, method, path):
+    answer = served.ask(who, method, path, {} if method == "POST" else None)
+    assert answer.status == 403
+    assert f"The token of {who} is not one to" in answer.json["error"]
+
+
+def test_whether_it_is_alive_needs_no_token_and_tells_nothing_else(served):
+    answer = served.ask(None, "GET", "/alive")
+    assert (answer.status, answer.json) == (200, {"watching": True})
+
+
+def test_metrics_are_passed_on(served):
+    answer = served.ask("prometheus", "GET", "/metrics")
+    assert answer.body == "popheal_up 1\n"
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+def test_no_token_is_told_to_anybody(served, asked):
+    served.ask(None, "GET", "/healings", Authorization="Bearer a-wrong-one-typed-by-hand")
+    told = "".join(map(repr, served.events)) + repr(served.watch)
+    assert "request_answered" in {one.name for one in served.events}
+    assert "a-wrong-one" not in told
+    assert not any(token(name) in told for name in PEOPLE)
+
+
+# --- alerts --------------------------------------------------------------------------------------
+
+
+def test_the_same_alert_is_one_healing(served, asked):
+    fields = {"server": "mbx1", "monitor": "PopDeepTestMonitor"}
+    again = served.ask("scom", "POST", "/alerts", fields).json
+    assert (again["answer"], again["healing"]) == ("waits", asked["id"])
+    assert len(served.ask("ann", "GET", "/healings").json["healings"]) == 1
+
+
+def test_a_server_that_is_well_is_left_alone(served):
+    answer = served.ask("scom", "POST", "/alerts", {"server": MBX2}).json
+    assert (answer["answer"], answer["healing"]) == ("nothing_unhealthy", None)
+
+
+def test_an_unknown_server_can_not_be_looked_at(served):
+    answer = served.ask("scom", "POST", "/alerts", {"server": "gone.contoso.com"}).json
+    assert answer["answer"] == "could_not_look"
+    assert "There is no server 'gone.contoso.com'" in answer["why"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "said"),
+    [
+        ("", "text/plain", 400, "The body is empty"),
+        ("nothing to be read here", "text/plain", 400, "Which server? The alert names none. Give"),
+        ("{", "application/json", 400, "no JSON"),
+        ("[]", "application/json", 400, "no JSON object"),
+        ("[" * 200_000, "application/json", 400, "no JSON"),
+        ('{"server": 1}', "application/json", 400, '"server" is no text'),
+        ('{"server": "ex1", "by": "ann"}', "application/json", 400, '"by" is not known'),
+        ('{"server": "ex1 | Stop"}', "application/json", 400, "is not the name of a server"),
+        ('{"server": "mbx1", "monitor": "Nope"}', "application/json", 400, "Nope"),
+        (json.dumps({"server": MBX2, "text": TEXT}), "application/json", 400, "is about"),
+        ("x" * (MOST_BYTES + 1), "text/plain", 413, "more than 1,000,000 bytes"),
+        ("<xml/>", "application/xml", 415, "text/plain"),
+    ],
+)
+def test_what_can_not_be_used_is_said(served, body, kind, status, said):
+    answer = served.ask("scom", "POST", "/alerts", body, kind)
+    assert answer.status == status
+    assert said in answer.json["error"]
+
+
+def test_other_paths_and_methods(served):
+    assert served.ask("boss", "GET", "/nothing").status == 404
+    assert served.ask("boss", "DELETE", "/healings").status == 405
+    assert served.ask("boss", "GET", "/healings/nothing").status == 404
+    assert served.ask("boss", "GET", "/healings?newest=1e9").status == 400
+
+
+# --- what people say -----------------------------------------------------------------------------
+
+
+def test_the_beginning_of_an_id_is_not_enough(served, asked):
+    for what in ("approve", "refuse", "stop"):
+        body = {} if what == "stop" else {"plan": asked["asking"]["plan"]}
+        answer = served.ask("ann", "POST", f"/healings/{asked['id'][:6]}/{what}", body)
+        assert answer.status == 404
+
+
+def test_who_approves_is_the_owner_of_the_token(served, asked):
+    """Whatever is said; and whoever has raised the alert is not another person."""
+    path, plan = f"/healings/{asked['id']}/approve", asked["asking"]["plan"]
+    pretended = served.ask("boss", "POST", path, {"plan": plan, "by": "ann"})
+    assert pretended.status == 400
+    refused = served.ask("boss", "POST", path, {"plan": plan})
+    assert refused.status == 409
+    assert "boss has begun or resumed this healing" in refused.json["error"]
+    assert served.ask("ann", "POST", path, {}).status == 400
+    other = served.ask("ann", "POST", path, {"plan": "0123456789abcdef"})
+    assert other.status == 409
+    granted = served.ask("ann", "POST", path, {"plan": plan})
+    assert granted.status == 200
+    assert (granted.json["outcome"], granted.json["by"]) == ("granted", "ann")
+    assert served.ask("ann", "POST", path, {"plan": plan}).status == 409
+
+    ended = served.when(asked["id"], "ended")
+    assert ended["verdict"] == "recovered"
+    assert ended["report"]["alert"]["raised_by"] == ["boss"]
+    assert "MSExchangePOP3BE" in ended["report"]["alert"]["text"]
+    stopped = served.ask("ann", "POST", f"/healings/{asked['id']}/stop", {})
+    assert stopped.status == 409
+    page = served.ask("ann", "GET", f"/healings/{asked['id']}", Accept="text/html,*/*")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<h1>" in page.body
+    assert page.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("server", "what", "status", "verdict"),
+    [("MBX4", "refuse", 200, "held"), ("MBX5", "stop", 202, "cancelled")],
+)
+def test_a_plan_is_refused_and_a_healing_stopped(served, asked, server, what, status, verdict):
+    """Refusing may anybody, also who has raised the alert."""
+    # It waits if the watch has not noticed yet that the healing before has ended.
+    assert served.ask("boss", "POST", "/alerts", {"server": server}).json["answer"] in (
+        "heals",
+        "waits",
+    )
+    stands = served.when(served.healing_of(server), "asking")
+    name = stands["id"]
+    body = {} if what == "stop" else {"plan": stands["asking"]["plan"]}
+    said = served.ask("boss", "POST", f"/healings/{name}/{what}", body)
+    assert said.status == status
+    assert served.when(name, "ended")["verdict"] == verdict
+
+
+# --- where it listens ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "mail1.contoso.com"])
+def test_tokens_cross_no_network_in_clear_text(host):
+    with pytest.raises(ConfigurationError, match="would cross the network in clear text"):
+        ServeSettings(host=host)
+    assert ServeSettings(host=host, without_tls=True).host == host
+    assert ServeSettings(host=host, certificate="c.pem", certificate_key="k.pem").host == host
+    with pytest.raises(ConfigurationError, match="belong together"):
+        ServeSettings(certificate="c.pem")
+
+
+def test_a_port_that_is_taken_is_said(served):
+    taken = ServeSettings(port=int(served.url.rpartition(":")[2]))
+    service = Service(served.watch, [])
+    with pytest.raises(ConfigurationError, match=r"wants to listen at 127\.0\.0\.1"):
+        asyncio.run(serve(service, served.watch, taken))

@@ -1,0 +1,183 @@
+"""A fleet for tests: Temporal's own server, workers in this process, and workers to be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sysconfig
+import threading
+from collections.abc import Awaitable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from popheal.backends.simulated import load_scenario
+from popheal.exchange.backend import EFFECTS
+from popheal.policy.policy import Policy
+from popheal.util.serialize import to_jsonable
+from tests.support.healing import Watched, alert_of
+from tests.support.lab_process import Way
+
+T = TypeVar("T")
+
+#: A healing of a test takes no longer than this, on a machine that does much else.
+PATIENCE = 120
+
+
+def server_program() -> str | None:
+    """The program that is Temporal's server, and may not be there."""
+    beside = sysconfig.get_path("scripts")
+    return shutil.which("temporal", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+
+
+class Fleet:
+    """A server, and a worker that carries healings out. Everything is awaited in one thread.
+
+    Args:
+        program: The server's program.
+        options: What else the worker takes.
+
+    Attributes:
+        client: Connected to the server.
+        address: Where the server is.
+    """
+
+    def __init__(self, program: str, **options: Any) -> None:
+        self._options = options
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fleet", daemon=True)
+        self._thread.start()
+        self.run(self._start(program))
+
+    def run(self, awaited: Awaitable[T], within: float = PATIENCE) -> T:
+        """Wait for something in the fleet's thread."""
+
+        async def bounded() -> T:
+            return await asyncio.wait_for(awaited, within)
+
+        return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
+
+    async def _start(self, program: str) -> None:
+        from temporalio.client import Client
+        from temporalio.testing import WorkflowEnvironment
+
+        from popheal.temporal.converter import DATA_CONVERTER
+        from popheal.temporal.operations import make_current
+        from popheal.temporal.worker import engine_worker
+
+        self._server = await WorkflowEnvironment.start_local(
+            dev_server_existing_path=program, dev_server_log_level="error"
+        )
+        self.address = self._server.client.service_client.config.target_host
+        self.client = await Client.connect(self.address, data_converter=DATA_CONVERTER)
+        self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
+        await make_current(self.client)
+
+    def close(self) -> None:
+        """End all of it."""
+
+        async def end() -> None:
+            self._worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._worker
+            await self._server.shutdown()
+
+        self.run(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def begin(self, alert: Any, organisation: str, site: str, **more: Any) -> Any:
+        """Begin a healing whose time is simulated; returns its handle."""
+        from popheal.temporal.messages import HealingOrder, Pace
+        from popheal.temporal.operations import begin_healing
+
+        pace = {"speed": 300.0, "simulated": True, **more.pop("pace", {})}
+        order = HealingOrder(
+            alert=to_jsonable(alert),
+            policy=more.pop("policy", Policy()).to_json(),
+            organisation=organisation,
+            by="ann on mail1",
+            site=site,
+            pace=Pace(**pace),
+        )
+        return await begin_healing(self.client, order)
+
+
+def site_worker_of(
+    fleet: Fleet, site: str, backend: Any, *, simulated: bool = True, **options: Any
+) -> Any:
+    """A worker of a site in this process."""
+    from popheal.temporal.activities import BackendPool, SiteActivities
+    from popheal.temporal.worker import site_worker
+
+    clock = backend.clock if simulated else None
+    activities = SiteActivities(BackendPool(lambda: backend), clock=clock)
+    grace = {"graceful_shutdown_timeout": timedelta(seconds=1), "at_once": 1}
+    return site_worker(fleet.client, site, activities, **{**grace, **options})
+
+
+async def healed(fleet: Fleet, scenario: str, **more: Any) -> tuple[Any, Any, Any]:
+    """A scenario healed in this process: its result, its handle, and its organisation."""
+    played = load_scenario(scenario)
+    backend = Watched(played.organisation)
+    async with site_worker_of(fleet, scenario, backend):
+        handle = await fleet.begin(alert_of(played), backend.organisation, scenario, **more)
+        return await handle.result(), handle, played.organisation
+
+
+# --- workers to be killed ------------------------------------------------------------------------
+
+
+class Deadly:
+    """A backend of an organisation of its own, whose process is killed at its n-th effect.
+
+    Args:
+        organisation: A name that no other test has.
+        nth: At which; 0 for none.
+        when: ``granted``: before the command is given, when the latch is taken; ``done``: when it
+            has been given, and nobody has been told.
+    """
+
+    def __init__(self, backend: Any, organisation: str, nth: int, when: str) -> None:
+        self.organisation = organisation
+        self._backend, self._left, self._when = backend, nth, when
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._backend, name)
+        if name not in EFFECTS:
+            return method
+
+        def effect(*args: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and self._when == "granted":
+                os.kill(os.getpid(), signal.SIGKILL)
+            answer = method(*args)
+            if self._left == 0 and self._when == "done":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        return effect
+
+
+def work_at(address: str, site: str, way: Way, deadly: tuple[int, str] = (0, "")) -> None:
+    """A process that is a worker of a site, and is killed at an effect if that is wanted."""
+    asyncio.run(_work_at(address, site, way, deadly))
+
+
+async def _work_at(address: str, site: str, way: Way, deadly: tuple[int, str]) -> None:
+    from temporalio.client import Client
+
+    from popheal.temporal.activities import BackendPool, SiteActivities
+    from popheal.temporal.converter import DATA_CONVERTER
+    from popheal.temporal.worker import site_worker
+    from tests.support.lab_process import DistantClock
+
+    def make() -> Any:
+        return Deadly(way.backend(), site, *deadly)
+
+    client = await Client.connect(address, data_converter=DATA_CONVERTER)
+    activities = SiteActivities(BackendPool(make), clock=DistantClock(way.clock))
+    await site_worker(client, site, activities, at_once=1).run()

@@ -1,0 +1,100 @@
+"""``popheal fleet``: what it refuses, and a healing that is asked, answered and exported."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
+
+from popheal.audit import check_journal
+from popheal.backends.psrp.backend import ORGANISATION
+from popheal.cli.app import popheal
+from tests.temporal.test_people import at_work
+
+CONFIGURATION = """
+[exchange]
+servers = ["ex1.contoso.com"]
+username = "popheal"
+password_env = "FLEET_PASSWORD"
+"""
+
+
+SECOND_OPINION = """
+[second_opinion]
+host = "pop.contoso.com"
+username = "pop-test@contoso.com"
+password_env = "FLEET_PASSWORD"
+"""
+
+
+def fleet_command(*args, **env):
+    """Run it in this process; its exit status, and what it has said."""
+    result = CliRunner().invoke(popheal, ["fleet", *args], env={"FLEET_PASSWORD": "x", **env})
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """Writes a configuration with more in it; gives its path."""
+
+    def write(more):
+        path = tmp_path / "popheal.toml"
+        path.write_text(CONFIGURATION + more)
+        return str(path)
+
+    return write
+
+
+def test_what_it_does_not_do_is_refused(configuration):
+    status, _, said = fleet_command("worker")
+    assert (status, "Give --engine, --config FILE, or both" in said) == (2, True)
+    undecided = configuration("")
+    status, _, said = fleet_command("heal", "ex1.contoso.com", "--config", undecided)
+    assert (status, "does not say approval_from" in said) == (2, True)
+    more = configuration(SECOND_OPINION)
+    for command in (["worker"], ["heal", "ex1.contoso.com", "--yes"]):
+        status, _, said = fleet_command(*command, "--config", more)
+        assert (status, "has [second_opinion], which a fleet does not do" in said) == (2, True)
+
+
+def test_without_a_server_it_says_so():
+    status, out, said = fleet_command("show", "ex1", TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert (status, out) == (2, "")
+    assert "The Temporal server 127.0.0.1:1: can't be reached" in said
+    assert "Set TEMPORAL_ADDRESS" in said
+
+
+@pytest.mark.slow
+def test_a_healing_that_is_asked_answered_and_exported(fleet, tmp_path):
+    """By the names that a real organisation has."""
+    server = {"TEMPORAL_ADDRESS": fleet.address}
+
+    def say():
+        while True:
+            status, out, _ = fleet_command("show", "mbx1", "--json", **server)
+            assert status == 0
+            if asked := json.loads(out)["asked"]:
+                plan = asked[0]["plan"]
+                break
+        assert f"approve mbx1 --plan {plan}" in fleet_command("show", "mbx1", **server)[1]
+        status, _, said = fleet_command("approve", "mbx1", "--plan", "another", **server)
+        assert (status, "It was not taken" in said) == (2, True)
+        assert fleet_command("approve", "mbx1", "--plan", plan, **server)[0] == 0
+
+    report, _ = at_work(fleet, say, name=ORGANISATION)
+    assert report["verdict"] == "recovered"
+    status, out, said = fleet_command("export", "mbx1", **server)
+    assert (status, said) == (0, "")
+    path = tmp_path / "healing.jsonl"
+    path.write_text(out)
+    assert check_journal(path).ok
+    status, _, said = fleet_command("stop", "mbx1", **server)
+    assert (status, "already completed" in said) == (2, True)
+    assert "not found" in fleet_command("stop", "mbx9", **server)[2]
+    cleared = fleet_command(
+        "clear", f"popheal/custodian/{ORGANISATION}/server/mbx1", "--why", "looked", **server
+    )
+    assert cleared[1] == "Free; before it was held by nobody.\n"

@@ -1,0 +1,38 @@
+"""A healing on Temporal ends as one with a journal in memory: same report, effects and entries."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.evidence.on_temporal import compare
+
+pytestmark = pytest.mark.slow
+
+#: With a reboot, its drain and its failing back; and with a restart, of another procedure. All of
+#: them are compared by the command.
+SAMPLE = ("mailbox-healed-by-reboot", "client-access-healed-by-restart")
+
+
+@pytest.fixture(scope="module", params=SAMPLE)
+def compared(request, fleet):
+    """A scenario healed in both ways."""
+    return compare(fleet, request.param)
+
+
+def test_it_ends_alike(compared):
+    """With what :mod:`tests.evidence.on_temporal` compares: a length and a largest event, too."""
+    assert not compared.problems
+
+
+def test_whoever_goes_on_comes_to_the_same(fleet, compared):
+    """Another worker replays a history from its beginning, and must ask for the very same."""
+    from temporalio.worker import Replayer
+
+    from popheal.temporal.converter import DATA_CONVERTER
+    from popheal.temporal.healing_workflow import Healing
+    from popheal.temporal.worker import sandbox
+
+    replayer = Replayer(
+        workflows=[Healing], data_converter=DATA_CONVERTER, workflow_runner=sandbox()
+    )
+    fleet.run(replayer.replay_workflow(compared.history))
