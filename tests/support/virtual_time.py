@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from popheal.engine import drive
+from popheal.engine import writer
 from popheal.util.clock import VirtualClock
 
 T = TypeVar("T")
@@ -109,7 +109,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 def run(work: Coroutine[Any, Any, T], clock: ParallelClock) -> T:
     """Run a coroutine to its end, on that clock."""
-    write = drive._Writer.submit
+    write = writer._Writer.submit
 
     def counted(self: Any, function: Any) -> Any:
         loop: Any = asyncio.get_running_loop()
@@ -117,7 +117,7 @@ def run(work: Coroutine[Any, Any, T], clock: ParallelClock) -> T:
 
     with (
         patch.object(clock, "loop", clock.loop),  # put back at the end
-        patch.object(drive._Writer, "submit", counted),
+        patch.object(writer._Writer, "submit", counted),
         asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner,
     ):
         return runner.run(work)
