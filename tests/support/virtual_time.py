@@ -20,6 +20,8 @@ from popheal.util.clock import VirtualClock
 
 T = TypeVar("T")
 
+#: The least by which the clock moves: less is rounded away, and what is due would never be.
+_TICK = 1e-6
 #: Real seconds after which a thread that does not come back is a defect of a test.
 PATIENCE = 30.0
 
@@ -71,7 +73,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
         if found or (timeout is not None and timeout <= 0):
             return found
         if not self.loop.at_work and timeout is not None:
-            self.loop.clock.move(timeout)
+            self.loop.clock.move(max(timeout, _TICK))
             return []
         found = super().select(PATIENCE)
         assert found, "nothing happens any more"
