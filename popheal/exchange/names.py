@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from popheal.util.schema import Rule, are_texts
@@ -16,6 +17,8 @@ def short_name(server: str) -> str:
 
 def same_server(one: str, other: str) -> bool:
     """Whether two names mean one server; a short name matches any domain."""
+    if one == other:
+        return True
     one, other = _plain(one), _plain(other)
     if "." in one and "." in other:
         return one == other
@@ -58,6 +61,7 @@ SERVERS: Final = Rule(
 )
 
 
+@lru_cache(maxsize=16_384)  # asked for each row of each server, all the time
 def _plain(server: str) -> str:
     """Without case, and without the dot that may end a fully qualified name."""
     return server.casefold().rstrip(".")

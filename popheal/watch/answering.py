@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -52,13 +52,14 @@ class Answering:
     healings: Healings
     spawn: Spawn
 
-    async def answer(self, server: Watched, others: Sequence[Watched]) -> None:
+    async def answer(self, server: Watched, others: Iterable[Watched]) -> None:
         """Do what is to be done about what was seen on a server. Raises JournalError.
 
         Args:
             server: Who has been looked at.
             others: Everybody else that is watched.
         """
+        server.waits_until = None
         if work := self.healings.on(server.name):
             server.is_answered(
                 Answer(what="waits", healing=work.healing, why="a healing is at work on it")
@@ -69,18 +70,21 @@ class Answering:
             server.is_answered(Answer(what="nothing_unhealthy"))
             return
         now = self.session.clock.now()
-        back_ends = [
-            (one.name, one.incident)
-            for one in others
-            if one.incident and one.incident.on_mailbox_side
-        ]
+        near, far = [], set[str]()
+        if incident.only_end_to_end:
+            for one in others:
+                if not server.may_pass_on_to(one):
+                    far.add(one.name)
+                elif one.incident and one.incident.on_mailbox_side:
+                    near.append((one.name, one.incident))
         why_no_room = self._why_no_room(server)
         place = None if why_no_room else server.place  # who is at work there is known already
-        decide_it = partial(self._decide, server.name, incident, back_ends, place, now)
+        decide_it = partial(self._decide, server.name, incident, near, far, place, now)
         decision = await with_journal(self.journal, decide_it)
         if decision.what is not Next.WAIT and why_no_room:
             decision = Decision(what=Next.WAIT, why=why_no_room)
             server.waits_for_room = True
+        server.waits_until = decision.until
         record = decision.healing
         if decision.what is Next.WAIT:
             again = f", until {moment(decision.until)}" if decision.until else ""
@@ -135,7 +139,8 @@ class Answering:
         self,
         server: str,
         incident: Incident,
-        back_ends: Sequence[tuple[str, Incident]],
+        near: Sequence[tuple[str, Incident]],
+        far: Collection[str],
         place: Place | None,
         now: datetime,
     ) -> Decision:
@@ -146,7 +151,7 @@ class Answering:
             return self._unless_soon(decision, decision.healing, now)
         if decision.what is not Next.HEAL:
             return decision
-        waits = self._for_back_ends(incident, back_ends, now)
+        waits = self._for_back_ends(incident, near, far, now)
         return waits or self._for_others_at(place) or decision
 
     def _unless_soon(self, decision: Decision, record: HealingRecord, now: datetime) -> Decision:
@@ -159,17 +164,31 @@ class Answering:
         return Decision(what=Next.WAIT, healing=record, why=why, until=until)
 
     def _for_back_ends(
-        self, incident: Incident, back_ends: Iterable[tuple[str, Incident]], now: datetime
+        self,
+        incident: Incident,
+        near: Iterable[tuple[str, Incident]],
+        far: Collection[str],
+        now: datetime,
     ) -> Decision | None:
+        """What a front end waits for.
+
+        Args:
+            near: The back ends that it may pass clients on to, and that are unhealthy.
+            far: Everybody of whom it is known that it can't.
+        """
         if not incident.only_end_to_end:
             return None
         neighbours = [
             Neighbour(server=name, incident=theirs, healings=self._healings_of(name, theirs, now))
-            for name, theirs in back_ends
+            for name, theirs in near
         ]
-        lately = self.journal.healings(
-            organisation=self.session.organisation, since=now - self.retry
-        )
+        lately = [
+            one
+            for one in self.journal.healings(
+                organisation=self.session.organisation, since=now - self.retry
+            )
+            if one.server not in far
+        ]
         return wait_for_back_ends(incident, neighbours, lately, now, self.retry)
 
     def _for_others_at(self, place: Place | None) -> Decision | None:

@@ -34,13 +34,15 @@ class Place:
         return f"group {self.name}" if self.kind == "dag" else self.name
 
 
-async def place_of(ask: Ask, server: str) -> Place | None:
-    """Where a server stands; None for one that stands alone, or if it can't be told."""
+async def place_of(ask: Ask, server: str) -> tuple[str | None, Place | None]:
+    """The site of a server, and where it stands; None if it stands alone, or it can't be told."""
+    site: str | None = None
     try:
         info = await ask(Backend.server_info.__name__, server)
+        site = info.site
         if not info.mailbox_role:
-            return Place("site", client_access_of(info.site).casefold())
+            return site, Place("site", client_access_of(site).casefold())
         mailbox = await ask(Backend.mailbox_server.__name__, server)
     except Exception:  # noqa: BLE001 - its healing will ask again, and say what comes of it
-        return None
-    return Place("dag", mailbox.dag.casefold()) if mailbox.dag else None
+        return site, None
+    return site, Place("dag", mailbox.dag.casefold()) if mailbox.dag else None

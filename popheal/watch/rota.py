@@ -5,7 +5,8 @@ Nothing here looks, waits or knows a clock: whoever does says when things happen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from heapq import heappop, heappush
 from math import ceil, floor, inf
 from typing import Final
 
@@ -20,6 +21,7 @@ class _Turn:
     """Where a server stands.
 
     Attributes:
+        number: By which those come that have the same moment.
         due: When it is to be looked at next.
         regular: When it is, if nobody has asked for it before.
         began: When the look at it that is under way began; None if none is.
@@ -28,6 +30,7 @@ class _Turn:
         refused: It was refused.
     """
 
+    number: int
     due: float
     regular: float
     began: float | None = None
@@ -61,6 +64,11 @@ class Rota:
     retry: float
     at_once: int
     _turns: dict[str, _Turn] = field(factory=dict, init=False)
+    #: When servers will be due. There may be thousands, of which few are due at any time, so nobody
+    #: goes through all. What was planned otherwise since stays in it, and counts for nothing.
+    _later: list[tuple[float, str]] = field(factory=list, init=False)
+    _due: dict[str, _Turn] = field(factory=dict, init=False)
+    _under_way: dict[str, _Turn] = field(factory=dict, init=False)
     _doubtful: bool = field(default=True, init=False)
     _held_until: float = field(default=-inf, init=False)
 
@@ -70,38 +78,66 @@ class Rota:
         size = self.at_once if len(servers) <= self.at_once else max(1, self.at_once // 2)
         apart = 0.0 if self.every == inf else self.every / max(1, ceil(len(servers) / size))
         for number, server in enumerate(servers):
-            self._turns[server] = _Turn(due=now, regular=now + number // size * apart)
+            self._turns[server] = _Turn(
+                number=len(self._turns), due=now, regular=now + number // size * apart
+            )
+            self._plan(server)
 
-    def ask_for(self, server: str, now: float) -> None:
-        """Have a server looked at before its time, as soon as there is room."""
-        self._turns[server].due = min(now, self._turns[server].due)
+    def ask_for(self, server: str, at: float) -> None:
+        """Have a server looked at before its time: at that moment, or when there is room then."""
+        one = self._turns[server]
+        if at < one.due:
+            one.due = at
+            self._plan(server)
 
     def drop(self, server: str) -> None:
         """Look at a server no more."""
-        self._turns.pop(server, None)
+        for turns in (self._turns, self._due, self._under_way):
+            turns.pop(server, None)
 
     def next(self, now: float) -> str | None:
         """The server to begin a look at now, if there is one."""
-        under_way = list(self._under_way())
+        under_way = self._under_way.values()
         if now < self._held_until or len(under_way) >= self.at_once:
             return None
         if self._doubtful and under_way:
             return None
-        waiting = [name for name, one in self._turns.items() if one.began is None]
-        if self._doubtful:
-            waiting = [name for name in waiting if not self._turns[name].refused] or waiting
+        self._have_come(now)
+        due = self._due
+        if self._doubtful and any(
+            not one.refused for one in self._turns.values() if one.began is None
+        ):
+            due = {name: one for name, one in due.items() if not one.refused}
         silent = sum(one.silent or now - (one.began or now) > _PATIENCE for one in under_way)
         if silent >= max(1, self.at_once // 2):
-            waiting = [name for name in waiting if not self._turns[name].silent]
-        due = [name for name in waiting if self._turns[name].due <= now]
-        return min(due, key=lambda name: self._turns[name].regular, default=None)
+            due = {name: one for name, one in due.items() if not one.silent}
+        return min(due, key=lambda name: (due[name].regular, due[name].number), default=None)
 
     def until_next(self, now: float) -> float:
         """Seconds until it is worth asking again, if no look comes back before; may be infinite."""
-        moments = [one.due for one in self._turns.values() if one.began is None and one.due > now]
-        moments += [one.began + _PATIENCE for one in self._under_way() if one.began is not None]
+        self._have_come(now)
+        while self._later and not self._is_planned(*self._later[0]):
+            heappop(self._later)
+        moments = [
+            one.began + _PATIENCE for one in self._under_way.values() if one.began is not None
+        ]
+        moments += [at for at, _ in self._later[:1]]
         soonest = min((one for one in moments if one > now), default=inf)
         return max(soonest, self._held_until) - now
+
+    def _plan(self, server: str) -> None:
+        heappush(self._later, (self._turns[server].due, server))
+
+    def _is_planned(self, at: float, server: str) -> bool:
+        one = self._turns.get(server)
+        return one is not None and one.began is None and one.due == at
+
+    def _have_come(self, now: float) -> None:
+        """Find those that are due by now."""
+        while self._later and self._later[0][0] <= now:
+            at, server = heappop(self._later)
+            if self._is_planned(at, server):
+                self._due[server] = self._turns[server]
 
     def is_blind(self, server: str, now: float) -> bool:
         """Whether nobody is to wait for what a look at the server will see."""
@@ -116,6 +152,8 @@ class Rota:
         if one.regular <= now:
             one.regular += self.every * (floor((now - one.regular) / self.every) + 1)
         one.began, one.due = now, one.regular
+        self._due.pop(server, None)
+        self._under_way[server] = one
 
     def has_seen(self, server: str, now: float) -> None:
         """A look has come back with an answer."""
@@ -133,15 +171,16 @@ class Rota:
         one = self._comes_back(server, now)
         one.failed = one.refused = True
         one.due = one.regular = now + max(self.every, self.retry)
+        if server in self._turns:
+            self._plan(server)
         if self._doubtful:
             self._held_until = now + max(self.every, self.retry)
         self._doubtful = True
 
     def _comes_back(self, server: str, now: float) -> _Turn:
-        one = self._turns.get(server) or _Turn(due=inf, regular=inf)  # dropped meanwhile
+        one = self._turns.get(server) or _Turn(number=0, due=inf, regular=inf)  # dropped meanwhile
         one.silent = one.began is not None and now - one.began > _PATIENCE
         one.began = None
+        if self._under_way.pop(server, None):
+            self._plan(server)
         return one
-
-    def _under_way(self) -> Iterator[_Turn]:
-        return (one for one in self._turns.values() if one.began is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from math import inf
 from typing import Any
 
@@ -32,7 +33,9 @@ class Watched:
         ill_since: When the look began that saw that first, in seconds of the clock.
         looked_at: When a look came back last, likewise.
         place: Where only one server is healed at a time, if it stands in such a place.
-        fresh: The last look has not been answered yet.
+        site: Where it stands, as far as that was asked since it was first seen to be unhealthy.
+        asked_again: It is looked at since a healing that it has waited for has ended.
+        waits_until: When what it waits for will be over, if that is known.
         waits_for_room: It is not healed only because others are.
         alert: What somebody has raised about it, until a healing has begun or it is well.
         asked: Who waits for what is done about that.
@@ -45,26 +48,38 @@ class Watched:
     ill_since: float = inf
     looked_at: float = -inf
     place: Place | None = None
-    fresh: bool = False
+    site: str | None = None
     waits_for_room: bool = False
+    asked_again: bool = False
+    waits_until: datetime | None = None
     alert: Alert | None = None
     asked: list[asyncio.Future[Answer]] = field(factory=list)
     told: dict[str, Any] = field(factory=dict)
 
     @property
-    def rank(self) -> int:
-        """The lowest is answered first."""
-        return rank(self.incident) if self.incident else 0
+    def rank(self) -> tuple[int, float]:
+        """The lowest is answered first: what is nearest to the cause, then what came first."""
+        return (rank(self.incident) if self.incident else 0), self.ill_since
+
+    @property
+    def may_be_explained(self) -> bool:
+        """Whether what is unhealthy there may come of another server's mailbox side."""
+        return self.incident is not None and not self.incident.on_mailbox_side
+
+    def may_pass_on_to(self, other: Watched) -> bool:
+        """Whether clients of this one may be passed on to the other, as far as is known."""
+        return self.site is None or other.site is None or self.site == other.site
 
     def sees(self, incident: Incident | None, began: float, now: float) -> None:
         """A look that began then has come back."""
         self.ill_since = min(self.ill_since, began) if incident else inf
         self.alert = self.alert if incident else None
-        self.incident, self.looked_at, self.fresh = incident, now, True
+        self.incident, self.looked_at, self.asked_again = incident, now, False
 
     def sees_nothing(self, now: float) -> None:
         """A look has failed."""
-        self.incident, self.ill_since, self.looked_at, self.fresh = None, inf, now, False
+        self.incident, self.ill_since, self.looked_at = None, inf, now
+        self.asked_again = False
 
     def is_alerted(self, alert: Alert) -> asyncio.Future[Answer]:
         """Somebody raises an alert about it, perhaps after others; what is done about that."""

@@ -85,6 +85,8 @@ class Watching:
             spawn=self._spawn_healing,
         )
         self._servers: dict[str, Watched] = {}
+        #: Those that a look has come back from since, by name: of thousands, a few.
+        self._fresh: dict[str, Watched] = {}
         self._unfinished: list[HealingRecord] = []
         self._looks: set[asyncio.Task[None]] = set()
         self._at_work: set[asyncio.Task[None]] = set()
@@ -189,7 +191,7 @@ class Watching:
             if incident is None:
                 server.place = None
             elif server.place is None:
-                server.place = await place_of(self.connections.look, server.name)
+                server.site, server.place = await place_of(self.connections.look, server.name)
         except NotAuthorised as error:
             self._rota.was_refused(server.name, self._now)
             self._has_not_seen(server, error, began)
@@ -199,6 +201,7 @@ class Watching:
         else:
             self._rota.has_seen(server.name, self._now)
             server.sees(incident, began, self._now)
+            self._fresh[server.name] = server
             found = sort_rows(server.name, MONITORS, rows)
             self._tell_look(server, health_of(found), began)
             if not self.healings.on(server.name):  # its healing tells what happens there
@@ -210,6 +213,7 @@ class Watching:
 
     def _has_not_seen(self, server: Watched, error: Exception, began: float) -> None:
         server.sees_nothing(self._now)
+        self._fresh.pop(server.name, None)
         self._tell_look(server, "silent", began)
         said = str(error)
         if not self.healings.on(server.name):  # which may be restarting it
@@ -242,39 +246,56 @@ class Watching:
         """A healing has ended: whoever has waited for that is looked at again, and answered."""
         for one in self._servers.values():
             if one.waits_for_room:
-                one.waits_for_room = False
+                one.waits_for_room, one.asked_again = False, True
                 self._rota.ask_for(one.name, self._now)
 
     async def _answer(self) -> None:
         """Answer what was seen, what is nearest to a cause first. Raises JournalError."""
-        ripe = [one for one in self._servers.values() if one.fresh and self._is_ripe(one)]
+        ripe = self._ripe()
         for server in sorted(ripe, key=lambda one: one.rank):
             if self._ending:
                 return
-            server.fresh = False
-            others = [one for one in self._servers.values() if one is not server]
+            if self._fresh.pop(server.name, None) is None:
+                continue  # another look has come back meanwhile, and has seen nothing
+            others = (one for one in self._servers.values() if one is not server)
             await self._answering.answer(server, others)
+            if until := server.waits_until:
+                seconds = (until - self.session.clock.now()).total_seconds()
+                self._rota.ask_for(server.name, self._now + seconds)
             self._forget_if_well(server)
 
     def _forget_if_well(self, server: Watched) -> None:
         """Look no more at a server that was only looked at because of an alert."""
         if not (server.stays or server.incident or self.healings.on(server.name)):
-            self._servers.pop(server.name, None)
+            for known in (self._servers, self._fresh):
+                known.pop(server.name, None)
             self._rota.drop(server.name)
 
-    def _is_ripe(self, server: Watched) -> bool:
-        """Whether nothing nearer to the cause can have been overlooked.
+    def _ripe(self) -> list[Watched]:
+        """Those that can be answered: nothing nearer to the cause can have been overlooked.
 
         What is no Mailbox server's own may be explained by one. So everybody is looked at once
         since it was seen, but for those that don't answer.
         """
-        if server.incident is None or server.incident.on_mailbox_side:
-            return True
-        return all(
-            one.looked_at >= server.ill_since or self._rota.is_blind(one.name, self._now)
+        # Those that have waited for the same place are compared with each other, not taken in
+        # the order in which looks come back.
+        coming = {
+            one.place
             for one in self._servers.values()
-            if one is not server
+            if one.asked_again and not self._rota.is_blind(one.name, self._now)
+        }
+        ripe = [one for one in self._fresh.values() if one.place not in coming - {None}]
+        if not any(one.may_be_explained for one in ripe):
+            return ripe
+        all_seen = min(
+            (
+                one.looked_at
+                for one in self._servers.values()
+                if not self._rota.is_blind(one.name, self._now)
+            ),
+            default=inf,
         )
+        return [one for one in ripe if not one.may_be_explained or one.ill_since <= all_seen]
 
     def _find(self, name: str) -> Watched | None:
         return next((one for one in self._servers.values() if same_server(one.name, name)), None)

@@ -15,11 +15,13 @@ from concurrent.futures import Executor
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from popheal.engine import drive
+from popheal.engine import writer
 from popheal.util.clock import VirtualClock
 
 T = TypeVar("T")
 
+#: The least by which the clock moves: less is rounded away, and what is due would never be.
+_TICK = 1e-6
 #: Real seconds after which a thread that does not come back is a defect of a test.
 PATIENCE = 30.0
 
@@ -71,7 +73,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
         if found or (timeout is not None and timeout <= 0):
             return found
         if not self.loop.at_work and timeout is not None:
-            self.loop.clock.move(timeout)
+            self.loop.clock.move(max(timeout, _TICK))
             return []
         found = super().select(PATIENCE)
         assert found, "nothing happens any more"
@@ -107,7 +109,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 def run(work: Coroutine[Any, Any, T], clock: ParallelClock) -> T:
     """Run a coroutine to its end, on that clock."""
-    write = drive._Writer.submit
+    write = writer._Writer.submit
 
     def counted(self: Any, function: Any) -> Any:
         loop: Any = asyncio.get_running_loop()
@@ -115,7 +117,7 @@ def run(work: Coroutine[Any, Any, T], clock: ParallelClock) -> T:
 
     with (
         patch.object(clock, "loop", clock.loop),  # put back at the end
-        patch.object(drive._Writer, "submit", counted),
+        patch.object(writer._Writer, "submit", counted),
         asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner,
     ):
         return runner.run(work)

@@ -234,7 +234,7 @@ class Server:
 
     def told(self, moment: datetime) -> datetime:
         """Translate a moment into what this server's clock shows then."""
-        return moment + timedelta(seconds=self.clock_skew)
+        return moment + timedelta(seconds=self.clock_skew) if self.clock_skew else moment
 
     def printed(self, moment: datetime) -> str:
         """A moment as a text of this server's time zone, which does not say which it is."""

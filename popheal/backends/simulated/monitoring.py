@@ -18,14 +18,17 @@ from popheal.backends.simulated.model import (
     PROBED_PORT,
     Server,
 )
-from popheal.backends.simulated.monitors import MONITORS, MonitorKind
+from popheal.backends.simulated.monitors import MONITORS, MonitorKind, monitors_of
 from popheal.backends.simulated.world import World
 from popheal.exchange.models import MonitorHealth, MonitoringItem
 
 #: Seconds between evaluations, and how long a monitor is Degraded before it is Unhealthy.
 INTERVAL = 60.0
+#: Seconds over which servers differ in when they are first evaluated.
+_SPREAD = 420.0
 #: Seconds from the start of Health Manager to the first evaluation.
 WARM_UP = 120.0
+_BY_NAME = {kind.name: kind for kind in MONITORS}
 #: What a deep test says that finds no database to test; it is ActiveSync's that was seen.
 _INDEX = "Index was out of range. Must be non-negative and less than the size of the collection."
 NOTHING_TO_TEST = Trouble(
@@ -76,22 +79,27 @@ class _Row:
 
 @define
 class Monitoring:
-    """All monitors of all servers."""
+    """All monitors of all servers.
+
+    Attributes:
+        first: The number of the first server. Each is evaluated at moments of its own, by number.
+    """
 
     world: World
     overrides: list[RowOverride] = field(factory=list)
+    first: int = 0
     _rows: dict[tuple[str, str], _Row] = field(factory=dict, init=False)
     _awake_at: dict[str, datetime] = field(factory=dict, init=False)
 
     def begin(self) -> None:
         """Start as if the organisation had been running for long: no monitor is just noticing."""
         now = self.world.now
-        for number, server in enumerate(self.world.servers):
+        for number, server in enumerate(self.world.servers, self.first):
             self._awake_at[server.name] = now
             for kind in MONITORS:
                 row = _Row(
                     last_transition=now - timedelta(hours=20),
-                    last_execution=now - timedelta(seconds=20 + number),
+                    last_execution=now - timedelta(seconds=20 + number % INTERVAL),
                 )
                 began = self._failing_since(server, kind)
                 if began is not None:
@@ -100,7 +108,8 @@ class Monitoring:
                     row.last_transition = row.failing_since = began
                     row.error = _words(self._failing(server, kind))
                 self._rows[server.name, kind.name] = row
-            self.world.after(30 + 7 * number, partial(self._tick, server))
+            # Each at a moment of its own, and all within minutes, however many there are.
+            self.world.after(30 + 7 * number % _SPREAD, partial(self._tick, server))
 
     def health_manager_started(self, server: Server) -> None:
         """Forget everything: results are there again after a while."""
@@ -221,8 +230,9 @@ class Monitoring:
         self.world.after(INTERVAL, lambda: self._tick(server))
         if not server.runs(HEALTH_MANAGER) or self.world.now < self._awake_at[server.name]:
             return
-        for kind in MONITORS:
-            if kind.on(server) and not self._is_frozen(server, kind.name):
+        frozen = {one.monitor for one in self._applicable(server) if one.frozen}
+        for kind in monitors_of(server.roles, server.missing_monitors):
+            if kind.name not in frozen:
                 self._evaluate(server, kind)
 
     def _evaluate(self, server: Server, kind: MonitorKind) -> None:
@@ -248,14 +258,10 @@ class Monitoring:
         now = self.world.elapsed
         return [o for o in self.overrides if o.server is server and o.applies(now)]
 
-    def _is_frozen(self, server: Server, monitor: str) -> bool:
-        return any(o.frozen and o.monitor == monitor for o in self._applicable(server))
-
     def _rows_of(self, server: Server) -> list[MonitorHealth]:
         overrides = self._applicable(server)
-        known = {kind.name: kind for kind in MONITORS}
-        rows = []
-        for kind in (k for k in MONITORS if k.on(server)):
+        known, rows = _BY_NAME, []
+        for kind in monitors_of(server.roles, server.missing_monitors):
             own = [o for o in overrides if o.monitor == kind.name and not o.of_server]
             rows.append(self._row(server, kind, own[-1] if own else None))
         for one in (o for o in overrides if o.of_server or o.monitor not in known):

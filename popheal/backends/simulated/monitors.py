@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from attrs import frozen
 
 from popheal.backends.simulated.model import FRONT_END, Server
@@ -82,3 +84,10 @@ MONITORS = (
     MonitorKind("HubAvailabilityMonitor", "HubTransport", "", "", "HubTransport", "mailbox"),
     MonitorKind("FreeDiskSpaceMonitor", "MailboxSpace", "", "", "", "mailbox"),
 )
+
+
+@cache
+def monitors_of(roles: tuple[str, ...], missing: tuple[str, ...]) -> tuple[MonitorKind, ...]:
+    """Those of a server of these roles that lacks some."""
+    there = (one for one in MONITORS if one.name not in missing)
+    return tuple(one for one in there if one.role == "any" or one.role in roles)

@@ -35,7 +35,7 @@ from popheal.backends.simulated.model import Database, Server
 from popheal.backends.simulated.monitoring import Monitoring
 from popheal.backends.simulated.pop3_log import LogBook
 from popheal.backends.simulated.power import Power
-from popheal.backends.simulated.probes import Probing
+from popheal.backends.simulated.probes import Probing, Running
 from popheal.backends.simulated.recovery_actions import Recovering
 from popheal.backends.simulated.services import Services
 from popheal.backends.simulated.timeline import Timeline
@@ -153,9 +153,17 @@ class Organisation:
             return self.monitoring.rows(call.server)
 
     def invoke_probe(self, server: str, probe: str, actor: str = POPHEAL) -> models.ProbeResult:
-        with self._asked(server, "Invoke-MonitoringProbe", up=True) as call:
-            running = self.probing.begin(call.server, probe, actor)
+        running = self.begin_probe(server, probe, actor)
         self._wait_until(running.due)
+        return self.finish_probe(running)
+
+    def begin_probe(self, server: str, probe: str, actor: str = POPHEAL) -> Running:
+        """Likewise without waiting: who began it finishes it when it is due."""
+        with self._asked(server, "Invoke-MonitoringProbe", up=True) as call:
+            return self.probing.begin(call.server, probe, actor)
+
+    def finish_probe(self, running: Running) -> models.ProbeResult:
+        """Say what came of a probe that is due."""
         with self.present():
             return self.probing.finish(running)
 
@@ -217,14 +225,20 @@ class Organisation:
     # --- effects ---------------------------------------------------------------------------------
 
     def restart_service(self, server: str, service: str, actor: str = POPHEAL) -> None:
-        with self._on_host(server, "Restart-Service") as call:
-            pending = self.services_.restart(call.server, service, actor)
-        self._finish(pending)
+        self._finish(self.begin_restart(server, service, actor))
 
     def start_service(self, server: str, service: str, actor: str = POPHEAL) -> None:
+        self._finish(self.begin_start(server, service, actor))
+
+    def begin_restart(self, server: str, service: str, actor: str = POPHEAL) -> Pending:
+        """Likewise without waiting: who began it calls ``check`` when it is due."""
+        with self._on_host(server, "Restart-Service") as call:
+            return self.services_.restart(call.server, service, actor)
+
+    def begin_start(self, server: str, service: str, actor: str = POPHEAL) -> Pending | None:
+        """Likewise; None if there is nothing to wait for."""
         with self._on_host(server, "Start-Service") as call:
-            pending = self.services_.start(call.server, service, actor)
-        self._finish(pending)
+            return self.services_.start(call.server, service, actor)
 
     def stop_service(self, server: str, service: str, actor: str) -> None:
         with self._on_host(server, "Stop-Service") as call:

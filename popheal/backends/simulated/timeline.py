@@ -7,15 +7,9 @@ import itertools
 from collections.abc import Callable
 from datetime import datetime
 
-from attrs import field, frozen
-
-
-@frozen(order=True)
-class _Entry:
-    due: datetime
-    # Two things due at one moment happen in the order in which they were planned.
-    number: int
-    action: Callable[[], None] = field(order=False)
+#: When an action is due, and its number: two things due at one moment happen in the order in which
+#: they were planned.
+_Entry = tuple[datetime, int, Callable[[], None]]
 
 
 class Timeline:
@@ -34,7 +28,7 @@ class Timeline:
 
     def plan(self, due: datetime, action: Callable[[], None]) -> None:
         """Have the action run when the time has come; a past time means as soon as possible."""
-        heapq.heappush(self._queue, _Entry(max(due, self.now), next(self._numbers), action))
+        heapq.heappush(self._queue, (max(due, self.now), next(self._numbers), action))
 
     def run_until(self, moment: datetime) -> None:
         """Run all that is due by the moment. A moment in the past changes nothing.
@@ -45,10 +39,9 @@ class Timeline:
             return
         self.running = True
         try:
-            while self._queue and self._queue[0].due <= moment:
-                entry = heapq.heappop(self._queue)
-                self.now = entry.due
-                entry.action()
+            while self._queue and self._queue[0][0] <= moment:
+                self.now, _, action = heapq.heappop(self._queue)
+                action()
             self.now = max(self.now, moment)
         finally:
             self.running = False

@@ -62,6 +62,8 @@ class World:
     _indexed: int = field(default=0, init=False)
     _faults_on: dict[str, list[Fault]] = field(factory=dict, init=False)
     _sorted: int = field(default=0, init=False)
+    _copies_on: dict[str, list[tuple[Database, Copy]]] = field(factory=dict, init=False)
+    _placed: int = field(default=0, init=False)
     dags: list[DagGroup] = field(factory=list)
     databases: list[Database] = field(factory=list)
     faults: list[Fault] = field(factory=list)
@@ -141,11 +143,18 @@ class World:
 
     def copies_on(self, server: Server) -> list[tuple[Database, Copy]]:
         """Return the databases with a copy on the server, and the copies."""
-        return [(d, copy) for d in self.databases if (copy := d.copy_on(server)) is not None]
+        if self._placed != len(self.databases):  # they only become more, each with its copies
+            self._placed = len(self.databases)
+            self._copies_on.clear()
+            for database in self.databases:
+                for copy in database.copies:
+                    placed = self._copies_on.setdefault(copy.server.name, [])
+                    placed.append((database, copy))
+        return list(self._copies_on.get(server.name, ()))
 
     def active_on(self, server: Server) -> list[Database]:
         """Return the databases whose active copy is on the server, recovery databases apart."""
-        return [d for d in self.databases if d.active is server and not d.recovery]
+        return [d for d, _ in self.copies_on(server) if d.active is server and not d.recovery]
 
     def active_replicated(self, server: Server) -> tuple[str, ...]:
         return tuple(d.name for d in self.active_on(server) if d.replicated)

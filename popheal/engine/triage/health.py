@@ -9,7 +9,7 @@ from attrs import frozen
 from popheal.exchange.interpret import alert_value
 from popheal.exchange.models import MonitorHealth
 from popheal.healthsets.pop.catalog import Monitor, find_monitor
-from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.healthsets.pop.health import monitor_of, pop_rows
 from popheal.reports.report import Finding, FindingKind
 
 #: What to call a value; any other counts as "could not tell".
@@ -43,9 +43,12 @@ class Rows:
 def sort_rows(server: str, monitors: Sequence[Monitor], rows: Sequence[MonitorHealth]) -> Rows:
     """Sort the rows of one server; rows of other servers are dropped (erratum D5)."""
     mine = pop_rows(server, rows)
+    said: dict[str, set[str]] = {}
+    for row in mine:
+        said.setdefault(monitor_of(row), set()).add(_class_of(row))
     by_class: dict[str, list[Monitor]] = {}
     for monitor in monitors:
-        classes = {_class_of(row) for row in mine if is_row_of(monitor, row)}
+        classes = said.get(monitor.name.casefold(), ())
         worst = next((one for one in _WORST_FIRST if one in classes), None)
         if worst:
             by_class.setdefault(worst, []).append(monitor)

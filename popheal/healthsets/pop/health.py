@@ -20,17 +20,23 @@ from popheal.healthsets.pop.catalog import (
     find_monitor,
 )
 
+_POP: Final = {name.casefold() for name in HEALTH_SETS}
+
 
 def pop_rows(server: str, rows: Iterable[MonitorHealth]) -> list[MonitorHealth]:
     """The rows of the three POP health sets of that server (erratum D5)."""
-    known = {name.casefold() for name in HEALTH_SETS}
-    return [row for row in rows_of(server, rows) if row.health_set.casefold() in known]
+    return rows_of(server, (row for row in rows if row.health_set.casefold() in _POP))
 
 
 def is_row_of(monitor: Monitor, row: MonitorHealth) -> bool:
     """Whether the row is of that monitor; a monitor may have a row for each of its targets."""
+    return monitor_of(row) == monitor.name.casefold()
+
+
+def monitor_of(row: MonitorHealth) -> str:
+    """The monitor that a row is of, without case."""
     known = find_monitor(row.monitor)  # by the runbook's own misspellings too (D2)
-    return (known.name if known else row.monitor).casefold() == monitor.name.casefold()
+    return (known.name if known else row.monitor).casefold()
 
 
 #: Monitors are evaluated every few minutes; an older row tells of an older time. By the server's
