@@ -118,16 +118,16 @@ class Watch:
         is well. Cancelling this does not take the alert back.
 
         Raises:
-            RuntimeError: If the watch does not run.
+            RuntimeError: If the watch does not run, or is ending.
         """
-        if self._watching is None:
+        if self._watching is None or not self.runs:
             raise RuntimeError("an alert needs a watch that runs")
         return await self._watching.raise_alert(alert)
 
     @property
     def runs(self) -> bool:
         """Whether it is at work, so that an alert can be raised."""
-        return self._watching is not None
+        return self._watching is not None and not self._watching.is_ending
 
     def abandon(self) -> None:
         """Break everything off at once, from any thread: calls that are under way, too."""

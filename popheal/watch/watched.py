@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, evolve, field
 
@@ -21,6 +21,9 @@ from popheal.watch.answer import Answer
 from popheal.watch.decide import Incident, health_of, rank
 from popheal.watch.place import Place
 
+#: Answers of a look that has not seen what was raised.
+_NOT_SEEN: Final = ("nothing_unhealthy", "could_not_look")
+
 
 @define(kw_only=True, eq=False)
 class Watched:
@@ -30,7 +33,9 @@ class Watched:
         stays: Whether it is looked at as long as the watch lasts, or only until it is well.
         incident: What the last look has seen to be unhealthy; None if that look failed, or what
             it saw could not be answered.
+        is_ill: Whether the last look that has seen anything has seen something unhealthy.
         ill_since: When the look began that saw that first, in seconds of the clock.
+        seen_from: When the look began that came back last, likewise.
         looked_at: When a look came back last, likewise.
         place: Where only one server is healed at a time, if it stands in such a place.
         site: Where it stands, as far as that was asked since it was first seen to be unhealthy.
@@ -38,14 +43,16 @@ class Watched:
         waits_until: When what it waits for will be over, if that is known.
         waits_for_room: It is not healed only because others are.
         alert: What somebody has raised about it, until a healing has begun or it is well.
-        asked: Who waits for what is done about that.
+        asked: Who waits for what is done about that, and since when, in seconds of the clock.
         told: What was told last about it: the same is not told again.
     """
 
     name: str
     stays: bool = True
     incident: Incident | None = None
+    is_ill: bool = False
     ill_since: float = inf
+    seen_from: float = -inf
     looked_at: float = -inf
     place: Place | None = None
     site: str | None = None
@@ -53,7 +60,7 @@ class Watched:
     asked_again: bool = False
     waits_until: datetime | None = None
     alert: Alert | None = None
-    asked: list[asyncio.Future[Answer]] = field(factory=list)
+    asked: list[tuple[float, asyncio.Future[Answer]]] = field(factory=list)
     told: dict[str, Any] = field(factory=dict)
 
     @property
@@ -72,31 +79,42 @@ class Watched:
 
     def sees(self, incident: Incident | None, began: float, now: float) -> None:
         """A look that began then has come back."""
+        self.is_ill, self.seen_from = incident is not None, began
         self.ill_since = min(self.ill_since, began) if incident else inf
-        self.alert = self.alert if incident else None
+        if not (incident or self._asked_since):
+            self.alert = None
         self.incident, self.looked_at, self.asked_again = incident, now, False
 
-    def sees_nothing(self, now: float) -> None:
-        """A look has failed."""
+    def sees_nothing(self, began: float, now: float) -> None:
+        """A look that began then has failed."""
         self.incident, self.ill_since, self.looked_at = None, inf, now
-        self.asked_again = False
+        self.seen_from, self.asked_again = began, False
 
-    def is_alerted(self, alert: Alert) -> asyncio.Future[Answer]:
+    def is_alerted(self, alert: Alert, now: float) -> asyncio.Future[Answer]:
         """Somebody raises an alert about it, perhaps after others; what is done about that."""
         if before := self.alert:
             people = tuple(dict.fromkeys((*before.raised_by, *alert.raised_by)))
             alert = evolve(alert, text=alert.text or before.text, raised_by=people)
         self.alert = alert
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.asked.append(answer)
+        self.asked.append((now, answer))
         return answer
 
     def is_answered(self, answer: Answer) -> None:
-        """Say what is done about the alert that somebody has raised, if somebody has."""
+        """Say what is done about the alert that somebody has raised, if somebody has.
+
+        That nothing was seen is said to nobody who has raised it after that look began.
+        """
+        later = self._asked_since if answer.what in _NOT_SEEN else []
         for one in self.asked:
-            if not one.done():
-                one.set_result(answer)
-        self.asked.clear()
+            if one not in later and not one[1].done():
+                one[1].set_result(answer)
+        self.asked = later
+
+    @property
+    def _asked_since(self) -> list[tuple[float, asyncio.Future[Answer]]]:
+        """Who has raised an alert after the look began that came back last."""
+        return [one for one in self.asked if one[0] > self.seen_from]
 
 
 # --- telling -------------------------------------------------------------------------------------

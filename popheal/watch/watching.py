@@ -14,7 +14,7 @@ from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
 from popheal.engine.drive import with_journal
 from popheal.engine.triage.health import sort_rows
-from popheal.errors import Detached, NotAuthorised
+from popheal.errors import Detached, NotAuthorised, UnknownName
 from popheal.exchange.backend import Backend
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MONITORS
@@ -98,7 +98,8 @@ class Watching:
         self.session.emit(kind, "", **details)
 
     @property
-    def _ending(self) -> bool:
+    def is_ending(self) -> bool:
+        """Whether it was told to end, so that nothing more is begun."""
         return self.session.control.cancelled or self.session.control.detached
 
     @property
@@ -116,7 +117,7 @@ class Watching:
         self._unfinished = [one for one in mine if not one.alive]
         if check:
             self._looks.add(asyncio.create_task(self._check()))
-        while not self._ending:
+        while not self.is_ending:
             self._resume_unfinished()
             self._begin_looks()
             await self._answer()
@@ -135,12 +136,12 @@ class Watching:
         self._checking.detach()
         for look in self._looks:
             look.cancel()  # it changes nothing
-        if not self._ending:
+        if not self.is_ending:
             self.healings.leave_all()
-        if self._at_work:
-            await asyncio.wait(self._at_work)
         for server in self._servers.values():
             server.is_answered(Answer(what="waits", why="the watch has ended"))
+        if self._at_work:
+            await asyncio.wait(self._at_work)
         await self.connections.close()
         raised = [one.exception() for one in self._at_work if not one.cancelled()]
         return next((one for one in raised if one is not None), None)
@@ -200,6 +201,8 @@ class Watching:
             self._has_not_seen(server, error, began)
         else:
             self._rota.has_seen(server.name, self._now)
+            if self._servers.get(server.name) is not server:
+                return  # it was well, and has been forgotten meanwhile
             server.sees(incident, began, self._now)
             self._fresh[server.name] = server
             found = sort_rows(server.name, MONITORS, rows)
@@ -212,7 +215,11 @@ class Watching:
         self.session.emit(ServerLooked, server.name, health=health, seconds=took)
 
     def _has_not_seen(self, server: Watched, error: Exception, began: float) -> None:
-        server.sees_nothing(self._now)
+        if self._servers.get(server.name) is not server:
+            return
+        server.sees_nothing(began, self._now)
+        if isinstance(error, UnknownName):
+            server.is_ill = False
         self._fresh.pop(server.name, None)
         self._tell_look(server, "silent", began)
         said = str(error)
@@ -253,7 +260,7 @@ class Watching:
         """Answer what was seen, what is nearest to a cause first. Raises JournalError."""
         ripe = self._ripe()
         for server in sorted(ripe, key=lambda one: one.rank):
-            if self._ending:
+            if self.is_ending:
                 return
             if self._fresh.pop(server.name, None) is None:
                 continue  # another look has come back meanwhile, and has seen nothing
@@ -266,7 +273,8 @@ class Watching:
 
     def _forget_if_well(self, server: Watched) -> None:
         """Look no more at a server that was only looked at because of an alert."""
-        if not (server.stays or server.incident or self.healings.on(server.name)):
+        is_asked_for = server.is_ill or server.asked or self.healings.on(server.name)
+        if not (server.stays or is_asked_for):
             for known in (self._servers, self._fresh):
                 known.pop(server.name, None)
             self._rota.drop(server.name)
@@ -306,7 +314,7 @@ class Watching:
         if server is None:
             server = Watched(name=alert.server, stays=False)
             self._watch([server])
-        answer = server.is_alerted(alert)
+        answer = server.is_alerted(alert, self._now)
         self._rota.ask_for(server.name, self._now)
         if self._sleeper:
             self._sleeper.cancel()
