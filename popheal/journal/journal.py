@@ -37,6 +37,7 @@ from popheal.util.version import __version__
 _FORGOTTEN: Final = timedelta(days=2)
 
 _IS_THERE: Final = "SELECT 1 FROM healing WHERE id = ?"
+_IS_OWNER: Final = "SELECT 1 FROM owner WHERE id = ?"
 _BEGIN: Final = (
     "INSERT INTO healing (id, organisation, server, version, alert, policy, begun_at, owner, fence)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)"
@@ -212,6 +213,12 @@ class Journal(Reading):
     def _become_owner(self, at: datetime) -> int:
         """This process's number in the journal; locked while it lives."""
         with self._lock:
+            if self._owner is not None and not self._database.read(_IS_OWNER, self._owner):
+                # It was written with others, and their commit has failed.
+                self._owner = None
+                if self._owner_lock:
+                    self._owner_lock.release()
+                    self._owner_lock = None
             if self._owner is None:
                 self._owner, self._owner_lock = self._new_owner(at)
             return self._owner

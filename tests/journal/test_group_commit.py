@@ -83,6 +83,22 @@ def test_where_the_commit_fails_nobody_is_told_that_it_was_done(journal, monkeyp
     begun(journal, "again")
 
 
+def test_what_begins_a_process_can_fail_with_others(tmp_path, monkeypatch):
+    """Whose number it was to have in the journal is not there: it heals by another one."""
+    with Journal(tmp_path / "journal") as new:
+        database = type(new._database)
+        monkeypatch.setattr(database, "end_group", failing(database.end_group))
+        answers = group_commit.together([lambda n=n: begun(new, f"h{n}") for n in range(2)])
+        assert {type(error) for _, error in answers} == {JournalError}
+        monkeypatch.undo()
+        begun(new, "again").claim("server", "mbx1")
+        (record,) = new.healings()
+        assert record.alive
+        with Journal(new.path) as other:
+            begun(other, "elsewhere")
+            assert [one.alive for one in other.healings()] == [True, True]
+
+
 def failing(end_group):
     def end(self, *, commit: bool) -> None:
         end_group(self, commit=False)
