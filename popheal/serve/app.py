@@ -161,7 +161,8 @@ class Service:
     async def _healings(self, request: Request, _owner: str) -> Response:
         asked = request.query_params
         newest = asked.get("newest", str(_NEWEST))
-        if not newest.isdecimal() or not 1 <= int(newest[:9]) <= _MOST:
+        is_short = newest.isdecimal() and len(newest) <= len(str(_MOST))
+        if not is_short or not 1 <= int(newest) <= _MOST:
             raise HTTPException(400, f"newest is a number from 1 to {_MOST}.")
 
         def read(journal: Journal) -> list[dict[str, Any]]:
@@ -214,7 +215,7 @@ class Service:
         except UnknownName as error:
             raise HTTPException(400, str(error)) from None
         if not self._watch.runs:
-            raise HTTPException(503, "The watch has ended, or has not begun yet.")
+            raise HTTPException(503, "The watch is ending, or has not begun yet.")
         try:
             async with asyncio.timeout(_PATIENCE):
                 answer = await self._watch.raise_alert(alert)

@@ -62,7 +62,8 @@ async def object_of(request: Request, *keys: str) -> dict[str, str]:
             raise HTTPException(400, f"{json.dumps(key)} is not known. {possible}")
         if not isinstance(value, str):
             raise HTTPException(400, f"{json.dumps(key)} is no text.")
-    return dict(read)
+    # JSON may have half a character, as where an alert was cut off; nothing else can write it.
+    return {key: value.encode("utf-8", "replace").decode() for key, value in read.items()}
 
 
 async def alert_of(request: Request, owner: str) -> tuple[Alert, tuple[str, ...]]:

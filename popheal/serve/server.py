@@ -9,11 +9,46 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from popheal.errors import ConfigurationError
 from popheal.serve.app import Service
 from popheal.serve.settings import ServeSettings
 from popheal.watch.loop import Watch
+
+#: So many seconds may a connection be without a request that is not answered yet.
+_SILENT: Final = 10.0
+#: So many connections at once.
+_MOST: Final = 64
+
+
+class _Connection(H11Protocol):
+    """It is closed if no request comes.
+
+    Nobody needs a token to open some and say nothing, and with as many as there may be nobody
+    else could stop a healing.
+    """
+
+    _check: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._check_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._check:
+            self._check.cancel()
+        super().connection_lost(exc)
+
+    def _check_later(self) -> None:
+        self._check = self.loop.call_later(_SILENT, self._close_if_silent, self.cycle)
+
+    def _close_if_silent(self, before: RequestResponseCycle | None) -> None:
+        is_answered = before is None or before.response_complete
+        if is_answered and self.cycle is before:
+            self.transport.close()
+        else:
+            self._check_later()
 
 
 class _Server(uvicorn.Server):
@@ -78,8 +113,8 @@ def _configured(service: Service, settings: ServeSettings) -> uvicorn.Config:
     config = uvicorn.Config(
         service.app(),
         access_log=False,
-        http="h11",
-        limit_concurrency=64,
+        http=_Connection,
+        limit_concurrency=_MOST,
         lifespan="off",
         log_config=None,
         proxy_headers=False,

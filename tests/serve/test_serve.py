@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 
@@ -18,6 +20,7 @@ from popheal import Control, Journal, Policy
 from popheal.backends.simulated import SimulatedBackend
 from popheal.backends.simulated.scenario import build_scenario
 from popheal.errors import ConfigurationError
+from popheal.serve import server
 from popheal.serve.app import Service
 from popheal.serve.bodies import MOST_BYTES
 from popheal.serve.server import serve
@@ -268,7 +271,26 @@ def test_other_paths_and_methods(served):
     assert served.ask("boss", "GET", "/nothing").status == 404
     assert served.ask("boss", "DELETE", "/healings").status == 405
     assert served.ask("boss", "GET", "/healings/nothing").status == 404
-    assert served.ask("boss", "GET", "/healings?newest=1e9").status == 400
+    for newest in ("1e9", "0", "501", "0000000019", "1" * 5000):
+        assert served.ask("boss", "GET", f"/healings?newest={newest}").status == 400
+
+
+def test_who_says_nothing_keeps_nobody_out(served, monkeypatch):
+    """As many as may be connected at once, without a token and without a whole request."""
+    monkeypatch.setattr(server, "_SILENT", 0.5)
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    said = (b"", b"POST /healings/any/stop HT", b"GET /alive HTTP/1.1\r\nHost: x\r\n\r\nGET /al")
+    with contextlib.ExitStack() as opened:
+        silent = [
+            opened.enter_context(socket.create_connection((host, int(port)), PATIENCE))
+            for _ in range(server._MOST)
+        ]
+        for number, one in enumerate(silent):
+            one.sendall(said[number % len(said)])
+        for one in silent:
+            while one.recv(4096):
+                pass  # until it is closed
+    assert served.ask(None, "GET", "/alive").status == 200
 
 
 # --- what people say -----------------------------------------------------------------------------
@@ -279,6 +301,12 @@ def test_the_beginning_of_an_id_is_not_enough(served, asked):
         body = {} if what == "stop" else {"plan": asked["asking"]["plan"]}
         answer = served.ask("ann", "POST", f"/healings/{asked['id'][:6]}/{what}", body)
         assert answer.status == 404
+
+
+def test_half_a_character_is_no_defect(served, asked):
+    answer = served.ask("ann", "POST", f"/healings/{asked['id']}/approve", '{"plan": "\\ud83d"}')
+    assert answer.status == 409
+    assert answer.json["error"].startswith("Plan ? of ")
 
 
 def test_who_approves_is_the_owner_of_the_token(served, asked):
