@@ -117,7 +117,6 @@ class Answering:
             # What is unhealthy is what was seen; the rest is what somebody has said.
             said = server.alert
             alert = evolve(alert, text=said.text or alert.text, raised_by=said.raised_by)
-            server.alert = None
         self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
         self.spawn(
             self.healings.begin(

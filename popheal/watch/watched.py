@@ -42,7 +42,8 @@ class Watched:
         asked_again: It is looked at since a healing that it has waited for has ended.
         waits_until: When what it waits for will be over, if that is known.
         waits_for_room: It is not healed only because others are.
-        alert: What somebody has raised about it, until a healing has begun or it is well.
+        alert: What somebody has raised about it, until it is well: every healing till then is
+            because of that, too.
         asked: Who waits for what is done about that, and since when, in seconds of the clock.
         told: What was told last about it: the same is not told again.
     """

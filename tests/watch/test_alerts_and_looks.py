@@ -24,6 +24,7 @@ class Hindered(SimulatedBackend):
     Attributes:
         failing: The servers a look at which fails, once each.
         sees: What the next looks see instead of what is there, once each.
+        is_dark: Whether nothing but the health of servers can be seen.
         takes: Seconds from when a look has seen that to its end.
         seen: What was seen.
     """
@@ -31,6 +32,7 @@ class Hindered(SimulatedBackend):
     def __init__(self, simulation):
         super().__init__(simulation)
         self.failing, self.sees, self.takes, self.seen = [], [], 0.0, []
+        self.is_dark = False
 
     def server_health(self, server):
         if server in self.failing:
@@ -41,6 +43,11 @@ class Hindered(SimulatedBackend):
         if self.takes:
             self.clock.sleep(self.takes)
         return self.seen[-1]
+
+    def server_info(self, server):
+        if self.is_dark:
+            raise Unreachable(server=server, command="Get-ExchangeServer", cause="no answer")
+        return super().server_info(server)
 
 
 def at_work(backend, journal, service, **options):
@@ -79,6 +86,23 @@ def test_an_alert_that_waits_outlives_a_look_that_fails():
         (SECOND, "recovered"),
     ]
     assert healings[1].alert["raised_by"] == ["ann"]
+
+
+def test_who_has_raised_it_has_raised_what_is_tried_again():
+    """Else they could approve of that as another person than who is the reason for it."""
+    backend, journal = Hindered(organisation(faults=[fault("MBX1")])), Journal()
+
+    async def service(watch):
+        backend.is_dark = True
+        answer = await watch.raise_alert(Alert(server=FIRST, raised_by=("ann",)))
+        await asyncio.sleep(10 * 60)
+        backend.is_dark = False
+        await asyncio.sleep(60 * 60)
+        return answer.what
+
+    assert at_work(backend, journal, service) == "heals"
+    found = [(one.verdict, one.alert["raised_by"]) for one in journal.healings()]
+    assert found == [("unknown", ["ann"]), ("recovered", ["ann"])]
 
 
 def raised_twice(backend, *sees):
