@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final
 
 from attrs import frozen
@@ -51,6 +51,8 @@ _HEADING: Final = re.compile(r"\s*(?:Server|Server ?Name|MachineName)\s+\w", re.
 _HEADING_LINES: Final = 3
 _DASHES: Final = re.compile(r"(?P<indent>\s*)-{2,}(?:\s+-+)+")
 _FIRST_CELL: Final = re.compile(rf"(?P<host>{_HOST})(?P<cut>\.\.\.|…)?(?=\s|$)")
+#: Whoever names so many names none for certain.
+_MOST_SERVERS: Final = 50
 _NO_SERVER: Final = {"localhost", "unknown", "n", "system", "this", "the", "a"}
 #: What writes such alerts is no server either.
 _SOURCES: Final = ("microsoft-exchange", "msexchange")
@@ -203,7 +205,7 @@ def _first_cells(lines: Sequence[str]) -> Iterator[str]:
         above = lines[max(0, at - _HEADING_LINES) : at]
         if dashes is None or not any(map(_HEADING.match, above)):
             continue
-        for row in takewhile(str.strip, lines[at + 1 :]):
+        for row in takewhile(_is_row, islice(lines, at + 1, None)):
             # A line that goes on with the row above it begins further to the right.
             cell = _FIRST_CELL.match(row, len(dashes["indent"]))
             if cell is None or row[: len(dashes["indent"])].strip():
@@ -212,6 +214,11 @@ def _first_cells(lines: Sequence[str]) -> Iterator[str]:
                 yield cell["host"]
             elif "." in cell["host"]:  # cut short, but behind the name of the server
                 yield short_name(cell["host"])
+
+
+def _is_row(line: str) -> bool:
+    """Whether a table goes on: no row is of two, however many there are."""
+    return bool(line.strip()) and not _DASHES.fullmatch(line)
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
@@ -224,6 +231,8 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
         at = next((n for n, one in enumerate(found) if same_server(one, name)), None)
         if at is None:
             found.append(name)
+            if len(found) == _MOST_SERVERS:
+                break
         elif len(name) > len(found[at]):
             found[at] = name
     return tuple(found)

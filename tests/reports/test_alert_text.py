@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popheal.reports import alert_text
 from popheal.reports.alert_text import LONGEST, decode_alert, read_alert
 
 #: A mail of Operations Manager.
@@ -155,3 +156,17 @@ def test_anything_can_be_pasted(text):
     """It is read without an error, and what is found is no more than a name."""
     seen = read_alert(text)
     assert all(name and len(name) < 700 for name in seen.servers)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Server  Name\n------  ----\nex1     x\n" * 100,
+        "Server  Name\n------  ----\n" + "".join(f"ex{n}  x\n" for n in range(400)),
+    ],
+)
+def test_each_row_of_many_tables_is_read_once(text):
+    """Whoever may raise an alert may not keep all healings of the process waiting by one."""
+    lines = text.splitlines()
+    assert len(list(alert_text._first_cells(lines))) <= len(lines)
+    assert len(read_alert(text).servers) <= alert_text._MOST_SERVERS
