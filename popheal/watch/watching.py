@@ -92,6 +92,7 @@ class Watching:
         self._at_work: set[asyncio.Task[None]] = set()
         self._checking = Control(within=self.session.control)
         self._sleeper: asyncio.Task[None] | None = None
+        self._ends = False
 
     def emit(self, kind: type[Event], **details: Any) -> None:
         """Report something that is about no server."""
@@ -100,7 +101,8 @@ class Watching:
     @property
     def is_ending(self) -> bool:
         """Whether it was told to end, so that nothing more is begun."""
-        return self.session.control.cancelled or self.session.control.detached
+        told_to = self.session.control.cancelled or self.session.control.detached
+        return self._ends or told_to
 
     @property
     def _now(self) -> float:
@@ -138,6 +140,7 @@ class Watching:
             look.cancel()  # it changes nothing
         if not self.is_ending:
             self.healings.leave_all()
+        self._ends = True
         for server in self._servers.values():
             server.is_answered(Answer(what="waits", why="the watch has ended"))
         if self._at_work:
