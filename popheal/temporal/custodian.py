@@ -7,6 +7,7 @@ nothing about a drained server.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -47,13 +48,22 @@ class Custodian:
 
     @workflow.run
     async def run(self, custody: Custody) -> None:  # noqa: ARG002 - taken in by __init__
-        """Be there; and begin anew with what is known, when the history has become long."""
-        await workflow.wait_condition(
-            lambda: (
-                workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
-            )
-        )
+        """Be there; and begin anew with what is known, when the history has become long.
+
+        A cancel does not end it: what it knows is not to be forgotten.
+        """
+        while not self._is_long:
+            try:
+                await workflow.wait_condition(lambda: self._is_long)
+            except asyncio.CancelledError:
+                if workflow.cancellation_reason() is None:
+                    raise  # it is only dropped from memory
         workflow.continue_as_new(self.custody)
+
+    @property
+    def _is_long(self) -> bool:
+        suggested = workflow.info().is_continue_as_new_suggested()
+        return suggested and workflow.all_handlers_finished()
 
     @workflow.update
     def claim(self, order: ClaimOrder) -> ClaimAnswer:

@@ -22,6 +22,9 @@ from tests.support.lab_process import Way
 
 T = TypeVar("T")
 
+#: So many events are a long history here: a custodian begins a new one then.
+LONG_HISTORY = 40
+_LONG = "limit.historyCount.suggestContinueAsNew"
 #: A healing of a test takes no longer than this, on a machine that does much else.
 PATIENCE = 120
 
@@ -68,7 +71,9 @@ class Fleet:
         from popheal.temporal.worker import engine_worker
 
         self._server = await WorkflowEnvironment.start_local(
-            dev_server_existing_path=program, dev_server_log_level="error"
+            dev_server_existing_path=program,
+            dev_server_log_level="error",
+            dev_server_extra_args=["--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"],
         )
         self.address = self._server.client.service_client.config.target_host
         self.client = await Client.connect(self.address, data_converter=DATA_CONVERTER)

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.fleet import LONG_HISTORY
+
 AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
@@ -21,7 +23,7 @@ def custodian(fleet):
             Custodian.run, Custody(), id=f"custodian-{uuid4()}", task_queue=ENGINE_QUEUE
         )
 
-    handle = fleet.run(begin())
+    handle = fleet.run(begin())  # of whichever run is the present one
 
     def ask(update, order):
         return fleet.run(handle.execute_update(getattr(Custodian, update), order))
@@ -81,11 +83,13 @@ def test_one_healing_at_a_time_and_each_effect_once(fleet, custodian):
     assert custodian("claim", claim_of("c")).token > second.token
 
 
-def test_what_it_knows_survives_a_new_run(fleet, custodian):
+def test_a_cancel_does_not_make_it_forget(fleet, custodian):
     from popheal.temporal.custodian import Custodian
 
     token = custodian("claim", claim_of("a")).token
+    fleet.run(custodian.handle.cancel())
     custodian("begin", begin_of("a", token, "1"))
+    fleet.run(custodian.handle.cancel())
     known = fleet.run(custodian.handle.query(Custodian.state))
     assert known.token == token
     assert known.holder.healing == "a"
@@ -120,3 +124,18 @@ def test_whoever_holds_it_may_have_been_lost(fleet):
     at_work, lost = fleet.run(lose())
     assert (at_work.holder.healing, at_work.alive) == ("a", True)
     assert (lost.holder.healing, lost.alive, lost.token) == ("a", False, 0)
+
+
+def test_it_begins_a_new_history_and_forgets_nothing(fleet, custodian):
+    """When the server says that the present one has become long."""
+    from popheal.temporal.custodian import Custodian
+
+    token = custodian("claim", claim_of("a")).token
+    for number in range(LONG_HISTORY // 4):
+        custodian("begin", begin_of("a", token, str(number)))
+    assert custodian("claim", claim_of("b")).holder.healing == "a"
+    known = fleet.run(custodian.handle.query(Custodian.state))
+    assert (known.token, known.holder.healing) == (token, "a")
+    assert [one.effect for one in known.begun] == [str(n) for n in range(LONG_HISTORY // 4)]
+    described = fleet.run(custodian.handle.describe())
+    assert described.run_id != custodian.handle.first_execution_run_id

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=20)
+#: Seconds from one look at a healing to the next.
+_EVERY: Final = 1.0
 _SILENT: Final = (
     "The fleet gives no answer in time. See that a worker of the healing's build runs, and that "
     "one was told to take new healings: popheal fleet worker --engine --current"
@@ -171,7 +173,7 @@ def heal(
 
 
 async def _heal(order: Any, server: str) -> Report | None:
-    from temporalio.client import WorkflowFailureError
+    from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
     from popheal.temporal.connection import connect
@@ -185,7 +187,13 @@ async def _heal(order: Any, server: str) -> Report | None:
         return None
     say(f"Begun. See how it goes: popheal fleet show {server}")
     try:
+        # By short questions: one that is answered at the end would keep us from leaving before.
+        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110
+            await asyncio.sleep(_EVERY)
         result = await handle.result()
+    except asyncio.CancelledError:
+        say(f"The healing goes on. To stop it: popheal fleet stop {server}")
+        raise
     except WorkflowFailureError as error:
         raise click.ClickException(f"{error.cause}") from None
     return Report.from_json(result.report)
