@@ -1,8 +1,8 @@
 """A process dies, and another one goes on.
 
 At the points around each effect, and at a fixed sample of the others, of each third path, or of
-all with --campaigns; `python -m tests.evidence.crashes` takes every point of every scenario, and docs/crashes.md has
-its figures.
+all with --campaigns; `python -m tests.evidence.crashes` takes every point of every scenario, and
+docs/crashes.md has its figures.
 """
 
 from __future__ import annotations
