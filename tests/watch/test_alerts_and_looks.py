@@ -162,3 +162,24 @@ def test_a_watch_that_ends_takes_no_alert():
         return runs
 
     assert at_work(backend, journal, service) is False
+
+
+def test_a_watch_that_is_broken_off_takes_no_alert_either():
+    """As by a failing journal: nobody has told it to end, and its healings are still being left."""
+    backend = Hindered(organisation(faults=[fault("MBX1")]))
+    watch = Watch((), backend, journal=Journal(), policy=Policy(sibling_share=0))
+
+    async def service():
+        watching = asyncio.create_task(watch.run())
+        await asyncio.sleep(1)
+        await watch.raise_alert(Alert(server=FIRST))
+        watching.cancel()
+        found = []
+        while not watching.done():
+            await asyncio.sleep(0)
+            found.append(watch.runs)
+        return found
+
+    found = run(service(), backend.clock)
+    assert len(found) > 1
+    assert not any(found)
