@@ -17,12 +17,20 @@ hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 )
 
+#: So many cases of a test are taken, where it is a campaign.
+OF_A_CAMPAIGN = 45
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-skips",
         action="store_true",
         help="a test that is skipped has failed: for a machine that has all they need",
+    )
+    parser.addoption(
+        "--campaigns",
+        action="store_true",
+        help="take campaigns whole; else a part of each",
     )
     parser.addoption(
         "--cases",
@@ -68,10 +76,14 @@ def fewer(items: list[pytest.Item], most: int) -> list[pytest.Item]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With several workers the longest begin first, so that none is left to wait for at the end."""
+    campaigns = [one for one in items if one.get_closest_marker("campaign")]
+    kept = set(items)
+    if not config.getoption("--campaigns"):
+        kept -= set(campaigns) - set(fewer(campaigns, OF_A_CAMPAIGN))
     if most := config.getoption("--cases"):
-        kept = fewer(items, most)
-        config.hook.pytest_deselected(items=list(set(items) - set(kept)))
-        items[:] = kept
+        kept &= set(fewer(items, most))
+    config.hook.pytest_deselected(items=[one for one in items if one not in kept])
+    items[:] = [one for one in items if one in kept]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

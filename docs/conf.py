@@ -60,9 +60,11 @@ nitpick_ignore_regex = [
     # Names in docstrings that are public elsewhere, or not at all.
     (
         "py:class",
-        r"popheal\.backends\.simulated\.(history\.H|faults\.Fault|random_scenarios\.Chooser)",
+        (
+            r"popheal\.backends\.simulated\.(history\.H|faults\.Fault|random_scenarios\.Chooser"
+            r"|probes\.Running|world\.Pending)"
+        ),
     ),
-    ("py:class", r"popheal\.backends\.simulated\.(probes\.Running|world\.Pending)"),
     (
         "py:class",
         r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
