@@ -170,9 +170,9 @@ def test_what_can_not_be_approved(asking, args, said):
 # --- asking --------------------------------------------------------------------------------------
 
 
-def request_of(scenario, **fields) -> ApprovalRequest:
+def request_of(scenario, policy: Policy = CHANGE, **fields) -> ApprovalRequest:
     found = load_scenario(scenario)
-    (planned,) = plan(Alert(server=found.server), found.backend).runs
+    (planned,) = plan(Alert(server=found.server), found.backend, policy=policy).runs
     now = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
     return ApprovalRequest(
         run="abc123.1",
@@ -217,6 +217,16 @@ def test_what_is_typed(monkeypatch, capsys, typed, said):
     told = capsys.readouterr().err
     for label in ("Approve?", "Now", "Impact", "At most", "Databases", "Plan", "Until"):
         assert re.search(rf"^{re.escape(label)} ", told, re.MULTILINE)
+
+
+def test_who_is_asked_is_told_where_the_policy_ends_it(monkeypatch, capsys):
+    policy = Policy(highest_impact=Impact.CHANGE, approval_from=Impact.CHANGE)
+    monkeypatch.setattr(prompt, "_keyboard", queue.SimpleQueue)
+    monkeypatch.setattr(prompt, "_at_a_terminal", lambda: True)
+    prompt.ask_here(request_of("mailbox-healed-by-reboot", policy, over=lambda: True))
+    told = capsys.readouterr().err
+    assert "The policy allows no 'disrupt'" in told
+    assert "Databases  none is moved" in told, "though two are active there"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
