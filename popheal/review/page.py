@@ -181,7 +181,7 @@ def _debt(one: DebtReport) -> str:
     now = one.status.value.replace("_", " ")
     return (
         f'<tr><th scope="row">{told(one.kind.value.replace("_", " "))}</th>'
-        f'<td>{told(one.server)}</td><td>{before}</td><td class="{kind}">{told(now)}</td></tr>'
+        f'<td>{breakable(one.server)}</td><td>{before}</td><td class="{kind}">{told(now)}</td></tr>'
     )
 
 
