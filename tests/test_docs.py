@@ -216,11 +216,11 @@ def test_the_readme_gives_two_commands_that_set_up_and_run():
 
 
 def test_every_promise_has_a_rehearsal():
-    """Fifteen, as the README says, each another one."""
+    """Twenty, as the README says, each another one."""
     page = (ROOT / "docs" / "promises.md").read_text("utf-8")
     played = re.findall(r"^\| [^|]+ \| `popheal rehearse ([\w-]+)` \|$", page, re.MULTILINE)
     assert len(set(played)) == len(played) == 20
-    assert "[Fifteen promises](docs/promises.md)" in README
+    assert "[Twenty promises](docs/promises.md)" in README
     assert set(played) <= set(scenario_names())
 
 

@@ -74,7 +74,7 @@ FOR_ACTION: Final[Mapping[tuple[str, FindingKind | str], Advice]] = MappingProxy
             headline="POP still fails on {server}{tried}",
             steps=(
                 "Look for the cause on {server}, and don't repeat what was done. What the probe "
-                "says stands under evidence; the POP3 protocol log tells more, if it was on."
+                "said stands in this report; the POP3 protocol log tells more, if it was on."
             ),
             commands=(commands.RUN_PROBE, commands.LOGGING, commands.ALL_HEALTH),
         ),

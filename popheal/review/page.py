@@ -45,6 +45,7 @@ pre {{ background: var(--soft); border: 1px solid var(--rule); border-radius: 4p
   padding: .5rem .7rem; white-space: pre-wrap; overflow-wrap: anywhere;
   font: .9rem/1.4 ui-monospace, Consolas, monospace; }}
 tbody th, td {{ overflow-wrap: anywhere; }}
+td.good, td.bad {{ overflow-wrap: break-word; }}
 tbody th {{ width: 32%; }}
 td.time {{ white-space: nowrap; width: 5.5rem; font-variant-numeric: tabular-nums; }}
 tr.within th, tr.within td {{ color: var(--dim); font-weight: 400; }}
@@ -180,7 +181,7 @@ def _debt(one: DebtReport) -> str:
     now = one.status.value.replace("_", " ")
     return (
         f'<tr><th scope="row">{told(one.kind.value.replace("_", " "))}</th>'
-        f'<td>{told(one.server)}</td><td>{before}</td><td class="{kind}">{told(now)}</td></tr>'
+        f'<td>{breakable(one.server)}</td><td>{before}</td><td class="{kind}">{told(now)}</td></tr>'
     )
 
 

@@ -125,8 +125,9 @@ def table(
 
 
 def breakable(name: str) -> str:
-    """A long name that may be broken at its underscores, and between its words."""
-    return _BEFORE_A_WORD.sub("<wbr>", told(name)).replace("_", "_<wbr>")
+    """A long name that may be broken at its underscores and dots, and between its words."""
+    words = _BEFORE_A_WORD.sub("<wbr>", told(name))
+    return words.replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 _BEFORE_A_WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")

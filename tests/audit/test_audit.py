@@ -1124,7 +1124,7 @@ def test_the_answer_for_people(good):
     """A row a property, and why some are not decided."""
     result = run("--journal", good)
     assert result.exit_code == 0
-    assert "2 healings, 2 runs" in result.stdout
+    assert "healings: 2, runs: 2" in result.stdout
     for one in PROPERTIES:
         assert f"{one.id:<4} {'not decided' if one.open else 'holds'}" in result.stdout
     assert result.stderr == ""

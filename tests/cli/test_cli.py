@@ -209,6 +209,20 @@ def test_times_are_told_without_microseconds():
     assert line.plain == "Seen       booted at 2026-01-05 08:05:05+00:00"
 
 
+def test_only_a_command_that_ends_a_text_is_to_be_pasted():
+    from popheal.cli.render.live import labelled
+
+    out = console.console(sys.stdout)
+    lines = labelled(out, "Next", "Let it: popheal heal ex1.contoso.com")
+    assert [one.plain.rstrip() for one in lines] == [
+        "Next       Let it:",
+        "  popheal heal ex1.contoso.com",
+    ]
+    within = "Look at the plan: popheal plan ex1.contoso.com. Then approve."
+    (line,) = labelled(out, "Next", within)
+    assert line.plain == f"Next       {within}"
+
+
 def test_a_scenario_of_ones_own(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(
@@ -385,7 +399,9 @@ def test_a_plan_says_the_worst_and_the_ways_there(configured):
 
 def test_a_plan_says_where_the_policy_ends_it(configured):
     config = configured(DEFAULT_SCENARIO, '[policy]\nhighest_impact = "change"\n')
-    assert "The policy allows no 'disrupt'" in run("plan", "mbx1", "--config", config).stdout
+    told = run("plan", "mbx1", "--config", config).stdout
+    assert told.count("The policy allows no 'disrupt'") == 1
+    assert "Databases  none is moved" in told, "though two are active there"
 
 
 def test_a_server_nobody_knows(configured):

@@ -25,6 +25,7 @@ from popheal.cli.app import popheal as command
 from popheal.engine.approval import ApprovalRequest
 from popheal.journal.entries import ApprovalAsked
 from popheal.tables.actions import Impact
+from popheal.util import account
 
 SCENARIO = "mailbox-healed-by-restart"
 CHANGE = Policy(approval_from=Impact.CHANGE)
@@ -87,11 +88,24 @@ def test_refusing_as_json(asking):
     assert journal.questions("abc123")[0].outcome == "refused"
 
 
+@pytest.fixture(autouse=True)
+def names_are_looked_up_anew():
+    """What an account is called is remembered for as long as a process lives."""
+    yield
+    account._name_of.cache_clear()
+
+
+def named_by(monkeypatch, names):
+    import pwd
+
+    monkeypatch.setattr(pwd, "getpwuid", names)
+    account._name_of.cache_clear()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="accounts have numbers on POSIX only")
 @pytest.mark.parametrize("known", [True, False])
 def test_who_answers_is_known_to_the_operating_system(asking, monkeypatch, known):
     """Not what the environment says, which anybody can set; nor is a name needed."""
-    import pwd
 
     def named(number):
         assert number == os.getuid()
@@ -99,7 +113,7 @@ def test_who_answers_is_known_to_the_operating_system(asking, monkeypatch, known
             raise KeyError(number)
         return SimpleNamespace(pw_name="ann")
 
-    monkeypatch.setattr(pwd, "getpwuid", named)
+    named_by(monkeypatch, named)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "the-director")
     path, journal = asking
@@ -110,8 +124,6 @@ def test_who_answers_is_known_to_the_operating_system(asking, monkeypatch, known
 
 def test_who_began_is_told_that_another_person_is_wanted(tmp_path, monkeypatch):
     """Over a journal in a file: the account of the operating system decides."""
-    import pwd
-
     path = tmp_path / "journal.db"
     scenario = load_scenario("mailbox-healed-by-reboot")
     told = []
@@ -120,7 +132,7 @@ def test_who_began_is_told_that_another_person_is_wanted(tmp_path, monkeypatch):
         if event.name == "approval_asked":
             told.append(run("approve", event.run_id, "--plan", event.plan, "--journal", str(path)))
             named = SimpleNamespace(pw_name="another")
-            monkeypatch.setattr(pwd, "getpwuid", lambda _: named)
+            named_by(monkeypatch, lambda _: named)
             told.append(run("approve", event.run_id, "--plan", event.plan, "--journal", str(path)))
 
     monkeypatch.setattr("popheal.journal.journal.datetime", scenario_time(scenario))
@@ -170,9 +182,9 @@ def test_what_can_not_be_approved(asking, args, said):
 # --- asking --------------------------------------------------------------------------------------
 
 
-def request_of(scenario, **fields) -> ApprovalRequest:
+def request_of(scenario, policy: Policy = CHANGE, **fields) -> ApprovalRequest:
     found = load_scenario(scenario)
-    (planned,) = plan(Alert(server=found.server), found.backend).runs
+    (planned,) = plan(Alert(server=found.server), found.backend, policy=policy).runs
     now = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
     return ApprovalRequest(
         run="abc123.1",
@@ -217,6 +229,16 @@ def test_what_is_typed(monkeypatch, capsys, typed, said):
     told = capsys.readouterr().err
     for label in ("Approve?", "Now", "Impact", "At most", "Databases", "Plan", "Until"):
         assert re.search(rf"^{re.escape(label)} ", told, re.MULTILINE)
+
+
+def test_who_is_asked_is_told_where_the_policy_ends_it(monkeypatch, capsys):
+    policy = Policy(highest_impact=Impact.CHANGE, approval_from=Impact.CHANGE)
+    monkeypatch.setattr(prompt, "_keyboard", queue.SimpleQueue)
+    monkeypatch.setattr(prompt, "_at_a_terminal", lambda: True)
+    prompt.ask_here(request_of("mailbox-healed-by-reboot", policy, over=lambda: True))
+    told = capsys.readouterr().err
+    assert "The policy allows no 'disrupt'" in told
+    assert "Databases  none is moved" in told, "though two are active there"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

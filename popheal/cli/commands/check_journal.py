@@ -59,8 +59,8 @@ def check_journal(noted: str, journal: Path | None, config: Path | None, as_json
 
 
 def _lines(judgement: AuditResult) -> Iterator[str]:
-    size = f"{judgement.healings} healings, {judgement.runs} runs, {judgement.entries} entries"
-    yield f"{one_line(judgement.journal)}: {size}"
+    size = f"healings: {judgement.healings}, runs: {judgement.runs}, entries: {judgement.entries}"
+    yield f"{one_line(judgement.journal)} ({size})"
     yield ""
     for result in judgement.results:
         verdict = result.verdict.replace("_", " ")

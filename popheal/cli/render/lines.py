@@ -32,8 +32,8 @@ _WHOLE: Final = re.compile(
 )
 #: A moment written to more digits than a person reads.
 _MICROSECONDS: Final = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.\d+")
-#: A command that ends a sentence, to be pasted.
-_COMMAND: Final = re.compile(r"(?<=:) (popheal .+)$")
+#: A command that ends a text, to be pasted; not one within it, that more sentences follow.
+_COMMAND: Final = re.compile(r"(?<=:) (popheal (?:(?!\. ).)+)$")
 
 
 def _words(text: str) -> list[str]:

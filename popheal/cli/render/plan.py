@@ -43,12 +43,6 @@ def plan_lines(
         yield from what_it_takes(out, run)
         named = run.hash or f"has no hash, as the state of the server can't be read: {run.problem}"
         yield from labelled(out, "Plan", named)
-        if policy.highest_impact is Impact.CHANGE:
-            yield from labelled(
-                out,
-                "",
-                "The policy allows no 'disrupt': it would escalate before a drain or reboot.",
-            )
         if policy.approval_undecided:
             yield from labelled(out, "", undecided_in_words())
         yield from ways(out, run, all_paths=all_paths)
@@ -58,12 +52,23 @@ def plan_lines(
 
 def what_it_takes(out: Console, run: PlannedRun) -> Iterable[Text]:
     """The worst case of a run, its databases, and what is known beforehand."""
+    disrupts = run.impact is Impact.DISRUPT
     yield from labelled(out, "At most", worst_of(run))
-    yield from labelled(out, "Databases", databases_of(run) or "none is active there")
+    if not disrupts and any(one.impact is Impact.DISRUPT for one in run.tree):
+        yield from labelled(
+            out, "", "The policy allows no 'disrupt': it would escalate before a drain or reboot."
+        )
+    yield from labelled(out, "Databases", databases_of(run) or _why_none(run))
     refused = [f"a drain or restart would be refused now: {one}" for one in run.obstacles]
     for label, said in (("Refused", refused), ("Note", run.notes)):
         for number_of, one in enumerate(said):
             yield from labelled(out, "" if number_of else label, one)
+
+
+def _why_none(run: PlannedRun) -> str:
+    if run.impact is not Impact.DISRUPT:
+        return "none is moved"
+    return "none is active there" if run.facts else "can't be told"
 
 
 def databases_of(run: PlannedRun) -> str:

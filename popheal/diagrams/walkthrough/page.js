@@ -18,6 +18,12 @@
     return element;
   }
 
+  /** A long name, in pieces that may be broken at its underscores. */
+  function breakable(name) {
+    const [first, ...others] = name.split("_");
+    return others.reduce((pieces, one) => [...pieces, "_", make("wbr"), one], [first]);
+  }
+
   // --- the walk ---------------------------------------------------------------------------------
 
   let chosen = new Set();
@@ -68,7 +74,7 @@
     const { state, owed } = here();
     const box = by("state");
     const ending = table.endings[state];
-    by("name").textContent = state;
+    by("name").replaceChildren(...breakable(state));
     if (ending) {
       const left = owed.size ? ` Handed over in writing: ${debts(owed.keys())}.` : "";
       box.replaceChildren(
@@ -107,7 +113,7 @@
         { type: "button", "data-outcome": outcome },
         make("kbd", { "aria-hidden": "true" }, String(index + 1)),
         make("span", { class: "outcome" }, `${name}${guard}`),
-        make("span", { class: "target" }, `leads to ${row.target}`),
+        make("span", { class: "target" }, "leads to ", ...breakable(row.target)),
       );
       button.addEventListener("click", () => go(outcome));
       list.append(make("li", null, button, cited(row.why)));
@@ -146,7 +152,7 @@
   function showWay() {
     const list = walk.map(({ state, outcome }) => {
       const name = outcome === table.cancel ? "a person said stop" : words(outcome || "");
-      return make("li", null, make("strong", null, state), outcome ? `: ${name}` : "");
+      return make("li", null, make("strong", null, ...breakable(state)), outcome ? `: ${name}` : "");
     });
     by("way").replaceChildren(...list);
     by("back").disabled = walk.length < 2;
