@@ -54,7 +54,7 @@ def test_an_intended_restart_of_one_service_lets_no_other_pass():
             "one", at=clock.now(), organisation="o", server="mbx1", version="", alert={}, policy={}
         )
         intended = ("restart_service", "mbx1", "MSExchangePOP3BE")
-        lease._intended.add(intended)
+        lease._intended |= {intended}
         lease.check(*intended)
         for other in (("restart_service", "mbx1", "MSExchangePOP3"), ("reboot", "mbx1", None)):
             with pytest.raises(AssertionError, match="was not written down"):

@@ -97,7 +97,7 @@ def without_intents(pipe, scenario: str) -> None:
 
     def forget(self, entry: Entry, args: tuple = ()) -> None:
         if isinstance(entry, EffectIntended):
-            self._intended.add((entry.effect, *args))
+            self._intended |= {(entry.effect, *args)}
         else:
             write(self, entry)
 

@@ -61,9 +61,9 @@ class World:
     _by_name: dict[str, Server] = field(factory=dict, init=False)
     _indexed: int = field(default=0, init=False)
     _faults_on: dict[str, list[Fault]] = field(factory=dict, init=False)
-    _sorted: int = field(default=0, init=False)
+    _sorted: tuple[int, ...] = field(default=(), init=False)
     _copies_on: dict[str, list[tuple[Database, Copy]]] = field(factory=dict, init=False)
-    _placed: int = field(default=0, init=False)
+    _placed: list[int] = field(factory=list, init=False)
     dags: list[DagGroup] = field(factory=list)
     databases: list[Database] = field(factory=list)
     faults: list[Fault] = field(factory=list)
@@ -119,8 +119,9 @@ class World:
 
     def faults_on(self, server: Server) -> list[Fault]:
         """Return the faults that can break something there, now or later."""
-        if self._sorted != len(self.faults):  # they only become more
-            self._sorted = len(self.faults)
+        known = tuple(map(id, self.faults))
+        if self._sorted != known:
+            self._sorted = known
             self._faults_on.clear()
             for fault in self.faults:
                 for name in {fault.server.name, *(one.name for one in fault.breaks_ctp_of)}:
@@ -143,8 +144,9 @@ class World:
 
     def copies_on(self, server: Server) -> list[tuple[Database, Copy]]:
         """Return the databases with a copy on the server, and the copies."""
-        if self._placed != len(self.databases):  # they only become more, each with its copies
-            self._placed = len(self.databases)
+        placed_now = [len(one.copies) for one in self.databases]
+        if self._placed != placed_now:  # a copy may come or go
+            self._placed = placed_now
             self._copies_on.clear()
             for database in self.databases:
                 for copy in database.copies:
