@@ -94,9 +94,11 @@ class Ward:
 
 
 async def settled() -> None:
-    """Let whoever can go on do so."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+    """Let whoever can go on do so, also once what it writes is on the disk."""
+    for _ in range(5):
+        await writer.submit(lambda: None)  # comes after all that is written so far
+        for _ in range(10):
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
