@@ -21,6 +21,8 @@ def _name() -> str:
 
 @cache
 def _name_of(user: int) -> str:
+    if sys.platform == "win32":
+        raise NotImplementedError  # users have no numbers there
     import pwd
 
     try:
