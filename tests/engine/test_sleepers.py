@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import tracemalloc
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -107,8 +108,9 @@ def journal(tmp_path):
         yield opened
 
 
-def test_many_that_wait_are_small_and_one_timer_is_for_all(journal):
+def test_many_that_wait_are_small_and_one_timer_is_for_all(journal, caplog):
     """Many: what each keeps; how often it is waited; and all of them come to their end."""
+    caplog.set_level(logging.CRITICAL)  # pytest would keep what is logged
 
     async def run():
         ward = Ward(journal)
