@@ -42,6 +42,27 @@ _PRIVATE: Final = 0o600
 # --- the journal ---------------------------------------------------------------------------------
 
 
+def needed_journal(told: Config, journal: Path | None, *, without: str) -> Path:
+    """The journal of a command that goes on and on.
+
+    Args:
+        told: Its configuration.
+        journal: What ``--journal`` says.
+        without: What would come of having none, for people.
+
+    Raises:
+        ConfigurationError: If neither names one.
+    """
+    path = journal or told.journal
+    if path is None:
+        raise ConfigurationError(
+            source=told.source,
+            problem=f"has no [journal], without which {without}",
+            next_step='Add it, with path = "/var/lib/popheal/journal.db", or give --journal PATH.',
+        )
+    return path
+
+
 def journal_path(journal: Path | None, config: Path | None) -> Path:
     """The journal that ``--journal`` and ``--config`` mean.
 

@@ -13,22 +13,24 @@ def account() -> str:
     return f"{_name()} on {socket.gethostname()}"
 
 
-def _name() -> str:
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _name() -> str:
         return os.getlogin()
-    return _name_of(os.getuid())
 
+else:
 
-@cache
-def _name_of(user: int) -> str:
-    if sys.platform == "win32":
-        raise NotImplementedError  # users have no numbers there
-    import pwd
+    def _name() -> str:
+        return _name_of(os.getuid())
 
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return f"user {user}"
+    @cache
+    def _name_of(user: int) -> str:
+        import pwd
+
+        try:
+            return pwd.getpwuid(user).pw_name
+        except KeyError:
+            return f"user {user}"
 
 
 def same_account(one: str, other: str) -> bool:

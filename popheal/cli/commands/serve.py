@@ -13,7 +13,7 @@ from popheal.cli.commands.watch import health_file_option, leaving, tell
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import say
-from popheal.cli.session import aside, in_journal, notifiers, open_journal
+from popheal.cli.session import aside, in_journal, needed_journal, notifiers, open_journal
 from popheal.cli.signals import BrokenOff
 from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
@@ -139,17 +139,10 @@ def _wanted(told: Config, journal: Path | None) -> tuple[ServeSettings, Path]:
     """Where to listen, and the journal. Raises ConfigurationError if either is not said."""
     from popheal.errors import ConfigurationError
 
-    path = journal or told.journal
     if told.serve is None or not told.serve.tokens:
         raise ConfigurationError(
             source=told.source,
             problem="has no [serve] with a token, so nobody could ask for anything",
             next_step="Add one: [[serve.tokens]] with owner, may and token_env.",
         )
-    if path is None:
-        raise ConfigurationError(
-            source=told.source,
-            problem="has no [journal], without which what was done would be forgotten",
-            next_step='Add it, with path = "/var/lib/popheal/journal.db", or give --journal PATH.',
-        )
-    return told.serve, path
+    return told.serve, needed_journal(told, journal, without="what was done would be forgotten")

@@ -18,7 +18,14 @@ from popheal.cli.exit_codes import worst
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import note, say
-from popheal.cli.session import approve_command, aside, in_journal, notifiers, open_journal
+from popheal.cli.session import (
+    approve_command,
+    aside,
+    in_journal,
+    needed_journal,
+    notifiers,
+    open_journal,
+)
 from popheal.cli.signals import BrokenOff, obeying
 from popheal.cli.watchers import watched_by
 from popheal.engine.control import Control
@@ -144,20 +151,15 @@ def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
     """What to watch, and the journal. Raises ConfigurationError if either is not said."""
     from popheal.errors import ConfigurationError
 
-    path = journal or told.journal
     if told.watch is None:
         raise ConfigurationError(
             source=told.source,
             problem="has no [watch]",
             next_step='Add it, with servers = ["ex1.contoso.com"].',
         )
-    if path is None:
-        raise ConfigurationError(
-            source=told.source,
-            problem="has no [journal], without which a watch would forget what it has done",
-            next_step='Add it, with path = "/var/lib/popheal/journal.db", or give --journal PATH.',
-        )
-    return told.watch, path
+    return told.watch, needed_journal(
+        told, journal, without="a watch would forget what it has done"
+    )
 
 
 @contextmanager
