@@ -110,7 +110,7 @@ def journal(tmp_path):
 
 def test_many_that_wait_are_small_and_one_timer_is_for_all(journal, caplog):
     """Many: what each keeps; how often it is waited; and all of them come to their end."""
-    caplog.set_level(logging.CRITICAL)  # pytest would keep what is logged
+    caplog.set_level(logging.CRITICAL, logger="popheal")  # pytest would keep what is logged
 
     async def run():
         ward = Ward(journal)
