@@ -116,7 +116,7 @@ def test_a_page_that_can_not_be_written_is_told_before_anything_is_asked(config,
         result = run("--config", config, "--html", page, "--record", tmp_path / "asked.jsonl")
         assert (result.exit_code, result.stdout) == (2, "")
         assert why in result.stderr
-        assert "Give another path with --html" in result.stderr
+        assert "Give another path with --html" in " ".join(result.stderr.split())
         assert not (tmp_path / "asked.jsonl").exists(), "nothing was asked"
 
 

@@ -343,6 +343,9 @@ def test_who_approves_is_the_owner_of_the_token(served, asked):
 )
 def test_a_plan_is_refused_and_a_healing_stopped(served, asked, server, what, status, verdict):
     """Refusing may anybody, also who has raised the alert."""
+    # One at a time is healed of a group: the one before has ended, or ends now.
+    served.ask("boss", "POST", f"/healings/{asked['id']}/stop", {})
+    served.when(asked["id"], "ended")
     # It waits if the watch has not noticed yet that the healing before has ended.
     assert served.ask("boss", "POST", "/alerts", {"server": server}).json["answer"] in (
         "heals",

@@ -172,6 +172,7 @@ def serving(behave: Behaviour) -> Iterator[int]:
         try:
             yield listening.getsockname()[1]
         finally:
+            listening.shutdown(socket.SHUT_RDWR)  # the thread that waits for clients is told
             for client in clients:
                 client.close()
 

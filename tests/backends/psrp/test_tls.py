@@ -96,9 +96,11 @@ class TlsServer:
                     client, _ = self._listening.accept()
                     with suppress(OSError), context.wrap_socket(client, server_side=True) as shaken:
                         # All of it: what is left unread when it closes takes the answer along.
-                        said = shaken.recv(1 << 16)
-                        while b"Envelope>" not in said[-64:]:
-                            said += shaken.recv(1 << 16)
+                        said = b""
+                        while more := shaken.recv(1 << 16):
+                            said += more
+                            if b"Envelope>" in said[-64:]:
+                                break
                         shaken.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
         threading.Thread(target=serve, daemon=True).start()
@@ -107,6 +109,7 @@ class TlsServer:
         return self
 
     def __exit__(self, *_raised):
+        self._listening.shutdown(socket.SHUT_RDWR)  # a thread that waits for clients is told
         self._listening.close()
 
 
