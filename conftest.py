@@ -18,7 +18,7 @@ hypothesis.settings.load_profile(
 )
 
 #: So many cases of a test are taken, where it is a campaign.
-OF_A_CAMPAIGN = 45
+OF_A_CAMPAIGN = 20
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

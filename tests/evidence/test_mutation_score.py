@@ -24,7 +24,7 @@ from tests.evidence.mutation_score import (
 )
 
 #: One in so many mutants of the large table.
-EVERY = 12
+EVERY = 24
 
 
 @pytest.fixture(scope="module")
