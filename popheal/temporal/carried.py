@@ -140,6 +140,11 @@ def of_effect(error: ActivityError, server: str, name: str) -> BaseException:
     return EffectInterrupted()
 
 
+def begun_elsewhere(error: ActivityError) -> bool:
+    """Whether another execution of the same effect has begun, as after a reset."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == LATCH_TAKEN
+
+
 def interrupted_again(effect: Effect) -> PophealError:
     """What the logic is told where an effect was interrupted that had been begun anew."""
     said = "whoever was to command it was interrupted twice"

@@ -49,8 +49,15 @@ async def make_current(client: Client, build: str = "", *, within: float = 30.0)
             return
 
 
-async def begin_healing(client: Client, order: HealingOrder) -> WorkflowHandle[Healing, Any]:
+async def begin_healing(
+    client: Client, order: HealingOrder, **options: Any
+) -> WorkflowHandle[Healing, Any]:
     """Begin a healing; at most one at a time of a server.
+
+    Args:
+        client: The fleet's.
+        order: What is to be done.
+        options: What else ``Client.start_workflow`` takes.
 
     Raises:
         WorkflowAlreadyStartedError: If one of that server is under way.
@@ -63,6 +70,7 @@ async def begin_healing(client: Client, order: HealingOrder) -> WorkflowHandle[H
         task_queue=ENGINE_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        **options,
     )
 
 

@@ -34,7 +34,14 @@ from popheal.engine.requests import (
 from popheal.errors import PophealError, UnknownName, Unreadable
 from popheal.exchange.backend import OpensAhead
 from popheal.journal.entries import EffectIntended
-from popheal.temporal.carried import guard_of, interrupted_again, of_effect, of_look, read_value
+from popheal.temporal.carried import (
+    begun_elsewhere,
+    guard_of,
+    interrupted_again,
+    of_effect,
+    of_look,
+    read_value,
+)
 from popheal.temporal.claims import Claims
 from popheal.temporal.driver import WorkflowClock
 from popheal.temporal.messages import (
@@ -238,6 +245,9 @@ class Performer:
             await self.tell_time()
             raised = of_effect(error, request.server, request.name)
             if isinstance(raised, EffectInterrupted):
+                if begun_elsewhere(error):
+                    # Who has begun it may be at its command still, and has as long as we had.
+                    await workflow.sleep(self._real(bound, least=_LEAST_BOUND))
                 await self._revoke(guarded)
                 if self.order.pace.simulated:
                     await self._pass(_A_MOMENT)

@@ -22,6 +22,7 @@ from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
 from popheal.tables.timing import Timing
 from popheal.util.clock import SystemClock
+from tests.evidence.disturbed import disturbed
 from tests.support.fleet import Fleet, healed, site_worker_of
 from tests.support.healing import Watched, alert_of
 from tests.support.paths import ROOT
@@ -38,6 +39,8 @@ _SCENARIOS: Final = (
 )
 #: Its group's custodian is kept, too.
 _GUARDED: Final = _SCENARIOS[0]
+#: Its site's worker is killed at its effect.
+_RESTARTED: Final = "mailbox-healed-by-restart"
 _SPEED: Final = 60.0
 
 
@@ -90,6 +93,7 @@ def _histories(fleet: Fleet) -> Iterator[tuple[str, Any]]:
         yield name, history
         if name == _GUARDED:
             yield "custodian", fleet.run(_custodian_of(fleet, history))
+    yield "interrupted", disturbed(fleet, _RESTARTED, 1, "granted", "site-killed").history
     yield "approved-and-stopped", fleet.run(_approved_and_stopped(fleet))
 
 

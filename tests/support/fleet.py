@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sysconfig
 import threading
+from collections import Counter
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
+
+from attrs import field, frozen
 
 from popheal.backends.simulated import load_scenario
 from popheal.exchange.backend import EFFECTS
 from popheal.policy.policy import Policy
 from popheal.util.serialize import to_jsonable
 from tests.support.healing import Watched, alert_of
-from tests.support.lab_process import Way
+from tests.support.lab_process import Pipe, Way
 
 T = TypeVar("T")
 
@@ -27,6 +31,8 @@ LONG_HISTORY = 40
 _LONG = "limit.historyCount.suggestContinueAsNew"
 #: A healing of a test takes no longer than this, on a machine that does much else.
 PATIENCE = 120
+#: So long does Temporal wait for a worker of the engine that is dead: ten seconds by default.
+_SOON = timedelta(seconds=1)
 
 
 def server_program() -> str | None:
@@ -40,6 +46,8 @@ class Fleet:
 
     Args:
         program: The server's program.
+        file: Where it keeps its data; by default in memory.
+        engine: Whether that worker is in this process; otherwise start :func:`engine_at`.
         options: What else the worker takes.
 
     Attributes:
@@ -47,12 +55,16 @@ class Fleet:
         address: Where the server is.
     """
 
-    def __init__(self, program: str, **options: Any) -> None:
-        self._options = options
+    def __init__(
+        self, program: str, *, file: Path | None = None, engine: bool = True, **options: Any
+    ) -> None:
+        self._options = {"sticky_queue_schedule_to_start_timeout": _SOON, **options}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fleet", daemon=True)
         self._thread.start()
-        self.run(self._start(program))
+        self._program, self._file, self._engine = program, file, engine
+        self._worker: asyncio.Task[None] | None = None
+        self.run(self._start())
 
     def run(self, awaited: Awaitable[T], within: float = PATIENCE) -> T:
         """Wait for something in the fleet's thread."""
@@ -62,31 +74,44 @@ class Fleet:
 
         return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
 
-    async def _start(self, program: str) -> None:
+    async def _start(self) -> None:
         from temporalio.client import Client
-        from temporalio.testing import WorkflowEnvironment
 
         from popheal.temporal.converter import DATA_CONVERTER
         from popheal.temporal.operations import make_current
         from popheal.temporal.worker import engine_worker
 
-        self._server = await WorkflowEnvironment.start_local(
-            dev_server_existing_path=program,
-            dev_server_log_level="error",
-            dev_server_extra_args=["--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"],
-        )
+        self._server = await self._serve()
         self.address = self._server.client.service_client.config.target_host
         self.client = await Client.connect(self.address, data_converter=DATA_CONVERTER)
-        self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
-        await make_current(self.client)
+        if self._engine:
+            self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
+            await make_current(self.client)
+
+    async def _serve(self, **options: Any) -> Any:
+        from temporalio.testing import WorkflowEnvironment
+
+        return await WorkflowEnvironment.start_local(
+            dev_server_existing_path=self._program,
+            dev_server_log_level="error",
+            dev_server_extra_args=["--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"],
+            dev_server_database_filename=self._file and str(self._file),
+            **options,
+        )
+
+    async def restart_server(self) -> None:
+        """Kill the server, and start it on what it has in its file."""
+        await self._server.shutdown()
+        self._server = await self._serve(port=int(self.address.rpartition(":")[2]))
 
     def close(self) -> None:
         """End all of it."""
 
         async def end() -> None:
-            self._worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._worker
+            if self._worker:
+                self._worker.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._worker
             await self._server.shutdown()
 
         self.run(end())
@@ -108,7 +133,7 @@ class Fleet:
             site=site,
             pace=Pace(**pace),
         )
-        return await begin_healing(self.client, order)
+        return await begin_healing(self.client, order, task_timeout=_SOON)
 
 
 def site_worker_of(
@@ -133,22 +158,40 @@ async def healed(fleet: Fleet, scenario: str, **more: Any) -> tuple[Any, Any, An
         return await handle.result(), handle, played.organisation
 
 
-# --- workers to be killed ------------------------------------------------------------------------
+# --- workers in processes of their own -----------------------------------------------------------
 
 
-class Deadly:
-    """A backend of an organisation of its own, whose process is killed at its n-th effect.
+@frozen
+class Gate:
+    """Where a worker stops, tells whoever started it, and waits for a word.
 
-    Args:
-        organisation: A name that no other test has.
-        nth: At which; 0 for none.
-        when: ``granted``: before the command is given, when the latch is taken; ``done``: when it
-            has been given, and nobody has been told.
+    Attributes:
+        pipe: To who has started it.
+        nth: At which effect; 0 for none.
+        when: ``asked``: before it asks its custodian; ``granted``: before the command is given,
+            when the latch is taken; ``done``: when it has been given, and nobody has been told.
+            Of the engine ``asked``: before it has the effect commanded; ``done``: when it was told.
     """
 
-    def __init__(self, backend: Any, organisation: str, nth: int, when: str) -> None:
+    pipe: Pipe | None = None
+    nth: int = 0
+    when: str = ""
+    _seen: Counter[str] = field(factory=Counter, init=False)
+
+    def pass_by(self, when: str) -> None:
+        """Stop here, if it is here."""
+        self._seen[when] += 1
+        if self.pipe and when == self.when and self._seen[when] == self.nth:
+            self.pipe.send(when)
+            self.pipe.recv()
+
+
+class Gated:
+    """A backend of an organisation of its own, with a gate at its effects."""
+
+    def __init__(self, backend: Any, organisation: str, gate: Gate) -> None:
         self.organisation = organisation
-        self._backend, self._left, self._when = backend, nth, when
+        self._backend, self._gate = backend, gate
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._backend, name)
@@ -156,33 +199,65 @@ class Deadly:
             return method
 
         def effect(*args: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and self._when == "granted":
-                os.kill(os.getpid(), signal.SIGKILL)
+            self._gate.pass_by("granted")
             answer = method(*args)
-            if self._left == 0 and self._when == "done":
-                os.kill(os.getpid(), signal.SIGKILL)
+            self._gate.pass_by("done")
             return answer
 
         return effect
 
 
-def work_at(address: str, site: str, way: Way, deadly: tuple[int, str] = (0, "")) -> None:
-    """A process that is a worker of a site, and is killed at an effect if that is wanted."""
-    asyncio.run(_work_at(address, site, way, deadly))
+def work_at(address: str, site: str, way: Way, gate: Gate = Gate()) -> None:
+    """A process that is a worker of a site."""
+    asyncio.run(_work_at(address, site, way, gate))
 
 
-async def _work_at(address: str, site: str, way: Way, deadly: tuple[int, str]) -> None:
+async def _work_at(address: str, site: str, way: Way, gate: Gate) -> None:
     from temporalio.client import Client
 
-    from popheal.temporal.activities import BackendPool, SiteActivities
+    from popheal.temporal import activities
     from popheal.temporal.converter import DATA_CONVERTER
     from popheal.temporal.worker import site_worker
     from tests.support.lab_process import DistantClock
 
-    def make() -> Any:
-        return Deadly(way.backend(), site, *deadly)
+    async def asked(command: Any, *, begin: Any = activities._begin) -> None:
+        await asyncio.to_thread(gate.pass_by, "asked")
+        await begin(command)
+
+    pool = activities.BackendPool(lambda: Gated(way.backend(), site, gate))
+    client = await Client.connect(address, data_converter=DATA_CONVERTER)
+    at_site = activities.SiteActivities(pool, clock=DistantClock(way.clock))
+    with patch.object(activities, "_begin", asked):
+        await site_worker(client, site, at_site, at_once=1).run()
+
+
+def engine_at(address: str, gate: Gate = Gate()) -> None:
+    """A process that carries healings out, and guards."""
+    asyncio.run(_engine_at(address, gate))
+
+
+async def _engine_at(address: str, gate: Gate) -> None:
+    from temporalio import workflow
+    from temporalio.client import Client
+
+    from popheal.engine.requests import Effect
+    from popheal.temporal import performer
+    from popheal.temporal.converter import DATA_CONVERTER
+    from popheal.temporal.operations import make_current
+    from popheal.temporal.worker import engine_worker
+
+    own = performer._OWN[Effect]
+
+    async def effect(performing: Any, request: Any) -> None:
+        if not workflow.unsafe.is_replaying():
+            gate.pass_by("asked")
+        await own(performing, request)
+        if not workflow.unsafe.is_replaying():
+            gate.pass_by("done")
 
     client = await Client.connect(address, data_converter=DATA_CONVERTER)
-    activities = SiteActivities(BackendPool(make), clock=DistantClock(way.clock))
-    await site_worker(client, site, activities, at_once=1).run()
+    worker = engine_worker(client, sticky_queue_schedule_to_start_timeout=_SOON)
+    with patch.dict(performer._OWN, {Effect: effect}):
+        at_work = asyncio.create_task(worker.run())
+        await make_current(client)
+        await at_work

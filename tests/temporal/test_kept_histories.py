@@ -66,9 +66,9 @@ def test_it_asks_for_the_same_again(name):
 
 
 def test_there_is_one_of_each_kind():
-    """Each procedure that restarts something; a person's answers; a custodian."""
-    assert len(kept()) >= 6
-    assert {"approved-and-stopped", "custodian"} <= set(kept())
+    """Each procedure that restarts something; a lost worker; a person's answers; a custodian."""
+    assert len(kept()) >= 7
+    assert {"approved-and-stopped", "custodian", "interrupted"} <= set(kept())
 
 
 def test_a_change_of_what_is_asked_is_noticed():

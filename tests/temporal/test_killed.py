@@ -1,4 +1,7 @@
-"""A worker of the site is killed around an effect: nothing is done twice, and nothing is lost."""
+"""A healing is disturbed around an effect: nothing is done twice, and nothing is lost.
+
+One case of each kind; ``python -m tests.evidence.on_temporal --kills`` goes through every effect.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,38 @@ import pytest
 
 pytest.importorskip("psrpcore", reason="needs popheal[lab]")
 
-from tests.evidence.on_temporal import killed
+from tests.evidence.disturbed import disturbed
+from tests.support.fleet import Fleet, server_program
 
 pytestmark = [pytest.mark.slow, pytest.mark.lab]
 
+SCENARIO = "mailbox-healed-by-restart"
 
-@pytest.mark.parametrize("when", ["granted", "done"])
-def test_a_worker_that_is_killed_at_its_effect(fleet, when):
-    """When the latch is taken, and when the command has been given: every effect by the command."""
-    assert killed(fleet, "mailbox-healed-by-restart", 1, when) == []
+
+@pytest.mark.parametrize(
+    ("how", "when"),
+    [
+        ("site-killed", "granted"),
+        ("site-killed", "done"),
+        ("site-frozen", "asked"),
+        ("activity-paused", "done"),
+        # Whose command is still on its way: it is waited for, and not given once more.
+        ("workflow-reset", "granted"),
+    ],
+)
+def test_it_ends_alike(fleet, how, when):
+    assert disturbed(fleet, SCENARIO, 1, when, how).wrong == ()
+
+
+@pytest.fixture(scope="module")
+def apart(fleet, tmp_path_factory):
+    """A server with a file, whose engine is a process that can be killed."""
+    file = tmp_path_factory.mktemp("fleet") / "temporal.db"
+    apart = Fleet(server_program() or "", file=file, engine=False)
+    yield apart
+    apart.close()
+
+
+@pytest.mark.parametrize(("how", "when"), [("engine-killed", "done"), ("server-killed", "granted")])
+def test_it_ends_alike_without_engine_or_server(apart, how, when):
+    assert disturbed(apart, SCENARIO, 1, when, how).wrong == ()
