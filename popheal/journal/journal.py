@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from popheal.journal.marks import Mark, digest_of_beginning, digest_of_end, mark
 from popheal.journal.place import Concern, concerns_about
 from popheal.journal.pruning import Pruning, plan_pruning, prune, write_archive
 from popheal.journal.reading import Reading
+from popheal.journal.rebuilt import Tables, put_back
 from popheal.journal.record import BEGUN_BY, HealingRecord
 from popheal.journal.rows import moment_as_text
 from popheal.reports.event_log import log_concern
@@ -139,7 +140,7 @@ class Journal(Reading):
                     self._forget(connection, at)
                 # An interrupt may have it asked for twice.
                 if not connection.execute(_IS_THERE, (healing,)).fetchone():
-                    asked = {**alert, BEGUN_BY: self._author.account if self._author else account()}
+                    asked = {**alert, BEGUN_BY: self._account}
                     begun_at = moment_as_text(at)
                     who = (healing, organisation, server, version)
                     said = (json.dumps(asked), json.dumps(policy), begun_at, owner)
@@ -187,11 +188,23 @@ class Journal(Reading):
                     (owner, record.id),
                 ).fetchone()
                 taken = TakenOver(
-                    at=at, server=record.server, policy=policy or record.policy, by=account()
+                    at=at, server=record.server, policy=policy or record.policy, by=self._account
                 )
                 whose = mark(Mark.TAKEN, moment_as_text(at), owner=owner, fence=fence)
                 append_to(connection, record.id, taken.to_row(), whose)
             return self._lease(record.id, record.organisation, fence, at)
+
+    def put_back(self, lines: Iterable[Mapping[str, Any]], tables: Tables, author: Author) -> int:
+        """Make it again by :func:`~popheal.journal.rebuilt.put_back`; ``author`` writes it on."""
+        with self._database.transaction() as connection:
+            last = put_back(connection, lines, tables)
+        self._at_work.clear()
+        self._owner, self._author = None, author
+        return last
+
+    @property
+    def _account(self) -> str:
+        return self._author.account if self._author else account()
 
     def lease_of(self, healing: str, fence: int) -> Lease:
         """The lease that this process has had already, of a healing that it dropped meanwhile."""

@@ -22,6 +22,8 @@ from popheal.temporal.messages import (
     ClaimOrder,
     Line,
     Release,
+    Settlement,
+    TakeOver,
 )
 
 #: Of what is counted, the method of the backend.
@@ -34,11 +36,11 @@ class Claims:
 
     Args:
         organisation: Whose custodians they are.
-        ask: Asks a custodian.
+        ask: Asks a custodian, by the activity of that name.
     """
 
     organisation: str
-    ask: Callable[[ClaimOrder], Awaitable[ClaimAnswer]]
+    ask: Callable[[str, ClaimOrder | TakeOver], Awaitable[ClaimAnswer]]
     #: Custodian by what it guards, with the token that it gave.
     _tokens: dict[str, int] = field(factory=dict, init=False)
     #: What others have done where this healing has claims.
@@ -57,20 +59,30 @@ class Claims:
         custodian = custodian_id(self.organisation, request.kind, request.name)
         if custodian in self._tokens:
             return False
-        info = workflow.info()
-        first_run = info.first_execution_run_id
-        who = Claimant(healing=healing, workflow=info.workflow_id, first_run=first_run)
-        only_look = request.only_look
+        only_look, who = request.only_look, _here(healing)
         order = ClaimOrder(custodian=custodian, who=who, only_look=only_look, entries=entries())
-        answer = await self.ask(order)
+        answer = await self.ask("claim", order)
         if answer.holder is not None:
             said = _next_step(answer.holder, custodian, alive=answer.alive)
             return Holder(answer.holder.healing, answer.alive, said)
         if not answer.token:
             return False
+        self._note(custodian, answer)
+        return True
+
+    async def take_over(self, settles: Settlement) -> str:
+        """Have the rights of the healing that is settled; of whom one was not to be had, if so."""
+        who = _here(settles.healing)
+        for custodian in settles.custodians:
+            answer = await self.ask("take_over", TakeOver(custodian=custodian, who=who))
+            if not answer.token:
+                return custodian
+            self._note(custodian, answer)
+        return ""
+
+    def _note(self, custodian: str, answer: ClaimAnswer) -> None:
         self._tokens[custodian] = answer.token
         self._begun += [one for one in answer.begun if one not in self._begun]
-        return True
 
     def of(self, intent: EffectIntended) -> tuple[str, int]:
         """By whom an effect is to be granted, and the token for it."""
@@ -104,10 +116,19 @@ class Claims:
         self._tokens.clear()
 
 
+def _here(healing: str) -> Claimant:
+    """A healing, as this workflow carries it out."""
+    info = workflow.info()
+    first_run = info.first_execution_run_id
+    return Claimant(healing=healing, workflow=info.workflow_id, first_run=first_run)
+
+
 def _next_step(holder: Claimant, custodian: str, *, alive: bool) -> str:
     if alive:
         return f"Let it, or stop it: the workflow {holder.workflow}."
+    server = holder.workflow.rpartition("/")[2]
     return (
-        f"Its workflow, {holder.workflow}, has ended without giving it up. Look at the servers; "
-        f"then clear the custodian {custodian}."
+        f"Its workflow, {holder.workflow}, has ended without giving it up. Have it settled: "
+        f"popheal fleet settle {server}. Or look at the servers, put back, then: popheal fleet "
+        f"clear {custodian}"
     )

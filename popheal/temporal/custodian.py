@@ -26,6 +26,7 @@ from popheal.temporal.messages import (
     Custody,
     Decision,
     Release,
+    TakeOver,
 )
 
 #: How long effects are remembered; no budget looks back further.
@@ -75,10 +76,20 @@ class Custodian:
             return self._granted(who)
         if order.only_look:
             return ClaimAnswer()
-        # It begins with the time: one that was ended by a person, and made anew, grows on.
-        token = max(known.token + 1, int(workflow.now().timestamp() * 1000))
-        self.custody = evolve(known, token=token, holder=who, since=workflow.now())
-        return self._granted(who)
+        return self._given_to(who)
+
+    @workflow.update
+    def take_over(self, order: TakeOver) -> ClaimAnswer:
+        """Who settles a healing has its right, with a new token: its own workers can't begin.
+
+        Whoever asks has seen that the workflow that has the right has ended.
+        """
+        holder, who = self.custody.holder, order.who
+        if holder == who:
+            return self._granted(who)  # asked twice
+        if holder is None or holder != order.instead_of or holder.healing != who.healing:
+            return ClaimAnswer(holder=holder)
+        return self._given_to(who)
 
     @workflow.update
     def begin(self, order: Begin) -> BeginAnswer:
@@ -125,6 +136,12 @@ class Custodian:
     def state(self) -> Custody:
         """Everything that is known."""
         return self.custody
+
+    def _given_to(self, who: Claimant) -> ClaimAnswer:
+        # It begins with the time: one that was ended by a person, and made anew, grows on.
+        token = max(self.custody.token + 1, int(workflow.now().timestamp() * 1000))
+        self.custody = evolve(self.custody, token=token, holder=who, since=workflow.now())
+        return self._granted(who)
 
     def _granted(self, who: Claimant) -> ClaimAnswer:
         others = tuple(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
@@ -18,7 +18,7 @@ from temporalio.converter import DataConverter
 from popheal.errors import ConfigurationError
 from popheal.exchange.names import short_name
 from popheal.temporal.converter import DATA_CONVERTER
-from popheal.temporal.messages import Line
+from popheal.temporal.messages import HealingOrder, Line
 
 
 async def lines_of(
@@ -29,19 +29,39 @@ async def lines_of(
     Raises:
         ConfigurationError: If it is not the history of a healing that has ended.
     """
-    entries: list[Line] = []
+    entries = await entries_of(history, converter)
     about: list[Line] = []
-    for event in history.events:
-        for sent in await _payloads(event, converter):
-            entries += sent.get("entries", ())
-            about += sent.get("about", ())
+    for sent in await _payloads(history.events[-1], converter):
+        about += sent.get("about", ())
     if not about:
         raise ConfigurationError(
             source=f"The history of {history.workflow_id}",
             problem="is not that of a healing that has ended",
-            next_step="Export it when its workflow has completed.",
+            next_step="Export it when its workflow has completed. "
+            "If that was terminated, have it settled first: popheal fleet settle.",
         )
     return [*about, *entries]
+
+
+async def order_of(
+    history: WorkflowHistory, converter: DataConverter = DATA_CONVERTER
+) -> HealingOrder:
+    """What a healing was asked to do."""
+    started = history.events[0].workflow_execution_started_event_attributes
+    (order,) = await converter.decode(started.input.payloads, [HealingOrder])
+    return cast("HealingOrder", order)
+
+
+async def entries_of(
+    history: WorkflowHistory, converter: DataConverter = DATA_CONVERTER
+) -> list[Line]:
+    """The entries of a healing, ended or not; of a settlement those before it as well."""
+    order = await order_of(history, converter)
+    entries: list[Line] = [*order.settles.entries] if order.settles else []
+    for event in history.events:
+        for sent in await _payloads(event, converter):
+            entries += sent.get("entries", ())
+    return entries
 
 
 async def misfits(history: WorkflowHistory, converter: DataConverter = DATA_CONVERTER) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from datetime import timedelta
 from typing import Any, Final
 
 from attrs import define, field
@@ -12,16 +13,28 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 from popheal.engine.context import HealingContext
-from popheal.engine.healing import begin
+from popheal.engine.healing import begin, take_over
+from popheal.engine.requests import Logic
 from popheal.engine.run import Run
-from popheal.errors import ApprovalNotPending, UnknownName
+from popheal.errors import ApprovalNotPending, JournalError, UnknownName
 from popheal.exchange.names import short_name
+from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal import Author, Journal
+from popheal.journal.marks import Mark
+from popheal.journal.rows import WRONG, zoned
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event
 from popheal.reports.report import Alert, Report
+from popheal.tables.stored import table_to_json
 from popheal.temporal.driver import WorkflowClock, drive
-from popheal.temporal.messages import Asked, Decision, HealingOrder, HealingResult, Progress
+from popheal.temporal.messages import (
+    Asked,
+    Decision,
+    HealingOrder,
+    HealingResult,
+    Progress,
+    Settlement,
+)
 from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
 from popheal.util.serialize import from_jsonable
@@ -37,6 +50,11 @@ _TOLD: Final = 40
 def healing_id(organisation: str, server: str) -> str:
     """The workflow id of the healing of a server: there is one at a time."""
     return f"popheal/healing/{organisation}/{short_name(server)}"
+
+
+def _given_up(why: str) -> ApplicationError:
+    said = f"it can't be settled: {why}. Look at the servers, put back, then: popheal fleet clear"
+    return ApplicationError(said, type="NotSettled", non_retryable=True)
 
 
 @define(kw_only=True)
@@ -66,8 +84,12 @@ class Healing:
         self.id = info.first_execution_run_id.replace("-", "")[-12:]
         self.order = order
         self.alert = from_jsonable(order.alert, Alert)
-        author = Author(process=f"workflow {info.workflow_id}", account=order.by)
-        self.journal = Journal(author=author)
+        self.author = Author(process=f"workflow {info.workflow_id}", account=order.by)
+        begun = self.author
+        if order.settles:
+            self.id = order.settles.healing
+            begun = Author(process=order.settles.process, account=order.settles.begun_by)
+        self.journal = Journal(author=begun)
         clock = WorkflowClock(order.pace.speed)
         self.context = _Context(
             policy=Policy.from_json(order.policy),
@@ -99,7 +121,11 @@ class Healing:
     async def _carry_out(self) -> HealingResult:
         await self.performer.tell_time()
         self.context.clock = SteadyClock(self.performer.clock)
-        logic = begin(self.context, self.alert, self.journal, self.id)
+        settles = self.order.settles
+        if settles:
+            logic = await self._settle(settles)
+        else:
+            logic = begin(self.context, self.alert, self.journal, self.id)
         report: Report = await drive(logic, self.performer.perform)
         self.verdict = report.verdict.value
         about = [one for one in self.journal.export() if one["type"] != "entry"]
@@ -109,6 +135,41 @@ class Healing:
             head=str(self.journal.head()),
             about=tuple(about),
         )
+
+    async def _settle(self, settles: Settlement) -> Logic[Report]:
+        """Take over what another workflow has begun, as if a person had said stop.
+
+        So what it has changed is put back where that is safe, and all else is handed over. Nothing
+        is begun.
+        """
+        try:
+            self.performer.has_gone(self._rebuild(settles))
+        except (*WRONG, JournalError) as error:
+            raise _given_up(f"what it has written down can't be read again: {error}") from None
+        if custodian := await self.performer.claims.take_over(settles):
+            raise _given_up(f"it has not, or not any more, what {custodian} guards")
+        if settles.not_before is not None:
+            # What has been commanded lately must be seen.
+            await workflow.sleep(max(settles.not_before - workflow.now(), timedelta()))
+            await self.performer.tell_time()
+        self._stop(f"settled by {self.order.by}")
+        return take_over(self.context, self.id, self.journal, None)
+
+    def _rebuild(self, settles: Settlement) -> int:
+        """The journal as it was; the place of its last entry."""
+        begun = next(one for one in settles.entries if one["kind"] == Mark.BEGUN.value)
+        self.journal.begin(
+            self.id,
+            at=zoned(begun["at"]),
+            organisation=self.order.organisation,
+            server=self.alert.server,
+            version=settles.version,
+            alert=self.order.alert,
+            policy=self.order.policy,
+        )
+        known = (*self.context.procedures.values(), SETTLE_DEBTS)
+        tables = {one.hash: table_to_json(one) for one in known}
+        return self.journal.put_back(settles.entries, tables, self.author)
 
     # --- people ----------------------------------------------------------------------------------
 

@@ -36,6 +36,27 @@ class Pace:
 
 
 @frozen(kw_only=True)
+class Settlement:
+    """What is known of a healing whose workflow has ended without putting back what it changed.
+
+    Attributes:
+        healing: Its id, which it keeps.
+        begun_by: Who had begun it, and by which process and popheal: as its journal has it.
+        entries: What it has written down.
+        custodians: Those whose right it has: of all of them, or nothing is done.
+        not_before: Until then a command of its may be on the way.
+    """
+
+    healing: str
+    begun_by: str
+    process: str
+    version: str
+    entries: tuple[Line, ...]
+    custodians: tuple[str, ...]
+    not_before: datetime | None = None
+
+
+@frozen(kw_only=True)
 class HealingOrder:
     """A healing that is asked for.
 
@@ -44,6 +65,7 @@ class HealingOrder:
         organisation: The organisation's name, as the backend of the site's workers has it.
         by: The account that asks for it.
         site: Whose workers look and act.
+        settles: The healing to be settled; None for a new one.
     """
 
     alert: Mapping[str, Any]
@@ -52,6 +74,7 @@ class HealingOrder:
     by: str
     site: str = ""
     pace: Pace = Pace()
+    settles: Settlement | None = None
 
 
 @frozen(kw_only=True)
@@ -177,6 +200,20 @@ class ClaimOrder:
     who: Claimant
     only_look: bool = False
     entries: tuple[Line, ...] = ()
+
+
+@frozen(kw_only=True)
+class TakeOver:
+    """A right of a healing whose workflow has ended is to go to who settles it.
+
+    Attributes:
+        who: The same healing, by the workflow that settles it.
+        instead_of: Who has it, and was seen to have ended.
+    """
+
+    custodian: str
+    who: Claimant
+    instead_of: Claimant | None = None
 
 
 @frozen(kw_only=True)

@@ -57,6 +57,7 @@ from popheal.temporal.messages import (
     Line,
     Polled,
     Revoke,
+    TakeOver,
     site_queue,
 )
 from popheal.util.serialize import to_jsonable
@@ -142,6 +143,10 @@ class Performer:
         lines = tuple(self.context.journal.lines_after(self._sent))
         self._sent = lines[-1]["seq"] if lines else self._sent
         return lines
+
+    def has_gone(self, last: int) -> None:
+        """Entries up to that one are kept elsewhere already."""
+        self._sent = last
 
     async def tell_time(self) -> None:
         """Ask for the time where that is simulated."""
@@ -259,15 +264,8 @@ class Performer:
     async def _revoke(self, command: Guarded) -> None:
         """Whoever was to command an effect, and may only sleep, can't begin it from now on."""
         begin = evolve(command.begin, nonce=_REVOKED, revoked=True)
-        await workflow.execute_activity(
-            "revoke",
-            Revoke(custodian=command.custodian, begin=begin, entries=self.entries()),
-            result_type=BeginAnswer,
-            task_queue=ENGINE_QUEUE,
-            activity_id=self._name("revoke"),
-            start_to_close_timeout=timedelta(seconds=_BEATS),
-            retry_policy=_PATIENT,
-        )
+        order = Revoke(custodian=command.custodian, begin=begin, entries=self.entries())
+        await self._by_engine("revoke", order, BeginAnswer)
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -392,17 +390,20 @@ class Performer:
             return sorted(found, key=lambda one: one.at)
         return sorted([*self.claims.restarts_by_others(request), *own])
 
-    async def _ask_custodian(self, order: ClaimOrder) -> ClaimAnswer:
-        answer: ClaimAnswer = await workflow.execute_activity(
-            "claim",
+    async def _ask_custodian(self, name: str, order: ClaimOrder | TakeOver) -> ClaimAnswer:
+        answer: ClaimAnswer = await self._by_engine(name, order, ClaimAnswer)
+        return answer
+
+    async def _by_engine(self, name: str, order: Any, answer: type[Any]) -> Any:
+        return await workflow.execute_activity(
+            name,
             order,
-            result_type=ClaimAnswer,
+            result_type=answer,
             task_queue=ENGINE_QUEUE,
-            activity_id=self._name("claim"),
+            activity_id=self._name(name),
             start_to_close_timeout=timedelta(seconds=_BEATS),
             retry_policy=_PATIENT,
         )
-        return answer
 
     def _name(self, what: str) -> str:
         """A replay compares this: the same command, of the same thing."""

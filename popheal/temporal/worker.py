@@ -30,6 +30,7 @@ from popheal.temporal.messages import (
     ClaimOrder,
     Custody,
     Revoke,
+    TakeOver,
     site_queue,
 )
 
@@ -87,6 +88,27 @@ async def _is_running(client: Client, holder: Claimant) -> bool:
     return same and found.status is WorkflowExecutionStatus.RUNNING
 
 
+@activity.defn(name="take_over")
+async def take_over(order: TakeOver) -> ClaimAnswer:
+    """Have the right of a healing whose workflow has ended, if it has."""
+    client = activity.client()
+    handle = client.get_workflow_handle(order.custodian)
+    try:
+        known: Custody = await handle.query(Custodian.state)
+        holder = known.holder
+        if holder is None or holder.healing != order.who.healing:
+            return ClaimAnswer(holder=holder)
+        if holder != order.who and await _is_running(client, holder):
+            return ClaimAnswer(holder=holder)
+        seen = evolve(order, instead_of=holder)
+        answer: ClaimAnswer = await handle.execute_update(Custodian.take_over, seen)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return ClaimAnswer()  # there is no such custodian any more, so nobody has it
+        raise
+    return answer
+
+
 @activity.defn(name="revoke")
 async def revoke(order: Revoke) -> BeginAnswer:
     """Take the latch of an effect whose worker is silent, if that has not."""
@@ -112,7 +134,7 @@ def engine_worker(client: Client, *, build: str = "", **options: Any) -> Worker:
         client,
         task_queue=ENGINE_QUEUE,
         workflows=[Healing, Custodian],
-        activities=[claim, revoke],
+        activities=[claim, revoke, take_over],
         workflow_runner=sandbox(),
         deployment_config=WorkerDeploymentConfig(
             version=WorkerDeploymentVersion(DEPLOYMENT, build or build_id()),

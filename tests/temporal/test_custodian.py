@@ -83,6 +83,38 @@ def test_one_healing_at_a_time_and_each_effect_once(fleet, custodian):
     assert custodian("claim", claim_of("c")).token > second.token
 
 
+def test_whoever_settles_a_healing_has_its_right_with_a_new_token(fleet, custodian):
+    from attrs import evolve
+
+    from popheal.temporal.custodian import Custodian
+    from popheal.temporal.messages import Release, TakeOver
+
+    before = claim_of("a").who
+    settling = evolve(before, first_run="2")
+    token = custodian("claim", claim_of("a")).token
+
+    def take_over(who, instead_of):
+        order = TakeOver(custodian="", who=who, instead_of=instead_of)
+        return custodian("take_over", order)
+
+    other = evolve(settling, healing="b")
+    for refused in (
+        take_over(other, before),
+        take_over(settling, other),
+        take_over(settling, None),
+    ):
+        assert (refused.token, refused.holder) == (0, before)
+    taken = take_over(settling, before)
+    assert taken.token > token
+    assert take_over(settling, before).token == taken.token  # asked twice
+    assert take_over(evolve(before, first_run="3"), before).holder == settling
+    # Its own workers, which may wake, can't begin any more.
+    assert not custodian("begin", begin_of("a", token, "1")).granted
+    assert custodian("begin", begin_of("a", taken.token, "1")).granted
+    fleet.run(custodian.handle.signal(Custodian.release, Release(healing="a")))
+    assert take_over(settling, before).holder is None
+
+
 def test_a_cancel_does_not_make_it_forget(fleet, custodian):
     from popheal.temporal.custodian import Custodian
 

@@ -173,7 +173,6 @@ def heal(
 
 
 async def _heal(order: Any, server: str) -> Report | None:
-    from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
     from popheal.temporal.connection import connect
@@ -186,6 +185,13 @@ async def _heal(order: Any, server: str) -> Report | None:
         say(f"A healing of {server} is under way. See: popheal fleet show {server}")
         return None
     say(f"Begun. See how it goes: popheal fleet show {server}")
+    return await _report_of(handle, server)
+
+
+async def _report_of(handle: Any, server: str) -> Report:
+    """Wait for the report of a healing."""
+    from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+
     try:
         # By short questions: one that is answered at the end would keep us from leaving before.
         while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110
@@ -288,6 +294,36 @@ def export(server: str) -> int:
     for one in found:
         say(one)
     return 1 if found else 0
+
+
+@fleet.command(short_help="Put back what a terminated healing of a server has changed.")
+@_server_argument
+@json_option
+def settle(server: str, *, as_json: bool) -> int:
+    """Have the healing settled that has the right to act on SERVER, and was terminated or lost.
+
+    What it has changed is read in its history. It goes on as after a stop: it puts back what is
+    safe, such as protocol logging, hands over the rest, such as a drained server, and gives up its
+    claims. Nothing else is begun.
+
+    \b
+      popheal fleet settle ex1.contoso.com
+    """
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    from popheal.backends.psrp.backend import ORGANISATION
+    from popheal.temporal.settlement import begin_settlement
+
+    async def settled(client: Client) -> Report:
+        try:
+            handle = await begin_settlement(client, ORGANISATION, server)
+        except WorkflowAlreadyStartedError as error:
+            raise click.ClickException(f"Its workflow is under way: {error.workflow_id}.") from None
+        return await _report_of(handle, server)
+
+    report = asyncio.run(_with_client(settled))
+    show_report(report, as_json=as_json)
+    return status_of(report)
 
 
 @fleet.command(short_help="Free what a lost healing had claimed.")

@@ -1,0 +1,207 @@
+"""Settling a healing whose workflow was terminated, or is lost: what it owes, from its history.
+
+It keeps its claims, so that nobody acts where a server may be drained. A person has it settled: it
+goes on under its own name as after a stop, which puts back what is safe and hands over the rest.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowHistory,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from popheal.errors import ConfigurationError
+from popheal.temporal.custodian import Custodian, custodian_id
+from popheal.temporal.healing_history import entries_of, order_of
+from popheal.temporal.healing_workflow import Healing
+from popheal.temporal.messages import (
+    ClaimAnswer,
+    Claimant,
+    ClaimOrder,
+    Custody,
+    HealingOrder,
+    Settlement,
+)
+from popheal.temporal.operations import begin_healing
+from popheal.util.account import account
+
+_ANSWERS_WITHIN: Final = timedelta(seconds=20)
+_SCHEDULED: Final = "activity_task_scheduled_event_attributes"
+_ENDS: Final = (
+    "activity_task_completed_event_attributes",
+    "activity_task_failed_event_attributes",
+    "activity_task_timed_out_event_attributes",
+    "activity_task_canceled_event_attributes",
+)
+#: What is no settlement's business: how it stands, and what to do.
+_NOT_LOST: Final = {
+    WorkflowExecutionStatus.RUNNING: ("is under way", "Let it, or stop it: popheal fleet stop."),
+    WorkflowExecutionStatus.COMPLETED: (
+        "has come to its end",
+        "Its report says what it owes. If its right stays, clear it: popheal fleet clear.",
+    ),
+}
+
+
+async def begin_settlement(
+    client: Client, organisation: str, server: str, **options: Any
+) -> WorkflowHandle[Healing, Any]:
+    """Begin to settle the healing that has the right to act on a server, and has ended.
+
+    Args:
+        client: The fleet's.
+        organisation: The organisation's name.
+        server: The server.
+        options: What else ``Client.start_workflow`` takes.
+
+    Raises:
+        ConfigurationError: If there is none, if it is under way, or if it can't be settled.
+        WorkflowAlreadyStartedError: If another healing of the alert's server is under way.
+        RPCError: If the server has no custodian, or the history is gone.
+    """
+    custodian = custodian_id(organisation, "server", server)
+    holder = (await _known_to(client, custodian)).holder
+    if holder is None:
+        raise ConfigurationError(
+            source=f"The custodian of {server}",
+            problem="is held by no healing",
+            next_step="There is nothing to settle.",
+        )
+    handle = await _last_run(client, holder)
+    return await begin_healing(client, await _order_for(client, handle, holder), **options)
+
+
+async def _known_to(client: Client, custodian: str) -> Custody:
+    handle = client.get_workflow_handle(custodian)
+    known: Custody = await handle.query(Custodian.state, rpc_timeout=_ANSWERS_WITHIN)
+    return known
+
+
+async def _last_run(client: Client, holder: Claimant) -> WorkflowHandle[Any, Any]:
+    """The last run of a healing that has ended: a reset makes another one."""
+    newest = await client.get_workflow_handle(holder.workflow).describe()
+    run = holder.first_run
+    if newest.raw_info.first_run_id == holder.first_run:
+        run = newest.run_id
+    while True:
+        handle = client.get_workflow_handle(holder.workflow, run_id=run)
+        found = await handle.describe()
+        following = found.raw_description.workflow_extended_info.reset_run_id
+        if not following or following == run:
+            break
+        run = following
+    if found.status in _NOT_LOST:
+        problem, next_step = _NOT_LOST[found.status]
+        raise ConfigurationError(
+            source=f"The healing {holder.healing}",
+            problem=f"{problem}, by the workflow {holder.workflow}",
+            next_step=next_step,
+        )
+    return handle
+
+
+async def _order_for(
+    client: Client, handle: WorkflowHandle[Any, Any], holder: Claimant
+) -> HealingOrder:
+    """What whoever settles it has to know."""
+    history = await handle.fetch_history()
+    converter = client.data_converter
+    before = await order_of(history, converter)
+    again = before.settles
+    return HealingOrder(
+        alert=before.alert,
+        policy=before.policy,
+        organisation=before.organisation,
+        by=account(),
+        site=before.site,
+        pace=before.pace,
+        settles=Settlement(
+            healing=holder.healing,
+            begun_by=again.begun_by if again else before.by,
+            process=again.process if again else f"workflow {holder.workflow}",
+            version=again.version if again else _version_of(history),
+            entries=tuple(await entries_of(history, converter)),
+            custodians=await _custodians(client, history, before, holder),
+            not_before=_latest(again.not_before if again else None, _open_until(history)),
+        ),
+    )
+
+
+def _version_of(history: WorkflowHistory) -> str:
+    """popheal's, of the workers that have begun it."""
+    for event in history.events:
+        if event.HasField("workflow_task_completed_event_attributes"):
+            done = event.workflow_task_completed_event_attributes
+            return done.deployment_version.build_id.rpartition("-")[0]
+    return ""
+
+
+async def _custodians(
+    client: Client, history: WorkflowHistory, before: HealingOrder, holder: Claimant
+) -> tuple[str, ...]:
+    """Those whose right it has. Raises ConfigurationError if it has lost one."""
+    granted = set(before.settles.custodians) if before.settles else set()
+    asked: dict[int, str] = {}
+    for event in history.events:
+        said, done = getattr(event, _SCHEDULED), event.activity_task_completed_event_attributes
+        if said.activity_type.name == "claim":
+            (order,) = await client.data_converter.decode(said.input.payloads, [ClaimOrder])
+            if not order.only_look:
+                asked[event.event_id] = order.custodian
+        if done.scheduled_event_id in asked:
+            (answer,) = await client.data_converter.decode(done.result.payloads, [ClaimAnswer])
+            if answer.token:
+                granted.add(asked[done.scheduled_event_id])
+    found = sorted({*granted, *asked.values()})  # of one, its answer may have come too late
+    held = [one for one in found if await _is_held(client, one, holder)]
+    if lost := sorted(granted.difference(held)):
+        raise ConfigurationError(
+            source=f"The healing {holder.healing}",
+            problem=f"has lost its right to act, somebody has cleared {' and '.join(lost)}",
+            next_step="Look at the servers, put back, then: popheal fleet clear "
+            f"{' and '.join(held)}",
+        )
+    return tuple(held)
+
+
+async def _is_held(client: Client, custodian: str, by: Claimant) -> bool:
+    try:
+        holder = (await _known_to(client, custodian)).holder
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return holder is not None and holder.healing == by.healing
+
+
+def _open_until(history: WorkflowHistory) -> datetime | None:
+    """Until when a command may be on its way that nobody has told the end of."""
+    ended = set()
+    for event in history.events:
+        if (name := event.WhichOneof("attributes")) in _ENDS:
+            ended.add(getattr(event, name).scheduled_event_id)
+    begun = [
+        one
+        for one in history.events
+        if getattr(one, _SCHEDULED).activity_type.name == "effect" and one.event_id not in ended
+    ]
+    return max(map(_until, begun), default=None)
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((one for one in times if one is not None), default=None)
+
+
+def _until(event: HistoryEvent) -> datetime:
+    said = event.activity_task_scheduled_event_attributes
+    taken_up = said.schedule_to_start_timeout.ToTimedelta()
+    most = taken_up + said.start_to_close_timeout.ToTimedelta()
+    return event.event_time.ToDatetime(tzinfo=UTC) + most
