@@ -195,7 +195,7 @@ class Journal(Reading):
             return self._lease(record.id, record.organisation, fence, at)
 
     def put_back(self, lines: Iterable[Mapping[str, Any]], tables: Tables, author: Author) -> int:
-        """Make it again by :func:`~popheal.journal.rebuilt.put_back`; ``author`` writes it on."""
+        """Make it again from the entries of an export; ``author`` writes it from now on."""
         with self._database.transaction() as connection:
             last = put_back(connection, lines, tables)
         self._at_work.clear()
