@@ -105,7 +105,7 @@ def _answer(
 def _perform(request: Request[Any], backend: Any, context: HealingContext) -> Any:
     if isinstance(request, Pause):
         if unwritten := before_pause(context):
-            _insist(unwritten, context)
+            _insist(partial(context.current_lease.in_turn, unwritten), context)
         return _sleep(request.seconds, context)
     if isinstance(request, Call):
         if isinstance(request, Effect):
@@ -115,10 +115,13 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
         return approver_of(request, context)()
     if isinstance(request, Consult):
         return second_opinion_of(context)
-    return _insist(in_journal(request, context), context)
+    once = in_journal(request, context)
+    if waits_for_nothing(request, context):
+        return _insist(once, context)
+    return _insist(partial(context.current_lease.in_turn, once), context)
 
 
-def _insist(once: Once, context: HealingContext) -> Any:
+def _insist(once: Callable[[], Any], context: HealingContext) -> Any:
     """Do something with the journal; a first Ctrl-C in the middle of it does not hide its end."""
     try:
         return once()
