@@ -106,7 +106,7 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
     if isinstance(request, Pause):
         if unwritten := before_pause(context):
             _insist(partial(context.current_lease.in_turn, unwritten), context)
-        return _sleep(request.seconds, context)
+        return _sleep(_until_looked(request, context), context)
     if isinstance(request, Call):
         if isinstance(request, Effect):
             require_intended(request, context)
@@ -130,6 +130,13 @@ def _insist(once: Callable[[], Any], context: HealingContext) -> Any:
         if isinstance(raised, Exception):
             raise
     return once()
+
+
+def _until_looked(pause: Pause, context: HealingContext) -> float:
+    """How much of a pause passes before the logic looks: here nobody is told of an answer."""
+    if pause.question is None:
+        return pause.seconds
+    return min(pause.seconds, context.timing.approval_poll)
 
 
 def _sleep(seconds: float, context: HealingContext) -> None:
@@ -299,9 +306,9 @@ async def _aperform(
     request: Request[Any], backend: Any, context: HealingContext, thread: _LazyThread
 ) -> Any:
     if isinstance(request, Pause):
-        if unwritten := before_pause(context):
-            await _ajournal(unwritten, context)
-        return await _asleep(request.seconds, context)
+        if request.question:
+            thread.leave()  # it may be hours
+        return await _asleep(request, context)
     if isinstance(request, Prompt):
         return await _aprompt(request, context)
     if isinstance(request, Consult):
@@ -390,7 +397,7 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
 async def _asleep_dropped(pause: Pause, context: HealingContext) -> None:
     began = context.clock.monotonic()
     try:
-        await _asleep(pause.seconds, context)
+        await _asleep(pause, context)
     except asyncio.CancelledError:
         _note_cancellation(context)
     finally:
@@ -399,8 +406,10 @@ async def _asleep_dropped(pause: Pause, context: HealingContext) -> None:
         raise Detached(run=context.current_lease.healing)
 
 
-async def _asleep(seconds: float, context: HealingContext) -> None:
-    await sleep(seconds, context)
+async def _asleep(pause: Pause, context: HealingContext) -> None:
+    if unwritten := before_pause(context):
+        await _ajournal(unwritten, context)
+    await sleep(pause, context)
     sync = Sync()
     once = in_journal(sync, context)
     if waits_for_nothing(sync, context):
