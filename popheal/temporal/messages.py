@@ -44,6 +44,7 @@ class Settlement:
         begun_by: Who had begun it, and by which process and popheal: as its journal has it.
         entries: What it has written down.
         custodians: Those whose right it has: of all of them, or nothing is done.
+        effects: What it has had commanded, by the names that custodians know.
         not_before: Until then a command of its may be on the way.
     """
 
@@ -53,6 +54,7 @@ class Settlement:
     version: str
     entries: tuple[Line, ...]
     custodians: tuple[str, ...]
+    effects: tuple[str, ...] = ()
     not_before: datetime | None = None
 
 

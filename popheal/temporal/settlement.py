@@ -6,6 +6,7 @@ goes on under its own name as after a stop, which puts back what is safe and han
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from popheal.temporal.messages import (
     Claimant,
     ClaimOrder,
     Custody,
+    Guarded,
     HealingOrder,
     Settlement,
 )
@@ -75,8 +77,9 @@ async def begin_settlement(
             problem="is held by no healing",
             next_step="There is nothing to settle.",
         )
-    handle = await _last_run(client, holder)
-    return await begin_healing(client, await _order_for(client, handle, holder), **options)
+    runs = await _runs_of(client, holder)
+    histories = [await one.fetch_history() for one in runs]
+    return await begin_healing(client, await _order_for(client, histories, holder), **options)
 
 
 async def _known_to(client: Client, custodian: str) -> Custody:
@@ -85,19 +88,14 @@ async def _known_to(client: Client, custodian: str) -> Custody:
     return known
 
 
-async def _last_run(client: Client, holder: Claimant) -> WorkflowHandle[Any, Any]:
-    """The last run of a healing that has ended: a reset makes another one."""
-    newest = await client.get_workflow_handle(holder.workflow).describe()
+async def _runs_of(client: Client, holder: Claimant) -> list[WorkflowHandle[Any, Any]]:
+    """The runs of a healing that has ended, the last one last: each reset makes another one."""
+    runs: dict[str, WorkflowHandle[Any, Any]] = {}
     run = holder.first_run
-    if newest.raw_info.first_run_id == holder.first_run:
-        run = newest.run_id
-    while True:
-        handle = client.get_workflow_handle(holder.workflow, run_id=run)
-        found = await handle.describe()
-        following = found.raw_description.workflow_extended_info.reset_run_id
-        if not following or following == run:
-            break
-        run = following
+    while run and run not in runs:
+        runs[run] = client.get_workflow_handle(holder.workflow, run_id=run)
+        found = await runs[run].describe()
+        run = found.raw_description.workflow_extended_info.reset_run_id
     if found.status in _NOT_LOST:
         problem, next_step = _NOT_LOST[found.status]
         raise ConfigurationError(
@@ -105,17 +103,25 @@ async def _last_run(client: Client, holder: Claimant) -> WorkflowHandle[Any, Any
             problem=f"{problem}, by the workflow {holder.workflow}",
             next_step=next_step,
         )
-    return handle
+    return list(runs.values())
 
 
 async def _order_for(
-    client: Client, handle: WorkflowHandle[Any, Any], holder: Claimant
+    client: Client, histories: list[WorkflowHistory], holder: Claimant
 ) -> HealingOrder:
-    """What whoever settles it has to know."""
-    history = await handle.fetch_history()
+    """What whoever settles it has to know; by the last of its runs."""
+    history = histories[-1]
     converter = client.data_converter
     before = await order_of(history, converter)
     again = before.settles
+    custodians = await _custodians(client, history, before, holder)
+    effects = [*again.effects] if again else []
+    for event in history.events:
+        if getattr(event, _SCHEDULED).activity_type.name == "effect":
+            payloads = getattr(event, _SCHEDULED).input.payloads
+            (command,) = await converter.decode(payloads, [Guarded])
+            effects.append(command.begin.effect)
+    await _require_known(client, custodians, holder, effects)
     return HealingOrder(
         alert=before.alert,
         policy=before.policy,
@@ -129,8 +135,9 @@ async def _order_for(
             process=again.process if again else f"workflow {holder.workflow}",
             version=again.version if again else _version_of(history),
             entries=tuple(await entries_of(history, converter)),
-            custodians=await _custodians(client, history, before, holder),
-            not_before=_latest(again.not_before if again else None, _open_until(history)),
+            custodians=custodians,
+            effects=tuple(effects),
+            not_before=_latest(again.not_before if again else None, *map(_open_until, histories)),
         ),
     )
 
@@ -166,10 +173,32 @@ async def _custodians(
         raise ConfigurationError(
             source=f"The healing {holder.healing}",
             problem=f"has lost its right to act, somebody has cleared {' and '.join(lost)}",
-            next_step="Look at the servers, put back, then: popheal fleet clear "
-            f"{' and '.join(held)}",
+            next_step=_by_hand(held),
         )
     return tuple(held)
+
+
+def _by_hand(held: Sequence[str]) -> str:
+    clear = ", and ".join(f"popheal fleet clear {one}" for one in held)
+    return f"Look at the servers, and put back. Then {clear or 'all is free'}."
+
+
+async def _require_known(
+    client: Client, custodians: tuple[str, ...], holder: Claimant, effects: list[str]
+) -> None:
+    """Raise ConfigurationError if anything was begun of which the last run does not know.
+
+    So it is where that was reset, and ended before it had come to the same again.
+    """
+    for custodian in custodians:
+        for one in (await _known_to(client, custodian)).begun:
+            if one.healing == holder.healing and not one.revoked and one.effect not in effects:
+                raise ConfigurationError(
+                    source=f"The healing {holder.healing}",
+                    problem=f"has begun {one.what} on {one.server}, of which its last run knows "
+                    "nothing, as it was reset",
+                    next_step=_by_hand(custodians),
+                )
 
 
 async def _is_held(client: Client, custodian: str, by: Claimant) -> bool:

@@ -91,17 +91,8 @@ class Scene:
     async def events(self) -> list[Any]:
         return list((await self.handle.fetch_history()).events)
 
-    async def effect(self) -> Any:
-        """The effect that is at work: the event of its scheduling."""
-        name = "activity_task_scheduled_event_attributes"
-        return next(
-            one
-            for one in reversed(await self.events())
-            if one.HasField(name) and getattr(one, name).activity_type.name == "effect"
-        )
-
     async def activity_id(self) -> str:
-        return str((await self.effect()).activity_task_scheduled_event_attributes.activity_id)
+        return str((await last_effect(self.handle)).activity_id)
 
     async def timed_out(self) -> None:
         """Wait until an effect was given up."""
@@ -145,6 +136,29 @@ class Scene:
 
 #: ``PENDING_ACTIVITY_STATE_STARTED``.
 _AT_WORK: Final = 2
+
+
+async def last_effect(handle: Any) -> Any:
+    """The effect that is at work: what its scheduling says."""
+    name = "activity_task_scheduled_event_attributes"
+    scheduled = [getattr(one, name) for one in (await handle.fetch_history()).events]
+    return next(one for one in reversed(scheduled) if one.activity_type.name == "effect")
+
+
+async def reset(fleet: Fleet, handle: Any) -> None:
+    """Reset a healing to before the effect that is at work."""
+    from temporalio.api.common.v1 import WorkflowExecution
+    from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+
+    effect = await last_effect(handle)
+    request = ResetWorkflowExecutionRequest(
+        namespace=fleet.client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id),
+        reason="a test",
+        workflow_task_finish_event_id=effect.workflow_task_completed_event_id,
+        request_id=uuid4().hex,
+    )
+    await fleet.client.workflow_service.reset_workflow_execution(request)
 
 
 # --- what happens to it --------------------------------------------------------------------------
@@ -200,23 +214,7 @@ def _activity_reset(scene: Scene) -> None:
 
 def _workflow_reset(scene: Scene) -> None:
     """To before the effect, as it is at work."""
-
-    async def reset() -> None:
-        from temporalio.api.common.v1 import WorkflowExecution
-        from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-
-        effect = await scene.effect()
-        said = effect.activity_task_scheduled_event_attributes
-        request = ResetWorkflowExecutionRequest(
-            namespace=scene.fleet.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=scene.handle.id),
-            reason="a test",
-            workflow_task_finish_event_id=said.workflow_task_completed_event_id,
-            request_id=uuid4().hex,
-        )
-        await scene.fleet.client.workflow_service.reset_workflow_execution(request)
-
-    scene.fleet.run(reset())
+    scene.fleet.run(reset(scene.fleet, scene.handle))
     scene.another_worker()
     if scene.fleet.run(scene.refused()):
         time.sleep(2.0)  # as long as the command takes, which must be seen, and not given again

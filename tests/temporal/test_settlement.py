@@ -19,7 +19,7 @@ from popheal.errors import ConfigurationError
 from popheal.reports.report import Report
 from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Verdict
-from tests.evidence.disturbed import effects
+from tests.evidence.disturbed import effects, reset
 from tests.support.fleet import Gate, Gated, site_worker_of
 from tests.support.healing import Watched, alert_of
 from tests.support.lab_process import Witness
@@ -73,7 +73,7 @@ class Site:
         return await self.fleet.begin(self.alert, self.name, self.name)
 
     async def terminate(self):
-        await self.handle.terminate()
+        await self.newest().terminate()
         self.ours.send("go on")
 
     async def settle(self):
@@ -201,9 +201,14 @@ def test_what_is_not_lost_is_not_settled(fleet):
             cleared = await refused(site)
             server = custodian_id(site.name, "server", site.alert.server)
             await clear_custodian(fleet.client, server, "a test")
-            return at_work, cleared, await refused(site)
+            free = await refused(site)
+        async with Site(fleet, LOGGING, 1) as site:
+            await reset(fleet, site.handle)
+            await site.terminate()  # before it has come to the same effect again
+            return at_work, cleared, free, await refused(site)
 
-    at_work, cleared, free = fleet.run(tried())
+    at_work, cleared, free, unknown = fleet.run(tried())
     assert "is under way" in at_work
     assert "has lost its right to act" in cleared
     assert "is held by no healing" in free
+    assert "has begun restart_service on mbx1.contoso.com, of which its last run" in unknown
