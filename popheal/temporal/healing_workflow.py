@@ -157,7 +157,7 @@ class Healing:
 
     def _rebuild(self, settles: Settlement) -> int:
         """The journal as it was; the place of its last entry."""
-        begun = next(one for one in settles.entries if one["kind"] == Mark.BEGUN.value)
+        begun = next((one for one in settles.entries if one["kind"] == Mark.BEGUN.value), {})
         self.journal.begin(
             self.id,
             at=zoned(begun["at"]),

@@ -332,8 +332,9 @@ def settle(server: str, *, as_json: bool) -> int:
 def clear(custodian: str, why: str) -> int:
     """Say that nobody acts any more on what CUSTODIAN guards, and that you have looked.
 
-    Only where the healing that has it was terminated or lost. Look first at every server of the
-    group: whether one is drained, or protocol logging is on, and put that back.
+    Only where the healing that has it was terminated or lost, and can't be settled (popheal fleet
+    settle). Look first at every server of the group: whether one is drained, or protocol logging
+    is on, and put that back.
 
     \b
       popheal fleet clear popheal/custodian/exchange/dag/dag1 \\
