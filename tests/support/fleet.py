@@ -8,8 +8,9 @@ import shutil
 import signal
 import sysconfig
 import threading
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from copy import copy
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -25,6 +26,8 @@ T = TypeVar("T")
 #: So many events are a long history here: a custodian begins a new one then.
 LONG_HISTORY = 40
 _LONG = "limit.historyCount.suggestContinueAsNew"
+#: A namespace for those who encrypt.
+SECRETIVE = "secretive"
 #: A healing of a test takes no longer than this, on a machine that does much else.
 PATIENCE = 120
 
@@ -63,30 +66,53 @@ class Fleet:
         return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
 
     async def _start(self, program: str) -> None:
-        from temporalio.client import Client
         from temporalio.testing import WorkflowEnvironment
 
         from popheal.temporal.converter import DATA_CONVERTER
-        from popheal.temporal.operations import make_current
-        from popheal.temporal.worker import engine_worker
 
         self._server = await WorkflowEnvironment.start_local(
             dev_server_existing_path=program,
             dev_server_log_level="error",
-            dev_server_extra_args=["--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"],
+            dev_server_extra_args=[
+                *("--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"),
+                *("--namespace", SECRETIVE),
+            ],
         )
         self.address = self._server.client.service_client.config.target_host
-        self.client = await Client.connect(self.address, data_converter=DATA_CONVERTER)
+        await self._work("default", DATA_CONVERTER)
+
+    async def _work(self, namespace: str, converter: Any) -> None:
+        from temporalio.client import Client
+
+        from popheal.temporal.operations import make_current
+        from popheal.temporal.worker import engine_worker
+
+        self.client = await Client.connect(
+            self.address, namespace=namespace, data_converter=converter
+        )
         self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
         await make_current(self.client)
+
+    async def _leave(self) -> None:
+        self._worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._worker
+
+    @contextmanager
+    def secretive(self, converter: Any) -> Iterator[Fleet]:
+        """Another fleet by the same server, whose payloads are encrypted, as long as needed."""
+        other = copy(self)
+        self.run(other._work(SECRETIVE, converter))
+        try:
+            yield other
+        finally:
+            self.run(other._leave())
 
     def close(self) -> None:
         """End all of it."""
 
         async def end() -> None:
-            self._worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._worker
+            await self._leave()
             await self._server.shutdown()
 
         self.run(end())
@@ -124,10 +150,12 @@ def site_worker_of(
     return site_worker(fleet.client, site, activities, **{**grace, **options})
 
 
-async def healed(fleet: Fleet, scenario: str, **more: Any) -> tuple[Any, Any, Any]:
+async def healed(
+    fleet: Fleet, scenario: str, kind: type[Watched] = Watched, **more: Any
+) -> tuple[Any, Any, Any]:
     """A scenario healed in this process: its result, its handle, and its organisation."""
     played = load_scenario(scenario)
-    backend = Watched(played.organisation)
+    backend = kind(played.organisation)
     async with site_worker_of(fleet, scenario, backend):
         handle = await fleet.begin(alert_of(played), backend.organisation, scenario, **more)
         return await handle.result(), handle, played.organisation

@@ -50,6 +50,7 @@ def fleet() -> None:
 
     It needs the extra 'temporal' and a Temporal server. Where that is, and how to log on to it,
     is said by Temporal's own variables: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_....
+    POPHEAL_FLEET_KEYS, the same on every machine, has what is sent there encrypted.
 
     A fleet and a journal's file do not know of each other: use one of the two for an organisation.
     """
@@ -91,10 +92,13 @@ async def _work(
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.build_name import build_id
     from popheal.temporal.connection import connect
+    from popheal.temporal.fleet_keys import VARIABLE, fleet_keys
     from popheal.temporal.operations import make_current
     from popheal.temporal.worker import engine_worker, site_worker
 
     client = await connect()
+    by = next((f"encrypted by the key {one.name}" for one in fleet_keys()), "")
+    say(f"What it sends is {by or f'in the clear: {VARIABLE} is not set'}.")
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
@@ -279,11 +283,12 @@ def export(server: str) -> int:
     """
     from popheal.temporal.healing_history import as_text, lines_of, misfits
 
-    async def read(handle: Any) -> tuple[str, list[str]]:
-        history = await handle.fetch_history()
-        return as_text(await lines_of(history)), await misfits(history)
+    async def read(client: Client) -> tuple[str, list[str]]:
+        history = await client.get_workflow_handle(_healing_of(server)).fetch_history()
+        converter = client.data_converter
+        return as_text(await lines_of(history, converter)), await misfits(history, converter)
 
-    text, found = _about(server, read)
+    text, found = asyncio.run(_with_client(read))
     answer_text(text.rstrip("\n"))
     for one in found:
         say(one)
@@ -353,15 +358,27 @@ async def _with_client(do: Callable[[Client], Awaitable[T]]) -> T:
         raise click.ClickException(said) from None
 
 
-def _about(server: str, ask: Callable[[Any], Awaitable[T]]) -> T:
-    """Ask the newest healing of a server."""
+def _healing_of(server: str) -> str:
+    """The workflow id of a server's healing."""
     from popheal.backends.psrp.backend import ORGANISATION
     from popheal.temporal.healing_workflow import healing_id
 
-    name = healing_id(ORGANISATION, server)
+    return healing_id(ORGANISATION, server)
+
+
+def _about(server: str, ask: Callable[[Any], Awaitable[T]]) -> T:
+    """Ask the newest healing of a server."""
+    name = _healing_of(server)
     return asyncio.run(_with_client(lambda client: ask(client.get_workflow_handle(name))))
 
 
 def _tell(server: str, update: Any, said: Decision) -> None:
     """Tell the newest healing of a server something; it may refuse."""
-    _about(server, lambda handle: handle.execute_update(update, said, rpc_timeout=_ANSWERS_WITHIN))
+    from popheal.temporal.healing_workflow import Healing
+
+    async def tell(handle: Any) -> None:
+        # Whoever lacks the key to read its answers is told so before, and nothing is said.
+        await handle.query(Healing.progress, rpc_timeout=_ANSWERS_WITHIN)
+        await handle.execute_update(update, said, rpc_timeout=_ANSWERS_WITHIN)
+
+    _about(server, tell)
