@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from datetime import timedelta
 from typing import Any, Final
 
 from attrs import define, field
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ApplicationError
+from temporalio.common import RetryPolicy, VersioningBehavior
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from popheal.engine.context import HealingContext
 from popheal.engine.healing import begin
@@ -18,10 +19,18 @@ from popheal.errors import ApprovalNotPending, UnknownName
 from popheal.exchange.names import short_name
 from popheal.journal import Author, Journal
 from popheal.policy.policy import Policy
-from popheal.reports.events import Event
+from popheal.reports.events import Event, HandedOver
 from popheal.reports.report import Alert, Report
 from popheal.temporal.driver import WorkflowClock, drive
-from popheal.temporal.messages import Asked, Decision, HealingOrder, HealingResult, Progress
+from popheal.temporal.messages import (
+    Asked,
+    Decision,
+    HealingOrder,
+    HealingResult,
+    Notice,
+    Progress,
+    site_queue,
+)
 from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
 from popheal.util.serialize import from_jsonable
@@ -30,6 +39,8 @@ from popheal.util.text import one_line
 #: Of an event, what is told.
 _SAID: Final = ("action", "command", "outcome", "kind", "detail", "verdict", "plan")
 _LONGEST: Final = 160
+#: For so long is it waited for those who are notified; twice that where a worker is missing.
+_NOTIFYING: Final = timedelta(minutes=1)
 #: So many of its events does a healing tell of when it is asked.
 _TOLD: Final = 40
 
@@ -44,6 +55,8 @@ class _Context(HealingContext):
     """A healing's context in a workflow: a replay tells nothing again."""
 
     told: deque[str] = field(factory=lambda: deque(maxlen=_TOLD))
+    #: What people are to be notified of, once it is handed over to them.
+    notice: Notice | None = None
 
     def emit(
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
@@ -51,6 +64,10 @@ class _Context(HealingContext):
         said = [kind.name.replace("_", " "), *(details[one] for one in _SAID if one in details)]
         text = " ".join(str(getattr(one, "value", one)) for one in said)
         self.told.append(one_line(f"{self.clock.now():%H:%M:%S} {server}: {text}", _LONGEST))
+        if kind is HandedOver:
+            report, head = details["report"].to_json(), details["head"]
+            healing = self.current_lease.healing
+            self.notice = Notice(healing=healing, report=report, head=head, at=self.clock.now())
         if not workflow.unsafe.is_replaying():
             super().emit(kind, server, run, **details)
 
@@ -102,6 +119,8 @@ class Healing:
         logic = begin(self.context, self.alert, self.journal, self.id)
         report: Report = await drive(logic, self.performer.perform)
         self.verdict = report.verdict.value
+        if self.context.notice is not None:
+            await self._notify(self.context.notice)
         about = [one for one in self.journal.export() if one["type"] != "entry"]
         return HealingResult(
             report=report.to_json(),
@@ -109,6 +128,25 @@ class Healing:
             head=str(self.journal.head()),
             about=tuple(about),
         )
+
+    async def _notify(self, notice: Notice) -> None:
+        """Have whoever is to be told at the site told: once all is done, and every claim given up.
+
+        By an activity, as a replay must tell nothing again. It is waited for a short time only,
+        and changes nothing.
+        """
+        try:
+            await workflow.execute_activity(
+                "notify",
+                notice,
+                task_queue=site_queue(self.order.site),
+                activity_id="notify",
+                start_to_close_timeout=_NOTIFYING,
+                schedule_to_close_timeout=2 * _NOTIFYING,
+                retry_policy=RetryPolicy(maximum_attempts=2),  # where its worker dies
+            )
+        except ActivityError:
+            self.context.told.append("nobody was notified: no worker of the site has done it")
 
     # --- people ----------------------------------------------------------------------------------
 

@@ -146,6 +146,22 @@ class Answer:
     at: datetime | None = None
 
 
+@frozen(kw_only=True)
+class Notice:
+    """A healing is handed over to people: whom the site's worker notifies is told.
+
+    Attributes:
+        report: The report, as JSON values.
+        head: The journal's last hash then.
+        at: When, by the healing's clock.
+    """
+
+    healing: str
+    report: Mapping[str, Any]
+    at: datetime
+    head: str | None = None
+
+
 # --- to custodians -------------------------------------------------------------------------------
 
 

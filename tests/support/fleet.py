@@ -138,25 +138,36 @@ class Fleet:
 
 
 def site_worker_of(
-    fleet: Fleet, site: str, backend: Any, *, simulated: bool = True, **options: Any
+    fleet: Fleet,
+    site: str,
+    backend: Any,
+    *,
+    simulated: bool = True,
+    observers: tuple[Any, ...] = (),
+    **options: Any,
 ) -> Any:
     """A worker of a site in this process."""
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.worker import site_worker
 
     clock = backend.clock if simulated else None
-    activities = SiteActivities(BackendPool(lambda: backend), clock=clock)
+    pool = BackendPool(lambda: backend)
+    activities = SiteActivities(pool, clock=clock, observers=observers)
     grace = {"graceful_shutdown_timeout": timedelta(seconds=1), "at_once": 1}
     return site_worker(fleet.client, site, activities, **{**grace, **options})
 
 
 async def healed(
-    fleet: Fleet, scenario: str, kind: type[Watched] = Watched, **more: Any
+    fleet: Fleet,
+    scenario: str,
+    kind: type[Watched] = Watched,
+    observers: tuple[Any, ...] = (),
+    **more: Any,
 ) -> tuple[Any, Any, Any]:
     """A scenario healed in this process: its result, its handle, and its organisation."""
     played = load_scenario(scenario)
     backend = kind(played.organisation)
-    async with site_worker_of(fleet, scenario, backend):
+    async with site_worker_of(fleet, scenario, backend, observers=observers):
         handle = await fleet.begin(alert_of(played), backend.organisation, scenario, **more)
         return await handle.result(), handle, played.organisation
 

@@ -16,7 +16,7 @@ from popheal.cli.alert_option import alert_of
 from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
-from popheal.cli.session import decided, show_report
+from popheal.cli.session import decided, notifiers, show_report
 from popheal.errors import ConfigurationError
 from popheal.reports.report import Report
 from popheal.util.account import account
@@ -106,7 +106,11 @@ async def _work(
         if told is not None:
             pool = BackendPool(lambda: PsrpBackend(told.settings))
             stack.callback(pool.close)
-            activities = SiteActivities(pool, command_timeout=told.timing.command_timeout)
+            activities = SiteActivities(
+                pool,
+                command_timeout=told.timing.command_timeout,
+                observers=tuple(notifiers(told)),
+            )
             at_site = site_worker(client, site, activities, at_once=at_once)
             await stack.enter_async_context(at_site)
             say(f"At work for the site {site or '(no name)'}, {at_once} commands at a time.")
@@ -324,13 +328,12 @@ def _load(config: Path) -> Config:
     from popheal.config.load import load_config
 
     told = load_config(config)
-    for name in ("notify", "second_opinion"):
-        if getattr(told, name) is not None:
-            raise ConfigurationError(
-                source=told.source,
-                problem=f"has [{name}], which a fleet does not do yet",
-                next_step="Take it out of the file that the fleet is given.",
-            )
+    if told.second_opinion is not None:
+        raise ConfigurationError(
+            source=told.source,
+            problem="has [second_opinion], which a fleet does not do yet",
+            next_step="Take it out of the file that the fleet is given.",
+        )
     return told
 
 
