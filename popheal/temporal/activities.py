@@ -17,13 +17,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Te
 
 from popheal.engine.context import HealingContext
 from popheal.engine.drive import adrive
-from popheal.engine.perform import method_of
+from popheal.engine.perform import method_of, second_opinion_of
 from popheal.engine.requests import Effect, Logic, Look
 from popheal.errors import NotBegun, Unreachable
 from popheal.policy.policy import Policy
 from popheal.reports.event_log import log_failure
 from popheal.reports.events import HandedOver, Observer
 from popheal.reports.report import Report
+from popheal.second_opinion import SecondOpinion
 from popheal.temporal.carried import CARRIED, LATCH_TAKEN, fail, read_args
 from popheal.temporal.custodian import Custodian
 from popheal.temporal.messages import (
@@ -101,19 +102,21 @@ class SiteActivities:
         clock: Tells the time, and carries pauses out, where those are simulated: for tests.
         command_timeout: How many seconds a command of these backends may take at most.
         observers: Who is told of each healing that is handed over, as by a healing elsewhere.
+        second_opinion: Where an independent logon is tried besides, if anywhere.
     """
 
     backends: BackendPool
     clock: Clock | None = None
     command_timeout: float = 0.0
     observers: tuple[Observer, ...] = ()
+    second_opinion: SecondOpinion | None = None
     _system: Clock = field(factory=SystemClock, init=False)
 
     @property
     def all(self) -> list[Callable[..., Any]]:
         """What a worker has to be given."""
         simulated = [self.pass_time] if self.clock else []
-        return [self.look, self.poll, self.effect, self.notify, *simulated]
+        return [self.look, self.poll, self.effect, self.consult, self.notify, *simulated]
 
     @activity.defn(name="look")
     async def look(self, command: Command) -> Answer:
@@ -194,6 +197,11 @@ class SiteActivities:
         if seconds > 0:
             await asyncio.to_thread(self.clock.sleep, seconds)
         return self._answer(None)
+
+    @activity.defn(name="consult")
+    async def consult(self, command: Command) -> Answer:  # noqa: ARG002 - its entries are kept
+        """Get the second opinion, if one is configured here; the password stays here."""
+        return self._answer(await asyncio.to_thread(second_opinion_of, self.second_opinion))
 
     @activity.defn(name="notify")
     async def notify(self, notice: Notice) -> None:

@@ -57,6 +57,12 @@ class _Context(HealingContext):
     told: deque[str] = field(factory=lambda: deque(maxlen=_TOLD))
     #: What people are to be notified of, once it is handed over to them.
     notice: Notice | None = None
+    #: Whether a second opinion is wanted: its settings are the site's.
+    opinion_wanted: bool = False
+
+    @property
+    def consults(self) -> bool:
+        return self.opinion_wanted
 
     def emit(
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
@@ -91,6 +97,7 @@ class Healing:
             clock=clock,
             organisation=order.organisation,
             server=self.alert.server,
+            opinion_wanted=order.second_opinion,
         )
         self.performer = Performer(order, self.context, clock)
         self.verdict = ""

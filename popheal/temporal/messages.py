@@ -44,6 +44,7 @@ class HealingOrder:
         organisation: The organisation's name, as the backend of the site's workers has it.
         by: The account that asks for it.
         site: Whose workers look and act.
+        second_opinion: Whether one is wanted, where the site's worker has been told how.
     """
 
     alert: Mapping[str, Any]
@@ -52,6 +53,7 @@ class HealingOrder:
     by: str
     site: str = ""
     pace: Pace = Pace()
+    second_opinion: bool = False
 
 
 @frozen(kw_only=True)

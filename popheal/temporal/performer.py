@@ -22,6 +22,7 @@ from popheal.engine.context import EffectInterrupted, HealingContext
 from popheal.engine.perform import as_answerable, in_journal
 from popheal.engine.requests import (
     Claim,
+    Consult,
     Count,
     Effect,
     Look,
@@ -34,6 +35,7 @@ from popheal.engine.requests import (
 from popheal.errors import PophealError, UnknownName, Unreadable
 from popheal.exchange.backend import OpensAhead
 from popheal.journal.entries import EffectIntended
+from popheal.second_opinion import Consulted
 from popheal.temporal.carried import guard_of, interrupted_again, of_effect, of_look, read_value
 from popheal.temporal.claims import Claims
 from popheal.temporal.driver import WorkflowClock
@@ -52,6 +54,7 @@ from popheal.temporal.messages import (
     Revoke,
     site_queue,
 )
+from popheal.temporal.opinion_at_site import consult_at
 from popheal.util.serialize import to_jsonable
 
 #: An effect that nobody takes up within so many seconds rests on looks that have become old.
@@ -191,6 +194,11 @@ class Performer:
             known = isinstance(error, UnknownName) and self.context.server_known
             return as_answerable(request, error, self.context) if known else error
         return as_answerable(request, error, self.context)
+
+    async def _consult(self, _: Consult) -> Consulted | None:
+        server, whose = self.context.server, self.order.organisation
+        order = Command(name="consult", args=(server,), organisation=whose, entries=self.entries())
+        return await consult_at(self.order.site, order, self._name("consult"))
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -402,6 +410,7 @@ class Performer:
 
 _OWN: Final[Mapping[type[Request[Any]], Callable[[Performer, Any], Any]]] = {
     Effect: Performer._effect,
+    Consult: Performer._consult,
     Pause: Performer._pause,
     Claim: Performer._claim,
     Count: Performer._count,

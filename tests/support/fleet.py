@@ -8,7 +8,7 @@ import shutil
 import signal
 import sysconfig
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import timedelta
@@ -133,6 +133,7 @@ class Fleet:
             by="ann on mail1",
             site=site,
             pace=Pace(**pace),
+            **more,
         )
         return await begin_healing(self.client, order)
 
@@ -143,7 +144,7 @@ def site_worker_of(
     backend: Any,
     *,
     simulated: bool = True,
-    observers: tuple[Any, ...] = (),
+    at_site: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
     """A worker of a site in this process."""
@@ -152,7 +153,7 @@ def site_worker_of(
 
     clock = backend.clock if simulated else None
     pool = BackendPool(lambda: backend)
-    activities = SiteActivities(pool, clock=clock, observers=observers)
+    activities = SiteActivities(pool, clock=clock, **(at_site or {}))
     grace = {"graceful_shutdown_timeout": timedelta(seconds=1), "at_once": 1}
     return site_worker(fleet.client, site, activities, **{**grace, **options})
 
@@ -161,13 +162,13 @@ async def healed(
     fleet: Fleet,
     scenario: str,
     kind: type[Watched] = Watched,
-    observers: tuple[Any, ...] = (),
+    at_site: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> tuple[Any, Any, Any]:
     """A scenario healed in this process: its result, its handle, and its organisation."""
     played = load_scenario(scenario)
     backend = kind(played.organisation)
-    async with site_worker_of(fleet, scenario, backend, observers=observers):
+    async with site_worker_of(fleet, scenario, backend, at_site=at_site):
         handle = await fleet.begin(alert_of(played), backend.organisation, scenario, **more)
         return await handle.result(), handle, played.organisation
 

@@ -42,7 +42,9 @@ def test_what_is_handed_over_is_told_at_the_site_as_elsewhere(fleet, caplog):
     told = []
     nobody = Notifier([f"json://popheal:{SECRET}@127.0.0.1:9/hook"], timeout=5)
     with caplog.at_level(logging.WARNING, "popheal"):
-        result, handle, _ = fleet.run(healed(fleet, SCENARIO, observers=(nobody, told.append)))
+        result, handle, _ = fleet.run(
+            healed(fleet, SCENARIO, at_site={"observers": (nobody, told.append)})
+        )
     history = fleet.run(handle.fetch_history())
     replayer = Replayer(
         workflows=[Healing], data_converter=DATA_CONVERTER, workflow_runner=sandbox()
@@ -73,7 +75,9 @@ def test_what_is_handed_over_is_told_at_the_site_as_elsewhere(fleet, caplog):
 @pytest.mark.slow
 def test_who_is_healed_is_handed_to_nobody(fleet):
     told = []
-    _, handle, _ = fleet.run(healed(fleet, "mailbox-healed-by-restart", observers=(told.append,)))
+    _, handle, _ = fleet.run(
+        healed(fleet, "mailbox-healed-by-restart", at_site={"observers": (told.append,)})
+    )
     assert not told
     assert "notify" not in names_of(fleet.run(handle.fetch_history()))
 

@@ -17,7 +17,6 @@ from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.cli.session import decided, notifiers, show_report
-from popheal.errors import ConfigurationError
 from popheal.reports.report import Report
 from popheal.util.account import account
 from popheal.util.text import moment
@@ -78,9 +77,11 @@ def worker(*, engine: bool, current: bool, config: Path | None, site: str, at_on
       popheal fleet worker --engine --current
       popheal fleet worker --config popheal.toml --site berlin
     """
+    from popheal.config.load import load_config
+
     if not engine and config is None:
         raise click.UsageError("Which worker? Give --engine, --config FILE, or both.")
-    told = _load(config) if config else None
+    told = load_config(config) if config else None
     asyncio.run(_work(engine=engine, current=current, told=told, site=site, at_once=at_once))
     return 0
 
@@ -110,6 +111,7 @@ async def _work(
                 pool,
                 command_timeout=told.timing.command_timeout,
                 observers=tuple(notifiers(told)),
+                second_opinion=told.second_opinion,
             )
             at_site = site_worker(client, site, activities, at_once=at_once)
             await stack.enter_async_context(at_site)
@@ -152,13 +154,14 @@ def heal(
         --site berlin
     """
     from popheal.backends.psrp.backend import ORGANISATION
+    from popheal.config.load import load_config
     from popheal.temporal.messages import HealingOrder
     from popheal.util.serialize import to_jsonable
 
     if record is not None:
         raise click.UsageError("--record is for a command that asks the servers itself.")
     alert = alert_of(server, health_set, monitor, alert_file)
-    told = _load(config)
+    told = load_config(config)
     policy = decided(told.policy, yes=yes)
     if policy.approval_undecided:
         raise click.UsageError(
@@ -172,6 +175,7 @@ def heal(
         organisation=ORGANISATION,
         by=account(),
         site=site,
+        second_opinion=told.second_opinion is not None,
     )
     report = asyncio.run(_heal(order, alert.server))
     if report is None:
@@ -321,20 +325,6 @@ def clear(custodian: str, why: str) -> int:
 
 
 # --- inside --------------------------------------------------------------------------------------
-
-
-def _load(config: Path) -> Config:
-    """The configuration, if a fleet can do what it says. Raises ConfigurationError."""
-    from popheal.config.load import load_config
-
-    told = load_config(config)
-    if told.second_opinion is not None:
-        raise ConfigurationError(
-            source=told.source,
-            problem="has [second_opinion], which a fleet does not do yet",
-            next_step="Take it out of the file that the fleet is given.",
-        )
-    return told
 
 
 async def _with_client(do: Callable[[Client], Awaitable[T]]) -> T:
