@@ -14,6 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from popheal.engine.context import HealingContext
 from popheal.engine.healing import begin
+from popheal.engine.requests import Call, Claim, Pause, Request
 from popheal.engine.run import Run
 from popheal.errors import ApprovalNotPending, UnknownName
 from popheal.exchange.names import short_name
@@ -22,6 +23,7 @@ from popheal.policy.policy import Policy
 from popheal.reports.events import Event, HandedOver
 from popheal.reports.report import Alert, Report
 from popheal.temporal.driver import WorkflowClock, drive
+from popheal.temporal.listing import GROUP, HEALING, RETRY_AT, SERVER, STATE, VERDICT, Shown
 from popheal.temporal.messages import (
     Asked,
     Decision,
@@ -78,7 +80,7 @@ class _Context(HealingContext):
             super().emit(kind, server, run, **details)
 
 
-@workflow.defn(name="popheal.Healing", versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=HEALING, versioning_behavior=VersioningBehavior.PINNED)
 class Healing:
     """Answers one alert."""
 
@@ -100,6 +102,7 @@ class Healing:
             opinion_wanted=order.second_opinion,
         )
         self.performer = Performer(order, self.context, clock)
+        self.shown = Shown(order.listed)
         self.verdict = ""
 
     @workflow.run
@@ -124,8 +127,9 @@ class Healing:
         await self.performer.tell_time()
         self.context.clock = SteadyClock(self.performer.clock)
         logic = begin(self.context, self.alert, self.journal, self.id)
-        report: Report = await drive(logic, self.performer.perform)
+        report: Report = await drive(logic, self._perform)
         self.verdict = report.verdict.value
+        self.shown.show({VERDICT: self.verdict, RETRY_AT: report.retry_at})
         if self.context.notice is not None:
             await self._notify(self.context.notice)
         about = [one for one in self.journal.export() if one["type"] != "entry"]
@@ -135,6 +139,15 @@ class Healing:
             head=str(self.journal.head()),
             about=tuple(about),
         )
+
+    async def _perform(self, request: Request[Any]) -> Any:
+        """Carry a request out; where that takes a while, lists show what the healing is at."""
+        if isinstance(request, Claim) and request.kind == "dag" and not request.only_look:
+            self.shown.show({GROUP: request.name})
+        elif isinstance(request, Call | Pause):
+            # No more of its name than the workflow's id tells, which is never encrypted either.
+            self.shown.show({SERVER: short_name(self.alert.server), STATE: self._state()})
+        return await self.performer.perform(request)
 
     async def _notify(self, notice: Notice) -> None:
         """Have whoever is to be told at the site told: once all is done, and every claim given up.
@@ -198,17 +211,21 @@ class Healing:
     @workflow.query
     def progress(self) -> Progress:
         """How far it has come."""
-        case = self.context.case
-        runs = case.run_records if case else ()
-        run = runs[-1].run if runs else None
         return Progress(
             healing=self.id,
             server=self.alert.server,
-            state=f"{run.procedure.name}: {run.state}" if run else "",
+            state=self._state(),
             verdict=self.verdict,
             events=tuple(self.context.told),
             asked=tuple(self._questions()),
         )
+
+    def _state(self) -> str:
+        """The state of the last run; empty before the first."""
+        case = self.context.case
+        runs = case.run_records if case else ()
+        run = runs[-1].run if runs else None
+        return f"{run.procedure.name}: {run.state}" if run else ""
 
     @property
     def _unfinished(self) -> bool:

@@ -45,6 +45,7 @@ class HealingOrder:
         by: The account that asks for it.
         site: Whose workers look and act.
         second_opinion: Whether one is wanted, where the site's worker has been told how.
+        listed: Whether the namespace has the search attributes that lists show.
     """
 
     alert: Mapping[str, Any]
@@ -54,6 +55,7 @@ class HealingOrder:
     site: str = ""
     pace: Pace = Pace()
     second_opinion: bool = False
+    listed: bool = False
 
 
 @frozen(kw_only=True)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: So many events are a long history here: a custodian begins a new one then.
 LONG_HISTORY = 40
 _LONG = "limit.historyCount.suggestContinueAsNew"
-#: A namespace for those who encrypt.
+#: A namespace for those who encrypt; it lacks a search attribute as well.
 SECRETIVE = "secretive"
 #: A healing of a test takes no longer than this, on a machine that does much else.
 PATIENCE = 120
@@ -69,17 +69,31 @@ class Fleet:
         from temporalio.testing import WorkflowEnvironment
 
         from popheal.temporal.converter import DATA_CONVERTER
+        from popheal.temporal.listing import ATTRIBUTES
 
         self._server = await WorkflowEnvironment.start_local(
             dev_server_existing_path=program,
             dev_server_log_level="error",
+            search_attributes=ATTRIBUTES,
             dev_server_extra_args=[
                 *("--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"),
                 *("--namespace", SECRETIVE),
             ],
         )
         self.address = self._server.client.service_client.config.target_host
+        await self._forget_attribute()
         await self._work("default", DATA_CONVERTER)
+
+    async def _forget_attribute(self) -> None:
+        """Have one namespace without all of the search attributes."""
+        from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
+
+        from popheal.temporal.listing import RETRY_AT
+
+        request = RemoveSearchAttributesRequest(
+            namespace=SECRETIVE, search_attributes=[RETRY_AT.name]
+        )
+        await self._server.client.operator_service.remove_search_attributes(request)
 
     async def _work(self, namespace: str, converter: Any) -> None:
         from temporalio.client import Client

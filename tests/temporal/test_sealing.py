@@ -7,7 +7,7 @@ import base64
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
@@ -59,6 +59,7 @@ def opened_by(keys, *payloads):
 # --- by itself -----------------------------------------------------------------------------------
 
 
+@settings(max_examples=50)
 @given(st.lists(PAYLOADS, min_size=1, max_size=3))
 def test_whoever_has_the_key_reads_it(payloads):
     sealed = sealed_by(BOTH, *payloads)
@@ -69,6 +70,7 @@ def test_whoever_has_the_key_reads_it(payloads):
     assert sealed_by(BOTH, *payloads) != sealed  # another nonce
 
 
+@settings(max_examples=50)
 @given(PAYLOADS, st.data())
 def test_what_was_changed_is_noticed(payload, data):
     (sealed,) = sealed_by(BOTH, payload)

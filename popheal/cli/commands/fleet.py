@@ -211,6 +211,34 @@ async def _heal(order: Any, server: str) -> Report | None:
     return Report.from_json(result.report)
 
 
+@fleet.command(short_help="List the fleet's healings.")
+@click.option("--newest", default=20, show_default=True, type=click.IntRange(0), metavar="N")
+@json_option
+def healings(newest: int, *, as_json: bool) -> int:
+    """List the healings that are under way, and the N newest of those that have ended.
+
+    The list lags some seconds behind: decide nothing by it, but ask about the server.
+
+    \b
+      popheal fleet healings
+    """
+    from popheal.temporal.listing import list_healings
+    from popheal.util.serialize import to_jsonable
+
+    found = asyncio.run(_with_client(lambda client: list_healings(client, newest)))
+    if as_json:
+        answer_json({"healings": [to_jsonable(one) for one in found]})
+        return 0
+    for one in found:
+        stands = one.state if one.status == "running" else one.verdict
+        again = f", again from {moment(one.retry_at)}" if one.retry_at else ""
+        known = f"{stands or one.status}{again}"
+        answer_text(f"{moment(one.began)}  {one.server}  {one.group or '-'}  {known}")
+    if not found:
+        answer_text("There is no healing.")
+    return 0
+
+
 @fleet.command(short_help="Show how a server's healing goes.")
 @_server_argument
 @json_option
