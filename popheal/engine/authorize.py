@@ -252,7 +252,7 @@ async def _answered(
         left = (question.expires_at - session.clock.now()).total_seconds()
         if left <= 0:
             return await settle(EXPIRED, "")
-        await Pause(min(session.timing.approval_poll, left))
+        await Pause(left, question=question)
 
 
 async def _consult(

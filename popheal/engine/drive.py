@@ -105,8 +105,8 @@ def _answer(
 def _perform(request: Request[Any], backend: Any, context: HealingContext) -> Any:
     if isinstance(request, Pause):
         if unwritten := before_pause(context):
-            _insist(unwritten, context)
-        return _sleep(request.seconds, context)
+            _insist(partial(context.current_lease.in_turn, unwritten), context)
+        return _sleep(_until_looked(request, context), context)
     if isinstance(request, Call):
         if isinstance(request, Effect):
             require_intended(request, context)
@@ -115,10 +115,13 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
         return approver_of(request, context)()
     if isinstance(request, Consult):
         return second_opinion_of(context.second_opinion)
-    return _insist(in_journal(request, context), context)
+    once = in_journal(request, context)
+    if waits_for_nothing(request, context):
+        return _insist(once, context)
+    return _insist(partial(context.current_lease.in_turn, once), context)
 
 
-def _insist(once: Once, context: HealingContext) -> Any:
+def _insist(once: Callable[[], Any], context: HealingContext) -> Any:
     """Do something with the journal; a first Ctrl-C in the middle of it does not hide its end."""
     try:
         return once()
@@ -127,6 +130,13 @@ def _insist(once: Once, context: HealingContext) -> Any:
         if isinstance(raised, Exception):
             raise
     return once()
+
+
+def _until_looked(pause: Pause, context: HealingContext) -> float:
+    """How much of a pause passes before the logic looks: here nobody is told of an answer."""
+    if pause.question is None:
+        return pause.seconds
+    return min(pause.seconds, context.timing.approval_poll)
 
 
 def _sleep(seconds: float, context: HealingContext) -> None:
@@ -296,9 +306,9 @@ async def _aperform(
     request: Request[Any], backend: Any, context: HealingContext, thread: _LazyThread
 ) -> Any:
     if isinstance(request, Pause):
-        if unwritten := before_pause(context):
-            await _ajournal(unwritten, context)
-        return await _asleep(request.seconds, context)
+        if request.question:
+            thread.leave()  # it may be hours
+        return await _asleep(request, context)
     if isinstance(request, Prompt):
         return await _aprompt(request, context)
     if isinstance(request, Consult):
@@ -387,7 +397,7 @@ async def _whole(future: asyncio.Future[T], context: HealingContext, *, hasty: b
 async def _asleep_dropped(pause: Pause, context: HealingContext) -> None:
     began = context.clock.monotonic()
     try:
-        await _asleep(pause.seconds, context)
+        await _asleep(pause, context)
     except asyncio.CancelledError:
         _note_cancellation(context)
     finally:
@@ -396,8 +406,10 @@ async def _asleep_dropped(pause: Pause, context: HealingContext) -> None:
         raise Detached(run=context.current_lease.healing)
 
 
-async def _asleep(seconds: float, context: HealingContext) -> None:
-    await sleep(seconds, context)
+async def _asleep(pause: Pause, context: HealingContext) -> None:
+    if unwritten := before_pause(context):
+        await _ajournal(unwritten, context)
+    await sleep(pause, context)
     sync = Sync()
     once = in_journal(sync, context)
     if waits_for_nothing(sync, context):

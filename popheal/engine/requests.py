@@ -101,11 +101,14 @@ class Pause(Request[None]):
             from the servers may have the look made there, and let pass as much as is left.
         is_written: Whether the journal says until when it is waited. Then whoever waits may be
             dropped from memory, and asked again for what is left.
+        question: What a person may answer meanwhile, by way of the journal: that ends it. A driver
+            that is not told of answers lets less time pass, and so is asked again.
     """
 
     seconds: float
     watch: Watch | None = None
     is_written: bool = False
+    question: Question | None = None
 
 
 @frozen

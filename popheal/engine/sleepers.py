@@ -1,8 +1,8 @@
 """Healings that wait in an event loop: one heap of timers, and one look at the journal for all.
 
 A healing that waits is an entry of the heap and a future. It does not look by itself whether a
-person has said stop: a control tells at once, and whoever says it by way of the journal leaves an
-entry there, for which one looks for all.
+person has said stop or answered: a control tells at once, and whoever says it by way of the
+journal leaves an entry there, for which one looks for all.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from popheal.util.clock import Clock, SteadyClock
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
+    from popheal.engine.requests import Pause
     from popheal.journal import Journal
+    from popheal.journal.approvals import Question
 
 #: Less than this many seconds left of a pause is the rounding of a clock.
 ROUNDING: Final = 1e-6
 _NEVER: Final = float("inf")
 
 
-def sleep(seconds: float, context: HealingContext) -> Coroutine[None, None, None]:
-    """Let time pass for a healing; less if it is stopped, detached or taken over meanwhile.
+def sleep(pause: Pause, context: HealingContext) -> Coroutine[None, None, None]:
+    """Let time pass for a healing; less if it is stopped, detached, taken over or answered.
 
     Whoever wakes looks for itself which it was.
     """
@@ -37,7 +39,7 @@ def sleep(seconds: float, context: HealingContext) -> Coroutine[None, None, None
     sleepers = known.get(id(clock))
     if sleepers is None:
         sleepers = known[id(clock)] = _Sleepers(clock)
-    return sleepers.sleep(seconds, context)
+    return sleepers.sleep(pause, context)
 
 
 @define(eq=False)
@@ -46,6 +48,7 @@ class _Sleeper:
 
     due: float
     context: HealingContext
+    question: Question | None
     awake: asyncio.Future[None]
 
     def __lt__(self, other: _Sleeper) -> bool:
@@ -62,6 +65,8 @@ class _Sleeper:
         lease = self.context.current_lease
         try:
             lease.check()
+            if self.question and lease.question(self.question).outcome:
+                return True
         except JournalError:
             return True
         return lease.stopped and not self.context.control.cancelled
@@ -118,9 +123,9 @@ class _Sleepers:
         self._aim = _NEVER
         self._every = _NEVER
 
-    async def sleep(self, seconds: float, context: HealingContext) -> None:
-        due = self._clock.monotonic() + seconds
-        sleeper = _Sleeper(due, context, self._loop.create_future())
+    async def sleep(self, pause: Pause, context: HealingContext) -> None:
+        due = self._clock.monotonic() + pause.seconds
+        sleeper = _Sleeper(due, context, pause.question, self._loop.create_future())
         context.control.tell(self)
         self._add(sleeper)
         try:
@@ -146,7 +151,10 @@ class _Sleepers:
             watch = self._watches.setdefault(id(journal), _Watch(journal))
             watch.waiting[lease.healing] = sleeper
             watch.new.add(lease.healing)
-        self._every = min(self._every, sleeper.context.timing.stop_poll)
+        timing = sleeper.context.timing
+        self._every = min(self._every, timing.stop_poll)
+        if sleeper.question:
+            self._every = min(self._every, timing.approval_poll)
         if self._ticking is None or sleeper.due < self._aim - ROUNDING:
             self._tick_anew()
 

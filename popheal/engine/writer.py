@@ -12,12 +12,9 @@ from functools import cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from popheal.journal.group_commit import together
+from popheal.journal.group_commit import TOGETHER, together
 
 T = TypeVar("T")
-
-#: So many writings are one commit at most: other processes wait meanwhile.
-_TOGETHER: Final = 128
 
 #: A function that writes, and who waits for it.
 _Asked = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
@@ -62,7 +59,7 @@ class _Writer:
         # Before it is looked at: what comes from now on is told of again.
         self._told = False
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
             answers = together([function for function, _, _ in batch])
             told: dict[asyncio.AbstractEventLoop, list[_Answered]] = {}
             for (_, loop, future), answer in zip(batch, answers, strict=True):
@@ -101,7 +98,7 @@ class _Doorway:
 
     async def through(self, begin: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
-        if self._inside >= _TOGETHER:
+        if self._inside >= TOGETHER:
             turn = loop.create_future()
             self._waiting.append(turn)
             try:

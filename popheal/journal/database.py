@@ -17,7 +17,7 @@ from attrs import frozen
 from popheal.errors import JournalError
 from popheal.journal.chain import Head, head_of
 from popheal.journal.glances import Glances
-from popheal.journal.group_commit import present_group
+from popheal.journal.group_commit import Turns, present_group
 from popheal.journal.next_steps import NEXT_STEPS, next_step_of
 from popheal.journal.place import ManyNames, real_file
 from popheal.journal.schema import (
@@ -70,6 +70,8 @@ class Database:
         self.path = path = path and self._real_file(path, only_read=read_only)
         #: Held while it is used, and by a group until its commit.
         self.lock = RLock()
+        #: How several threads write it.
+        self.turns = Turns()
         self._seen: _Seen | None = None
         self._inside = False  # a transaction of ours
         self._durable = True

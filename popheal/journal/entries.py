@@ -28,7 +28,7 @@ from popheal.journal.rows import (
 from popheal.reports.report import Finding, RunSnapshot, Step
 from popheal.tables.actions import Impact
 from popheal.tables.debts import Debt
-from popheal.util.serialize import ADDED, from_jsonable, to_jsonable
+from popheal.util.serialize import ADDED, PLAIN, from_jsonable, to_jsonable
 
 #: What may come of a question.
 GRANTED: Final = "granted"
@@ -118,7 +118,7 @@ class RunEntry(Entry):
     """
 
     run: RunSnapshot
-    memory: Mapping[str, Any]
+    memory: Mapping[str, Any] = field(metadata=PLAIN)
 
     @property
     def state(self) -> str:
@@ -161,7 +161,7 @@ class EffectIntended(RunEntry):
     effect: str
     command: str
     dag: str | None
-    values: Mapping[str, Any] = field(factory=dict)
+    values: Mapping[str, Any] = field(factory=dict, metadata=PLAIN)
 
     def __attrs_post_init__(self) -> None:
         if self.effect.startswith("set_") and not isinstance(self.value, bool):

@@ -1,4 +1,4 @@
-"""Group commit: many writings of one thread reach the disk together, each all or nothing.
+"""Group commit: many writings of one process reach the disk together, each all or nothing.
 
 A commit waits for the disk, however much it writes. So where many healings of one process have
 something to write at the same time, theirs is written in one transaction, and none is told that
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -116,3 +117,48 @@ def _called(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         return function(), None
     except BaseException as error:  # noqa: BLE001 - whoever asked for it gets it
         return None, error
+
+
+#: So many writings are one commit at most: other processes wait meanwhile.
+TOGETHER: Final = 128
+
+
+@define(eq=False)
+class _Asked:
+    function: Callable[[], Any]
+    answer: tuple[Any, BaseException | None] | None = None
+
+
+class Turns:
+    """How threads that heal side by side come to write: one at a time, for all that wait then."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._waiting: deque[_Asked] = deque()
+
+    def write(self, function: Callable[[], Any]) -> Any:
+        """Call a function which writes; what it writes is on the disk when this returns.
+
+        The main thread calls its own only: Ctrl-C, which comes to that thread, is meant for its
+        healing and for nobody else's.
+
+        Returns:
+            What the function returns; raises what it raises, or that nothing could be committed.
+        """
+        if threading.current_thread() is threading.main_thread():
+            with self._turn:
+                return function()
+        mine = _Asked(function)
+        self._waiting.append(mine)
+        with self._turn:
+            while mine.answer is None:  # if not, whoever had its turn before has written it, too
+                self._write_next()
+        answer, error = mine.answer
+        if error is not None:
+            raise error
+        return answer
+
+    def _write_next(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
+        for asked, answer in zip(batch, together([one.function for one in batch]), strict=True):
+            asked.answer = answer

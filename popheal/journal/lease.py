@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from popheal.errors import Fenced
 from popheal.exchange.names import short_name
@@ -34,6 +34,8 @@ from popheal.journal.outbox import Outbox
 from popheal.journal.past_effects import Reboot, read_reboot, reboots_since, restarts_since
 from popheal.journal.record import BEGUN_BY
 from popheal.journal.rows import as_text, moment_as_text
+
+T = TypeVar("T")
 
 #: Of a row, what an outcome of a reboot has as kind and action.
 _REBOOTED: Final = (Kind.OUTCOME.value, "reboot")
@@ -183,6 +185,11 @@ class Lease:
         self._outbox.add(entry.to_row(), at_once=self.is_urgent(entry))
         if isinstance(entry, EffectIntended):
             self._intended |= {(entry.effect, *args)}
+
+    def in_turn(self, function: Callable[[], T]) -> T:
+        """Call a function which writes, in one commit with what other threads have to write."""
+        written: T = self._database.turns.write(function)
+        return written
 
     @staticmethod
     def is_urgent(entry: Entry) -> bool:

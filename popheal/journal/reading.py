@@ -18,7 +18,7 @@ from popheal.exchange.names import same_server
 from popheal.journal.approvals import Question, read_questions
 from popheal.journal.chain import Head
 from popheal.journal.database import Database
-from popheal.journal.entries import Entry, RunEntry, UnreadableEntry, read_entry
+from popheal.journal.entries import Entry, Kind, RunEntry, UnreadableEntry, read_entry
 from popheal.journal.kept_tables import read_tables
 from popheal.journal.marks import IS_STORY, Mark
 from popheal.journal.past_effects import EffectRecord, effects_since, reboots_since, restarts_since
@@ -37,7 +37,7 @@ _COLUMNS: Final = """
            process, owner, cancel_at, ended_at, verdict, report
     FROM healing JOIN owner ON owner.id = healing.owner
 """
-_MUST_KNOW: Final = (Mark.STOP_ASKED, Mark.TAKEN, Mark.ENDED, Mark.FORGOTTEN)
+_MUST_KNOW: Final = (Mark.STOP_ASKED, Mark.TAKEN, Mark.ENDED, Mark.FORGOTTEN, Kind.ANSWERED)
 _TOLD: Final = f"""
     SELECT DISTINCT healing FROM entry WHERE seq > ? AND seq <= ?
     AND kind IN ({", ".join(repr(one.value) for one in _MUST_KNOW)})
@@ -112,7 +112,7 @@ class Reading:
     def told_about(self, after: int, until: int) -> list[str]:
         """Likewise the healings that must know what entries of these places say.
 
-        A person has said stop, or somebody else has taken them over.
+        A person has said stop or answered, or somebody else has taken them over.
         """
         rows = self._database.glance(_TOLD, (after, until))
         return [healing for (healing,) in rows]

@@ -34,6 +34,9 @@ _PLAIN: Final[Mapping[type, str]] = MappingProxyType(
 #: where it says nothing, so that what they wrote is written again just so.
 ADDED: Final = MappingProxyType({"popheal_added": True})
 
+#: The metadata of a field that holds plain JSON values already: they are taken as they are.
+PLAIN: Final = MappingProxyType({"popheal_plain": True})
+
 
 def to_jsonable(record: Any) -> Any:
     """A record as plain JSON values: enums by their value, times as ISO 8601 strings.
@@ -108,20 +111,28 @@ def _converter() -> Any:
     converter.register_unstructure_hook(timedelta, timedelta.total_seconds)
     converter.register_structure_hook(timedelta, _seconds)
 
-    def without_added(kind: type) -> Any:
-        added: dict[str, Any] = {
-            one.name: override(omit_if_default=True) for one in _added_to(kind)
+    def with_its_own(kind: type) -> Any:
+        special: dict[str, Any] = {
+            one.name: override(
+                omit_if_default=True if one.metadata.get("popheal_added") else None,
+                unstruct_hook=_as_it_is if one.metadata.get("popheal_plain") else None,
+            )
+            for one in _special(kind)
         }
-        return make_dict_unstructure_fn(kind, converter, **added)
+        return make_dict_unstructure_fn(kind, converter, **special)
 
-    converter.register_unstructure_hook_factory(lambda kind: bool(_added_to(kind)), without_added)
+    converter.register_unstructure_hook_factory(lambda kind: bool(_special(kind)), with_its_own)
     return converter
 
 
-def _added_to(kind: Any) -> list[Any]:
+def _special(kind: Any) -> list[Any]:
     if not (isinstance(kind, type) and has(kind)):
         return []
-    return [one for one in fields(kind) if one.metadata.get("popheal_added")]
+    return [one for one in fields(kind) if {*ADDED, *PLAIN} & {*one.metadata}]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _seconds(told: float, _: type) -> timedelta:

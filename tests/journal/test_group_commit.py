@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
-from popheal import Journal, aheal
+from popheal import Journal, Verdict, aheal, heal
 from popheal.backends.simulated import load_scenario
 from popheal.errors import Fenced, JournalError
 from popheal.journal import group_commit
@@ -163,3 +167,85 @@ def commits_alone(tmp_path) -> int:
         commits = commits_of(journal)
         asyncio.run(aheal(alert_of(scenario), scenario.backend, journal=journal))
     return len(commits)
+
+
+@contextmanager
+def somebody_at_work(turns):
+    """A thread has its turn meanwhile."""
+    at_work, done = threading.Event(), threading.Event()
+
+    def work():
+        at_work.set()
+        assert done.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(turns.write, work)
+        assert at_work.wait(60)
+        try:
+            yield
+        finally:
+            done.set()
+            working.result()
+
+
+def until_they_wait(turns, how_many):
+    while len(turns._waiting) < how_many:
+        time.sleep(0.001)  # other threads come to it, by no clock
+
+
+def test_threads_that_wait_for_their_turn_are_one_commit(journal):
+    """Each gets its own answer, or its own error; and none before it is on the disk."""
+    commits, turns = commits_of(journal), journal._database.turns
+
+    def write(number):
+        if number == 3:
+            raise JournalError(journal="another", problem="of its own")
+        return begun(journal, f"h{number}").healing
+
+    with ThreadPoolExecutor(8) as pool:
+        with somebody_at_work(turns):
+            asked = [pool.submit(turns.write, lambda n=n: write(n)) for n in range(8)]
+            until_they_wait(turns, 8)
+            assert not any(one.done() for one in asked)
+        assert [asked[n].result() for n in range(8) if n != 3] == [
+            f"h{n}" for n in range(8) if n != 3
+        ]
+        with pytest.raises(JournalError, match="of its own"):
+            asked[3].result()
+    assert len(commits) == 1
+    assert len(journal.healings()) == 8
+
+
+def test_ctrl_c_is_for_the_main_thread_only(journal):
+    """It writes nothing of the others, who could be told of an interrupt that is not theirs."""
+    turns = journal._database.turns
+    by: dict[str, str] = {}
+
+    def write(name):
+        by[name] = threading.current_thread().name
+
+    with ThreadPoolExecutor(2, thread_name_prefix="other") as pool:
+        with somebody_at_work(turns):
+            asked = [pool.submit(turns.write, lambda n=n: write(n)) for n in ("a", "b")]
+            until_they_wait(turns, 2)
+        turns.write(lambda: write("own"))
+        for one in asked:
+            one.result()
+    assert by["own"] == threading.main_thread().name
+    assert by["a"].startswith("other")
+    assert by["b"].startswith("other")
+
+
+def test_threads_that_heal_at_once(tmp_path):
+    """Each with its own verdict and its whole history."""
+    names = ["mailbox-healed-by-restart", "mailbox-healed-by-reboot"] * 4
+
+    def carry_out(name):
+        scenario = load_scenario(name)
+        return heal(alert_of(scenario), scenario.backend, journal=journal)
+
+    with Journal(tmp_path / "journal") as journal, ThreadPoolExecutor(len(names)) as pool:
+        reports = list(pool.map(carry_out, names))
+        assert {one.verdict for one in reports} <= {Verdict.RECOVERED, Verdict.HELD}
+        assert reports[0].verdict is Verdict.RECOVERED or reports[1].verdict is Verdict.RECOVERED
+        assert not journal.healings(unfinished=True)
