@@ -19,7 +19,7 @@ from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.cli.session import decided, notifiers, show_report
 from popheal.reports.report import Report
 from popheal.util.account import account
-from popheal.util.text import moment
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -233,7 +233,8 @@ def healings(newest: int, *, as_json: bool) -> int:
         stands = one.state if one.status == "running" else one.verdict
         again = f", again from {moment(one.retry_at)}" if one.retry_at else ""
         known = f"{stands or one.status}{again}"
-        answer_text(f"{moment(one.began)}  {one.server}  {one.group or '-'}  {known}")
+        said = (moment(one.began), one.server, one.group or "-", known)
+        answer_text("  ".join(map(one_line, said)))
     if not found:
         answer_text("There is no healing.")
     return 0
