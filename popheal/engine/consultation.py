@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from popheal.engine.requests import Consult
 from popheal.reports.report import Finding, FindingKind
-from popheal.second_opinion import Answer, Opinion, SecondOpinion
+from popheal.second_opinion import Answer, Consulted
 
 if TYPE_CHECKING:
     from popheal.engine.case import Case
@@ -30,19 +30,19 @@ async def consult(case: Case, when: str) -> None:
         case: The healing.
         when: At which point of it, for people.
     """
-    settings = case.session.second_opinion
-    if settings is None:
+    if not case.session.consults:
         return
-    opinion = await Consult()
-    if opinion is not None:
-        await case.find(_finding(case.server, settings, opinion, when))
+    consulted = await Consult()
+    if consulted is not None:
+        await case.find(_finding(case.server, consulted, when))
 
 
-def _finding(server: str, settings: SecondOpinion, opinion: Opinion, when: str) -> Finding:
+def _finding(server: str, consulted: Consulted, when: str) -> Finding:
+    opinion = consulted.opinion
     said = f" ({opinion.detail})" if opinion.answer is not Answer.WORKED else ""
     return Finding(
         kind=FindingKind.SECOND_OPINION,
         server=server,
-        detail=f"{when}, a POP3 logon of {settings.username} at {settings.where} "
+        detail=f"{when}, a POP3 logon of {consulted.username} at {consulted.where} "
         f"{_SAYS[opinion.answer]}{said}; {_OF_WHOM}",
     )

@@ -148,6 +148,11 @@ class HealingContext:
         return self.lease
 
     @property
+    def consults(self) -> bool:
+        """Whether a second opinion is wanted."""
+        return self.second_opinion is not None
+
+    @property
     def wall_now(self) -> datetime:
         """What the wall's clock shows: for what is agreed on with others, as a window is."""
         return self.clock.wall.now() if isinstance(self.clock, SteadyClock) else self.clock.now()

@@ -114,7 +114,7 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
     if isinstance(request, Prompt):
         return approver_of(request, context)()
     if isinstance(request, Consult):
-        return second_opinion_of(context)
+        return second_opinion_of(context.second_opinion)
     once = in_journal(request, context)
     if waits_for_nothing(request, context):
         return _insist(once, context)
@@ -312,7 +312,7 @@ async def _aperform(
     if isinstance(request, Prompt):
         return await _aprompt(request, context)
     if isinstance(request, Consult):
-        return await asyncio.to_thread(second_opinion_of, context)
+        return await asyncio.to_thread(second_opinion_of, context.second_opinion)
     if not isinstance(request, Call):
         once = in_journal(request, context)
         if waits_for_nothing(request, context):

@@ -28,6 +28,7 @@ from popheal.journal import Lease
 from popheal.reports.event_log import log_failure
 from popheal.reports.events import ApprovalAsked
 from popheal.reports.measures import CallEnded, PauseEnded
+from popheal.second_opinion import Consulted, SecondOpinion
 
 if TYPE_CHECKING:
     from popheal.engine.context import HealingContext
@@ -115,14 +116,14 @@ def before_pause(context: HealingContext) -> Once | None:
     return Once(context.lease.flush)
 
 
-def second_opinion_of(context: HealingContext) -> Any:
+def second_opinion_of(settings: SecondOpinion | None) -> Consulted | None:
     """The second opinion, where one is configured. Takes as long as its settings allow."""
-    if context.second_opinion is None:
+    if settings is None:
         return None
     # Only who wants one waits for the POP3 client and TLS.
     from popheal.second_opinion.logon import ask
 
-    return ask(context.second_opinion)
+    return Consulted(settings.username, settings.where, ask(settings))
 
 
 def approver_of(request: Prompt, context: HealingContext) -> Callable[[], Any]:

@@ -24,7 +24,7 @@ from popheal.errors import BackendError
 from popheal.exchange.backend import EFFECTS, Backend, LogonLasts, OpensAhead, RightsKnown
 from popheal.journal import Entry, Question
 from popheal.journal.entries import ApprovalAsked
-from popheal.second_opinion import Opinion
+from popheal.second_opinion import Consulted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,7 +125,7 @@ class Prompt(Request["bool | None"]):
 
 
 @frozen
-class Consult(Request[Opinion | None]):
+class Consult(Request[Consulted | None]):
     """Get the second opinion that is configured. The answer is None if none is, or if it was
     broken off. Whoever drives knows the settings, with their password: no request holds one.
     """

@@ -4,6 +4,6 @@ It is told in the report and decides nothing: see :class:`~popheal.second_opinio
 for what it can't say.
 """
 
-from popheal.second_opinion.settings import Answer, Opinion, SecondOpinion
+from popheal.second_opinion.settings import Answer, Consulted, Opinion, SecondOpinion
 
-__all__ = ["Answer", "Opinion", "SecondOpinion"]
+__all__ = ["Answer", "Consulted", "Opinion", "SecondOpinion"]

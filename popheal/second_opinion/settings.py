@@ -135,3 +135,18 @@ class Opinion:
 
     answer: Answer
     detail: str = field(default="", converter=printable)
+
+
+@frozen
+class Consulted:
+    """A second opinion, and whose it is: all that a report tells of it, and no password.
+
+    Attributes:
+        username: The account that logged on.
+        where: At what, for people.
+        opinion: What came of it.
+    """
+
+    username: str
+    where: str
+    opinion: Opinion

@@ -1,4 +1,4 @@
-"""What a site's workers do: look, poll, and command an effect, once, behind a custodian's latch."""
+"""A site's worker: looks, polls, effects, each by a custodian's leave, and notifications."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Te
 
 from popheal.engine.context import HealingContext
 from popheal.engine.drive import adrive
-from popheal.engine.perform import method_of
+from popheal.engine.perform import method_of, second_opinion_of
 from popheal.engine.requests import Effect, Logic, Look
 from popheal.errors import NotBegun, Unreachable
 from popheal.policy.policy import Policy
+from popheal.reports.event_log import log_failure
+from popheal.reports.events import HandedOver, Observer
+from popheal.reports.report import Report
+from popheal.second_opinion import SecondOpinion
 from popheal.temporal.carried import CARRIED, LATCH_TAKEN, fail, read_args
 from popheal.temporal.custodian import Custodian
 from popheal.temporal.messages import (
@@ -29,6 +33,7 @@ from popheal.temporal.messages import (
     BeginAnswer,
     Command,
     Guarded,
+    Notice,
     Polled,
 )
 from popheal.temporal.rest import same_apart_from_time
@@ -96,18 +101,22 @@ class SiteActivities:
         backends: Where to do it.
         clock: Tells the time, and carries pauses out, where those are simulated: for tests.
         command_timeout: How many seconds a command of these backends may take at most.
+        observers: Who is told of each healing that is handed over, as by a healing elsewhere.
+        second_opinion: Where an independent logon is tried besides, if anywhere.
     """
 
     backends: BackendPool
     clock: Clock | None = None
     command_timeout: float = 0.0
+    observers: tuple[Observer, ...] = ()
+    second_opinion: SecondOpinion | None = None
     _system: Clock = field(factory=SystemClock, init=False)
 
     @property
     def all(self) -> list[Callable[..., Any]]:
         """What a worker has to be given."""
         simulated = [self.pass_time] if self.clock else []
-        return [self.look, self.poll, self.effect, *simulated]
+        return [self.look, self.poll, self.effect, self.consult, self.notify, *simulated]
 
     @activity.defn(name="look")
     async def look(self, command: Command) -> Answer:
@@ -188,6 +197,28 @@ class SiteActivities:
         if seconds > 0:
             await asyncio.to_thread(self.clock.sleep, seconds)
         return self._answer(None)
+
+    @activity.defn(name="consult")
+    async def consult(self, command: Command) -> Answer:  # noqa: ARG002 - its entries are kept
+        """Get the second opinion, if one is configured here; the password stays here."""
+        return self._answer(await asyncio.to_thread(second_opinion_of, self.second_opinion))
+
+    @activity.defn(name="notify")
+    async def notify(self, notice: Notice) -> None:
+        """Tell whoever is to be notified here. What fails is logged, and changes nothing."""
+        report = Report.from_json(notice.report)
+        event = HandedOver(
+            at=notice.at,
+            server=report.server,
+            healing_id=notice.healing,
+            report=report,
+            head=notice.head,
+        )
+        for observer in self.observers:
+            try:
+                await asyncio.to_thread(observer, event)
+            except Exception as error:  # noqa: BLE001 - telling must never change what is told
+                log_failure(event.name, error)
 
     # --- inside ----------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ _DECIDE: Final = (
     "journal",
     "policy",
     "reports",
+    "second_opinion",
     "tables",
     "temporal",
     "util",

@@ -21,6 +21,7 @@ from popheal.engine.context import EffectInterrupted
 from popheal.engine.requests import REGISTERED, Effect
 from popheal.errors import (
     BackendError,
+    ConfigurationError,
     NotBegun,
     OutcomeUnknown,
     PophealError,
@@ -110,10 +111,22 @@ def _read_error(error: ApplicationError) -> BaseException:
     return kind(**fields)
 
 
+def _not_understood(error: ApplicationError) -> str:
+    """Why a worker could not read what it was to do, for want of a key; empty if that is not it.
+
+    Our own activities end by errors without a cause: this is of what their arguments come through.
+    """
+    cause = error.cause
+    unread = isinstance(cause, ApplicationError) and cause.type == ConfigurationError.__name__
+    return f"the worker of the site could not read the command ({cause})" if unread else ""
+
+
 def of_look(error: ActivityError, server: str, name: str) -> BaseException:
     """What came of a look that failed, as the logic can be told."""
     cause = error.cause
     if isinstance(cause, ApplicationError):
+        if said := _not_understood(cause):
+            return Unreachable(server=server, command=name, cause=said)
         return _read_error(cause)
     if isinstance(cause, ActivityTimeout):
         said = "no worker of the site answered in time"
@@ -131,6 +144,8 @@ def of_effect(error: ActivityError, server: str, name: str) -> BaseException:
     if isinstance(cause, ApplicationError):
         if cause.type == _NO_SUCH_ACTIVITY:
             said = "the worker of the site does not know how to do that"
+            return NotBegun(server=server, command=name, cause=said)
+        if said := _not_understood(cause):
             return NotBegun(server=server, command=name, cause=said)
         read = _read_error(cause)
         if isinstance(read, BackendError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field
 from temporalio import workflow
@@ -40,7 +40,7 @@ class Claims:
     """
 
     organisation: str
-    ask: Callable[[str, ClaimOrder | TakeOver], Awaitable[ClaimAnswer]]
+    ask: Callable[[str, ClaimOrder | TakeOver], Awaitable[Any]]
     #: Custodian by what it guards, with the token that it gave.
     _tokens: dict[str, int] = field(factory=dict, init=False)
     #: What others have done where this healing has claims.
@@ -61,7 +61,7 @@ class Claims:
             return False
         only_look, who = request.only_look, _here(healing)
         order = ClaimOrder(custodian=custodian, who=who, only_look=only_look, entries=entries())
-        answer = await self.ask("claim", order)
+        answer: ClaimAnswer = await self.ask("claim", order)
         if answer.holder is not None:
             said = _next_step(answer.holder, custodian, alive=answer.alive)
             return Holder(answer.holder.healing, answer.alive, said)
@@ -74,7 +74,8 @@ class Claims:
         """Have the rights of the healing that is settled; of whom one was not to be had, if so."""
         who = _here(settles.healing)
         for custodian in settles.custodians:
-            answer = await self.ask("take_over", TakeOver(custodian=custodian, who=who))
+            order = TakeOver(custodian=custodian, who=who)
+            answer: ClaimAnswer = await self.ask("take_over", order)
             if not answer.token:
                 return custodian
             self._note(custodian, answer)

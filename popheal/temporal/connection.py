@@ -8,7 +8,8 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from popheal.errors import ConfigurationError
-from popheal.temporal.converter import DATA_CONVERTER
+from popheal.temporal.fleet_keys import fleet_keys
+from popheal.temporal.sealing import converter_of
 
 #: Where Temporal's own tools look for a server if nobody says where it is.
 _HERE: Final = "localhost:7233"
@@ -17,14 +18,17 @@ _HERE: Final = "localhost:7233"
 async def connect() -> Client:
     """Connect, as ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE`` and the like say.
 
+    What is sent is encrypted by the first key that the environment gives, if it gives any.
+
     Raises:
         ConfigurationError: If the server can't be reached, or these make no sense.
     """
+    converter = converter_of(fleet_keys())
     where = _HERE
     try:
         options = {"target_host": _HERE, **ClientConfig.load_client_connect_config()}
         where = str(options["target_host"])
-        return await Client.connect(**options, data_converter=DATA_CONVERTER)  # type: ignore[arg-type]
+        return await Client.connect(**options, data_converter=converter)  # type: ignore[arg-type]
     except (RuntimeError, ValueError, OSError) as error:
         raise ConfigurationError(
             source=f"The Temporal server {where}",

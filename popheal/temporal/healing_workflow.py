@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from attrs import define, field
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ApplicationError
+from temporalio.common import RetryPolicy, VersioningBehavior
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from popheal.engine.context import HealingContext
 from popheal.engine.healing import begin, take_over
-from popheal.engine.requests import Logic
+from popheal.engine.requests import Call, Claim, Logic, Pause, Request
 from popheal.engine.run import Run
 from popheal.errors import ApprovalNotPending, JournalError, UnknownName
 from popheal.exchange.names import short_name
@@ -23,17 +23,20 @@ from popheal.journal import Author, Journal
 from popheal.journal.marks import Mark
 from popheal.journal.rows import WRONG, zoned
 from popheal.policy.policy import Policy
-from popheal.reports.events import Event
+from popheal.reports.events import Event, HandedOver
 from popheal.reports.report import Alert, Report
 from popheal.tables.stored import table_to_json
 from popheal.temporal.driver import WorkflowClock, drive
+from popheal.temporal.listing import GROUP, HEALING, RETRY_AT, SERVER, STATE, VERDICT, Shown
 from popheal.temporal.messages import (
     Asked,
     Decision,
     HealingOrder,
     HealingResult,
+    Notice,
     Progress,
     Settlement,
+    site_queue,
 )
 from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
@@ -43,6 +46,8 @@ from popheal.util.text import one_line
 #: Of an event, what is told.
 _SAID: Final = ("action", "command", "outcome", "kind", "detail", "verdict", "plan")
 _LONGEST: Final = 160
+#: For so long is it waited for those who are notified; twice that where a worker is missing.
+_NOTIFYING: Final = timedelta(minutes=1)
 #: So many of its events does a healing tell of when it is asked.
 _TOLD: Final = 40
 
@@ -62,6 +67,14 @@ class _Context(HealingContext):
     """A healing's context in a workflow: a replay tells nothing again."""
 
     told: deque[str] = field(factory=lambda: deque(maxlen=_TOLD))
+    #: What people are to be notified of, once it is handed over to them.
+    notice: Notice | None = None
+    #: Whether a second opinion is wanted: its settings are the site's.
+    opinion_wanted: bool = False
+
+    @property
+    def consults(self) -> bool:
+        return self.opinion_wanted
 
     def emit(
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
@@ -69,11 +82,15 @@ class _Context(HealingContext):
         said = [kind.name.replace("_", " "), *(details[one] for one in _SAID if one in details)]
         text = " ".join(str(getattr(one, "value", one)) for one in said)
         self.told.append(one_line(f"{self.clock.now():%H:%M:%S} {server}: {text}", _LONGEST))
+        if kind is HandedOver:
+            report, head = details["report"].to_json(), details["head"]
+            healing = self.current_lease.healing
+            self.notice = Notice(healing=healing, report=report, head=head, at=self.clock.now())
         if not workflow.unsafe.is_replaying():
             super().emit(kind, server, run, **details)
 
 
-@workflow.defn(name="popheal.Healing", versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=HEALING, versioning_behavior=VersioningBehavior.PINNED)
 class Healing:
     """Answers one alert."""
 
@@ -96,8 +113,10 @@ class Healing:
             clock=clock,
             organisation=order.organisation,
             server=self.alert.server,
+            opinion_wanted=order.second_opinion,
         )
         self.performer = Performer(order, self.context, clock)
+        self.shown = Shown(order.listed)
         self.verdict = ""
 
     @workflow.run
@@ -126,8 +145,11 @@ class Healing:
             logic = await self._settle(settles)
         else:
             logic = begin(self.context, self.alert, self.journal, self.id)
-        report: Report = await drive(logic, self.performer.perform)
+        report: Report = await drive(logic, self._perform)
         self.verdict = report.verdict.value
+        self.shown.show({VERDICT: self.verdict, RETRY_AT: report.retry_at})
+        if self.context.notice is not None:
+            await self._notify(self.context.notice)
         about = [one for one in self.journal.export() if one["type"] != "entry"]
         return HealingResult(
             report=report.to_json(),
@@ -143,7 +165,7 @@ class Healing:
         is begun.
         """
         try:
-            self.performer.has_gone(self._rebuild(settles))
+            self.performer.sent = self._rebuild(settles)
         except (*WRONG, JournalError) as error:
             raise _given_up(f"what it has written down can't be read again: {error}") from None
         if custodian := await self.performer.claims.take_over(settles):
@@ -170,6 +192,34 @@ class Healing:
         known = (*self.context.procedures.values(), SETTLE_DEBTS)
         tables = {one.hash: table_to_json(one) for one in known}
         return self.journal.put_back(settles.entries, tables, self.author)
+
+    async def _perform(self, request: Request[Any]) -> Any:
+        """Carry a request out; where that takes a while, lists show what the healing is at."""
+        if isinstance(request, Claim) and request.kind == "dag" and not request.only_look:
+            self.shown.show({GROUP: request.name})
+        elif isinstance(request, Call | Pause):
+            # No more of its name than the workflow's id tells, which is never encrypted either.
+            self.shown.show({SERVER: short_name(self.alert.server), STATE: self._state()})
+        return await self.performer.perform(request)
+
+    async def _notify(self, notice: Notice) -> None:
+        """Have whoever is to be told at the site told: once all is done, and every claim given up.
+
+        By an activity, as a replay must tell nothing again. It is waited for a short time only,
+        and changes nothing.
+        """
+        try:
+            await workflow.execute_activity(
+                "notify",
+                notice,
+                task_queue=site_queue(self.order.site),
+                activity_id="notify",
+                start_to_close_timeout=_NOTIFYING,
+                schedule_to_close_timeout=2 * _NOTIFYING,
+                retry_policy=RetryPolicy(maximum_attempts=2),  # where its worker dies
+            )
+        except ActivityError:
+            self.context.told.append("nobody was notified: no worker of the site has done it")
 
     # --- people ----------------------------------------------------------------------------------
 
@@ -214,17 +264,21 @@ class Healing:
     @workflow.query
     def progress(self) -> Progress:
         """How far it has come."""
-        case = self.context.case
-        runs = case.run_records if case else ()
-        run = runs[-1].run if runs else None
         return Progress(
             healing=self.id,
             server=self.alert.server,
-            state=f"{run.procedure.name}: {run.state}" if run else "",
+            state=self._state(),
             verdict=self.verdict,
             events=tuple(self.context.told),
             asked=tuple(self._questions()),
         )
+
+    def _state(self) -> str:
+        """The state of the last run; empty before the first."""
+        case = self.context.case
+        runs = case.run_records if case else ()
+        run = runs[-1].run if runs else None
+        return f"{run.procedure.name}: {run.state}" if run else ""
 
     @property
     def _unfinished(self) -> bool:

@@ -67,6 +67,8 @@ class HealingOrder:
         organisation: The organisation's name, as the backend of the site's workers has it.
         by: The account that asks for it.
         site: Whose workers look and act.
+        second_opinion: Whether one is wanted, where the site's worker has been told how.
+        listed: Whether the namespace has the search attributes that lists show.
         settles: The healing to be settled; None for a new one.
     """
 
@@ -76,6 +78,8 @@ class HealingOrder:
     by: str
     site: str = ""
     pace: Pace = Pace()
+    second_opinion: bool = False
+    listed: bool = False
     settles: Settlement | None = None
 
 
@@ -169,6 +173,22 @@ class Answer:
     value: Any = None
     told: bool = True
     at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Notice:
+    """A healing is handed over to people: whom the site's worker notifies is told.
+
+    Attributes:
+        report: The report, as JSON values.
+        head: The journal's last hash then.
+        at: When, by the healing's clock.
+    """
+
+    healing: str
+    report: Mapping[str, Any]
+    at: datetime
+    head: str | None = None
 
 
 # --- to custodians -------------------------------------------------------------------------------

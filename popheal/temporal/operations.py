@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from attrs import evolve
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -13,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from popheal.temporal.build_name import DEPLOYMENT, build_id
 from popheal.temporal.custodian import Custodian
 from popheal.temporal.healing_workflow import Healing, healing_id
+from popheal.temporal.listing import has_attributes
 from popheal.temporal.messages import ENGINE_QUEUE, Custody, Decision, HealingOrder
 from popheal.util.account import account
 
@@ -52,7 +54,7 @@ async def make_current(client: Client, build: str = "", *, within: float = 30.0)
 async def begin_healing(
     client: Client, order: HealingOrder, **options: Any
 ) -> WorkflowHandle[Healing, Any]:
-    """Begin a healing; at most one at a time of a server.
+    """Begin a healing; at most one at a time of a server. Lists show it where they can.
 
     Args:
         client: The fleet's.
@@ -65,7 +67,7 @@ async def begin_healing(
     server = str(order.alert["server"])
     return await client.start_workflow(
         Healing.run,
-        order,
+        evolve(order, listed=await has_attributes(client)),
         id=healing_id(order.organisation, server),
         task_queue=ENGINE_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,

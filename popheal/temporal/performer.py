@@ -22,6 +22,7 @@ from popheal.engine.context import EffectInterrupted, HealingContext
 from popheal.engine.perform import as_answerable, in_journal
 from popheal.engine.requests import (
     Claim,
+    Consult,
     Count,
     Effect,
     Look,
@@ -34,6 +35,7 @@ from popheal.engine.requests import (
 from popheal.errors import PophealError, UnknownName, Unreadable
 from popheal.exchange.backend import OpensAhead
 from popheal.journal.entries import EffectIntended
+from popheal.second_opinion import Consulted
 from popheal.temporal.carried import (
     begun_elsewhere,
     guard_of,
@@ -50,16 +52,15 @@ from popheal.temporal.messages import (
     Begin,
     BeginAnswer,
     ClaimAnswer,
-    ClaimOrder,
     Command,
     Guarded,
     HealingOrder,
     Line,
     Polled,
     Revoke,
-    TakeOver,
     site_queue,
 )
+from popheal.temporal.opinion_at_site import consult_at
 from popheal.util.serialize import to_jsonable
 
 #: An effect that nobody takes up within so many seconds rests on looks that have become old.
@@ -106,14 +107,14 @@ class Performer:
     #: Until when a person is waited for; None where nobody is.
     _awaited: datetime | None = field(default=None, init=False)
     _commands: int = field(default=0, init=False)
-    #: The last entry that has travelled.
-    _sent: int = field(default=0, init=False)
+    #: The last entry that has travelled, or is kept elsewhere.
+    sent: int = field(default=0, init=False)
     _intent: EffectIntended | None = field(default=None, init=False)
     #: How often each effect of each step was commanded.
     _tries: dict[str, int] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.claims = Claims(self.order.organisation, self._ask_custodian)
+        self.claims = Claims(self.order.organisation, self._by_engine)
 
     async def perform(self, request: Request[Any]) -> Any:
         """Carry a request out; returns its answer, or raises one of our errors."""
@@ -140,13 +141,9 @@ class Performer:
         if lease is None or self.context.journal is None:
             return ()
         lease.flush()
-        lines = tuple(self.context.journal.lines_after(self._sent))
-        self._sent = lines[-1]["seq"] if lines else self._sent
+        lines = tuple(self.context.journal.lines_after(self.sent))
+        self.sent = lines[-1]["seq"] if lines else self.sent
         return lines
-
-    def has_gone(self, last: int) -> None:
-        """Entries up to that one are kept elsewhere already."""
-        self._sent = last
 
     async def tell_time(self) -> None:
         """Ask for the time where that is simulated."""
@@ -203,6 +200,11 @@ class Performer:
             known = isinstance(error, UnknownName) and self.context.server_known
             return as_answerable(request, error, self.context) if known else error
         return as_answerable(request, error, self.context)
+
+    async def _consult(self, _: Consult) -> Consulted | None:
+        server, whose = self.context.server, self.order.organisation
+        order = Command(name="consult", args=(server,), organisation=whose, entries=self.entries())
+        return await consult_at(self.order.site, order, self._name("consult"))
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -390,11 +392,7 @@ class Performer:
             return sorted(found, key=lambda one: one.at)
         return sorted([*self.claims.restarts_by_others(request), *own])
 
-    async def _ask_custodian(self, name: str, order: ClaimOrder | TakeOver) -> ClaimAnswer:
-        answer: ClaimAnswer = await self._by_engine(name, order, ClaimAnswer)
-        return answer
-
-    async def _by_engine(self, name: str, order: Any, answer: type[Any]) -> Any:
+    async def _by_engine(self, name: str, order: Any, answer: type[Any] = ClaimAnswer) -> Any:
         return await workflow.execute_activity(
             name,
             order,
@@ -413,6 +411,7 @@ class Performer:
 
 _OWN: Final[Mapping[type[Request[Any]], Callable[[Performer, Any], Any]]] = {
     Effect: Performer._effect,
+    Consult: Performer._consult,
     Pause: Performer._pause,
     Claim: Performer._claim,
     Count: Performer._count,

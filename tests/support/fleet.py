@@ -8,8 +8,9 @@ import shutil
 import sysconfig
 import threading
 from collections import Counter
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ T = TypeVar("T")
 #: So many events are a long history here: a custodian begins a new one then.
 LONG_HISTORY = 40
 _LONG = "limit.historyCount.suggestContinueAsNew"
+#: A namespace for those who encrypt; it lacks a search attribute as well.
+SECRETIVE = "secretive"
 #: A healing of a test takes no longer than this, on a machine that does much else.
 PATIENCE = 120
 #: So long does Temporal wait for a worker of the engine that is dead: ten seconds by default.
@@ -75,26 +78,27 @@ class Fleet:
         return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
 
     async def _start(self) -> None:
-        from temporalio.client import Client
 
         from popheal.temporal.converter import DATA_CONVERTER
-        from popheal.temporal.operations import make_current
-        from popheal.temporal.worker import engine_worker
 
         self._server = await self._serve()
         self.address = self._server.client.service_client.config.target_host
-        self.client = await Client.connect(self.address, data_converter=DATA_CONVERTER)
-        if self._engine:
-            self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
-            await make_current(self.client)
+        await self._forget_attribute()
+        await self._work("default", DATA_CONVERTER)
 
     async def _serve(self, **options: Any) -> Any:
         from temporalio.testing import WorkflowEnvironment
 
+        from popheal.temporal.listing import ATTRIBUTES
+
         return await WorkflowEnvironment.start_local(
             dev_server_existing_path=self._program,
             dev_server_log_level="error",
-            dev_server_extra_args=["--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"],
+            search_attributes=ATTRIBUTES,
+            dev_server_extra_args=[
+                *("--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"),
+                *("--namespace", SECRETIVE),
+            ],
             dev_server_database_filename=self._file and str(self._file),
             **options,
         )
@@ -104,14 +108,51 @@ class Fleet:
         await self._server.shutdown()
         self._server = await self._serve(port=int(self.address.rpartition(":")[2]))
 
+    async def _forget_attribute(self) -> None:
+        """Have one namespace without all of the search attributes."""
+        from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
+
+        from popheal.temporal.listing import RETRY_AT
+
+        request = RemoveSearchAttributesRequest(
+            namespace=SECRETIVE, search_attributes=[RETRY_AT.name]
+        )
+        await self._server.client.operator_service.remove_search_attributes(request)
+
+    async def _work(self, namespace: str, converter: Any) -> None:
+        from temporalio.client import Client
+
+        from popheal.temporal.operations import make_current
+        from popheal.temporal.worker import engine_worker
+
+        self.client = await Client.connect(
+            self.address, namespace=namespace, data_converter=converter
+        )
+        if self._engine:
+            self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
+            await make_current(self.client)
+
+    async def _leave(self) -> None:
+        if self._worker:
+            self._worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._worker
+
+    @contextmanager
+    def secretive(self, converter: Any) -> Iterator[Fleet]:
+        """Another fleet by the same server, whose payloads are encrypted, as long as needed."""
+        other = copy(self)
+        self.run(other._work(SECRETIVE, converter))
+        try:
+            yield other
+        finally:
+            self.run(other._leave())
+
     def close(self) -> None:
         """End all of it."""
 
         async def end() -> None:
-            if self._worker:
-                self._worker.cancel()
-                with suppress(asyncio.CancelledError):
-                    await self._worker
+            await self._leave()
             await self._server.shutdown()
 
         self.run(end())
@@ -132,28 +173,42 @@ class Fleet:
             by="ann on mail1",
             site=site,
             pace=Pace(**pace),
+            **more,
         )
         return await begin_healing(self.client, order, task_timeout=_SOON)
 
 
 def site_worker_of(
-    fleet: Fleet, site: str, backend: Any, *, simulated: bool = True, **options: Any
+    fleet: Fleet,
+    site: str,
+    backend: Any,
+    *,
+    simulated: bool = True,
+    at_site: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Any:
     """A worker of a site in this process."""
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.worker import site_worker
 
     clock = backend.clock if simulated else None
-    activities = SiteActivities(BackendPool(lambda: backend), clock=clock)
+    pool = BackendPool(lambda: backend)
+    activities = SiteActivities(pool, clock=clock, **(at_site or {}))
     grace = {"graceful_shutdown_timeout": timedelta(seconds=1), "at_once": 1}
     return site_worker(fleet.client, site, activities, **{**grace, **options})
 
 
-async def healed(fleet: Fleet, scenario: str, **more: Any) -> tuple[Any, Any, Any]:
+async def healed(
+    fleet: Fleet,
+    scenario: str,
+    kind: type[Watched] = Watched,
+    at_site: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> tuple[Any, Any, Any]:
     """A scenario healed in this process: its result, its handle, and its organisation."""
     played = load_scenario(scenario)
-    backend = Watched(played.organisation)
-    async with site_worker_of(fleet, scenario, backend):
+    backend = kind(played.organisation)
+    async with site_worker_of(fleet, scenario, backend, at_site=at_site):
         handle = await fleet.begin(alert_of(played), backend.organisation, scenario, **more)
         return await handle.result(), handle, played.organisation
 

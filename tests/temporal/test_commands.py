@@ -22,14 +22,6 @@ password_env = "FLEET_PASSWORD"
 """
 
 
-SECOND_OPINION = """
-[second_opinion]
-host = "pop.contoso.com"
-username = "pop-test@contoso.com"
-password_env = "FLEET_PASSWORD"
-"""
-
-
 def fleet_command(*args, **env):
     """Run it in this process; its exit status, and what it has said."""
     result = CliRunner().invoke(popheal, ["fleet", *args], env={"FLEET_PASSWORD": "x", **env})
@@ -54,10 +46,6 @@ def test_what_it_does_not_do_is_refused(configuration):
     undecided = configuration("")
     status, _, said = fleet_command("heal", "ex1.contoso.com", "--config", undecided)
     assert (status, "does not say approval_from" in said) == (2, True)
-    more = configuration(SECOND_OPINION)
-    for command in (["worker"], ["heal", "ex1.contoso.com", "--yes"]):
-        status, _, said = fleet_command(*command, "--config", more)
-        assert (status, "has [second_opinion], which a fleet does not do" in said) == (2, True)
 
 
 def test_without_a_server_it_says_so():

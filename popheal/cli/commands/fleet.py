@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from popheal.cli.alert_option import alert_of
+from popheal.cli.commands.fleet_client import report_of, with_client
 from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
-from popheal.cli.session import decided, show_report
-from popheal.errors import ConfigurationError
+from popheal.cli.session import decided, notifiers, show_report
 from popheal.reports.report import Report
 from popheal.util.account import account
-from popheal.util.text import moment
+from popheal.util.text import moment, one_line
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=20)
-#: Seconds from one look at a healing to the next.
-_EVERY: Final = 1.0
-_SILENT: Final = (
-    "The fleet gives no answer in time. See that a worker of the healing's build runs, and that "
-    "one was told to take new healings: popheal fleet worker --engine --current"
-)
-
 _site_option: Final = click.option(
     "--site", default="", metavar="NAME", help="The site whose workers look and act."
 )
@@ -50,6 +43,7 @@ def fleet() -> None:
 
     It needs the extra 'temporal' and a Temporal server. Where that is, and how to log on to it,
     is said by Temporal's own variables: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_....
+    POPHEAL_FLEET_KEYS, the same on every machine, has what is sent there encrypted.
 
     A fleet and a journal's file do not know of each other: use one of the two for an organisation.
     """
@@ -77,9 +71,11 @@ def worker(*, engine: bool, current: bool, config: Path | None, site: str, at_on
       popheal fleet worker --engine --current
       popheal fleet worker --config popheal.toml --site berlin
     """
+    from popheal.config.load import load_config
+
     if not engine and config is None:
         raise click.UsageError("Which worker? Give --engine, --config FILE, or both.")
-    told = _load(config) if config else None
+    told = load_config(config) if config else None
     asyncio.run(_work(engine=engine, current=current, told=told, site=site, at_once=at_once))
     return 0
 
@@ -91,10 +87,13 @@ async def _work(
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.build_name import build_id
     from popheal.temporal.connection import connect
+    from popheal.temporal.fleet_keys import VARIABLE, fleet_keys
     from popheal.temporal.operations import make_current
     from popheal.temporal.worker import engine_worker, site_worker
 
     client = await connect()
+    by = next((f"encrypted by the key {one.name}" for one in fleet_keys()), "")
+    say(f"What it sends is {by or f'in the clear: {VARIABLE} is not set'}.")
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
@@ -102,7 +101,12 @@ async def _work(
         if told is not None:
             pool = BackendPool(lambda: PsrpBackend(told.settings))
             stack.callback(pool.close)
-            activities = SiteActivities(pool, command_timeout=told.timing.command_timeout)
+            activities = SiteActivities(
+                pool,
+                command_timeout=told.timing.command_timeout,
+                observers=tuple(notifiers(told)),
+                second_opinion=told.second_opinion,
+            )
             at_site = site_worker(client, site, activities, at_once=at_once)
             await stack.enter_async_context(at_site)
             say(f"At work for the site {site or '(no name)'}, {at_once} commands at a time.")
@@ -144,13 +148,14 @@ def heal(
         --site berlin
     """
     from popheal.backends.psrp.backend import ORGANISATION
+    from popheal.config.load import load_config
     from popheal.temporal.messages import HealingOrder
     from popheal.util.serialize import to_jsonable
 
     if record is not None:
         raise click.UsageError("--record is for a command that asks the servers itself.")
     alert = alert_of(server, health_set, monitor, alert_file)
-    told = _load(config)
+    told = load_config(config)
     policy = decided(told.policy, yes=yes)
     if policy.approval_undecided:
         raise click.UsageError(
@@ -164,6 +169,7 @@ def heal(
         organisation=ORGANISATION,
         by=account(),
         site=site,
+        second_opinion=told.second_opinion is not None,
     )
     report = asyncio.run(_heal(order, alert.server))
     if report is None:
@@ -185,24 +191,36 @@ async def _heal(order: Any, server: str) -> Report | None:
         say(f"A healing of {server} is under way. See: popheal fleet show {server}")
         return None
     say(f"Begun. See how it goes: popheal fleet show {server}")
-    return await _report_of(handle, server)
+    return await report_of(handle, server)
 
 
-async def _report_of(handle: Any, server: str) -> Report:
-    """Wait for the report of a healing."""
-    from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+@fleet.command(short_help="List the fleet's healings.")
+@click.option("--newest", default=20, show_default=True, type=click.IntRange(0), metavar="N")
+@json_option
+def healings(newest: int, *, as_json: bool) -> int:
+    """List the healings that are under way, and the N newest of those that have ended.
 
-    try:
-        # By short questions: one that is answered at the end would keep us from leaving before.
-        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110
-            await asyncio.sleep(_EVERY)
-        result = await handle.result()
-    except asyncio.CancelledError:
-        say(f"The healing goes on. To stop it: popheal fleet stop {server}")
-        raise
-    except WorkflowFailureError as error:
-        raise click.ClickException(f"{error.cause}") from None
-    return Report.from_json(result.report)
+    The list lags some seconds behind: decide nothing by it, but ask about the server.
+
+    \b
+      popheal fleet healings
+    """
+    from popheal.temporal.listing import list_healings
+    from popheal.util.serialize import to_jsonable
+
+    found = asyncio.run(with_client(lambda client: list_healings(client, newest)))
+    if as_json:
+        answer_json({"healings": [to_jsonable(one) for one in found]})
+        return 0
+    for one in found:
+        stands = one.state if one.status == "running" else one.verdict
+        again = f", again from {moment(one.retry_at)}" if one.retry_at else ""
+        known = f"{stands or one.status}{again}"
+        said = (moment(one.began), one.server, one.group or "-", known)
+        answer_text("  ".join(map(one_line, said)))
+    if not found:
+        answer_text("There is no healing.")
+    return 0
 
 
 @fleet.command(short_help="Show how a server's healing goes.")
@@ -285,11 +303,12 @@ def export(server: str) -> int:
     """
     from popheal.temporal.healing_history import as_text, lines_of, misfits
 
-    async def read(handle: Any) -> tuple[str, list[str]]:
-        history = await handle.fetch_history()
-        return as_text(await lines_of(history)), await misfits(history)
+    async def read(client: Client) -> tuple[str, list[str]]:
+        history = await client.get_workflow_handle(_healing_of(server)).fetch_history()
+        converter = client.data_converter
+        return as_text(await lines_of(history, converter)), await misfits(history, converter)
 
-    text, found = _about(server, read)
+    text, found = asyncio.run(with_client(read))
     answer_text(text.rstrip("\n"))
     for one in found:
         say(one)
@@ -319,9 +338,9 @@ def settle(server: str, *, as_json: bool) -> int:
             handle = await begin_settlement(client, ORGANISATION, server)
         except WorkflowAlreadyStartedError as error:
             raise click.ClickException(f"Its workflow is under way: {error.workflow_id}.") from None
-        return await _report_of(handle, server)
+        return await report_of(handle, server)
 
-    report = asyncio.run(_with_client(settled))
+    report = asyncio.run(with_client(settled))
     show_report(report, as_json=as_json)
     return status_of(report)
 
@@ -342,7 +361,7 @@ def clear(custodian: str, why: str) -> int:
     """
     from popheal.temporal.operations import clear_custodian
 
-    before = asyncio.run(_with_client(lambda client: clear_custodian(client, custodian, why)))
+    before = asyncio.run(with_client(lambda client: clear_custodian(client, custodian, why)))
     whose = f"healing {before.holder.healing}" if before.holder else "nobody"
     answer_text(f"Free; before it was held by {whose}.")
     return 0
@@ -351,54 +370,27 @@ def clear(custodian: str, why: str) -> int:
 # --- inside --------------------------------------------------------------------------------------
 
 
-def _load(config: Path) -> Config:
-    """The configuration, if a fleet can do what it says. Raises ConfigurationError."""
-    from popheal.config.load import load_config
+def _healing_of(server: str) -> str:
+    """The workflow id of a server's healing."""
+    from popheal.backends.psrp.backend import ORGANISATION
+    from popheal.temporal.healing_workflow import healing_id
 
-    told = load_config(config)
-    for name in ("notify", "second_opinion"):
-        if getattr(told, name) is not None:
-            raise ConfigurationError(
-                source=told.source,
-                problem=f"has [{name}], which a fleet does not do yet",
-                next_step="Take it out of the file that the fleet is given.",
-            )
-    return told
-
-
-async def _with_client(do: Callable[[Client], Awaitable[T]]) -> T:
-    """Do something with the fleet's server. Raises ClickException, in words, where it refuses."""
-    from temporalio.client import (
-        WorkflowQueryFailedError,
-        WorkflowUpdateFailedError,
-        WorkflowUpdateRPCTimeoutOrCancelledError,
-    )
-    from temporalio.service import RPCError, RPCStatusCode
-
-    from popheal.temporal.connection import connect
-
-    client = await connect()
-    try:
-        return await do(client)
-    except WorkflowUpdateFailedError as error:
-        raise click.ClickException(f"It was not taken: {error.cause}.") from None
-    except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowQueryFailedError):
-        raise click.ClickException(_SILENT) from None
-    except RPCError as error:
-        unknown = error.status is RPCStatusCode.NOT_FOUND
-        said = f"The fleet does not know it: {error.message}." if unknown else _SILENT
-        raise click.ClickException(said) from None
+    return healing_id(ORGANISATION, server)
 
 
 def _about(server: str, ask: Callable[[Any], Awaitable[T]]) -> T:
     """Ask the newest healing of a server."""
-    from popheal.backends.psrp.backend import ORGANISATION
-    from popheal.temporal.healing_workflow import healing_id
-
-    name = healing_id(ORGANISATION, server)
-    return asyncio.run(_with_client(lambda client: ask(client.get_workflow_handle(name))))
+    name = _healing_of(server)
+    return asyncio.run(with_client(lambda client: ask(client.get_workflow_handle(name))))
 
 
 def _tell(server: str, update: Any, said: Decision) -> None:
     """Tell the newest healing of a server something; it may refuse."""
-    _about(server, lambda handle: handle.execute_update(update, said, rpc_timeout=_ANSWERS_WITHIN))
+    from popheal.temporal.healing_workflow import Healing
+
+    async def tell(handle: Any) -> None:
+        # Whoever lacks the key to read its answers is told so before, and nothing is said.
+        await handle.query(Healing.progress, rpc_timeout=_ANSWERS_WITHIN)
+        await handle.execute_update(update, said, rpc_timeout=_ANSWERS_WITHIN)
+
+    _about(server, tell)

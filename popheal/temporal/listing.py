@@ -1,0 +1,126 @@
+"""Lists of healings: by search attributes, where the namespace has them registered.
+
+A list lags some seconds behind. It is for people; nothing is ever decided by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from attrs import define, field, frozen
+from temporalio import workflow
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.service import RPCError
+
+SERVER: Final = SearchAttributeKey.for_keyword("PophealServer")
+GROUP: Final = SearchAttributeKey.for_keyword("PophealGroup")
+STATE: Final = SearchAttributeKey.for_keyword("PophealState")
+VERDICT: Final = SearchAttributeKey.for_keyword("PophealVerdict")
+RETRY_AT: Final = SearchAttributeKey.for_datetime("PophealRetryAt")
+ATTRIBUTES: Final = (SERVER, GROUP, STATE, VERDICT, RETRY_AT)
+
+#: What a healing's workflow is called.
+HEALING: Final = "popheal.Healing"
+#: No keyword is longer in a database.
+_LONGEST: Final = 255
+
+
+async def has_attributes(client: Client) -> bool:
+    """Whether the namespace has all of them, by their types; else no healing may use any.
+
+    One that is not registered would let the workflow's task fail for ever.
+    """
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        told = await client.operator_service.list_search_attributes(request)
+    except RPCError:
+        return False  # perhaps it may not be asked by everybody
+    return all(
+        told.custom_attributes.get(one.name) == IndexedValueType.Value(_type_of(one))
+        for one in ATTRIBUTES
+    )
+
+
+def _type_of(key: SearchAttributeKey[Any]) -> str:
+    return f"INDEXED_VALUE_TYPE_{key.indexed_value_type.name}"
+
+
+@define
+class Shown:
+    """What a healing shows of itself in lists.
+
+    Args:
+        wanted: Whether the namespace has the attributes.
+    """
+
+    wanted: bool
+    _told: dict[str, Any] = field(factory=dict, init=False)
+
+    def show(self, values: Mapping[SearchAttributeKey[Any], Any]) -> None:
+        """Show what is another than before; what is empty is not shown."""
+        if self.wanted and (updates := list(self._updates(values))):
+            workflow.upsert_search_attributes(updates)
+
+    def _updates(
+        self, values: Mapping[SearchAttributeKey[Any], Any]
+    ) -> Iterator[SearchAttributeUpdate[Any]]:
+        for key, value in values.items():
+            short = value[:_LONGEST] if isinstance(value, str) else value
+            if short and short != self._told.get(key.name):
+                self._told[key.name] = short
+                yield key.value_set(short)
+
+
+@frozen(kw_only=True)
+class Listed:
+    """A healing in a list.
+
+    Attributes:
+        workflow: Its workflow id.
+        status: What Temporal says of it, like ``running`` or ``terminated``.
+        group: Its group, if it has claimed one; with what follows only where it is shown.
+        retry_at: When it may be tried again, where something was refused until then.
+    """
+
+    workflow: str
+    server: str
+    status: str
+    began: datetime
+    closed: datetime | None = None
+    group: str = ""
+    state: str = ""
+    verdict: str = ""
+    retry_at: datetime | None = None
+
+
+async def list_healings(client: Client, newest: int) -> list[Listed]:
+    """All that are open, and so many of those that have ended; the newest first.
+
+    Raises:
+        RPCError: If it can't be asked.
+    """
+    ours = f"WorkflowType = '{HEALING}' AND ExecutionStatus"
+    found = [one async for one in client.list_workflows(f"{ours} = 'Running'")]
+    ended = client.list_workflows(f"{ours} != 'Running'", limit=newest)
+    return list(map(_listed, [*found, *[one async for one in ended]]))
+
+
+def _listed(found: WorkflowExecution) -> Listed:
+    shown = found.typed_search_attributes
+    status = found.status or WorkflowExecutionStatus.RUNNING
+    return Listed(
+        workflow=found.id,
+        server=shown.get(SERVER) or found.id.rpartition("/")[2],
+        status=status.name.lower(),
+        began=found.start_time,
+        closed=found.close_time,
+        group=shown.get(GROUP) or "",
+        state=shown.get(STATE) or "",
+        verdict=shown.get(VERDICT) or "",
+        retry_at=shown.get(RETRY_AT),
+    )
