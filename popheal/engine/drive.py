@@ -116,7 +116,8 @@ def _perform(request: Request[Any], backend: Any, context: HealingContext) -> An
     if isinstance(request, Consult):
         return second_opinion_of(context.second_opinion)
     once = in_journal(request, context)
-    if waits_for_nothing(request, context):
+    # A stop is told of as it is written: not to whoever carries another healing out.
+    if isinstance(request, Sync) or waits_for_nothing(request, context):
         return _insist(once, context)
     return _insist(partial(context.current_lease.in_turn, once), context)
 

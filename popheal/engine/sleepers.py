@@ -65,9 +65,9 @@ class _Sleeper:
         lease = self.context.current_lease
         try:
             lease.check()
-            if self.question and lease.question(self.question).outcome:
+            if self.question and lease.is_answered(self.question):
                 return True
-        except JournalError:
+        except Exception:  # noqa: BLE001 - whatever it is, it is this one's, who will meet it
             return True
         return lease.stopped and not self.context.control.cancelled
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -130,6 +130,13 @@ class Database:
                     yield connection
                 finally:
                     self._inside = False
+
+    def once_committed(self, function: Callable[[], None]) -> None:
+        """Have something noted when what this thread has just written is on the disk."""
+        if group := present_group():
+            group.once_committed(self, function)
+        else:
+            function()
 
     @contextlib.contextmanager
     def _alone(self, *, durable: bool) -> Iterator[sqlite3.Connection]:

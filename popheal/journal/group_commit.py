@@ -35,6 +35,11 @@ class Group:
 
     _begun: dict[int, tuple[Grouped, sqlite3.Connection]] = field(factory=dict)
     _failed: dict[int, JournalError] = field(factory=dict)
+    _then: dict[int, list[Callable[[], None]]] = field(factory=dict)
+
+    def once_committed(self, database: Grouped, function: Callable[[], None]) -> None:
+        """Have something noted as soon as what was written is on the disk, and only then."""
+        self._then.setdefault(id(database), []).append(function)
 
     @contextlib.contextmanager
     def part(self, database: Grouped) -> Iterator[sqlite3.Connection]:
@@ -76,7 +81,10 @@ class Group:
             try:
                 database.end_group(commit=key not in self._failed)
             except JournalError as error:
-                problem = error
+                problem = self._failed[key] = error
+            if key not in self._failed:
+                for function in self._then.get(key, ()):
+                    function()
             problem = problem or self._failed.get(key)
         return problem
 
@@ -160,5 +168,12 @@ class Turns:
 
     def _write_next(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
-        for asked, answer in zip(batch, together([one.function for one in batch]), strict=True):
+        try:
+            answers = together([one.function for one in batch])
+        except BaseException:
+            said = "what was written with others was broken off"
+            for asked in batch:
+                asked.answer = None, JournalError(journal="in a group", problem=said)
+            raise
+        for asked, answer in zip(batch, answers, strict=True):
             asked.answer = answer

@@ -39,6 +39,11 @@ T = TypeVar("T")
 
 #: Of a row, what an outcome of a reboot has as kind and action.
 _REBOOTED: Final = (Kind.OUTCOME.value, "reboot")
+#: A run asks one question at a time; its answers are as many as its questions once it has all.
+_ANSWERED: Final = f"""
+    SELECT run FROM entry WHERE healing = ? AND run = ? GROUP BY run
+    HAVING sum(kind = '{Kind.ANSWERED.value}') >= sum(kind = '{Kind.ASKED.value}')
+"""  # noqa: S608 - of ours
 #: What something waits for: an effect, time, a person.
 _AT_ONCE: Final = (EffectIntended, Waiting, ApprovalAsked, ApprovalAnswered)
 
@@ -144,7 +149,7 @@ class Lease:
         """Write down that a person has said stop, for whoever goes on after a crash."""
         with self._outbox.transaction() as connection:
             note_stop(connection, self.healing, moment_as_text(at))
-        self.stopped = True
+        self._database.once_committed(self._note_stopped)
 
     def claim(self, kind: str, name: str) -> str | None:
         """Claim a ``server`` or a ``dag``; returns the healing that has it, if another has."""
@@ -309,6 +314,10 @@ class Lease:
     def _answer(self, question: Question, *, at: datetime, outcome: str, by: str) -> None:
         self.write(answer_to(question, at=at, outcome=outcome, by=by))
 
+    def is_answered(self, asked: Question) -> bool:
+        """Whether somebody has answered, as last committed: it waits for nobody who writes."""
+        return bool(self._database.glance(_ANSWERED, (self.healing, asked.run)))
+
     def question(self, asked: Question) -> Question:
         """A question as it stands now, with the answer if there is one."""
         same = (asked.run, asked.plan)
@@ -319,6 +328,9 @@ class Lease:
         return read_questions(self._database, self.healing)
 
     # --- inside ----------------------------------------------------------------------------------
+
+    def _note_stopped(self) -> None:
+        self.stopped = True
 
     def _has_ended(self, ended: tuple[str, ...]) -> bool:
         """Whether it ended just so, and by us."""

@@ -127,7 +127,7 @@ class Outbox:
             finally:
                 self._depth -= 1
         if not self._depth:
-            self.arrived()
+            self._database.once_committed(self.arrived)
 
     def mark(self, kind: Mark, **said: Any) -> RowOfEntry:
         """A mark, of the last moment that was written down."""

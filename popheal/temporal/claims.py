@@ -108,10 +108,10 @@ class Claims:
 
     async def release(self, healing: str) -> None:
         """Give every claim up: by signals, which arrive though the workflow ends."""
-        for custodian in self._tokens:
+        for custodian, token in self._tokens.items():
             handle = workflow.get_external_workflow_handle(custodian)
             try:
-                await handle.signal(Custodian.release, Release(healing=healing))
+                await handle.signal(Custodian.release, Release(healing=healing, token=token))
             except FailureError:
                 continue  # somebody has ended it, and what it knew is gone
         self._tokens.clear()

@@ -72,10 +72,10 @@ class Custodian:
         known, who = self.custody, order.who
         if known.holder and known.holder.healing != who.healing:
             return ClaimAnswer(holder=known.holder)
+        if order.only_look:
+            return ClaimAnswer()  # no right comes of a look, so none is given up for one
         if known.holder:
             return self._granted(who)
-        if order.only_look:
-            return ClaimAnswer()
         return self._given_to(who)
 
     @workflow.update
@@ -118,7 +118,8 @@ class Custodian:
     @workflow.signal
     def release(self, order: Release) -> None:
         """Give it up. Who has not got it changes nothing."""
-        if self.custody.holder and self.custody.holder.healing == order.healing:
+        holder, token = self.custody.holder, self.custody.token
+        if holder and holder.healing == order.healing and order.token in (0, token):
             self.custody = evolve(self.custody, holder=None, since=None)
 
     @workflow.update

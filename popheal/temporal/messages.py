@@ -322,9 +322,14 @@ class Revoke:
 
 @frozen(kw_only=True)
 class Release:
-    """A healing gives up what it had claimed."""
+    """A healing gives up what it had claimed.
+
+    Attributes:
+        token: Of its claim: whoever goes on with it has another. 0 from workers of before.
+    """
 
     healing: str
+    token: int = 0
 
 
 @frozen(kw_only=True)

@@ -78,8 +78,14 @@ async def begin_settlement(
             next_step="There is nothing to settle.",
         )
     runs = await _runs_of(client, holder)
-    histories = [await one.fetch_history() for one in runs]
-    return await begin_healing(client, await _order_for(client, histories, holder), **options)
+    if len(runs) > 1:
+        raise ConfigurationError(
+            source=f"The healing {holder.healing}",
+            problem="was reset, so its history does not tell of all that it has done",
+            next_step=_by_hand([custodian]),
+        )
+    history = await runs[0].fetch_history()
+    return await begin_healing(client, await _order_for(client, history, holder), **options)
 
 
 async def _known_to(client: Client, custodian: str) -> Custody:
@@ -106,11 +112,8 @@ async def _runs_of(client: Client, holder: Claimant) -> list[WorkflowHandle[Any,
     return list(runs.values())
 
 
-async def _order_for(
-    client: Client, histories: list[WorkflowHistory], holder: Claimant
-) -> HealingOrder:
-    """What whoever settles it has to know; by the last of its runs."""
-    history = histories[-1]
+async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant) -> HealingOrder:
+    """What whoever settles it has to know."""
     converter = client.data_converter
     before = await order_of(history, converter)
     again = before.settles
@@ -137,7 +140,7 @@ async def _order_for(
             entries=tuple(await entries_of(history, converter)),
             custodians=custodians,
             effects=tuple(effects),
-            not_before=_latest(again.not_before if again else None, *map(_open_until, histories)),
+            not_before=_latest(again.not_before if again else None, _open_until(history)),
         ),
     )
 
@@ -186,17 +189,14 @@ def _by_hand(held: Sequence[str]) -> str:
 async def _require_known(
     client: Client, custodians: tuple[str, ...], holder: Claimant, effects: list[str]
 ) -> None:
-    """Raise ConfigurationError if anything was begun of which the last run does not know.
-
-    So it is where that was reset, and ended before it had come to the same again.
-    """
+    """Raise ConfigurationError if anything was begun of which the history does not know."""
     for custodian in custodians:
         for one in (await _known_to(client, custodian)).begun:
             if one.healing == holder.healing and not one.revoked and one.effect not in effects:
                 raise ConfigurationError(
                     source=f"The healing {holder.healing}",
-                    problem=f"has begun {one.what} on {one.server}, of which its last run knows "
-                    "nothing, as it was reset",
+                    problem=f"has begun {one.what} on {one.server}, of which its history knows "
+                    "nothing",
                     next_step=_by_hand(custodians),
                 )
 

@@ -186,8 +186,8 @@ def test_an_answer_wakes_the_one_that_asks_and_nobody_looks_meanwhile(journal, m
         ward = Ward(journal, asking)
         await ward.admit_to_ask(6)
         read = []
-        question = Lease.question
-        monkeypatch.setattr(Lease, "question", lambda *args: read.append(1) or question(*args))
+        looked = Lease.is_answered
+        monkeypatch.setattr(Lease, "is_answered", lambda *args: read.append(1) or looked(*args))
         poll = asking.timing.approval_poll
         for _ in range(20):
             await ward.clock.allow(poll)
@@ -206,6 +206,32 @@ def test_an_answer_wakes_the_one_that_asks_and_nobody_looks_meanwhile(journal, m
     refused, others = asyncio.run(run())
     assert "was refused" in refused.summary
     assert all("nobody answered in time" in one.summary for one in others)
+
+
+def test_what_goes_wrong_with_one_that_asks_is_not_the_others_affair(journal, monkeypatch):
+    """It wakes and meets it itself; whoever waits beside it waits on."""
+    asking = evolve(POLICY, approval_from=Impact.CHANGE)
+
+    async def run():
+        ward = Ward(journal, asking)
+        await ward.admit_to_ask(2)
+        looked = Lease.is_answered
+
+        def is_answered(lease, question):
+            if question.server.startswith("cas0"):
+                raise KeyError("what a damaged journal leads to")
+            return looked(lease, question)
+
+        monkeypatch.setattr(Lease, "is_answered", is_answered)
+        for _ in range(3):
+            await ward.clock.allow(asking.timing.approval_poll)
+            await settled()
+        assert not any(task.done() for task in ward.tasks)
+        monkeypatch.undo()
+        await ward.clock.allow(FOR_EVER)
+        return await asyncio.gather(*ward.tasks)
+
+    assert all("nobody answered in time" in one.summary for one in asyncio.run(run()))
 
 
 def test_what_the_journal_says_is_noticed_at_the_next_look(journal):

@@ -15,7 +15,8 @@ import pytest
 from popheal import Journal, Verdict, aheal, heal
 from popheal.backends.simulated import load_scenario
 from popheal.errors import Fenced, JournalError
-from popheal.journal import group_commit
+from popheal.journal import Kind, group_commit
+from popheal.journal.entries import FindingsNoted
 from tests.support.healing import alert_of
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -85,6 +86,50 @@ def test_where_the_commit_fails_nobody_is_told_that_it_was_done(journal, monkeyp
     monkeypatch.undo()
     assert [one.id for one in journal.healings()] == ["first"]
     begun(journal, "again")
+
+
+def test_what_did_not_reach_the_disk_is_written_again(journal, monkeypatch):
+    """A person's stop, and what was found: by whoever leaves, for whoever goes on."""
+    leases = [begun(journal, f"h{n}") for n in range(3)]
+    for lease in leases:
+        lease.write(FindingsNoted(at=NOW, server="mbx1", findings=()))
+    monkeypatch.setattr(
+        type(journal._database), "end_group", failing(type(journal._database).end_group)
+    )
+    answers = group_commit.together([lambda one=one: one.stop(at=NOW) for one in leases])
+    assert {type(error) for _, error in answers} == {JournalError}
+    monkeypatch.undo()
+    for lease in leases:
+        assert not lease.stopped
+        assert lease.has_pending
+        lease.stop(at=NOW)
+        assert lease.stopped
+        assert not lease.has_pending
+    with Journal(journal.path) as other:
+        for lease in leases:
+            assert other.healing(lease.healing).cancel_at == NOW
+            assert [one.kind for one in other.entries(lease.healing)] == [Kind.FINDING]
+
+
+def test_a_group_that_is_broken_off_leaves_nobody_waiting(journal, monkeypatch):
+    """By what no thread expects: each is told, and the next ones have their turn."""
+    turns = journal._database.turns
+
+    class Broken(BaseException):
+        pass
+
+    def broken(*_):
+        raise Broken
+
+    with ThreadPoolExecutor(3) as pool:
+        with somebody_at_work(turns):
+            asked = [pool.submit(turns.write, lambda n=n: begun(journal, f"h{n}")) for n in (1, 2)]
+            until_they_wait(turns, 2)
+            monkeypatch.setattr(group_commit, "together", broken)
+        errors = {type(one.exception(60)) for one in asked}
+        assert errors == {Broken, JournalError}
+        monkeypatch.undo()
+        assert pool.submit(turns.write, lambda: begun(journal, "again")).result(60)
 
 
 def test_what_begins_a_process_can_fail_with_others(tmp_path, monkeypatch):

@@ -72,7 +72,12 @@ def test_one_healing_at_a_time_and_each_effect_once(fleet, custodian):
 
     fleet.run(custodian.handle.signal(Custodian.release, Release(healing="b")))  # is not its own
     assert custodian("claim", claim_of("b")).holder.healing == "a"
-    fleet.run(custodian.handle.signal(Custodian.release, Release(healing="a")))
+    stale = Release(healing="a", token=first.token - 1)  # of a run that has lost it
+    fleet.run(custodian.handle.signal(Custodian.release, stale))
+    assert custodian("claim", claim_of("b")).holder.healing == "a"
+    assert custodian("claim", claim_of("a", only_look=True)).token == 0  # nor by a look
+    mine = Release(healing="a", token=first.token)
+    fleet.run(custodian.handle.signal(Custodian.release, mine))
     second = custodian("claim", claim_of("b"))
     assert second.token > first.token
     assert [one.effect for one in second.begun] == ["1"]  # what was done, and counts

@@ -211,4 +211,4 @@ def test_what_is_not_lost_is_not_settled(fleet):
     assert "is under way" in at_work
     assert "has lost its right to act" in cleared
     assert "is held by no healing" in free
-    assert "has begun restart_service on mbx1.contoso.com, of which its last run" in unknown
+    assert "was reset, so its history does not tell of all that it has done" in unknown
