@@ -9,12 +9,11 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from popheal.journal.chain import Head, digest_of, head_of, link
+from popheal.journal.chain import append, digest_of, head_of
 from popheal.journal.marks import Mark
 from popheal.journal.rows import Row, as_text, json_object, moment_as_text, zoned
 
 _HASH: Final = "SELECT hash FROM entry WHERE seq = ?"
-_INSERT: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 #: Of tables by their hash, as JSON values.
 Tables = Mapping[str, Mapping[str, Any]]
@@ -44,9 +43,9 @@ def put_back(
             found = connection.execute(_HASH, (row.seq,)).fetchone()
             digest = found[0] if found else ""
         else:
-            digest = link(head.hash, row)
-            head = Head(row.seq, digest) if row.seq == head.seq + 1 else head
-            connection.execute(_INSERT, (*row, digest))
+            _, at, healing, *columns = row
+            head = append(connection, [(healing, (at, *columns))], head=head)
+            digest = head.hash
             if act := _OF_MARKS.get(row.kind):
                 act(connection, row, json_object(row.data), tables)
         if digest != line["hash"]:
