@@ -15,16 +15,16 @@ from popheal.exchange.names import same_server
 from popheal.journal.entries import EffectIntended
 from popheal.journal.past_effects import Reboot
 from popheal.temporal.custodian import Custodian, custodian_id
-from popheal.temporal.messages import (
+from popheal.temporal.custody import (
     Begun,
     ClaimAnswer,
     Claimant,
     ClaimOrder,
     Line,
     Release,
-    Settlement,
     TakeOver,
 )
+from popheal.temporal.messages import Settlement
 
 #: Of what is counted, the method of the backend.
 _COUNTED: Final = {"reboots": "reboot", "restarts": "restart_service"}

@@ -18,7 +18,8 @@ from temporalio.converter import DataConverter
 from popheal.errors import ConfigurationError
 from popheal.exchange.names import short_name
 from popheal.temporal.converter import DATA_CONVERTER
-from popheal.temporal.messages import HealingOrder, Line
+from popheal.temporal.custody import Line
+from popheal.temporal.messages import HealingOrder
 
 
 async def lines_of(

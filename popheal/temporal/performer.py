@@ -45,19 +45,15 @@ from popheal.temporal.carried import (
     read_value,
 )
 from popheal.temporal.claims import Claims
+from popheal.temporal.custody import Begin, BeginAnswer, ClaimAnswer, Line, Revoke
 from popheal.temporal.driver import WorkflowClock
 from popheal.temporal.messages import (
     ENGINE_QUEUE,
     Answer,
-    Begin,
-    BeginAnswer,
-    ClaimAnswer,
     Command,
     Guarded,
     HealingOrder,
-    Line,
     Polled,
-    Revoke,
     site_queue,
 )
 from popheal.temporal.opinion_at_site import consult_at

@@ -21,17 +21,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError
 from popheal.temporal.custodian import Custodian, custodian_id
+from popheal.temporal.custody import ClaimAnswer, Claimant, ClaimOrder, Custody
 from popheal.temporal.healing_history import entries_of, order_of
 from popheal.temporal.healing_workflow import Healing
-from popheal.temporal.messages import (
-    ClaimAnswer,
-    Claimant,
-    ClaimOrder,
-    Custody,
-    Guarded,
-    HealingOrder,
-    Settlement,
-)
+from popheal.temporal.messages import Guarded, HealingOrder, Settlement
 from popheal.temporal.operations import begin_healing
 from popheal.util.account import account
 
