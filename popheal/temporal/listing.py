@@ -106,18 +106,31 @@ async def list_healings(client: Client, newest: int) -> list[Listed]:
     """
     ours = f"WorkflowType = '{HEALING}' AND ExecutionStatus"
     found = [one async for one in client.list_workflows(f"{ours} = 'Running'")]
-    ended = client.list_workflows(f"{ours} != 'Running'", limit=newest)
-    return list(map(_listed, [*found, *[one async for one in ended]]))
+    # Of one with several histories only the last has ended.
+    closed = f"{ours} != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+    ended = [one async for one in client.list_workflows(closed, limit=newest)]
+    return [_listed(one, await _began(client, one)) for one in (*found, *ended)]
 
 
-def _listed(found: WorkflowExecution) -> Listed:
+async def _began(client: Client, found: WorkflowExecution) -> datetime:
+    """When it began; in which of its histories ever."""
+    first = found.raw_info.first_run_id
+    if first in ("", found.run_id):
+        return found.start_time
+    try:
+        return (await client.get_workflow_handle(found.id, run_id=first).describe()).start_time
+    except RPCError:
+        return found.start_time  # that history is gone
+
+
+def _listed(found: WorkflowExecution, began: datetime) -> Listed:
     shown = found.typed_search_attributes
     status = found.status or WorkflowExecutionStatus.RUNNING
     return Listed(
         workflow=found.id,
         server=shown.get(SERVER) or found.id.rpartition("/")[2],
         status=status.name.lower(),
-        began=found.start_time,
+        began=began,
         closed=found.close_time,
         group=shown.get(GROUP) or "",
         state=shown.get(STATE) or "",

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from popheal.temporal.custody import Begin, Line
+from popheal.temporal.custody import Begin, Begun, Line
 
 ENGINE_QUEUE: Final = "popheal-engine"
 
@@ -28,10 +28,12 @@ class Pace:
     Attributes:
         speed: How many seconds of a healing pass in one of the Temporal server.
         simulated: Whether pauses are carried out by the site's worker, whose clock tells the time.
+        long: So many events are a long history; 0 leaves that to the server.
     """
 
     speed: float = 1.0
     simulated: bool = False
+    long: int = 0
 
 
 @frozen(kw_only=True)
@@ -58,6 +60,35 @@ class Settlement:
 
 
 @frozen(kw_only=True)
+class Continued:
+    """Where a healing stood when its workflow began a new history, as the present one was long.
+
+    Attributes:
+        version: popheal's, that has begun it: as its journal has it.
+        parked: What the engine goes on with.
+        entries: What has been written down.
+        rights: The custodians whose right it has, each with its fencing token.
+        begun: What others have done there lately.
+        effects: What it has had commanded, by the names that custodians know.
+        told: Its newest events, in words.
+        stopped: Whether a person has said stop.
+        began: When it began, by the server; ``at``: what the site's clock showed last, where time
+            is simulated.
+    """
+
+    version: str
+    parked: Mapping[str, Any]
+    entries: tuple[Line, ...]
+    rights: Mapping[str, int]
+    began: datetime
+    begun: tuple[Begun, ...] = ()
+    effects: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    stopped: bool = False
+    at: datetime | None = None
+
+
+@frozen(kw_only=True)
 class HealingOrder:
     """A healing that is asked for.
 
@@ -69,6 +100,7 @@ class HealingOrder:
         second_opinion: Whether one is wanted, where the site's worker has been told how.
         listed: Whether the namespace has the search attributes that lists show.
         settles: The healing to be settled; None for a new one.
+        continues: Where the workflow's last history has ended; None for its first.
     """
 
     alert: Mapping[str, Any]
@@ -80,6 +112,7 @@ class HealingOrder:
     second_opinion: bool = False
     listed: bool = False
     settles: Settlement | None = None
+    continues: Continued | None = None
 
 
 @frozen(kw_only=True)

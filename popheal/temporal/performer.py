@@ -106,8 +106,8 @@ class Performer:
     #: The last entry that has travelled, or is kept elsewhere.
     sent: int = field(default=0, init=False)
     _intent: EffectIntended | None = field(default=None, init=False)
-    #: How often each effect of each step was commanded.
-    _tries: dict[str, int] = field(factory=dict, init=False)
+    #: What it has had commanded, by the names that custodians know; of every history.
+    effects: list[str] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.claims = Claims(self.order.organisation, self._by_engine)
@@ -215,7 +215,9 @@ class Performer:
         # Of nothing that a reset would change: then the latch knows it again.
         said = (request.name, *map(str, request.args[1:]))
         step = "/".join((intent.run_id, str(len(intent.run.path)), intent.state, *said))
-        self._tries[step] = tries = self._tries.get(step, 0) + 1
+        effect = f"{workflow.info().first_execution_run_id}/{step}"
+        tries = 1 + sum(one.rpartition("/")[0] == effect for one in self.effects)
+        self.effects.append(f"{effect}/{tries}")
         guarded = Guarded(
             **asdict(command, recurse=False),
             custodian=custodian,
@@ -224,7 +226,7 @@ class Performer:
             begin=Begin(
                 healing=lease.healing,
                 token=token,
-                effect=f"{workflow.info().first_execution_run_id}/{step}/{tries}",
+                effect=self.effects[-1],
                 server=intent.server,
                 what=request.name,
                 dag=intent.dag or "",

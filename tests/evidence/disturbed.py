@@ -327,7 +327,7 @@ def _done_otherwise(wanted: list[Any], seen: list[Any]) -> Iterator[str]:
 def _against_history(fleet: Fleet, history: Any, password: bytes) -> Iterator[str]:
     from popheal.temporal.healing_history import misfits
 
-    for one in fleet.run(misfits(history)):
+    for one in fleet.run(misfits([history])):
         if "it was reset" not in one:
             yield one
     written = history.to_json().encode()

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 #: So many events are a long history here: a custodian begins a new one then.
 LONG_HISTORY = 40
+#: So long is no history of a healing, unless a test wants it to begin a new one.
+NEVER_LONG = 1_000_000
 _LONG = "limit.historyCount.suggestContinueAsNew"
 #: A namespace for those who encrypt; it lacks a search attribute as well.
 SECRETIVE = "secretive"
@@ -165,7 +167,7 @@ class Fleet:
         from popheal.temporal.messages import HealingOrder, Pace
         from popheal.temporal.operations import begin_healing
 
-        pace = {"speed": 300.0, "simulated": True, **more.pop("pace", {})}
+        pace = {"speed": 300.0, "simulated": True, "long": NEVER_LONG, **more.pop("pace", {})}
         order = HealingOrder(
             alert=to_jsonable(alert),
             policy=more.pop("policy", Policy()).to_json(),

@@ -35,4 +35,5 @@ def test_whoever_goes_on_comes_to_the_same(fleet, compared):
     replayer = Replayer(
         workflows=[Healing], data_converter=DATA_CONVERTER, workflow_runner=sandbox()
     )
-    fleet.run(replayer.replay_workflow(compared.history))
+    for history in compared.histories:
+        fleet.run(replayer.replay_workflow(history))

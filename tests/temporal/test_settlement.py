@@ -152,9 +152,9 @@ def test_whoever_settles_may_be_lost_too_and_know_other_tables(fleet, monkeypatc
 
     rebuild = Healing._rebuild
 
-    def on_other_tables(healing, settles):
+    def on_other_tables(healing, *known):
         healing.context.procedures = {}
-        return rebuild(healing, settles)
+        return rebuild(healing, *known)
 
     monkeypatch.setattr(Healing, "_rebuild", on_other_tables)
 
@@ -170,7 +170,7 @@ def test_whoever_settles_may_be_lost_too_and_know_other_tables(fleet, monkeypatc
             await lost.terminate()
             report = await site.settle()
             history = await site.newest().fetch_history()
-            return site, report, await lines_of(history), await misfits(history)
+            return site, report, await lines_of(history), await misfits([history])
 
     site, report, lines, found = fleet.run(settled())
     assert report.verdict is Verdict.CANCELLED

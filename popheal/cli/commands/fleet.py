@@ -301,12 +301,13 @@ def export(server: str) -> int:
       popheal fleet export ex1.contoso.com > healing.jsonl
       popheal check-journal --journal healing.jsonl
     """
-    from popheal.temporal.healing_history import as_text, lines_of, misfits
+    from popheal.temporal.healing_history import as_text, histories_of, lines_of, misfits
 
     async def read(client: Client) -> tuple[str, list[str]]:
-        history = await client.get_workflow_handle(_healing_of(server)).fetch_history()
+        histories = await histories_of(client, _healing_of(server))
         converter = client.data_converter
-        return as_text(await lines_of(history, converter)), await misfits(history, converter)
+        lines = await lines_of(histories[-1], converter)
+        return as_text(lines), await misfits(histories, converter)
 
     text, found = asyncio.run(with_client(read))
     answer_text(text.rstrip("\n"))
