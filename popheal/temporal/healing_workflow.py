@@ -123,6 +123,8 @@ class Healing:
         self.verdict = ""
         #: It can't begin a new history.
         self.stays = False
+        #: What it asked when it began one: somebody may still ask here.
+        self.left_with: list[Asked] | None = None
         # At once, as somebody may say something before it is carried out.
         self.goes_on = self._go_on(before) if before else None
 
@@ -141,7 +143,8 @@ class Healing:
             return carried_out.result()
         except HistoryIsLong as end:
             # Now, as somebody may have said something since.
-            workflow.continue_as_new(self._from_here(end.parked))
+            order, self.left_with = self._from_here(end.parked), self._questions()
+            workflow.continue_as_new(order)
         except UnknownName as error:
             raise ApplicationError(str(error), type="UnknownName", non_retryable=True) from None
         finally:
@@ -352,6 +355,8 @@ class Healing:
 
     def _questions(self) -> list[Asked]:
         lease = self.context.lease
+        if self.left_with is not None:
+            return self.left_with
         if lease is None or self.verdict:
             return []
         return [

@@ -108,17 +108,20 @@ async def list_healings(client: Client, newest: int) -> list[Listed]:
     found = [one async for one in client.list_workflows(f"{ours} = 'Running'")]
     # Of one with several histories only the last has ended.
     closed = f"{ours} != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
-    ended = [one async for one in client.list_workflows(closed, limit=newest)]
-    return [_listed(one, await _began(client, one)) for one in (*found, *ended)]
+    found += [one async for one in client.list_workflows(closed, limit=newest)]
+    long = {one.id async for one in client.list_workflows(f"{ours} = 'ContinuedAsNew'")}
+    return [
+        _listed(one, await _began(client, one) if one.id in long else one.start_time)
+        for one in found
+    ]
 
 
 async def _began(client: Client, found: WorkflowExecution) -> datetime:
-    """When it began; in which of its histories ever."""
-    first = found.raw_info.first_run_id
-    if first in ("", found.run_id):
-        return found.start_time
+    """When it began, in whichever of its histories."""
     try:
-        return (await client.get_workflow_handle(found.id, run_id=first).describe()).start_time
+        own = await client.get_workflow_handle(found.id, run_id=found.run_id).describe()
+        first = client.get_workflow_handle(found.id, run_id=own.raw_info.first_run_id)
+        return (await first.describe()).start_time
     except RPCError:
         return found.start_time  # that history is gone
 

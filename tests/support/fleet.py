@@ -31,7 +31,12 @@ T = TypeVar("T")
 LONG_HISTORY = 40
 #: So long is no history of a healing, unless a test wants it to begin a new one.
 NEVER_LONG = 1_000_000
-_LONG = "limit.historyCount.suggestContinueAsNew"
+_SETTINGS = (
+    f"limit.historyCount.suggestContinueAsNew={LONG_HISTORY}",
+    # By default a shard hands out twenty tasks a second, so ten activities, and there is one shard.
+    "history.transferProcessorMaxPollRPS=1000",
+    "history.timerProcessorMaxPollRPS=1000",
+)
 #: A namespace for those who encrypt; it lacks a search attribute as well.
 SECRETIVE = "secretive"
 #: A healing of a test takes no longer than this, on a machine that does much else.
@@ -98,7 +103,7 @@ class Fleet:
             dev_server_log_level="error",
             search_attributes=ATTRIBUTES,
             dev_server_extra_args=[
-                *("--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"),
+                *(one for said in _SETTINGS for one in ("--dynamic-config-value", said)),
                 *("--namespace", SECRETIVE),
             ],
             dev_server_database_filename=self._file and str(self._file),

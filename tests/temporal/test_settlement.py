@@ -20,7 +20,7 @@ from popheal.reports.report import Report
 from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Verdict
 from tests.evidence.disturbed import effects, reset
-from tests.support.fleet import Gate, Gated, site_worker_of
+from tests.support.fleet import NEVER_LONG, Gate, Gated, site_worker_of
 from tests.support.healing import Watched, alert_of
 from tests.support.lab_process import Witness
 from tests.support.properties import violations
@@ -47,10 +47,12 @@ class Site:
         scenario: What is healed.
         nth: At which effect, counted by its commands.
         name: Of the organisation; by default one that no other test has.
+        long: After so many events it begins a new history.
     """
 
-    def __init__(self, fleet, scenario, nth, name=""):
+    def __init__(self, fleet, scenario, nth, name="", long=NEVER_LONG):
         self.fleet, self.name = fleet, name or f"{scenario}-{uuid4().hex[:6]}"
+        self.long = long
         played = load_scenario(scenario)
         self.alert, self.organisation = alert_of(played), played.organisation
         self.witness = Witness(played.organisation)
@@ -70,7 +72,8 @@ class Site:
         await self.worker.__aexit__(*raised)
 
     async def begin(self):
-        return await self.fleet.begin(self.alert, self.name, self.name)
+        pace = {"long": self.long}
+        return await self.fleet.begin(self.alert, self.name, self.name, pace=pace)
 
     async def terminate(self):
         await self.newest().terminate()
