@@ -26,10 +26,11 @@ from popheal.temporal.messages import Decision
 from tests.evidence.disturbed import effects
 from tests.evidence.on_temporal import compare
 from tests.support.fleet import healed
+from tests.support.waiting import WaitingHealing
 from tests.temporal.test_commands import fleet_command
 from tests.temporal.test_kept_histories import builds_of, replay
 from tests.temporal.test_people import at_work, until
-from tests.temporal.test_settlement import LOGGING, REBOOT, Site
+from tests.temporal.test_settlement import LOGGING, REBOOT
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +153,7 @@ def test_one_that_is_lost_in_a_later_history_is_settled(fleet, tmp_path):
     """What is owed, by the last history alone."""
 
     async def settled():
-        async with Site(fleet, LOGGING, 2, long=AT_ONCE) as site:
+        async with WaitingHealing(fleet, LOGGING, 2, long=AT_ONCE) as site:
             histories = await histories_of(fleet.client, site.handle.id)
             under_way = await _listed(site.handle)
             await site.terminate()
@@ -199,7 +200,7 @@ def test_it_keeps_to_its_build(fleet):
 
     async def upgraded():
         async with (
-            Site(fleet, LOGGING, 1, long=AT_ONCE) as site,
+            WaitingHealing(fleet, LOGGING, 1, long=AT_ONCE) as site,
             engine_worker(fleet.client, build="another"),
         ):
             await make_current(fleet.client, "another")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from multiprocessing import Pipe
-from uuid import uuid4
 
 import pytest
 
@@ -14,16 +12,13 @@ pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
-from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError
 from popheal.reports.report import Report
 from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Verdict
 from tests.evidence.disturbed import effects, reset
-from tests.support.fleet import NEVER_LONG, Gate, Gated, site_worker_of
-from tests.support.healing import Watched, alert_of
-from tests.support.lab_process import Witness
 from tests.support.properties import violations
+from tests.support.waiting import WaitingHealing
 from tests.temporal.test_commands import fleet_command
 from tests.temporal.test_kept_histories import replay
 
@@ -39,69 +34,12 @@ def _soon(monkeypatch):
     monkeypatch.setattr("popheal.temporal.performer._TAKEN_UP_WITHIN", 1.0)
 
 
-class Site:
-    """A healing whose site waits at an effect.
-
-    Args:
-        fleet: The fleet.
-        scenario: What is healed.
-        nth: At which effect, counted by its commands.
-        name: Of the organisation; by default one that no other test has.
-        long: After so many events it begins a new history.
-    """
-
-    def __init__(self, fleet, scenario, nth, name="", long=NEVER_LONG):
-        self.fleet, self.name = fleet, name or f"{scenario}-{uuid4().hex[:6]}"
-        self.long = long
-        played = load_scenario(scenario)
-        self.alert, self.organisation = alert_of(played), played.organisation
-        self.witness = Witness(played.organisation)
-        self.ours, theirs = Pipe()
-        gate = Gate(theirs, nth, "done")
-        self.worker = site_worker_of(
-            fleet, self.name, Gated(Watched(played.organisation), self.name, gate)
-        )
-
-    async def __aenter__(self):
-        await self.worker.__aenter__()
-        self.handle = await self.begin()
-        await asyncio.to_thread(self.ours.recv)
-        return self
-
-    async def __aexit__(self, *raised):
-        await self.worker.__aexit__(*raised)
-
-    async def begin(self):
-        pace = {"long": self.long}
-        return await self.fleet.begin(self.alert, self.name, self.name, pace=pace)
-
-    async def terminate(self):
-        await self.newest().terminate()
-        self.ours.send("go on")
-
-    async def settle(self):
-        """Have it settled; the report."""
-        from popheal.temporal.settlement import begin_settlement
-
-        handle = await begin_settlement(self.fleet.client, self.name, self.alert.server)
-        return Report.from_json((await handle.result()).report)
-
-    def newest(self):
-        return self.fleet.client.get_workflow_handle(self.handle.id)
-
-    async def custody(self, kind, name):
-        from popheal.temporal.custodian import Custodian, custodian_id
-
-        guards = custodian_id(self.name, kind, name)
-        return await self.fleet.client.get_workflow_handle(guards).query(Custodian.state)
-
-
 def test_what_is_safe_is_put_back(fleet, tmp_path):
     """By the command: protocol logging, which the healing had turned on."""
     server = {"TEMPORAL_ADDRESS": fleet.address}
 
     async def settled():
-        async with Site(fleet, LOGGING, 2, ORGANISATION) as site:
+        async with WaitingHealing(fleet, LOGGING, 2, ORGANISATION) as site:
             await site.terminate()
             held = Report.from_json((await (await site.begin()).result()).report)
             before = effects(site.organisation.history)
@@ -131,7 +69,7 @@ def test_what_is_not_safe_is_handed_over(fleet):
     """A server that was drained stays so, and is not restarted; its group is free then."""
 
     async def settled():
-        async with Site(fleet, REBOOT, 2) as site:
+        async with WaitingHealing(fleet, REBOOT, 2) as site:
             await site.terminate()
             held = await site.custody("dag", "dag1")
             before = effects(site.organisation.history)
@@ -162,7 +100,7 @@ def test_whoever_settles_may_be_lost_too_and_know_other_tables(fleet, monkeypatc
     monkeypatch.setattr(Healing, "_rebuild", on_other_tables)
 
     async def settled():
-        async with Site(fleet, LOGGING, 2) as site:
+        async with WaitingHealing(fleet, LOGGING, 2) as site:
             await site.terminate()
             lost = await begin_settlement(fleet.client, site.name, site.alert.server)
             # It has taken the rights over, and waits until nothing can be on its way.
@@ -197,7 +135,7 @@ def test_what_is_not_lost_is_not_settled(fleet):
         return str(caught.value)
 
     async def tried():
-        async with Site(fleet, REBOOT, 2) as site:
+        async with WaitingHealing(fleet, REBOOT, 2) as site:
             at_work = await refused(site)
             await site.terminate()
             await clear_custodian(fleet.client, custodian_id(site.name, "dag", "dag1"), "a test")
@@ -205,7 +143,7 @@ def test_what_is_not_lost_is_not_settled(fleet):
             server = custodian_id(site.name, "server", site.alert.server)
             await clear_custodian(fleet.client, server, "a test")
             free = await refused(site)
-        async with Site(fleet, LOGGING, 1) as site:
+        async with WaitingHealing(fleet, LOGGING, 1) as site:
             await reset(fleet, site.handle)
             await site.terminate()  # before it has come to the same effect again
             return at_work, cleared, free, await refused(site)
