@@ -3,8 +3,12 @@
     python -m tests.evidence.on_temporal                # every scenario
     python -m tests.evidence.on_temporal --covering     # one for each path
     python -m tests.evidence.on_temporal --continued    # each in many short histories
+    python -m tests.evidence.on_temporal --uncached     # each replayed at each step
     python -m tests.evidence.on_temporal --kills        # disturbed at each effect: kills, and more
     python -m tests.evidence.on_temporal --record       # make the kept histories anew
+
+Throughout, the engine has two workers, and so has each site. With ``--uncached`` they keep nothing
+of a healing in memory, so whoever takes its next step replays all of its history.
 
 They must end alike: with the same report, the same effects and the same entries, times included.
 Only where something was polled at the site may times differ: a poll has its own pauses there, and
