@@ -97,14 +97,21 @@ def test_what_did_not_reach_the_disk_is_written_again(journal, monkeypatch):
     monkeypatch.setattr(
         type(journal._database), "end_group", failing(type(journal._database).end_group)
     )
-    answers = group_commit.together([lambda one=one: one.stop(at=NOW) for one in leases])
+    told = []
+
+    def stop(lease):
+        lease.stop(at=NOW, noted=lambda: told.append(lease.healing))
+
+    answers = group_commit.together([lambda one=one: stop(one) for one in leases])
     assert {type(error) for _, error in answers} == {JournalError}
     assert len({id(error) for _, error in answers}) == 3  # each raises its own
+    assert told == []
     monkeypatch.undo()
     for lease in leases:
         assert not lease.stopped
         assert lease.has_pending
-        lease.stop(at=NOW)
+        stop(lease)
+        assert told.pop() == lease.healing
         assert lease.stopped
         assert not lease.has_pending
     with Journal(journal.path) as other:
