@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from popheal.engine.drive import with_journal
+from popheal.engine.writer import with_journal
 from popheal.errors import (
     AlreadyEnded,
     ApprovalNotPending,

@@ -129,7 +129,7 @@ class Healing:
         self.goes_on = self._go_on(before) if before else None
 
     @workflow.run
-    async def run(self, order: HealingOrder) -> HealingResult:  # noqa: ARG002 - taken in by __init__
+    async def run(self, order: HealingOrder) -> HealingResult:
         """Carry it out. It ends well whatever the verdict, and fails for no healing's sake."""
         carried_out = asyncio.create_task(self._carry_out())
         try:

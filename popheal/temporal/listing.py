@@ -6,7 +6,7 @@ A list lags some seconds behind. It is for people; nothing is ever decided by on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -26,6 +26,7 @@ ATTRIBUTES: Final = (SERVER, GROUP, STATE, VERDICT, RETRY_AT)
 
 #: What a healing's workflow is called.
 HEALING: Final = "popheal.Healing"
+_ANSWERS_WITHIN: Final = timedelta(seconds=20)
 #: No keyword is longer in a database.
 _LONGEST: Final = 255
 
@@ -116,12 +117,23 @@ async def list_healings(client: Client, newest: int) -> list[Listed]:
     ]
 
 
+async def first_run_of(client: Client, found: WorkflowExecution) -> str:
+    """The first run of a workflow that is in a list, which does not tell it.
+
+    Raises:
+        RPCError: If it can't be asked, or its history is gone.
+    """
+    run = client.get_workflow_handle(found.id, run_id=found.run_id)
+    described = await run.describe(rpc_timeout=_ANSWERS_WITHIN)
+    return described.raw_info.first_run_id
+
+
 async def _began(client: Client, found: WorkflowExecution) -> datetime:
     """When it began, in whichever of its histories."""
     try:
-        own = await client.get_workflow_handle(found.id, run_id=found.run_id).describe()
-        first = client.get_workflow_handle(found.id, run_id=own.raw_info.first_run_id)
-        return (await first.describe()).start_time
+        run_id = await first_run_of(client, found)
+        first = client.get_workflow_handle(found.id, run_id=run_id)
+        return (await first.describe(rpc_timeout=_ANSWERS_WITHIN)).start_time
     except RPCError:
         return found.start_time  # that history is gone
 

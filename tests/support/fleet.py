@@ -34,6 +34,8 @@ T = TypeVar("T")
 LONG_HISTORY = 40
 #: So long is no history of a healing, unless a test wants it to begin a new one.
 NEVER_LONG = 1_000_000
+#: So many events are, with ``--continued``: then one is begun about as often as it can be.
+SHORT = 25
 _SETTINGS = (
     f"limit.historyCount.suggestContinueAsNew={LONG_HISTORY}",
     # By default a shard hands out twenty tasks a second, so ten activities, and there is one shard.

@@ -23,6 +23,7 @@ from popheal.temporal.healing_history import as_text, histories_of, lines_of, mi
 from popheal.temporal.healing_workflow import Healing
 from popheal.temporal.listing import list_healings
 from popheal.temporal.messages import Decision
+from popheal.temporal.orphaned import orphaned
 from tests.evidence.disturbed import effects
 from tests.evidence.on_temporal import compare
 from tests.support.fleet import healed
@@ -149,6 +150,12 @@ async def _listed(handle):
         await asyncio.sleep(0.1)
 
 
+async def _told_as_orphaned(handle):
+    """Until lists tell that it holds its claims."""
+    while handle.id not in [one.workflow for one in await orphaned(handle._client)]:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+
+
 def test_one_that_is_lost_in_a_later_history_is_settled(fleet, tmp_path):
     """What is owed, by the last history alone."""
 
@@ -157,6 +164,7 @@ def test_one_that_is_lost_in_a_later_history_is_settled(fleet, tmp_path):
             histories = await histories_of(fleet.client, site.handle.id)
             under_way = await _listed(site.handle)
             await site.terminate()
+            await _told_as_orphaned(site.handle)
             report = await site.settle()
             own = await histories_of(fleet.client, site.handle.id)
             lines, found = await lines_of(own[-1]), await misfits(own)

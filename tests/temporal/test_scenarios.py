@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.evidence.on_temporal import SHORT, compare
-from tests.support.fleet import NEVER_LONG, Fleet, server_program
+from tests.evidence.on_temporal import compare
+from tests.support.fleet import NEVER_LONG, SHORT, Fleet, server_program
 
 pytestmark = pytest.mark.slow
 
