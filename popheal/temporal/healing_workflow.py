@@ -123,8 +123,8 @@ class Healing:
         self.verdict = ""
         #: It can't begin a new history.
         self.stays = False
-        #: What it asked when it began one: somebody may still ask here.
-        self.left_with: list[Asked] | None = None
+        #: It has begun one. As long as this one is in memory, somebody may still ask here.
+        self.left = False
         # At once, as somebody may say something before it is carried out.
         self.goes_on = self._go_on(before) if before else None
 
@@ -142,13 +142,14 @@ class Healing:
                     self._stop(f"cancelled: {workflow.cancellation_reason()}")
             return carried_out.result()
         except HistoryIsLong as end:
+            self.left = True
             # Now, as somebody may have said something since.
-            order, self.left_with = self._from_here(end.parked), self._questions()
-            workflow.continue_as_new(order)
+            workflow.continue_as_new(self._from_here(end.parked))
         except UnknownName as error:
             raise ApplicationError(str(error), type="UnknownName", non_retryable=True) from None
         finally:
-            self.journal.close()
+            if not self.left:
+                self.journal.close()
 
     async def _carry_out(self) -> HealingResult:
         logic = self.goes_on or await self._begin()
@@ -355,8 +356,6 @@ class Healing:
 
     def _questions(self) -> list[Asked]:
         lease = self.context.lease
-        if self.left_with is not None:
-            return self.left_with
         if lease is None or self.verdict:
             return []
         return [
