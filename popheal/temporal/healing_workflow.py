@@ -40,6 +40,7 @@ from popheal.temporal.messages import (
     Settlement,
     site_queue,
 )
+from popheal.temporal.own_tables import other_tables, tables
 from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
 from popheal.util.serialize import from_jsonable
@@ -117,6 +118,7 @@ class Healing:
             organisation=order.organisation,
             server=self.alert.server,
             opinion_wanted=order.second_opinion,
+            procedures=tables(),
         )
         self.performer = Performer(order, self.context, clock)
         self.shown = Shown(order.listed)
@@ -129,7 +131,7 @@ class Healing:
         self.goes_on = self._go_on(before) if before else None
 
     @workflow.run
-    async def run(self, order: HealingOrder) -> HealingResult:
+    async def run(self, order: HealingOrder) -> HealingResult:  # noqa: ARG002 - taken in by __init__
         """Carry it out. It ends well whatever the verdict, and fails for no healing's sake."""
         carried_out = asyncio.create_task(self._carry_out())
         try:
@@ -171,6 +173,12 @@ class Healing:
         self.context.clock = SteadyClock(self.performer.clock)
         if self.order.settles:
             return await self._settle(self.order.settles)
+        if others := other_tables(self.order.tables):
+            said = (
+                f"the workers that took it up have other tables: {others}. It was not begun. Start "
+                "workers that have them: popheal fleet worker --engine --current --procedure"
+            )
+            raise ApplicationError(said, type="OtherTables", non_retryable=True)
         return begin(self.context, self.alert, self.journal, self.id)
 
     async def _settle(self, settles: Settlement) -> Logic[Report]:

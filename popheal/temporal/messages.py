@@ -99,6 +99,7 @@ class HealingOrder:
         site: Whose workers look and act.
         second_opinion: Whether one is wanted, where the site's worker has been told how.
         listed: Whether the namespace has the search attributes that lists show.
+        tables: Tables that must be followed, by name and hash; of others, those that workers have.
         settles: The healing to be settled; None for a new one.
         continues: Where the workflow's last history has ended; None for its first.
     """
@@ -111,6 +112,7 @@ class HealingOrder:
     pace: Pace = Pace()
     second_opinion: bool = False
     listed: bool = False
+    tables: Mapping[str, str] = field(factory=dict)
     settles: Settlement | None = None
     continues: Continued | None = None
 

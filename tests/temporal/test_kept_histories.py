@@ -22,7 +22,6 @@ so none of them needs to be of the present build. If a replay is red:
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 import pytest
 from attrs import evolve
@@ -34,7 +33,7 @@ from temporalio.worker import Replayer
 
 from popheal.healthsets.pop import PROCEDURES
 from popheal.healthsets.pop.command_time import COMMAND_TIME
-from popheal.temporal import build_name, healing_workflow
+from popheal.temporal import own_tables
 from popheal.temporal.build_name import build_id
 from popheal.temporal.converter import DATA_CONVERTER
 from popheal.temporal.custodian import Custodian
@@ -105,12 +104,10 @@ def test_a_changed_table_is_noticed_and_is_another_build(monkeypatch):
     assert (row.outcome, row.target) == ("done", "waiting")
     hasty = evolve(first, transitions=(evolve(row, target="checking_health"), *rows))
     tables = {**PROCEDURES, "command_time": evolve(COMMAND_TIME, states=(hasty, *others))}
-    own = partial(healing_workflow._Context, procedures=tables)
-    monkeypatch.setattr(healing_workflow, "_Context", own)
-    monkeypatch.setattr(build_name, "PROCEDURES", tables)
+    monkeypatch.setattr(own_tables, "_at_work", tables)
     history = read("command-time-healed-by-restart")
     assert "Nondeterminism" in f"{replay(history)!r}"
-    assert build_id.__wrapped__() != before
+    assert build_id() != before
 
 
 def test_a_change_of_what_is_asked_is_noticed():
