@@ -10,12 +10,13 @@ from attrs import define, field
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from popheal.engine.requests import Claim, Count, Holder
+from popheal.engine.requests import Claim, Count, Effect, Holder
 from popheal.exchange.names import same_server
 from popheal.journal.entries import EffectIntended
 from popheal.journal.past_effects import Reboot
 from popheal.temporal.custodian import Custodian, custodian_id
 from popheal.temporal.custody import (
+    Begin,
     Begun,
     ClaimAnswer,
     Claimant,
@@ -41,12 +42,14 @@ class Claims:
     Attributes:
         rights: The custodians whose right it has, each with the token that it gave.
         begun: What others have done there.
+        effects: What it has had commanded, by the names that custodians know; of every history.
     """
 
     organisation: str
     ask: Callable[[str, ClaimOrder | TakeOver], Awaitable[Any]]
     rights: dict[str, int] = field(factory=dict, init=False)
     begun: list[Begun] = field(factory=list, init=False)
+    effects: list[str] = field(factory=list, init=False)
 
     async def claim(
         self, request: Claim, healing: str, entries: Callable[[], tuple[Line, ...]]
@@ -87,8 +90,29 @@ class Claims:
         self.rights[custodian] = answer.token
         self.begun += [one for one in answer.begun if one not in self.begun]
 
-    def of(self, intent: EffectIntended) -> tuple[str, int]:
-        """By whom an effect is to be granted, and the token for it."""
+    def begin(
+        self, effect: Effect, intent: EffectIntended, healing: str, at: datetime
+    ) -> tuple[str, Begin, int]:
+        """By whom an effect is to be granted, what is asked there, and for which time."""
+        custodian, token = self._of(intent)
+        # Of nothing that a reset would change: then the latch knows it again.
+        said = (effect.name, *map(str, effect.args[1:]))
+        step = (intent.run_id, str(len(intent.run.path)), intent.state, *said)
+        name = "/".join((workflow.info().first_execution_run_id, *step))
+        tries = 1 + sum(one.rpartition("/")[0] == name for one in self.effects)
+        self.effects.append(f"{name}/{tries}")
+        begin = Begin(
+            healing=healing,
+            token=token,
+            effect=self.effects[-1],
+            server=intent.server,
+            what=effect.name,
+            dag=intent.dag or "",
+            at=at,
+        )
+        return custodian, begin, tries
+
+    def _of(self, intent: EffectIntended) -> tuple[str, int]:
         for kind, name in (("dag", intent.dag), ("server", intent.server)):
             custodian = custodian_id(self.organisation, kind, name) if name else ""
             if custodian in self.rights:

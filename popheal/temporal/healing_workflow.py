@@ -233,7 +233,7 @@ class Healing:
             entries=tuple(self.journal.lines_after(0)),
             rights=claims.rights,
             begun=tuple(claims.begun),
-            effects=tuple(self.performer.effects),
+            effects=tuple(claims.effects),
             told=tuple(self.context.told),
             stopped=self.context.control.cancelled,
             began=clock.began,
@@ -257,7 +257,7 @@ class Healing:
         context.told.extend(before.told)
         performer.claims.rights.update(before.rights)
         performer.claims.begun.extend(before.begun)
-        performer.effects.extend(before.effects)
+        performer.claims.effects.extend(before.effects)
         performer.sent = self._rebuild(before.entries, before.version)
         if before.stopped:
             context.control.cancel()

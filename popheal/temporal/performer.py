@@ -45,7 +45,7 @@ from popheal.temporal.carried import (
     read_value,
 )
 from popheal.temporal.claims import Claims
-from popheal.temporal.custody import Begin, BeginAnswer, ClaimAnswer, Line, Revoke
+from popheal.temporal.custody import BeginAnswer, ClaimAnswer, Line, Revoke
 from popheal.temporal.driver import WorkflowClock
 from popheal.temporal.messages import (
     ENGINE_QUEUE,
@@ -106,8 +106,6 @@ class Performer:
     #: The last entry that has travelled, or is kept elsewhere.
     sent: int = field(default=0, init=False)
     _intent: EffectIntended | None = field(default=None, init=False)
-    #: What it has had commanded, by the names that custodians know; of every history.
-    effects: list[str] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.claims = Claims(self.order.organisation, self._by_engine)
@@ -210,28 +208,14 @@ class Performer:
         lease.check(request.name, *request.args)
         if intent is None:
             raise AssertionError("an effect without an intent")
-        custodian, token = self.claims.of(intent)
-        command = self._command(request)
-        # Of nothing that a reset would change: then the latch knows it again.
-        said = (request.name, *map(str, request.args[1:]))
-        step = "/".join((intent.run_id, str(len(intent.run.path)), intent.state, *said))
-        effect = f"{workflow.info().first_execution_run_id}/{step}"
-        tries = 1 + sum(one.rpartition("/")[0] == effect for one in self.effects)
-        self.effects.append(f"{effect}/{tries}")
+        now = self.context.clock.now()
+        custodian, begin, tries = self.claims.begin(request, intent, lease.healing, now)
         guarded = Guarded(
-            **asdict(command, recurse=False),
+            **asdict(self._command(request), recurse=False),
             custodian=custodian,
             guard=guard_of(request),
             command_timeout=self.context.timing.command_timeout,
-            begin=Begin(
-                healing=lease.healing,
-                token=token,
-                effect=self.effects[-1],
-                server=intent.server,
-                what=request.name,
-                dag=intent.dag or "",
-                at=self.context.clock.now(),
-            ),
+            begin=begin,
         )
         bound = self.context.timing.command_timeout * (2 if request.guard else 1) + _BESIDES
         try:
