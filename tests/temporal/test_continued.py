@@ -156,8 +156,18 @@ async def _told_as_orphaned(handle):
         await asyncio.sleep(0.1)
 
 
-def test_one_that_is_lost_in_a_later_history_is_settled(fleet, tmp_path):
-    """What is owed, by the last history alone."""
+def test_one_that_is_lost_in_a_later_history_is_settled(fleet, monkeypatch, tmp_path):
+    """What is owed, by the last history alone; and whoever settles goes on in a new one, too."""
+    perform = Healing._perform
+
+    async def leaving(healing, request):
+        """It has no pauses, so once it leaves after a look."""
+        answer = await perform(healing, request)
+        if healing.order.settles and not healing.order.continues and healing.context.case:
+            healing._leave_if_long()
+        return answer
+
+    monkeypatch.setattr(Healing, "_perform", leaving)
 
     async def settled():
         async with WaitingHealing(fleet, LOGGING, 2, long=AT_ONCE) as site:
@@ -168,10 +178,11 @@ def test_one_that_is_lost_in_a_later_history_is_settled(fleet, tmp_path):
             report = await site.settle()
             own = await histories_of(fleet.client, site.handle.id)
             lines, found = await lines_of(own[-1]), await misfits(own)
-            return site, histories, under_way, report, lines, found
+            return site, histories, own, under_way, report, lines, found
 
-    site, histories, under_way, report, lines, found = fleet.run(settled())
+    site, histories, own, under_way, report, lines, found = fleet.run(settled())
     assert len(histories) > 1
+    assert len(own) == 2
     # Lists tell when it began, not when its history did.
     assert under_way.began == histories[0].events[0].event_time.ToDatetime(tzinfo=UTC)
     assert report.verdict is Verdict.CANCELLED
