@@ -145,7 +145,7 @@ async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant)
             healing=holder.healing,
             begun_by=again.begun_by if again else before.by,
             process=again.process if again else f"workflow {holder.workflow}",
-            version=_version_of(history, before),
+            version=version_of(history, before),
             entries=tuple(await entries_of(history, converter)),
             custodians=custodians,
             effects=tuple(effects),
@@ -154,7 +154,7 @@ async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant)
     )
 
 
-def _version_of(history: WorkflowHistory, order: HealingOrder) -> str:
+def version_of(history: WorkflowHistory, order: HealingOrder) -> str:
     """popheal's, of the workers that have begun it."""
     if known := order.continues or order.settles:
         return known.version
