@@ -23,6 +23,7 @@ from popheal.errors import ConfigurationError
 from popheal.serve import server
 from popheal.serve.app import Service
 from popheal.serve.bodies import MOST_BYTES
+from popheal.serve.desk import JournalDesk
 from popheal.serve.server import serve
 from popheal.serve.settings import ServeSettings, Token
 from popheal.tables.actions import Impact
@@ -93,7 +94,7 @@ class Served:
             for name, may in PEOPLE.items()
         ]
         service = Service(
-            self.watch,
+            JournalDesk(self.watch, journal),
             tokens,
             metrics=lambda: (b"popheal_up 1\n", "text/plain; version=0.0.4"),
             observers=[self.events.append],
@@ -374,6 +375,6 @@ def test_tokens_cross_no_network_in_clear_text(host):
 
 def test_a_port_that_is_taken_is_said(served):
     taken = ServeSettings(port=int(served.url.rpartition(":")[2]))
-    service = Service(served.watch, [])
+    service = Service(JournalDesk(served.watch, served.watch.journal), [])
     with pytest.raises(ConfigurationError, match=r"wants to listen at 127\.0\.0\.1"):
         asyncio.run(serve(service, served.watch, taken))

@@ -54,6 +54,7 @@ def serve(config: Path, journal: Path | None, health_file: Path | None) -> int:
     from popheal.config.tokens import load_tokens
     from popheal.policy.in_words import undecided_in_words
     from popheal.serve.app import Service
+    from popheal.serve.desk import JournalDesk
     from popheal.serve.server import serve as serve_until_it_ends
     from popheal.watch.loop import Watch
 
@@ -91,7 +92,7 @@ def serve(config: Path, journal: Path | None, health_file: Path | None) -> int:
             runner.run(
                 serve_until_it_ends(
                     Service(
-                        watch,
+                        JournalDesk(watch, opened),
                         tokens,
                         metrics=metrics,
                         observers=[_but_looks(one) for one in lines],
