@@ -291,6 +291,24 @@ class ApprovalNotPending(PophealError):
         return f"Plan {self.plan} of {self.run} can't be answered: {self.problem}"
 
 
+class FleetSilent(PophealError):
+    """A fleet's Temporal server, or its workers, give no answer: nobody can tell what is there.
+
+    Attributes:
+        where: Who was asked.
+        problem: What was seen.
+    """
+
+    def __init__(self, *, where: str, problem: str, next_step: str) -> None:
+        super().__init__(where, problem)
+        self.where = where
+        self.problem = problem
+        self.next_step = next_step
+
+    def sentence(self) -> str:
+        return f"{self.where} {self.problem}"
+
+
 class BackendError(PophealError):
     """A backend could not do, or could not tell, what it was asked.
 
