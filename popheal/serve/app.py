@@ -20,6 +20,7 @@ from starlette.routing import Route
 from popheal.errors import (
     AlreadyEnded,
     ApprovalNotPending,
+    FleetSilent,
     JournalError,
     PophealError,
     UnknownName,
@@ -55,6 +56,7 @@ _STATUS: Final[Mapping[type[Exception], int]] = {
     ApprovalNotPending: 409,
     UnclearAlert: 400,
     JournalError: 503,
+    FleetSilent: 503,
     UnknownName: 404,  # AlreadyEnded is one, and stands before it
 }
 
@@ -195,6 +197,8 @@ class Service:
                 answer = await self._desk.raise_alert(alert)
         except TimeoutError:
             answer = Answer(what="looking")  # it is answered all the same
+        if answer.what == "not_taken":
+            raise HTTPException(503, f"The alert was not taken. {answer.why}")
         said = {"server": alert.server, "monitor": alert.monitor, "answer": answer.what}
         said |= {"healing": answer.healing or None, "why": answer.why or None}
         headers = {"Location": f"/healings/{answer.healing}"} if answer.healing else None
@@ -242,9 +246,10 @@ def _page(journal: Journal, record: HealingRecord) -> str:
 
 
 def _refusal(error: PophealError) -> Response:
-    """What popheal itself refuses; without next steps, which are for whoever has the journal."""
+    """What popheal itself refuses; most next steps are for whoever has the journal."""
     status = next((one for kind, one in _STATUS.items() if isinstance(error, kind)), 500)
-    said = str(error) if isinstance(error, UnclearAlert) else f"{error.sentence().rstrip('.')}."
+    for_everybody = isinstance(error, UnclearAlert | FleetSilent)
+    said = str(error) if for_everybody else f"{error.sentence().rstrip('.')}."
     return _error(status, said)
 
 

@@ -136,7 +136,7 @@ async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant)
             healing=holder.healing,
             begun_by=again.begun_by if again else before.by,
             process=again.process if again else f"workflow {holder.workflow}",
-            version=again.version if again else _version_of(history),
+            version=again.version if again else version_of(history),
             entries=tuple(await entries_of(history, converter)),
             custodians=custodians,
             effects=tuple(effects),
@@ -145,7 +145,7 @@ async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant)
     )
 
 
-def _version_of(history: WorkflowHistory) -> str:
+def version_of(history: WorkflowHistory) -> str:
     """popheal's, of the workers that have begun it."""
     for event in history.events:
         if event.HasField("workflow_task_completed_event_attributes"):

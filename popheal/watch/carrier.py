@@ -41,12 +41,16 @@ class AtWork:
     asks: bool = False
     stop_noted: bool = False
 
+    def has_begun(self, healing: str) -> None:
+        """It is known by which name."""
+        self.healing = healing
+        self.server.is_answered(Answer(what="heals", healing=healing))
+
     def see(self, event: Event) -> None:
         """An observer of the healing."""
         match event:
             case events.HealingStarted(id=name) | events.HealingResumed(id=name):
-                self.healing = name
-                self.server.is_answered(Answer(what="heals", healing=name))
+                self.has_begun(name)
             case events.ApprovalAsked():
                 self.asks = True
             case events.ApprovalAnswered():

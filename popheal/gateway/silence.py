@@ -1,0 +1,77 @@
+"""A fleet that does not answer: nobody can tell, which is not that anything has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import (
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from popheal.errors import ConfigurationError, FleetSilent
+
+#: The Temporal server itself answers within this; less than whoever raises an alert waits.
+SERVER_WITHIN: Final = timedelta(seconds=5)
+#: And so does a worker, by way of it.
+WORKER_WITHIN: Final = timedelta(seconds=8)
+
+_START_IT: Final = (
+    "See that the Temporal server runs and can be reached (TEMPORAL_ADDRESS, "
+    "TEMPORAL_NAMESPACE), and try again."
+)
+_START_WORKERS: Final = (
+    "See that a worker of the healing's build runs, and that one was told to take new healings "
+    "(popheal fleet worker --engine --current), and try again."
+)
+#: What the server says when nobody polls, or what was asked of a worker took too long.
+_NO_WORKER: Final = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED)
+
+
+@contextmanager
+def answered(*, by_worker: bool = False) -> Iterator[None]:
+    """Raise FleetSilent if there is no answer; that something is not there is an answer.
+
+    Args:
+        by_worker: Whether a worker is asked, by way of the server.
+
+    Raises:
+        FleetSilent: If there is none.
+        RPCError: NOT_FOUND, and nothing else.
+    """
+    try:
+        yield
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise
+        if by_worker and error.status in _NO_WORKER:
+            raise _of_workers() from None
+        raise _of_server(error.message or error.status.name) from None
+    except TimeoutError:
+        raise _of_server("no answer in time") from None
+    except (
+        WorkflowQueryFailedError,
+        WorkflowQueryRejectedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+    ):
+        raise _of_workers() from None
+    except ConfigurationError as error:  # it is encrypted by a key that is not here
+        raise FleetSilent(
+            where=error.source, problem=error.problem, next_step=error.next_step
+        ) from None
+
+
+def _of_server(seen: str) -> FleetSilent:
+    return FleetSilent(
+        where="The fleet's Temporal server", problem=f"gives no answer: {seen}", next_step=_START_IT
+    )
+
+
+def _of_workers() -> FleetSilent:
+    problem = "give no answer in time"
+    return FleetSilent(where="The fleet's workers", problem=problem, next_step=_START_WORKERS)
