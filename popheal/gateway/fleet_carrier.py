@@ -21,9 +21,10 @@ from popheal.gateway.silence import WORKER_WITHIN, answered
 from popheal.journal import HealingRecord
 from popheal.reports import events
 from popheal.reports.report import Alert, Report
+from popheal.tables.actions import Impact
 from popheal.tables.table import Verdict
 from popheal.temporal.healing_workflow import Healing, healing_id, healing_of
-from popheal.temporal.messages import HealingOrder
+from popheal.temporal.messages import Asked, HealingOrder
 from popheal.temporal.operations import begin_healing
 from popheal.util.serialize import to_jsonable
 from popheal.watch.carrier import AtWork, Concern, Known
@@ -136,6 +137,7 @@ class FleetCarrier:
         self, workflow: str, first_run: str, work: AtWork, session: HealingContext
     ) -> Report:
         """Wait for the end of a healing; that the fleet is silent meanwhile changes nothing."""
+        told = set[str]()
         for turn in count():
             if work.control.detached or work.control.cancelled:
                 raise Detached(run=work.healing)
@@ -144,7 +146,12 @@ class FleetCarrier:
                 if found is not None:
                     return _report_of(found, work, session)
                 if turn % _SELDOM == 0:
-                    work.asks = await self._asks(workflow)
+                    asked = await self._asked(workflow)
+                    work.asks = bool(asked)
+                    for one in asked:
+                        if one.plan not in told:
+                            told.add(one.plan)
+                            session.tell(_event_of(one, work, session))
             await session.clock.asleep(_EVERY)
         raise AssertionError("it is followed to its end")
 
@@ -161,14 +168,30 @@ class FleetCarrier:
             raise UnknownName(kind="server", name=workflow.rpartition("/")[2])
         return found
 
-    async def _asks(self, workflow: str) -> bool:
+    async def _asked(self, workflow: str) -> tuple[Asked, ...]:
         handle = self.records.client.get_workflow_handle_for(Healing.run, workflow)
         try:
             with answered(by_worker=True):
                 told = await handle.query(Healing.progress, rpc_timeout=WORKER_WITHIN)
         except RPCError:
-            return False
-        return bool(told.asked)
+            return ()
+        return told.asked
+
+
+def _event_of(asked: Asked, work: AtWork, session: HealingContext) -> events.ApprovalAsked:
+    procedure = str(asked.planned.get("procedure", ""))
+    return events.ApprovalAsked(
+        at=session.clock.now(),
+        server=asked.server,
+        healing_id=work.healing,
+        run_id=asked.run,
+        procedure=procedure,
+        plan=asked.plan,
+        impact=Impact(asked.impact),
+        action=f"Carry out the procedure {procedure}",
+        expires_at=asked.expires_at,
+        databases=(),
+    )
 
 
 def _report_of(found: Found, work: AtWork, session: HealingContext) -> Report:

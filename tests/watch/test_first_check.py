@@ -8,7 +8,7 @@ import pytest
 
 from popheal import Control, Journal, Policy
 from popheal.backends.simulated import SimulatedBackend
-from popheal.cli.commands.watch import tell
+from popheal.cli.commands.watch import approved_by, tell
 from popheal.engine.context import HealingContext
 from popheal.readiness.changes import kept_at
 from popheal.watch.first_check import check_first
@@ -44,7 +44,7 @@ def test_only_what_has_changed_is_told(watching):
 def test_it_is_told_in_a_line(watching, capsys):
     watching.start(MBX1, check=True)
     for event in watching.events:
-        tell(watching.path, event)
+        tell(approved_by(watching.path), event)
     said = capsys.readouterr().err
     assert f"{MBX1}: check: Maintenance: not well. Exchange Setup is running; somebody" in said
     assert "leaves it alone. Let Setup finish." in said

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from popheal.cli.alert_option import alert_of
-from popheal.cli.commands.fleet_client import report_of, with_client
+from popheal.cli.commands.fleet_client import (
+    report_of,
+    require_decided,
+    site_option,
+    with_client,
+)
+from popheal.cli.commands.fleet_gateway import serve, watch
 from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
@@ -31,9 +37,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=20)
-_site_option: Final = click.option(
-    "--site", default="", metavar="NAME", help="The site whose workers look and act."
-)
 _server_argument: Final = click.argument("server", callback=server_name)
 
 
@@ -49,6 +52,10 @@ def fleet() -> None:
     """
 
 
+fleet.add_command(serve)
+fleet.add_command(watch)
+
+
 # --- workers -------------------------------------------------------------------------------------
 
 
@@ -56,7 +63,7 @@ def fleet() -> None:
 @click.option("--engine", is_flag=True, help="Carry healings out; reaches no Exchange server.")
 @click.option("--current", is_flag=True, help="Let healings begin on this build from now on.")
 @click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The site's.")
-@_site_option
+@site_option
 @click.option("--at-once", default=4, show_default=True, type=click.IntRange(1, 18))
 def worker(*, engine: bool, current: bool, config: Path | None, site: str, at_once: int) -> int:
     """Work until SIGTERM or Ctrl-C, then end what is at work and leave.
@@ -125,7 +132,7 @@ async def _work(
 
 @fleet.command(short_help="Have the fleet carry out the runbook on a server.")
 @server_options
-@_site_option
+@site_option
 @yes_option
 def heal(
     server: str | None,
@@ -157,12 +164,7 @@ def heal(
     alert = alert_of(server, health_set, monitor, alert_file)
     told = load_config(config)
     policy = decided(told.policy, yes=yes)
-    if policy.approval_undecided:
-        raise click.UsageError(
-            f"{told.source} does not say approval_from, and nobody is asked here. Say it under "
-            '[policy]: approval_from = "disrupt" asks a person each time, "never" asks nobody. '
-            "Or give --yes."
-        )
+    require_decided(policy, told.source, else_="Or give --yes.")
     order = HealingOrder(
         alert=to_jsonable(alert),
         policy=policy.to_json(),
