@@ -45,6 +45,8 @@ _PATIENCE: Final = 20.0
 #: As many healings as are listed at once.
 _NEWEST: Final = 50
 _MOST: Final = 500
+#: What a request brings is told no longer than that.
+_LONGEST: Final = 200
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -114,7 +116,7 @@ class Service:
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
             token = self._tokens.owner_of(request.headers.get("authorization", ""))
-            owner = token.owner if token else ""
+            owner, refused = token.owner if token else "", ""
             try:
                 if right:
                     _require(token, right)
@@ -122,10 +124,10 @@ class Service:
             except HTTPException as error:
                 response = _error(error.status_code, error.detail, error.headers)
             except PophealError as error:
-                response = _refusal(error)
+                response, refused = _refusal(error), error.sentence()
             except Exception as error:  # noqa: BLE001 - a defect is told, and ends nothing else
                 response = _error(500, f"a defect of popheal: {type(error).__name__}")
-            return self._answered(request, response, owner)
+            return self._answered(request, response, owner, refused)
 
         return guarded
 
@@ -133,16 +135,19 @@ class Service:
         """There is no such path, or not for that method."""
         return self._answered(request, _error(error.status_code, error.detail, error.headers), "")
 
-    def _answered(self, request: Request, response: Response, owner: str) -> Response:
+    def _answered(
+        self, request: Request, response: Response, owner: str, refused: str = ""
+    ) -> Response:
         response.headers.update(_HEADERS)
         event = RequestAnswered(
             at=datetime.now(UTC),
             server="",
             by=owner or None,
             method=request.method,
-            path=one_line(request.url.path)[:200],
+            path=one_line(request.url.path, _LONGEST),
             status=response.status_code,
             client=request.client.host if request.client else "",
+            refused=one_line(refused, _LONGEST) or None,
         )
         for observer in self._observers:
             try:

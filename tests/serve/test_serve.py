@@ -181,6 +181,16 @@ def test_the_beginning_of_an_id_is_not_enough(served, asked):
         assert answer.status == 404
 
 
+def test_what_has_not_ended_is_told_likewise(served, asked):
+    """As JSON, with what it asks; and as a page."""
+    assert asked["question"]["planned"]["procedure"] == "mailbox"
+    assert {"kind": "server", "name": "mbx1"} in asked["claims"]
+    open_now = served.ask("ann", "GET", "/healings?unfinished=1").json["healings"]
+    assert [one["id"] for one in open_now] == [asked["id"]]
+    page = served.ask("ann", "GET", f"/healings/{asked['id']}", Accept="text/html")
+    assert "asking for an approval" in page.body
+
+
 def test_half_a_character_is_no_defect(served, asked):
     answer = served.ask("ann", "POST", f"/healings/{asked['id']}/approve", '{"plan": "\\ud83d"}')
     assert answer.status == 409
@@ -195,6 +205,9 @@ def test_who_approves_is_the_owner_of_the_token(served, asked):
     refused = served.ask("boss", "POST", path, {"plan": plan})
     assert refused.status == 409
     assert "boss has begun or resumed this healing" in refused.json["error"]
+    logged = [one for one in served.events if one.name == "request_answered" and one.refused]
+    assert "boss has begun or resumed" in logged[-1].refused, "who was refused, and why, is logged"
+    assert (logged[-1].by, logged[-1].status) == ("boss", 409)
     assert served.ask("ann", "POST", path, {}).status == 400
     other = served.ask("ann", "POST", path, {"plan": "0123456789abcdef"})
     assert other.status == 409
@@ -235,6 +248,12 @@ def test_a_plan_is_refused_and_a_healing_stopped(served, asked, server, what, st
     said = served.ask("boss", "POST", f"/healings/{name}/{what}", body)
     assert said.status == status
     assert served.when(name, "ended")["verdict"] == verdict
+    if verdict == "cancelled":
+        again = {"why": "at work"}
+        while "at work" in again["why"]:  # the watch has not noticed yet that it has ended
+            again = served.ask("boss", "POST", "/alerts", {"server": server}).json
+        assert (again["answer"], again["healing"]) == ("waits", name)
+        assert "left to a person" in again["why"]
 
 
 # --- where it listens ----------------------------------------------------------------------------

@@ -43,7 +43,7 @@ _SAID: Final = {
     "readiness_checked": "checked: {good} well, {bad} not well, {could_not_tell} could not be told",
     "server_health": "{health} {monitors}",
     "look_failed": "could not look: {error}",
-    "request_answered": "{by} {client}: {method} {path}: {status}",
+    "request_answered": "{by} {client}: {method} {path}: {status} {refused}",
     "alert_raised": "alert: {text}",
     "alert_waits": "nothing is done now: {why}",
     "healing_resumed": "going on with healing {id}",
@@ -224,6 +224,6 @@ def tell(approved: Callable[[Event], str], event: Event) -> None:
         "most": span(details.get("most", 0)),
         "answer": approved(event),
     }
-    text = said.format_map(defaultdict(str, {**details, **about}))
+    text = said.format_map(defaultdict(str, {**details, **about})).rstrip()
     server = f"{event.server}: " if event.server else ""
     note(f"{moment(event.at, zone='Z')} {server}{text}")
