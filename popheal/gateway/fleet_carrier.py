@@ -17,7 +17,7 @@ from popheal.engine.context import HealingContext
 from popheal.errors import AlreadyEnded, AlreadyRunning, Detached, FleetSilent, UnknownName
 from popheal.exchange.names import short_name
 from popheal.gateway.fleet_records import FleetRecords, Found
-from popheal.gateway.silence import WORKER_WITHIN, answered
+from popheal.gateway.silence import answered
 from popheal.journal import HealingRecord
 from popheal.reports import events
 from popheal.reports.report import Alert, Report
@@ -104,9 +104,8 @@ class FleetCarrier:
         workflow = healing_id(self.order.organisation, alert.server)
         order = evolve(self.order, alert=to_jsonable(alert))
         try:
-            with answered():
-                async with asyncio.timeout(WORKER_WITHIN.total_seconds()):
-                    begun = await begin_healing(self.records.client, order, **self.options)
+            async with answered():
+                begun = await begin_healing(self.records.client, order, **self.options)
         except WorkflowAlreadyStartedError:
             newest = await self.records.newest_of(workflow)
             name = healing_of(newest.first_run) if newest else workflow
@@ -171,8 +170,8 @@ class FleetCarrier:
     async def _asked(self, workflow: str) -> tuple[Asked, ...]:
         handle = self.records.client.get_workflow_handle_for(Healing.run, workflow)
         try:
-            with answered(by_worker=True):
-                told = await handle.query(Healing.progress, rpc_timeout=WORKER_WITHIN)
+            async with answered(by_worker=True) as within:
+                told = await handle.query(Healing.progress, rpc_timeout=within)
         except RPCError:
             return ()
         return told.asked

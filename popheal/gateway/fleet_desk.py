@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from popheal.errors import AlreadyEnded, ApprovalNotPending, FleetSilent, JournalError
 from popheal.gateway.fleet_records import FleetRecords, Found
-from popheal.gateway.silence import SERVER_WITHIN, WORKER_WITHIN, answered
+from popheal.gateway.silence import answered
 from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
 from popheal.journal import Author, HealingRecord, Journal, Question
 from popheal.journal.rows import WRONG
@@ -97,9 +97,9 @@ class FleetDesk:
 
     async def _tell(self, found: Found, update: Any, said: Decision) -> None:
         try:
-            with answered(by_worker=True):
+            async with answered(by_worker=True) as within:
                 await self._records.handle(found.at).execute_update(
-                    update, said, rpc_timeout=WORKER_WITHIN
+                    update, said, rpc_timeout=within
                 )
         except RPCError:
             raise AlreadyEnded(
@@ -112,8 +112,8 @@ class FleetDesk:
             return found.lines
         handle = self._records.client.get_workflow_handle(found.at.workflow, run_id=found.at.run)
         converter = self._records.client.data_converter
-        with answered():
-            return await lines_of(await handle.fetch_history(rpc_timeout=SERVER_WITHIN), converter)
+        async with answered() as within:
+            return await lines_of(await handle.fetch_history(rpc_timeout=within), converter)
 
 
 def _require_alive(found: Found) -> None:

@@ -24,7 +24,7 @@ from temporalio.service import RPCError
 
 from popheal.errors import FleetSilent, UnknownName
 from popheal.exchange.names import same_server
-from popheal.gateway.silence import SERVER_WITHIN, WORKER_WITHIN, answered
+from popheal.gateway.silence import answered
 from popheal.journal import HealingRecord
 from popheal.journal.marks import Mark
 from popheal.journal.rows import zoned
@@ -137,8 +137,8 @@ class FleetRecords:
         """The newest workflow of an id, or a certain run of it, if there is one: for sure."""
         handle = self.client.get_workflow_handle(workflow, run_id=run)
         try:
-            with answered():
-                return Execution.of(await handle.describe(rpc_timeout=SERVER_WITHIN))
+            async with answered() as within:
+                return Execution.of(await handle.describe(rpc_timeout=within))
         except RPCError:
             return None
 
@@ -212,8 +212,8 @@ class FleetRecords:
         """The healing at work that has what a custodian guards, if one has."""
         custodian = self.client.get_workflow_handle(custodian_id(self.organisation, kind, name))
         try:
-            with answered(by_worker=True):
-                known: Custody = await custodian.query(Custodian.state, rpc_timeout=WORKER_WITHIN)
+            async with answered(by_worker=True) as within:
+                known: Custody = await custodian.query(Custodian.state, rpc_timeout=within)
         except RPCError:
             return None  # nobody has ever asked for it
         if (holder := known.holder) is None:
@@ -231,8 +231,8 @@ class FleetRecords:
         query = f"WorkflowType = '{HEALING}' AND WorkflowId STARTS_WITH '{ours}'"
         asked = f"{query} AND {which}" if which else query
         found = []
-        with answered():
-            listed = self.client.list_workflows(asked, limit=most, rpc_timeout=SERVER_WITHIN)
+        async with answered() as within:
+            listed = self.client.list_workflows(asked, limit=most, rpc_timeout=within)
             async for one in listed:
                 found.append(Execution.of(one))  # noqa: PERF401 - it is asked page by page
         return [one for one in found if one.status is not _GOES_ON]
@@ -265,8 +265,8 @@ class FleetRecords:
     async def _under_way(self, at: Execution) -> Found | None:
         lines: Sequence[Line] = ()
         try:
-            with answered(by_worker=True):
-                told = await self.handle(at).query(Healing.written, rpc_timeout=WORKER_WITHIN)
+            async with answered(by_worker=True) as within:
+                told = await self.handle(at).query(Healing.written, rpc_timeout=within)
                 lines = told.lines
         except (FleetSilent, RPCError):
             pass  # no worker of its build runs: what is there is what it was asked to do
@@ -275,17 +275,17 @@ class FleetRecords:
         return await self._by_its_history(at, alive=True)
 
     async def _reported(self, at: Execution) -> Found | None:
-        with answered():
+        async with answered() as within:
             handle = self.client.get_workflow_handle_for(Healing.run, at.workflow, run_id=at.run)
-            result: HealingResult = await handle.result(rpc_timeout=SERVER_WITHIN)
+            result: HealingResult = await handle.result(rpc_timeout=within)
         record = record_of(result.about)
         return Found(record=record, at=at) if record else None
 
     async def _lost(self, at: Execution) -> Found | None:
         """It has ended without a report. If there is no such server, it has never been."""
         try:
-            with answered():
-                await self.handle(at).result(rpc_timeout=SERVER_WITHIN)
+            async with answered() as within:
+                await self.handle(at).result(rpc_timeout=within)
         except WorkflowFailureError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError) and cause.type == UnknownName.__name__:
@@ -296,8 +296,8 @@ class FleetRecords:
         """What is known of a healing that can't be asked, and has left no report."""
         converter = self.client.data_converter
         handle = self.client.get_workflow_handle(at.workflow, run_id=at.first_run)
-        with answered():
-            history = await handle.fetch_history(rpc_timeout=SERVER_WITHIN)
+        async with answered() as within:
+            history = await handle.fetch_history(rpc_timeout=within)
             order = await order_of(history, converter)
             entries = await entries_of(history, converter)
         settles = order.settles

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -20,6 +21,9 @@ from popheal.errors import ConfigurationError, FleetSilent
 SERVER_WITHIN: Final = timedelta(seconds=5)
 #: And so does a worker, by way of it.
 WORKER_WITHIN: Final = timedelta(seconds=8)
+#: So much longer is it waited: the client of Temporal tries again where nobody can be reached,
+#: whatever it was told.
+_SPARE: Final = timedelta(seconds=1)
 
 _START_IT: Final = (
     "See that the Temporal server runs and can be reached (TEMPORAL_ADDRESS, "
@@ -33,9 +37,11 @@ _START_WORKERS: Final = (
 _NO_WORKER: Final = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED)
 
 
-@contextmanager
-def answered(*, by_worker: bool = False) -> Iterator[None]:
+@asynccontextmanager
+async def answered(*, by_worker: bool = False) -> AsyncIterator[timedelta]:
     """Raise FleetSilent if there is no answer; that something is not there is an answer.
+
+    What is given to it is the time within which Temporal has to answer.
 
     Args:
         by_worker: Whether a worker is asked, by way of the server.
@@ -44,8 +50,10 @@ def answered(*, by_worker: bool = False) -> Iterator[None]:
         FleetSilent: If there is none.
         RPCError: NOT_FOUND, and nothing else.
     """
+    within = WORKER_WITHIN if by_worker else SERVER_WITHIN
     try:
-        yield
+        async with asyncio.timeout((within + _SPARE).total_seconds()):
+            yield within
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise
@@ -53,7 +61,7 @@ def answered(*, by_worker: bool = False) -> Iterator[None]:
             raise _of_workers() from None
         raise _of_server(error.message or error.status.name) from None
     except TimeoutError:
-        raise _of_server("no answer in time") from None
+        raise _of_server("nobody can be reached there") from None
     except (
         WorkflowQueryFailedError,
         WorkflowQueryRejectedError,

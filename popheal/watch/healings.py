@@ -98,8 +98,9 @@ class Healings:
             self.has_not_begun(server, error)
         except (Fenced, AlreadyRunning, AlreadyEnded) as error:
             said = error.sentence()
-            tell_once(self.session, server, "waits", events.AlertWaits, why=said)
-            server.is_answered(Answer(what="waits", why=said))
+            told = {"healing": work.healing, "why": said}
+            tell_once(self.session, server, "waits", events.AlertWaits, **told)
+            server.is_answered(Answer(what="waits", **told))
         except JournalError:
             raise
         except PophealError as error:

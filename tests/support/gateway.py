@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 from popheal.backends.simulated import SimulatedBackend
@@ -45,16 +46,25 @@ async def carrier_of(fleet, organisation, policy=POLICY, address=""):
     return FleetCarrier(records=records, order=order, options={"task_timeout": _SOON})
 
 
-def over_fleet(fleet, name=""):
-    """Behind a service: a watch that has a fleet heal, and a worker of the site."""
+def over_fleet(fleet, name="", address=""):
+    """Behind a service: a watch that has a fleet heal, and a worker of the site.
+
+    Args:
+        fleet: The fleet.
+        name: Of the organisation; by default one that no other test has.
+        address: By which the watch reaches the fleet, if it goes another way.
+    """
 
     @asynccontextmanager
     async def behind(served):
+        from temporalio.client import Client
+
         from popheal.gateway.fleet_desk import FleetDesk
+        from popheal.temporal.converter import DATA_CONVERTER
         from popheal.watch.loop import Watch
 
         backend = named(served.simulation, name)
-        carrier = await carrier_of(fleet, backend.organisation)
+        carrier = await carrier_of(fleet, backend.organisation, address=address)
         watch = Watch(
             (),
             backend,
@@ -64,7 +74,7 @@ def over_fleet(fleet, name=""):
             observers=[served.events.append],
             control=served.control,
         )
-        here = Here(carrier.records.client)
+        here = Here(await Client.connect(fleet.address, data_converter=DATA_CONVERTER))
         async with site_worker_of(here, backend.organisation, backend, at_once=4):
             yield watch, FleetDesk(watch, carrier.records)
 
@@ -76,3 +86,42 @@ class Here:
 
     def __init__(self, client):
         self.client = client
+
+
+class Link:
+    """A way to a fleet's server that can be cut; all in the fleet's event loop.
+
+    Attributes:
+        address: Where it begins.
+    """
+
+    def __init__(self, fleet):
+        self._host, _, self._port = fleet.address.partition(":")
+        self.address = "127.0.0.1:0"
+        self._open = []
+
+    async def mend(self):
+        """Have it lead there, from the same address as before."""
+        port = int(self.address.rpartition(":")[2])
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", port)
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def cut(self):
+        """Have it lead nowhere."""
+        self._server.close()
+        for one in self._open:
+            one.close()
+        self._open.clear()
+
+    async def _connect(self, reader, writer):
+        there, to_there = await asyncio.open_connection(self._host, int(self._port))
+        self._open += [writer, to_there]
+        await asyncio.gather(_pump(reader, to_there), _pump(there, writer))
+
+
+async def _pump(reader, writer):
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

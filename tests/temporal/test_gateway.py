@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+from uuid import uuid4
+
 import pytest
 
 pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
@@ -9,8 +13,8 @@ pytest.importorskip("starlette", reason="needs popheal[serve]")
 pytest.importorskip("uvicorn", reason="needs popheal[serve]")
 
 from tests.serve import test_serve as over_http
-from tests.support.gateway import over_fleet
-from tests.support.served import Served
+from tests.support.gateway import Link, over_fleet
+from tests.support.served import PATIENCE, Served
 
 pytestmark = pytest.mark.slow
 
@@ -38,3 +42,82 @@ test_a_plan_is_refused_and_a_healing_stopped = (
     over_http.test_a_plan_is_refused_and_a_healing_stopped
 )
 test_no_token_is_told_to_anybody = over_http.test_no_token_is_told_to_anybody
+
+
+# --- what is a fleet's own -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def linked(fleet, monkeypatch):
+    """A service whose way to the fleet can be cut, and that notices it soon."""
+    from popheal.gateway import silence
+
+    for name in ("SERVER_WITHIN", "WORKER_WITHIN"):
+        monkeypatch.setattr(silence, name, timedelta(seconds=1))
+    monkeypatch.setattr(silence, "_SPARE", timedelta(0))
+    link = Link(fleet)
+    fleet.run(link.mend())
+    organisation = uuid4().hex
+    service = Served(over_fleet(fleet, organisation, link.address))
+    service.link, service.organisation = link, organisation
+    try:
+        yield service
+    finally:
+        service.end()
+        fleet.run(link.cut())
+
+
+def again_until_taken(service, who, path, body):
+    """Say it as whoever was told that it was not taken says it: again, until it is."""
+    until = time.monotonic() + PATIENCE
+    while (answer := service.ask(who, "POST", path, body)).status == 503:
+        assert time.monotonic() < until
+    return answer
+
+
+def test_without_temporal_nothing_is_taken_and_nothing_lost(linked, fleet):
+    """Whoever asks is told so, with what to do; what is under way goes on, and is found again."""
+    ill = {"server": "mbx1"}
+    fleet.run(linked.link.cut())
+    for method, path in (("POST", "/alerts"), ("GET", "/healings"), ("GET", "/healings/any")):
+        answer = linked.ask("boss", method, path, ill if method == "POST" else None)
+        assert answer.status == 503, answer.body
+        assert "The fleet's Temporal server gives no answer" in answer.json["error"]
+        assert "TEMPORAL_ADDRESS" in answer.json["error"]
+        assert ("was not taken" in answer.json["error"]) == (method == "POST")
+    assert linked.ask(None, "GET", "/alive").status == 200, "it looks on, for when it is back"
+
+    fleet.run(linked.link.mend())
+    begun = again_until_taken(linked, "boss", "/alerts", ill)
+    assert (begun.status, begun.json["answer"] in ("heals", "waits")) == (202, True)
+    asks = linked.when(begun.json["healing"], "asking")
+    plan = {"plan": asks["asking"]["plan"]}
+    fleet.run(linked.link.cut())
+    assert linked.ask("ann", "POST", f"/healings/{asks['id']}/approve", plan).status == 503
+    fleet.run(linked.link.mend())
+    approve = f"/healings/{asks['id']}/approve"
+    assert again_until_taken(linked, "ann", approve, plan).status == 200
+    assert linked.when(asks["id"], "ended")["verdict"] == "recovered"
+    assert len(linked.ask("ann", "GET", "/healings?server=mbx1").json["healings"]) == 1
+
+
+def test_a_healing_that_was_terminated_is_left_to_a_person(linked, fleet):
+    """It owes what it has changed: nothing begins by itself, and nobody can answer it."""
+    from popheal.temporal.healing_workflow import healing_id
+
+    begun = linked.ask("boss", "POST", "/alerts", {"server": "mbx1"}).json
+    asks = linked.when(begun["healing"], "asking")
+    workflow = healing_id(linked.organisation, "mbx1")
+    fleet.run(fleet.client.get_workflow_handle(workflow).terminate())
+    stands = linked.when(asks["id"], "interrupted")
+    assert (stands["verdict"], stands["server"]) == (None, "mbx1")
+    page = linked.ask("ann", "GET", f"/healings/{asks['id']}", Accept="text/html")
+    assert "interrupted" in page.body
+    for what, said in (("approve", {"plan": asks["asking"]["plan"]}), ("stop", {})):
+        answer = linked.ask("ann", "POST", f"/healings/{asks['id']}/{what}", said)
+        assert (answer.status, "popheal fleet settle mbx1" in answer.body) == (409, True)
+    again = {"why": "at work"}
+    while "at work" in again["why"]:  # the watch has not noticed yet
+        again = linked.ask("boss", "POST", "/alerts", {"server": "mbx1"}).json
+    assert (again["answer"], again["healing"]) == ("waits", asks["id"])
+    assert "its workflow is terminated: see popheal fleet settle mbx1" in again["why"]
