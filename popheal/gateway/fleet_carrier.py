@@ -109,6 +109,7 @@ class FleetCarrier:
         except WorkflowAlreadyStartedError:
             newest = await self.records.newest_of(workflow)
             name = healing_of(newest.first_run) if newest else workflow
+            work.healing = name
             raise AlreadyRunning(
                 healing=name, server=alert.server, owner=f"workflow {workflow}"
             ) from None
@@ -136,23 +137,33 @@ class FleetCarrier:
         self, workflow: str, first_run: str, work: AtWork, session: HealingContext
     ) -> Report:
         """Wait for the end of a healing; that the fleet is silent meanwhile changes nothing."""
-        told = set[str]()
+        told, silent = set[str](), False
         for turn in count():
             if work.control.detached or work.control.cancelled:
                 raise Detached(run=work.healing)
-            with contextlib.suppress(FleetSilent):
+            try:
                 found = await self._ended(workflow, first_run)
                 if found is not None:
                     return _report_of(found, work, session)
                 if turn % _SELDOM == 0:
-                    asked = await self._asked(workflow)
-                    work.asks = bool(asked)
-                    for one in asked:
-                        if one.plan not in told:
-                            told.add(one.plan)
-                            session.tell(_event_of(one, work, session))
+                    await self._see_what_it_asks(workflow, told, work, session)
+                silent = False
+            except FleetSilent as error:
+                if not silent:
+                    session.tell(_event_of_silence(error, work, session))
+                silent = True
             await session.clock.asleep(_EVERY)
         raise AssertionError("it is followed to its end")
+
+    async def _see_what_it_asks(
+        self, workflow: str, told: set[str], work: AtWork, session: HealingContext
+    ) -> None:
+        asked = await self._asked(workflow)
+        work.asks = bool(asked)
+        for one in asked:
+            if one.plan not in told:
+                told.add(one.plan)
+                session.tell(_event_of(one, work, session))
 
     async def _ended(self, workflow: str, first_run: str) -> Found | None:
         """The healing, once it has ended; None as long as it has not."""
@@ -190,6 +201,19 @@ def _event_of(asked: Asked, work: AtWork, session: HealingContext) -> events.App
         action=f"Carry out the procedure {procedure}",
         expires_at=asked.expires_at,
         databases=(),
+    )
+
+
+def _event_of_silence(
+    error: FleetSilent, work: AtWork, session: HealingContext
+) -> events.AlertWaits:
+    why = f"how healing {work.healing} goes can't be told: {error.sentence()}"
+    return events.AlertWaits(
+        at=session.clock.now(),
+        server=work.server.name,
+        healing_id=work.healing,
+        healing=work.healing,
+        why=why,
     )
 
 

@@ -7,6 +7,7 @@ asked of a list, which lags some seconds behind; so what was seen here is rememb
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -42,6 +43,7 @@ _NEWEST: Final = 50
 _SEARCHED: Final = 2000
 #: As many of those that have ended are remembered: they don't change any more.
 _REMEMBERED: Final = 2000
+_NAME: Final = re.compile(r"[0-9a-f]{12}")
 _FIELDS: Final = tuple(fields_dict(HealingRecord))
 
 _OPEN: Final = WorkflowExecutionStatus.RUNNING
@@ -194,7 +196,7 @@ class FleetRecords:
     async def find(self, healing: str) -> Found:
         """The healing of just that id. Raises UnknownName if there is none."""
         at = self._by_name.get(healing)
-        if at is None:
+        if at is None and _NAME.fullmatch(healing):
             listed = await self._listed("", _SEARCHED)
             at = next((one for one in listed if healing_of(one.first_run) == healing), None)
         if at is not None:
