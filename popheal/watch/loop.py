@@ -78,11 +78,6 @@ class Watch:
         if (self.journal is None) is (self.carrier is None):
             raise ValueError("a watch needs either a journal or a carrier")
 
-    @property
-    def own_journal(self) -> Journal:
-        """The journal; an empty one in memory where somebody else carries healings out."""
-        return self.journal or Journal()
-
     async def run(self, *, once: bool = False, check: bool = False) -> list[Verdict]:
         """Watch, until ``control`` says to end.
 

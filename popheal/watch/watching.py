@@ -17,7 +17,7 @@ from popheal.errors import Detached, NotAuthorised, UnknownName
 from popheal.exchange.backend import Backend
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MONITORS
-from popheal.journal import HealingRecord
+from popheal.journal import HealingRecord, Journal
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event
 from popheal.reports.measures import ServerLooked
@@ -72,7 +72,7 @@ class Watching:
         )
         self.carrier: Carrier = settings.carrier or JournalCarrier(
             organisation=self.session.organisation,
-            journal=settings.own_journal,
+            journal=settings.journal or Journal(),
             policy=settings.policy,
             connections=self.connections,
         )
@@ -239,7 +239,7 @@ class Watching:
                 self.session,
                 settings.backend,
                 settings.servers,
-                settings.own_journal,
+                settings.journal,
                 self._checking,
             )
 

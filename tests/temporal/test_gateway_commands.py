@@ -86,5 +86,6 @@ def test_it_serves_until_it_is_told_to_end(fleet, tmp_path):
     assert process.returncode == 0, told
     assert "scom 127.0.0.1: POST /alerts: 202\n" in told
     assert told.endswith("Z the watch has ended\n")
+    assert "journal" not in told.casefold(), "it needs none, so none is missed"
     assert SECRET not in told
     assert "Traceback" not in told
