@@ -67,7 +67,8 @@ nitpick_ignore_regex = [
     ),
     (
         "py:class",
-        r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
+        r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)"
+        r"|popheal\.serve\.desk\.T",
     ),
     ("py:class", r"Ask|contextlib\.AbstractContextManager"),
     ("py:class", r"CollectorRegistry|TracerProvider|popheal\.engine\.triage\.health\.Rows"),

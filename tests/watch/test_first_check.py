@@ -79,13 +79,22 @@ def test_the_watch_can_be_ended_meanwhile(watching):
     assert watching.named("watch_ended")
 
 
-def test_in_memory_nothing_is_kept():
+def checked_with(journal):
+    """What is told of a check with a journal in memory, or with none."""
     simulation = organisation()
     backend = SimulatedBackend(simulation)
     seen = []
+    session = HealingContext(
+        policy=Policy(), clock=simulation.clock, organisation="x", observers=(seen.append,)
+    )
+    asyncio.run(check_first(session, backend, [MBX1, MBX1], journal, Control()))
+    return [one.name for one in seen]
+
+
+def test_in_memory_nothing_is_kept():
     with Journal() as journal:
-        session = HealingContext(
-            policy=Policy(), clock=simulation.clock, organisation="x", observers=(seen.append,)
-        )
-        asyncio.run(check_first(session, backend, [MBX1, MBX1], journal, Control()))
-    assert [one.name for one in seen] == ["readiness_changed", "readiness_checked"]
+        assert checked_with(journal) == ["readiness_changed", "readiness_checked"]
+
+
+def test_where_none_is_needed_none_is_missed():
+    assert checked_with(None) == ["readiness_checked"]
