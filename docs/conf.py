@@ -67,9 +67,9 @@ nitpick_ignore_regex = [
     ),
     (
         "py:class",
-        r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)"
-        r"|popheal\.serve\.desk\.T",
+        r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
     ),
+    ("py:class", r"popheal\.serve\.desk\.T"),
     ("py:class", r"Ask|contextlib\.AbstractContextManager"),
     ("py:class", r"CollectorRegistry|TracerProvider|popheal\.engine\.triage\.health\.Rows"),
     ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),

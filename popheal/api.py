@@ -27,7 +27,7 @@ from popheal.util.clock import Clock, SteadyClock, SystemClock
 if TYPE_CHECKING:
     from popheal.engine.approval import Approver
     from popheal.engine.context import HealingContext
-    from popheal.engine.drive import Start
+    from popheal.engine.perform import Start
     from popheal.engine.plan import Plan
     from popheal.engine.triage import Triage
     from popheal.journal import Journal
@@ -284,7 +284,7 @@ class Healer:
         return drive(start, self.backend, context)
 
     def _adrive(self, start: Start[T], context: HealingContext) -> Coroutine[Any, Any, T]:
-        from popheal.engine.drive import adrive
+        from popheal.engine.adrive import adrive
 
         return adrive(start, self.backend, context)
 

@@ -211,7 +211,7 @@ def test_the_readme_gives_two_commands_that_set_up_and_run():
     blocks = re.findall(r"```console\n(python3 -m venv .*)\n```", README)
     assert [block.split(".venv/bin/")[-1] for block in blocks] == [
         "popheal rehearse",
-        "pytest -n 2",
+        "pytest -n 4",
     ]
 
 

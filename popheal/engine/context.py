@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Factory, define, field, frozen
@@ -192,8 +193,9 @@ class HealingContext:
             if self.lease.stopped:
                 self.control.cancel()
             elif self.control.cancelled:
-                self.lease.stop(at=self.clock.now())
-                self.emit(events.StopNoted, self.server, healing=self.lease.healing)
+                healing = self.lease.healing
+                told = partial(self.emit, events.StopNoted, self.server, healing=healing)
+                self.lease.stop(at=self.clock.now(), noted=told)
 
     def emit(
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: How to go on with a coroutine: by sending it an answer, or throwing an error into it.
 Answer = Callable[[], Request[Any]]
+#: Reads and writes the journal, and gives the coroutine that is to be driven.
+Start = Callable[[], Logic[T]]
 
 
 class Once:

@@ -9,10 +9,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from popheal.journal.group_commit import TOGETHER, together
+
+if TYPE_CHECKING:
+    from popheal.journal import Journal
 
 T = TypeVar("T")
 
@@ -77,6 +80,17 @@ def _deliver(answered: Iterable[_Answered]) -> None:
             future.set_result(answer)
         else:
             future.set_exception(error)
+
+
+async def with_journal(journal: Journal, function: Callable[[], T]) -> T:
+    """Read or write a journal besides a healing, without blocking the event loop.
+
+    Where it is a file, that is done in the one thread in which all healings of the process do so.
+    """
+    if journal.path is None:
+        return function()
+    answer: T = await submit(function)
+    return answer
 
 
 # --- beginning -----------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ class FleetRecords:
             return []
         listed = await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST)
         known = [one.at for one in self._ended.values() if one and one.at.workflow == workflow]
-        found = await self._all_of([*known, *listed, newest])
+        found = await self._all_of([*known, *reversed(listed), newest])
         return [one for one in found if same_server(one.record.server, server)]
 
     async def newest(self, number: int, *, unfinished: bool) -> list[Found]:
@@ -169,7 +169,8 @@ class FleetRecords:
         running = await self._listed("ExecutionStatus = 'Running'", _SEARCHED)
         lost = "ExecutionStatus IN ('Terminated', 'Failed', 'Canceled', 'TimedOut')"
         others = lost if unfinished else "ExecutionStatus != 'Running'"
-        found = await self._all_of([*running, *await self._listed(others, number)])
+        ended = await self._listed(others, number)
+        found = await self._all_of([*reversed(ended), *reversed(running)])
         wanted = [one for one in found if one.record.ended_at is None or not unfinished]
         return wanted[-number:]
 
@@ -190,7 +191,7 @@ class FleetRecords:
         at = datetime.now(now.tzinfo) - passed
         listed = await self._listed(f"CloseTime >= '{at.isoformat()}'", _NEWEST)
         known = [one.at for one in self._ended.values() if one and (one.at.closed or at) >= at]
-        found = await self._all_of([*known, *listed])
+        found = await self._all_of([*known, *reversed(listed)])
         return [one for one in found if one.record.ended_at and one.record.ended_at >= since]
 
     async def find(self, healing: str) -> Found:
@@ -240,7 +241,10 @@ class FleetRecords:
         return [one for one in found if one.status is not _GOES_ON]
 
     async def _all_of(self, executions: Iterable[Execution]) -> list[Found]:
-        """The healings of some workflows, the oldest first; of one that was settled, its end."""
+        """The healings of some workflows, the oldest first.
+
+        Of one that was reset, or settled, how it goes on: so the newest are to be given last.
+        """
         once = {one.first_run: one for one in executions}
         found = await asyncio.gather(*map(self._found, once.values()))
         known = sorted((one for one in found if one), key=lambda one: one.at.began)
@@ -248,14 +252,14 @@ class FleetRecords:
         return list({one.record.id: one for one in known}.values())
 
     async def _found(self, at: Execution) -> Found | None:
-        if at.first_run in self._ended:
-            return self._ended[at.first_run]
+        if at.run in self._ended:
+            return self._ended[at.run]
         if at.status is _OPEN:  # or has been: lists lag
             at = await self.newest_of(at.workflow, run=at.run) or at
         if at.status is _OPEN:
             return await self._under_way(at)
         found = await (self._reported(at) if at.status is _DONE else self._lost(at))
-        self._ended[at.first_run] = found
+        self._ended[at.run] = found
         return found
 
     def _remember(self, found: Iterable[Found]) -> None:

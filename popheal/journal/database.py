@@ -200,15 +200,25 @@ class Database:
     def read_with(self, sql: str, values: Any) -> list[Any]:
         """Likewise, with a sequence of values, or values by name."""
         with self.lock:
-            try:
-                return self._connection.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                raise self._explanation("read", error) from None
+            return self._rows(sql, values)
+
+    def _rows(self, sql: str, values: Any) -> list[Any]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._explanation("read", error) from None
 
     def glance(self, sql: str, values: Any) -> list[Any]:
         """Likewise as last committed, without waiting for who writes; not within a transaction."""
         if self.path is None or self._identity is None:
             return self.read_with(sql, values)
+        if self.lock.acquire(blocking=False):
+            # Nobody writes: what this connection has read before need not be read again.
+            try:
+                if not self._connection.in_transaction:
+                    return self._rows(sql, values)
+            finally:
+                self.lock.release()
         with self._explained("read"):
             self._glances = glances = self._glances or Glances(self.path)
             return glances.rows(sql, values)

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any, Final, Protocol
 
 from attrs import define, field
@@ -56,7 +57,7 @@ class Group:
     def _joined(self, database: Grouped) -> sqlite3.Connection:
         key = id(database)
         if key in self._failed:
-            raise self._failed[key]
+            raise copy(self._failed[key])
         if key not in self._begun:
             try:
                 self._begun[key] = (database, database.begin_group())
@@ -117,7 +118,8 @@ def together(functions: Sequence[Callable[[], Any]]) -> list[tuple[Any, BaseExce
         problem = group.end()
     if problem is None:
         return answers
-    return [(None, error or problem) for _, error in answers]
+    # Each its own: whoever raises it, perhaps in another thread, adds where that was.
+    return [(None, error or copy(problem)) for _, error in answers]
 
 
 def _called(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -145,11 +146,16 @@ class Lease:
         )
         return str(rows[0][0]) if rows and rows[0][0] != self.healing else None
 
-    def stop(self, *, at: datetime) -> None:
-        """Write down that a person has said stop, for whoever goes on after a crash."""
+    def stop(self, *, at: datetime, noted: Callable[[], None]) -> None:
+        """Write down that a person has said stop, for whoever goes on after a crash.
+
+        Args:
+            at: Now.
+            noted: Called as soon as that is on the disk, and only then.
+        """
         with self._outbox.transaction() as connection:
             note_stop(connection, self.healing, moment_as_text(at))
-        self._database.once_committed(self._note_stopped)
+        self._database.once_committed(partial(self._note_stopped, noted))
 
     def claim(self, kind: str, name: str) -> str | None:
         """Claim a ``server`` or a ``dag``; returns the healing that has it, if another has."""
@@ -329,8 +335,9 @@ class Lease:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _note_stopped(self) -> None:
+    def _note_stopped(self, noted: Callable[[], None]) -> None:
         self.stopped = True
+        noted()
 
     def _has_ended(self, ended: tuple[str, ...]) -> bool:
         """Whether it ended just so, and by us."""

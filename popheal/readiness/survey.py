@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from popheal.engine.adrive import adrive
 from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
-from popheal.engine.drive import adrive, drive
+from popheal.engine.drive import drive
 from popheal.engine.plan import effects_in_reach
 from popheal.errors import BackendError, Detached, UnknownName
 from popheal.exchange.backend import LOOKS, OF_THE_SERVER, Inspectable

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
-from popheal.engine.drive import with_journal
+from popheal.engine.writer import with_journal
 from popheal.errors import UnknownName
 from popheal.journal import HealingRecord, Journal, Question
 from popheal.journal.status import Standing, standing_of

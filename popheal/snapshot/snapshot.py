@@ -12,8 +12,9 @@ from attrs import field, frozen
 
 from popheal.backends.simulated import Scenario, build_scenario
 from popheal.backends.simulated.faults import POP_ASPECTS
+from popheal.engine.adrive import adrive
 from popheal.engine.context import HealingContext
-from popheal.engine.drive import adrive, drive
+from popheal.engine.drive import drive
 from popheal.errors import BackendError
 from popheal.exchange.backend import AsyncBackend, Backend
 from popheal.policy.policy import Policy

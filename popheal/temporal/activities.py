@@ -15,8 +15,8 @@ from attrs import define, evolve, field, frozen
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, TemporalError
 
+from popheal.engine.adrive import adrive
 from popheal.engine.context import HealingContext
-from popheal.engine.drive import adrive
 from popheal.engine.perform import method_of, second_opinion_of
 from popheal.engine.requests import Effect, Logic, Look
 from popheal.errors import NotBegun, Unreachable

@@ -10,7 +10,7 @@ from attrs import define
 
 from popheal.api import Healer
 from popheal.engine.context import HealingContext
-from popheal.engine.drive import with_journal
+from popheal.engine.writer import with_journal
 from popheal.journal import HealingRecord, Journal
 from popheal.policy.policy import Policy
 from popheal.reports.report import Alert, Report

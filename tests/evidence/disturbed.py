@@ -1,6 +1,6 @@
 """Healings on Temporal over a lab, disturbed at an effect: what comes of them must be the same.
 
-``python -m tests.evidence.on_temporal --kills`` goes through every effect of each scenario.
+``python -m tests.evidence.disturbances`` goes through every effect of each scenario.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 from popheal import Journal, Report, heal
 from popheal.backends.simulated import history as h
 from popheal.backends.simulated import load_scenario
-from popheal.exchange.backend import EFFECTS
+from popheal.journal.entries import Kind
 from tests.evidence.crashes import effect_of
 from tests.support import properties
 from tests.support.fleet import Fleet, Gate, engine_at, work_at
@@ -38,12 +38,12 @@ def effects(history: Any) -> list[tuple[Any, ...]]:
     return [effect_of(one) for one in ours if getattr(one, "accepted", True)]
 
 
-def effects_of(name: str) -> int:
-    """How many effects a healing that nobody disturbs commands."""
-    scenario = load_scenario(name)
-    heal(alert_of(scenario), Watched(scenario.organisation), journal=Journal())
-    called = scenario.organisation.history.of(h.Called)
-    return sum(one.method in EFFECTS for one in called)
+def effects_of(name: str) -> tuple[str, ...]:
+    """The effects that a healing which nobody disturbs commands: what, and what is set."""
+    scenario, journal = load_scenario(name), Journal()
+    heal(alert_of(scenario), Watched(scenario.organisation), journal=journal)
+    intents = [line for line in journal.export() if line.get("kind") == Kind.INTENT.value]
+    return tuple(f"{one['what']} {one['data'].get('value', '')}".strip() for one in intents)
 
 
 @define

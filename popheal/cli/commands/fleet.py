@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from popheal.config.load import Config
     from popheal.temporal.messages import Decision, Progress
+    from popheal.temporal.orphaned import Orphaned
 
 T = TypeVar("T")
 
@@ -202,18 +203,30 @@ async def _heal(order: Any, server: str) -> Report | None:
 def healings(newest: int, *, as_json: bool) -> int:
     """List the healings that are under way, and the N newest of those that have ended.
 
-    The list lags some seconds behind: decide nothing by it, but ask about the server.
+    Before them come those that were terminated, or lost, and still hold their claims: nobody acts
+    there until they are settled. The list lags some seconds behind: decide nothing by it, but ask
+    about the server.
 
     \b
       popheal fleet healings
     """
     from popheal.temporal.listing import list_healings
+    from popheal.temporal.orphaned import orphaned
     from popheal.util.serialize import to_jsonable
 
     found = asyncio.run(with_client(lambda client: list_healings(client, newest)))
+    holding: list[Orphaned] | None = None
+    try:
+        holding = asyncio.run(with_client(orphaned))
+    except click.ClickException as error:
+        say(f"Whether a terminated one still holds its claims can't be told. {error.message}")
     if as_json:
-        answer_json({"healings": [to_jsonable(one) for one in found]})
+        lost = None if holding is None else [to_jsonable(one) for one in holding]
+        answer_json({"healings": [to_jsonable(one) for one in found], "orphaned": lost})
         return 0
+    for gone in holding or ():
+        ended = f"{gone.status} {moment(gone.closed)}" if gone.closed else gone.status
+        answer_text(f"{ended}, and holds its claims: popheal fleet settle {gone.server}")
     for one in found:
         stands = one.state if one.status == "running" else one.verdict
         again = f", again from {moment(one.retry_at)}" if one.retry_at else ""
