@@ -207,7 +207,7 @@ def _event_of(asked: Asked, work: AtWork, session: HealingContext) -> events.App
 def _event_of_silence(
     error: FleetSilent, work: AtWork, session: HealingContext
 ) -> events.AlertWaits:
-    why = f"how healing {work.healing} goes can't be told: {error.sentence()}"
+    why = f"how healing {work.healing} goes can't be told: {str(error).rstrip('.')}"
     return events.AlertWaits(
         at=session.clock.now(),
         server=work.server.name,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from attrs import evolve
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
@@ -69,15 +71,15 @@ class FleetDesk:
             return journal.approve(record.id, plan, granted=granted, by=by)
 
         # What would be refused is refused here: by the same rules, and with the same words.
-        _require_alive(found)
+        if not found.record.alive:
+            problem = found.how_lost if found.is_lost else "the healing has ended"
+            raise _not_pending(found, plan, problem)
         question = await _read(found, found.lines, answer)
         said = Decision(who=by, plan=question.plan, granted=granted)
         try:
             await self._tell(found, Healing.answer, said)
         except WorkflowUpdateFailedError as error:
-            raise ApprovalNotPending(
-                journal=found.at.workflow, run=healing, plan=plan, problem=str(error.cause)
-            ) from None
+            raise _not_pending(found, plan, str(error.cause)) from None
         return question
 
     async def stop(self, healing: str, *, by: str) -> Standing:
@@ -86,14 +88,16 @@ class FleetDesk:
         try:
             await self._tell(found, Healing.stop, Decision(who=by))
         except WorkflowUpdateFailedError as error:
-            ended = await self._records.find(healing)
-            _require_alive(ended)
+            _require_alive(await self._records.find(healing))
             raise FleetSilent(
                 where=f"Healing {healing}",
                 problem=f"can't be stopped now: {error.cause}",
                 next_step="Try again in a moment.",
             ) from None
-        return await self.read(healing, standing_of)
+        standing = await self.read(healing, standing_of)
+        # Its next step writes that down.
+        stopped = evolve(standing.record, cancel_at=standing.record.cancel_at or datetime.now(UTC))
+        return evolve(standing, record=stopped)
 
     async def _tell(self, found: Found, update: Any, said: Decision) -> None:
         try:
@@ -114,6 +118,12 @@ class FleetDesk:
         converter = self._records.client.data_converter
         async with answered() as within:
             return await lines_of(await handle.fetch_history(rpc_timeout=within), converter)
+
+
+def _not_pending(found: Found, plan: str, problem: str) -> ApprovalNotPending:
+    return ApprovalNotPending(
+        journal=found.at.workflow, run=found.record.id, plan=plan, problem=problem
+    )
 
 
 def _require_alive(found: Found) -> None:

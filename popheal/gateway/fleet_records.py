@@ -43,6 +43,8 @@ _NEWEST: Final = 50
 _SEARCHED: Final = 2000
 #: As many of those that have ended are remembered: they don't change any more.
 _REMEMBERED: Final = 2000
+#: As many are asked about at the same time.
+_AT_ONCE: Final = 16
 _NAME: Final = re.compile(r"[0-9a-f]{12}")
 _FIELDS: Final = tuple(fields_dict(HealingRecord))
 
@@ -128,6 +130,7 @@ class FleetRecords:
         self.client, self.organisation = client, organisation
         self._ended: dict[str, Found | None] = {}
         self._by_name: dict[str, Execution] = {}
+        self._few = asyncio.Semaphore(_AT_ONCE)
 
     def handle(self, at: Execution) -> WorkflowHandle[Any, Any]:
         """For what is said to a healing, and to no later one of that server."""
@@ -254,6 +257,10 @@ class FleetRecords:
     async def _found(self, at: Execution) -> Found | None:
         if at.run in self._ended:
             return self._ended[at.run]
+        async with self._few:
+            return await self._asked(at)
+
+    async def _asked(self, at: Execution) -> Found | None:
         if at.status is _OPEN:  # or has been: lists lag
             at = await self.newest_of(at.workflow, run=at.run) or at
         if at.status is _OPEN:

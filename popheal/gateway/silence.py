@@ -16,6 +16,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError, FleetSilent
+from popheal.util.text import one_line
 
 #: The Temporal server itself answers within this; less than whoever raises an alert waits.
 SERVER_WITHIN: Final = timedelta(seconds=5)
@@ -25,6 +26,7 @@ WORKER_WITHIN: Final = timedelta(seconds=8)
 #: whatever it was told.
 _SPARE: Final = timedelta(seconds=1)
 
+_LONGEST: Final = 200
 _START_IT: Final = (
     "See that the Temporal server runs and can be reached (TEMPORAL_ADDRESS, "
     "TEMPORAL_NAMESPACE), and try again."
@@ -75,9 +77,8 @@ async def answered(*, by_worker: bool = False) -> AsyncIterator[timedelta]:
 
 
 def _of_server(seen: str) -> FleetSilent:
-    return FleetSilent(
-        where="The fleet's Temporal server", problem=f"gives no answer: {seen}", next_step=_START_IT
-    )
+    problem = f"gives no answer: {one_line(seen, _LONGEST)}"
+    return FleetSilent(where="The fleet's Temporal server", problem=problem, next_step=_START_IT)
 
 
 def _of_workers() -> FleetSilent:

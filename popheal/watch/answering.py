@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from popheal.engine.context import HealingContext
 from popheal.errors import FleetSilent
@@ -28,6 +28,9 @@ from popheal.watch.decide import (
 )
 from popheal.watch.healings import Healings
 from popheal.watch.watched import Watched, tell_once
+
+#: Seconds in which who was silent is not asked again.
+_SILENT: Final = 10.0
 
 #: Has a healing carried out.
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -52,6 +55,7 @@ class Answering:
     retry: timedelta
     healings: Healings
     spawn: Spawn
+    _silent: tuple[float, FleetSilent] | None = field(default=None, init=False)
 
     async def answer(self, server: Watched, others: Iterable[Watched]) -> None:
         """Do what is to be done about what was seen on a server. Raises JournalError.
@@ -75,7 +79,7 @@ class Answering:
         if why_no_room:
             concern = evolve(concern, place=None)  # who is at work there is known already
         try:
-            decision = self._decide(concern, await self.carrier.known(concern))
+            decision = self._decide(concern, await self._known(concern))
         except FleetSilent as error:
             self.healings.has_not_begun(server, error)
             return
@@ -95,6 +99,16 @@ class Answering:
             self.go_on_with(record, server)
         else:
             self._heal(server, incident)
+
+    async def _known(self, concern: Concern) -> Known:
+        """Who was silent just now is not asked again for each server: everybody would wait."""
+        if self._silent and self.session.clock.monotonic() < self._silent[0] + _SILENT:
+            raise self._silent[1]
+        try:
+            return await self.carrier.known(concern)
+        except FleetSilent as error:
+            self._silent = (self.session.clock.monotonic(), error)
+            raise
 
     def go_on_with(self, record: HealingRecord, server: Watched) -> None:
         """Go on with a healing that was broken off, or follow one that somebody else has begun."""

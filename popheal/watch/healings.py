@@ -114,5 +114,6 @@ class Healings:
     def has_not_begun(self, server: Watched, error: FleetSilent) -> None:
         """It could not even be asked for; the server is looked at again, as always."""
         self.ended.append(Verdict.UNKNOWN)
-        tell_once(self.session, server, "waits", events.AlertWaits, why=error.sentence())
+        why = str(error).rstrip(".")
+        tell_once(self.session, server, "waits", events.AlertWaits, why=why)
         server.is_answered(Answer(what="not_taken", why=str(error)))

@@ -222,6 +222,8 @@ def test_who_approves_is_the_owner_of_the_token(served, asked):
     assert "MSExchangePOP3BE" in ended["report"]["alert"]["text"]
     stopped = served.ask("ann", "POST", f"/healings/{asked['id']}/stop", {})
     assert stopped.status == 409
+    late = served.ask("ann", "POST", path, {"plan": plan})
+    assert (late.status, "the healing has ended" in late.body) == (409, True)
     page = served.ask("ann", "GET", f"/healings/{asked['id']}", Accept="text/html,*/*")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "<h1>" in page.body
@@ -247,6 +249,7 @@ def test_a_plan_is_refused_and_a_healing_stopped(served, asked, server, what, st
     body = {} if what == "stop" else {"plan": stands["asking"]["plan"]}
     said = served.ask("boss", "POST", f"/healings/{name}/{what}", body)
     assert said.status == status
+    assert what == "refuse" or said.json["stop_asked_at"]
     assert served.when(name, "ended")["verdict"] == verdict
     if verdict == "cancelled":
         again = {"why": "at work"}
