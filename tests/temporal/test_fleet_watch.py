@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from attrs import evolve
@@ -73,9 +74,22 @@ def test_one_after_another_as_by_itself(fleet):
 
     async def work():
         async with organisation.worker():
-            return await (await organisation.watch()).run(once=True)
+            watch = await organisation.watch()
+            return await watch.run(once=True), await healed_lately(watch.carrier.records)
 
-    assert fleet.run(work()) == [Verdict.RECOVERED] * 2
+    async def healed_lately(records):
+        """Once the list of the server tells of them, which lags; those from before it does not."""
+        now = organisation.clock.now()
+        others = type(records)(records.client, records.organisation)
+        since = now - timedelta(hours=1)
+        while len(found := await others.ended_since(since, now)) < 2:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.05)
+        assert await others.ended_since(now, now) == []
+        return {one.record.id for one in found}
+
+    ended, lately = fleet.run(work())
+    assert ended == [Verdict.RECOVERED] * 2
+    assert lately == {one.id for one in organisation.named("healing_started")}
     told = [
         (one.name, one.server) for one in organisation.named("healing_started", "healing_ended")
     ]
