@@ -59,7 +59,9 @@ class Execution:
 
     Attributes:
         workflow: Its id, which all healings of a server have.
-        run: Its last run; ``first_run`` tells it from the others of that id.
+        run: Its last run.
+        first_run: Its first one, which tells it from the others of that id; empty as long as it
+            was only seen in a list.
         status: What Temporal says of it.
     """
 
@@ -81,7 +83,7 @@ class Execution:
         return cls(
             workflow=found.id,
             run=found.run_id,
-            first_run=found.raw_info.first_run_id or found.run_id,
+            first_run=found.raw_info.first_run_id,
             status=found.status or _OPEN,
             began=found.start_time,
             closed=found.close_time,
@@ -143,18 +145,21 @@ class FleetRecords:
         handle = self.client.get_workflow_handle(workflow, run_id=run)
         try:
             async with answered() as within:
-                return Execution.of(await handle.describe(rpc_timeout=within))
+                found = Execution.of(await handle.describe(rpc_timeout=within))
         except RPCError:
             return None
+        return found if found.first_run else evolve(found, first_run=found.run)
 
     async def of_chain(self, workflow: str, first_run: str) -> Execution | None:
         """The workflow that has begun with that run, if it is still known."""
         newest = await self.newest_of(workflow)
         if newest is None or newest.first_run == first_run:
             return newest
-        listed = await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST)
-        known = next((one for one in listed if one.first_run == first_run), None)
-        return known or await self.newest_of(workflow, run=first_run)
+        for one in await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST):
+            known = await self.newest_of(workflow, run=one.run)
+            if known is not None and known.first_run == first_run:
+                return known
+        return await self.newest_of(workflow, run=first_run)
 
     async def of_server(self, server: str) -> list[Found]:
         """Those of a server that may matter to what is decided, the oldest first."""
@@ -201,8 +206,9 @@ class FleetRecords:
         """The healing of just that id. Raises UnknownName if there is none."""
         at = self._by_name.get(healing)
         if at is None and _NAME.fullmatch(healing):
-            listed = await self._listed("", _SEARCHED)
-            at = next((one for one in listed if healing_of(one.first_run) == healing), None)
+            # One that went on in another run is named after its first one.
+            listed = await self._listed("", _SEARCHED, all_runs=True)
+            at = next((one for one in listed if healing_of(one.run) == healing), None)
         if at is not None:
             for one in await self.of_server(at.workflow.rpartition("/")[2]):
                 if one.record.id == healing:
@@ -231,8 +237,8 @@ class FleetRecords:
 
     # --- one after another -----------------------------------------------------------------------
 
-    async def _listed(self, which: str, most: int) -> list[Execution]:
-        """Of this organisation, the newest first."""
+    async def _listed(self, which: str, most: int, *, all_runs: bool = False) -> list[Execution]:
+        """Of this organisation, the newest first; unless all are wanted, last runs only."""
         ours = healing_id(_quoted(self.organisation), "")
         query = f"WorkflowType = '{HEALING}' AND WorkflowId STARTS_WITH '{ours}'"
         asked = f"{query} AND {which}" if which else query
@@ -241,14 +247,14 @@ class FleetRecords:
             listed = self.client.list_workflows(asked, limit=most, rpc_timeout=within)
             async for one in listed:
                 found.append(Execution.of(one))  # noqa: PERF401 - it is asked page by page
-        return [one for one in found if one.status is not _GOES_ON]
+        return [one for one in found if all_runs or one.status is not _GOES_ON]
 
     async def _all_of(self, executions: Iterable[Execution]) -> list[Found]:
         """The healings of some workflows, the oldest first.
 
         Of one that was reset, or settled, how it goes on: so the newest are to be given last.
         """
-        once = {one.first_run: one for one in executions}
+        once = {one.run: one for one in executions}
         found = await asyncio.gather(*map(self._found, once.values()))
         known = sorted((one for one in found if one), key=lambda one: one.at.began)
         self._remember(known)
@@ -261,7 +267,7 @@ class FleetRecords:
             return await self._asked(at)
 
     async def _asked(self, at: Execution) -> Found | None:
-        if at.status is _OPEN:  # or has been: lists lag
+        if at.status is _OPEN or not at.first_run:  # lists lag, and don't tell all
             at = await self.newest_of(at.workflow, run=at.run) or at
         if at.status is _OPEN:
             return await self._under_way(at)
@@ -308,7 +314,7 @@ class FleetRecords:
     async def _by_its_history(self, at: Execution, *, alive: bool) -> Found:
         """What is known of a healing that can't be asked, and has left no report."""
         converter = self.client.data_converter
-        handle = self.client.get_workflow_handle(at.workflow, run_id=at.first_run)
+        handle = self.client.get_workflow_handle(at.workflow, run_id=at.run)
         async with answered() as within:
             history = await handle.fetch_history(rpc_timeout=within)
             order = await order_of(history, converter)

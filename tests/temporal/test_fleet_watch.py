@@ -10,12 +10,18 @@ from attrs import evolve
 
 pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 
-from popheal import Control, Journal
+from popheal import Alert, Control, Journal
 from popheal.backends.simulated.scenario import build_scenario
+from popheal.engine.context import HealingContext
+from popheal.journal.status import standing_of
 from popheal.tables.table import Verdict
+from popheal.temporal.operations import begin_healing
 from popheal.util.clock import SystemClock
+from popheal.util.serialize import to_jsonable
+from popheal.watch.carrier import AtWork
 from popheal.watch.loop import Watch
-from tests.support.fleet import site_worker_of
+from popheal.watch.watched import Watched
+from tests.support.fleet import SECRETIVE, site_worker_of
 from tests.support.gateway import carrier_of, named
 from tests.support.healing import restarted
 from tests.support.served import POLICY, SPEED
@@ -46,12 +52,20 @@ class Organisation:
     def worker(self):
         return site_worker_of(self.fleet, self.backend.organisation, self.backend, at_once=4)
 
+    async def carrier(self):
+        return await carrier_of(self.fleet, self.backend.organisation, self.policy)
+
+    def session(self):
+        return HealingContext(
+            policy=self.policy, clock=self.clock, organisation=self.backend.organisation
+        )
+
     async def watch(self):
         """Another watch, which knows of no other."""
         return Watch(
             self.servers,
             self.backend,
-            carrier=await carrier_of(self.fleet, self.backend.organisation, self.policy),
+            carrier=await self.carrier(),
             policy=self.policy,
             at_once=1,
             clock=self.clock,
@@ -145,10 +159,6 @@ def test_a_healing_that_somebody_else_began_is_waited_for_and_followed(fleet, mo
 
     It is found by its workflow, as soon as its server is looked at, and by who has the group.
     """
-    from popheal.reports.report import Alert
-    from popheal.temporal.operations import begin_healing
-    from popheal.util.serialize import to_jsonable
-
     asked = evolve(UNASKED, approval_from=POLICY.approval_from)
     organisation = Organisation(fleet, ill=("MBX1", "MBX4"), policy=asked)
 
@@ -179,3 +189,39 @@ def test_a_healing_that_somebody_else_began_is_waited_for_and_followed(fleet, mo
     assert not organisation.named("healing_started")
     (ended,) = organisation.named("watch_ended")
     assert ended.left == organisation.named("healing_resumed")[0].id
+
+
+def test_what_a_fleet_without_workers_can_tell(fleet, monkeypatch):
+    """A healing that nobody takes up: it is known, and not stopped; no second one begins."""
+    from temporalio.client import Client
+
+    from popheal.errors import AlreadyRunning, FleetSilent
+    from popheal.gateway import silence
+    from popheal.gateway.fleet_desk import FleetDesk
+    from popheal.temporal.converter import DATA_CONVERTER
+
+    for name in ("SERVER_WITHIN", "WORKER_WITHIN"):
+        monkeypatch.setattr(silence, name, timedelta(seconds=1))
+    organisation = Organisation(fleet)
+    alert = Alert(server="mbx1.contoso.com")
+
+    async def work():
+        carrier = await organisation.carrier()
+        # In that namespace no worker of the engine is at work.
+        records = carrier.records
+        records.client = await Client.connect(
+            fleet.address, namespace=SECRETIVE, data_converter=DATA_CONVERTER
+        )
+        order = evolve(carrier.order, alert=to_jsonable(alert))
+        handle = await begin_healing(records.client, order)
+        work = AtWork(server=Watched(name=alert.server), place=None, control=Control())
+        with pytest.raises(AlreadyRunning, match=f"{work.healing}.*workflow popheal/healing"):
+            await carrier.heal(alert, work, organisation.session())
+        desk = FleetDesk(await organisation.watch(), records)
+        stands = await desk.read(work.healing, standing_of)
+        assert (stands.state, stands.server) == ("running", alert.server)
+        with pytest.raises(FleetSilent, match="popheal fleet worker --engine --current"):
+            await desk.stop(work.healing, by="ann")
+        await handle.terminate()
+
+    fleet.run(work())
