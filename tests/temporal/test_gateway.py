@@ -106,8 +106,12 @@ def test_without_temporal_nothing_is_taken_and_nothing_lost(linked, fleet):
 
 
 def test_a_healing_that_was_terminated_is_left_to_a_person(linked, fleet):
-    """It owes what it has changed: nothing begins by itself, and nobody can answer it."""
+    """It owes what it has changed: nothing begins by itself, and nobody can answer it.
+
+    Once it is settled it has ended, under its own name.
+    """
     from popheal.temporal.healing_workflow import healing_id
+    from popheal.temporal.settlement import begin_settlement
 
     begun = linked.ask("boss", "POST", "/alerts", {"server": "mbx1"}).json
     asks = linked.when(begun["healing"], "asking")
@@ -125,3 +129,13 @@ def test_a_healing_that_was_terminated_is_left_to_a_person(linked, fleet):
         again = linked.ask("boss", "POST", "/alerts", {"server": "mbx1"}).json
     assert (again["answer"], again["healing"]) == ("waits", asks["id"])
     assert "its workflow is terminated: see popheal fleet settle mbx1" in again["why"]
+
+    async def settle():
+        return await (await begin_settlement(fleet.client, linked.organisation, "mbx1")).result()
+
+    fleet.run(settle())
+    settled = linked.when(asks["id"], "ended")
+    assert settled["verdict"] == settled["report"]["verdict"] == "cancelled"
+    page = linked.ask("ann", "GET", f"/healings/{asks['id']}", Accept="text/html")
+    assert "cancelled" in page.body.casefold()
+    assert len(linked.ask("ann", "GET", "/healings").json["healings"]) == 1
