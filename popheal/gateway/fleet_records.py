@@ -280,7 +280,12 @@ class FleetRecords:
                 return None  # it is older than the namespace keeps
             at = now
         if at.is_open:
-            return await self._under_way(at)
+            if found := await self._under_way(at):
+                return found
+            now = await self.newest_of(at.workflow, run=at.run)
+            if now is None or now.is_open:  # no worker of its build runs
+                return await self._by_its_history(at, alive=True)
+            at = now  # it has ended since
         found = await (self._reported(at) if at.status is _DONE else self._lost(at))
         self._ended[at.run] = found
         return found
@@ -292,16 +297,16 @@ class FleetRecords:
                 del known[name]
 
     async def _under_way(self, at: Execution) -> Found | None:
-        lines: Sequence[Line] = ()
+        """As it tells itself; None if it can't be asked, or has not written anything down."""
         try:
             async with answered(by_worker=True) as within:
                 told = await self.handle(at).query(Healing.written, rpc_timeout=within)
-                lines = told.lines
         except (FleetSilent, RPCError):
-            pass  # no worker of its build runs: what is there is what it was asked to do
-        if record := record_of(lines):
-            return Found(record=evolve(record, alive=record.ended_at is None), lines=lines, at=at)
-        return await self._by_its_history(at, alive=True)
+            return None
+        if (record := record_of(told.lines)) is None:
+            return None
+        alive = record.ended_at is None
+        return Found(record=evolve(record, alive=alive), lines=told.lines, at=at)
 
     async def _reported(self, at: Execution) -> Found | None:
         async with answered() as within:
