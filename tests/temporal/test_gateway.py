@@ -28,8 +28,26 @@ def served(fleet):
         service.end()
 
 
+def again_until_taken(service, who, path, body, kind="application/json"):
+    """Say it as whoever was told that it was not taken says it: again, until it is."""
+    until = time.monotonic() + PATIENCE
+    while (answer := service.ask(who, "POST", path, body, kind)).status == 503:
+        assert time.monotonic() < until
+    return answer
+
+
+@pytest.fixture(scope="module")
+def asked(served):
+    """A healing that somebody's alert has begun, and that asks for an approval."""
+    text = "text/plain; charset=utf-8"
+    answer = again_until_taken(served, "boss", "/alerts", over_http.TEXT, text)
+    name = served.healing_of("mbx1")
+    assert (answer.status, answer.json["healing"]) == (202, name)
+    assert answer.headers["location"] == f"/healings/{name}"
+    return served.when(name, "asking")
+
+
 # One API: what holds over a journal holds here, in this order.
-asked = over_http.asked
 test_the_same_alert_is_one_healing = over_http.test_the_same_alert_is_one_healing
 test_a_server_that_is_well_is_left_alone = over_http.test_a_server_that_is_well_is_left_alone
 test_an_unknown_server_can_not_be_looked_at = over_http.test_an_unknown_server_can_not_be_looked_at
@@ -65,14 +83,6 @@ def linked(fleet, monkeypatch):
     finally:
         service.end()
         fleet.run(link.cut())
-
-
-def again_until_taken(service, who, path, body):
-    """Say it as whoever was told that it was not taken says it: again, until it is."""
-    until = time.monotonic() + PATIENCE
-    while (answer := service.ask(who, "POST", path, body)).status == 503:
-        assert time.monotonic() < until
-    return answer
 
 
 def test_without_temporal_nothing_is_taken_and_nothing_lost(linked, fleet):
