@@ -23,8 +23,9 @@ from popheal import errors
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
 from popheal.temporal.carried import of_effect, of_look
+from popheal.temporal.custody import Begin
 from popheal.temporal.fleet_keys import VARIABLE, fleet_keys
-from popheal.temporal.messages import Answer, Begin, Guarded
+from popheal.temporal.messages import Answer, Guarded
 from popheal.temporal.sealing import ENCODING, KEY_NAME, converter_of
 from tests.support.fleet import SECRETIVE, healed, site_worker_of
 from tests.support.healing import Watched
