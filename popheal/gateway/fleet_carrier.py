@@ -137,15 +137,13 @@ class FleetCarrier:
         self, workflow: str, first_run: str, work: AtWork, session: HealingContext
     ) -> Report:
         """Wait for the end of a healing; that the fleet is silent meanwhile changes nothing."""
-        told, silent = set[str](), False
-        for turn in count():
-            if work.control.detached or work.control.cancelled:
-                raise Detached(run=work.healing)
+        told, silent, looks = set[str](), False, count()
+        while not (work.control.detached or work.control.cancelled):
             try:
                 found = await self._ended(workflow, first_run)
                 if found is not None:
                     return _report_of(found, work, session)
-                if turn % _SELDOM == 0:
+                if next(looks) % _SELDOM == 0:
                     await self._see_what_it_asks(workflow, told, work, session)
                 silent = False
             except FleetSilent as error:
@@ -153,7 +151,7 @@ class FleetCarrier:
                     session.tell(_event_of_silence(error, work, session))
                 silent = True
             await session.clock.asleep(_EVERY)
-        raise AssertionError("it is followed to its end")
+        raise Detached(run=work.healing)
 
     async def _see_what_it_asks(
         self, workflow: str, told: set[str], work: AtWork, session: HealingContext

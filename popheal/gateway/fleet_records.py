@@ -37,6 +37,7 @@ from popheal.temporal.listing import HEALING
 from popheal.temporal.messages import HealingResult
 from popheal.temporal.settlement import version_of
 from popheal.util.serialize import from_jsonable
+from popheal.util.text import one_line
 
 #: As many workflows of a server, or of all, are looked at as no decision goes back further.
 _NEWEST: Final = 50
@@ -46,6 +47,8 @@ _SEARCHED: Final = 2000
 _REMEMBERED: Final = 2000
 #: As many are asked about at the same time.
 _AT_ONCE: Final = 16
+#: Why something has failed is told no longer than that.
+_LONGEST: Final = 300
 _NAME: Final = re.compile(r"[0-9a-f]{12}")
 _FIELDS: Final = tuple(fields_dict(HealingRecord))
 
@@ -100,11 +103,13 @@ class Found:
             and is not alive.
         lines: What is known of what it has written down, as an export of a journal has it.
         at: Its workflow.
+        failed: Why that has failed, if it has.
     """
 
     record: HealingRecord
     at: Execution
     lines: Sequence[Line] = ()
+    failed: str = ""
 
     @property
     def is_lost(self) -> bool:
@@ -114,9 +119,8 @@ class Found:
     @property
     def how_lost(self) -> str:
         """What Temporal says of it, and what to do, in words."""
-        what = self.at.status.name.lower().replace("_", " ")
-        server = self.record.server
-        return f"its workflow is {what}: see popheal fleet settle {server}"
+        what = self.failed or f"its workflow is {self.at.status.name.lower().replace('_', ' ')}"
+        return f"{what}: see popheal fleet settle {self.record.server}"
 
 
 class FleetRecords:
@@ -177,7 +181,8 @@ class FleetRecords:
         """Those that began last, the oldest first; all the unfinished, or so many."""
         running = await self._listed("ExecutionStatus = 'Running'", _SEARCHED)
         lost = "ExecutionStatus IN ('Terminated', 'Failed', 'Canceled', 'TimedOut')"
-        others = lost if unfinished else "ExecutionStatus != 'Running'"
+        closed = "ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+        others = lost if unfinished else closed
         ended = await self._listed(others, number)
         found = await self._all_of([*reversed(ended), *reversed(running)])
         wanted = [one for one in found if one.record.ended_at is None or not unfinished]
@@ -268,10 +273,20 @@ class FleetRecords:
             return await self._asked(at)
 
     async def _asked(self, at: Execution) -> Found | None:
-        if at.status is _OPEN or not at.first_run:  # lists lag, and don't tell all
-            at = await self.newest_of(at.workflow, run=at.run) or at
-        if at.status is _OPEN:
-            return await self._under_way(at)
+        if at.is_open or not at.first_run:  # lists lag, and don't tell all
+            now = await self.newest_of(at.workflow, run=at.run)
+            if now is not None and now.status is _GOES_ON:
+                now = await self.of_chain(now.workflow, now.first_run)
+            if now is None:
+                return None  # it is older than the namespace keeps
+            at = now
+        if at.is_open:
+            if found := await self._under_way(at):
+                return found
+            now = await self.newest_of(at.workflow, run=at.run)
+            if now is None or now.is_open:  # no worker of its build runs
+                return await self._by_its_history(at, alive=True)
+            at = now  # it has ended since
         found = await (self._reported(at) if at.status is _DONE else self._lost(at))
         self._ended[at.run] = found
         return found
@@ -283,16 +298,16 @@ class FleetRecords:
                 del known[name]
 
     async def _under_way(self, at: Execution) -> Found | None:
-        lines: Sequence[Line] = ()
+        """As it tells itself; None if it can't be asked, or has not written anything down."""
         try:
             async with answered(by_worker=True) as within:
                 told = await self.handle(at).query(Healing.written, rpc_timeout=within)
-                lines = told.lines
         except (FleetSilent, RPCError):
-            pass  # no worker of its build runs: what is there is what it was asked to do
-        if record := record_of(lines):
-            return Found(record=evolve(record, alive=record.ended_at is None), lines=lines, at=at)
-        return await self._by_its_history(at, alive=True)
+            return None
+        if (record := record_of(told.lines)) is None:
+            return None
+        alive = record.ended_at is None
+        return Found(record=evolve(record, alive=alive), lines=told.lines, at=at)
 
     async def _reported(self, at: Execution) -> Found | None:
         async with answered() as within:
@@ -303,14 +318,16 @@ class FleetRecords:
 
     async def _lost(self, at: Execution) -> Found | None:
         """It has ended without a report. If there is no such server, it has never been."""
+        failed = ""
         try:
             async with answered() as within:
                 await self.handle(at).result(rpc_timeout=within)
         except WorkflowFailureError as error:
-            cause = error.cause
-            if isinstance(cause, ApplicationError) and cause.type == UnknownName.__name__:
-                return None
-        return await self._by_its_history(at, alive=False)
+            if isinstance(error.cause, ApplicationError):
+                failed = one_line(error.cause.message.rstrip("."), _LONGEST)
+                if error.cause.type == UnknownName.__name__:
+                    return None
+        return evolve(await self._by_its_history(at, alive=False), failed=failed)
 
     async def _by_its_history(self, at: Execution, *, alive: bool) -> Found:
         """What is known of a healing that can't be asked, and has left no report."""

@@ -288,9 +288,10 @@ class Gated:
 
         def effect(*args: Any) -> Any:
             self._gate.pass_by("granted")
-            answer = method(*args)
-            self._gate.pass_by("done")
-            return answer
+            try:
+                return method(*args)
+            finally:  # the server may refuse it
+                self._gate.pass_by("done")
 
         return effect
 
@@ -339,9 +340,11 @@ async def _engine_at(address: str, gate: Gate) -> None:
     async def effect(performing: Any, request: Any) -> None:
         if not workflow.unsafe.is_replaying():
             gate.pass_by("asked")
-        await own(performing, request)
-        if not workflow.unsafe.is_replaying():
-            gate.pass_by("done")
+        try:
+            await own(performing, request)
+        finally:
+            if not workflow.unsafe.is_replaying():
+                gate.pass_by("done")
 
     client = await Client.connect(address, data_converter=DATA_CONVERTER)
     worker = engine_worker(client, sticky_queue_schedule_to_start_timeout=_SOON)

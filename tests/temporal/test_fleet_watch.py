@@ -176,7 +176,7 @@ def test_a_healing_that_somebody_else_began_is_waited_for_and_followed(fleet, mo
             monkeypatch.setattr(type(watch.carrier), "unfinished", listed_late)
             watching = asyncio.create_task(watch.run())
             await organisation.when(lambda: organisation.named("healing_resumed"))
-            (waits,) = await organisation.when(
+            waits, *_ = await organisation.when(
                 lambda: [one for one in organisation.named("alert_waits") if "mbx1" in one.server]
             )
             watch.control.detach()

@@ -28,8 +28,26 @@ def served(fleet):
         service.end()
 
 
+def again_until_taken(service, who, path, body, kind="application/json"):
+    """Say it as whoever was told that it was not taken says it: again, until it is."""
+    until = time.monotonic() + PATIENCE
+    while (answer := service.ask(who, "POST", path, body, kind)).status == 503:
+        assert time.monotonic() < until
+    return answer
+
+
+@pytest.fixture(scope="module")
+def asked(served):
+    """A healing that somebody's alert has begun, and that asks for an approval."""
+    text = "text/plain; charset=utf-8"
+    answer = again_until_taken(served, "boss", "/alerts", over_http.TEXT, text)
+    name = served.healing_of("mbx1")
+    assert (answer.status, answer.json["healing"]) == (202, name)
+    assert answer.headers["location"] == f"/healings/{name}"
+    return served.when(name, "asking")
+
+
 # One API: what holds over a journal holds here, in this order.
-asked = over_http.asked
 test_the_same_alert_is_one_healing = over_http.test_the_same_alert_is_one_healing
 test_a_server_that_is_well_is_left_alone = over_http.test_a_server_that_is_well_is_left_alone
 test_an_unknown_server_can_not_be_looked_at = over_http.test_an_unknown_server_can_not_be_looked_at
@@ -67,14 +85,6 @@ def linked(fleet, monkeypatch):
         fleet.run(link.cut())
 
 
-def again_until_taken(service, who, path, body):
-    """Say it as whoever was told that it was not taken says it: again, until it is."""
-    until = time.monotonic() + PATIENCE
-    while (answer := service.ask(who, "POST", path, body)).status == 503:
-        assert time.monotonic() < until
-    return answer
-
-
 def test_without_temporal_nothing_is_taken_and_nothing_lost(linked, fleet):
     """Whoever asks is told so, with what to do; what is under way goes on, and is found again."""
     ill = {"server": "mbx1"}
@@ -106,8 +116,12 @@ def test_without_temporal_nothing_is_taken_and_nothing_lost(linked, fleet):
 
 
 def test_a_healing_that_was_terminated_is_left_to_a_person(linked, fleet):
-    """It owes what it has changed: nothing begins by itself, and nobody can answer it."""
+    """It owes what it has changed: nothing begins by itself, and nobody can answer it.
+
+    Once it is settled it has ended, under its own name.
+    """
     from popheal.temporal.healing_workflow import healing_id
+    from popheal.temporal.settlement import begin_settlement
 
     begun = linked.ask("boss", "POST", "/alerts", {"server": "mbx1"}).json
     asks = linked.when(begun["healing"], "asking")
@@ -125,3 +139,13 @@ def test_a_healing_that_was_terminated_is_left_to_a_person(linked, fleet):
         again = linked.ask("boss", "POST", "/alerts", {"server": "mbx1"}).json
     assert (again["answer"], again["healing"]) == ("waits", asks["id"])
     assert "its workflow is terminated: see popheal fleet settle mbx1" in again["why"]
+
+    async def settle():
+        return await (await begin_settlement(fleet.client, linked.organisation, "mbx1")).result()
+
+    fleet.run(settle())
+    settled = linked.when(asks["id"], "ended")
+    assert settled["verdict"] == settled["report"]["verdict"] == "cancelled"
+    page = linked.ask("ann", "GET", f"/healings/{asks['id']}", Accept="text/html")
+    assert "cancelled" in page.body.casefold()
+    assert len(linked.ask("ann", "GET", "/healings").json["healings"]) == 1
