@@ -25,6 +25,15 @@ from popheal.util.serialize import from_jsonable, to_jsonable, to_jsonable_compa
 from popheal.util.text import iso
 
 
+def rests(case: Case) -> bool:
+    """Whether a run is at work, and nothing was commanded in the present step.
+
+    Parked then, it commands nothing a second time. In triage it would begin that anew.
+    """
+    at_work = [one.work.memory for one in case.run_records if not one.run.verdict]
+    return bool(at_work) and not any(one.intended for one in at_work)
+
+
 def park(case: Case) -> dict[str, Any]:
     """Everything needed to rebuild a healing that is in a pause, as plain JSON values."""
     session = case.session
@@ -67,18 +76,21 @@ def unpark(session: HealingContext, parked: Mapping[str, Any], journal: Journal)
         session: A new context, with the policy, procedures, observers and control as before.
         parked: What :func:`park` returned; JSON text in between does not change it.
         journal: The journal in which the healing is written down, still open in this process.
+
+    Raises:
+        LookupError: If the table of a run is not there any more; nothing has happened.
     """
     session.journal = journal
+    case = case_of(session, from_jsonable(parked["alert"], Alert), parked["id"])
+    case.run_records = [_unparked(case, one) for one in parked["runs"]]
     session.lease = journal.lease_of(parked["id"], parked["fence"])
     session.progress = from_jsonable(parked["progress"], Progress)
     session.server_known, session.restoring = parked["server_known"], parked["restoring"]
     session.retry_at = text_as_moment(parked["retry_at"])
-    case = case_of(session, from_jsonable(parked["alert"], Alert), parked["id"])
     case.server, case.behind = parked["server"], parked["behind"]
     case.started_at = datetime.fromisoformat(parked["started_at"])
     case.findings = [from_jsonable(one, Finding) for one in parked["findings"]]
     case.salvaged = [from_jsonable(one, DebtReport) for one in parked["salvaged"]]
-    case.run_records = [_unparked(case, one) for one in parked["runs"]]
     return answer(case)
 
 

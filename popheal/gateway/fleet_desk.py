@@ -22,9 +22,10 @@ from popheal.journal.status import Standing, standing_of
 from popheal.reports.report import Alert
 from popheal.serve.desk import Read
 from popheal.tables.stored import table_to_json
+from popheal.temporal.custody import Line
 from popheal.temporal.healing_history import lines_of
 from popheal.temporal.healing_workflow import Healing
-from popheal.temporal.messages import Decision, Line
+from popheal.temporal.messages import Decision
 from popheal.watch.answer import Answer
 from popheal.watch.loop import Watch
 

@@ -30,10 +30,11 @@ from popheal.journal import HealingRecord
 from popheal.journal.marks import Mark
 from popheal.journal.rows import zoned
 from popheal.temporal.custodian import Custodian, custodian_id
+from popheal.temporal.custody import Custody, Line
 from popheal.temporal.healing_history import entries_of, order_of
 from popheal.temporal.healing_workflow import Healing, healing_id, healing_of
 from popheal.temporal.listing import HEALING
-from popheal.temporal.messages import Custody, HealingResult, Line
+from popheal.temporal.messages import HealingResult
 from popheal.temporal.settlement import version_of
 from popheal.util.serialize import from_jsonable
 from popheal.util.text import one_line
@@ -342,7 +343,7 @@ class FleetRecords:
             id=settles.healing if settles else healing_of(at.first_run),
             organisation=order.organisation,
             server=str(order.alert["server"]),
-            version=settles.version if settles else version_of(history),
+            version=version_of(history, order),
             alert=order.alert,
             policy=order.policy,
             begun_at=zoned(begun) if begun else at.began,

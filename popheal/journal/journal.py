@@ -28,7 +28,7 @@ from popheal.journal.pruning import Pruning, plan_pruning, prune, write_archive
 from popheal.journal.reading import Reading
 from popheal.journal.rebuilt import Tables, put_back
 from popheal.journal.record import BEGUN_BY, HealingRecord
-from popheal.journal.rows import moment_as_text
+from popheal.journal.rows import moment_as_text, zoned
 from popheal.reports.event_log import log_concern
 from popheal.util.account import account
 from popheal.util.serialize import to_jsonable
@@ -39,6 +39,7 @@ _FORGOTTEN: Final = timedelta(days=2)
 
 _IS_THERE: Final = "SELECT 1 FROM healing WHERE id = ?"
 _IS_OWNER: Final = "SELECT 1 FROM owner WHERE id = ?"
+_NEWEST_AT: Final = "SELECT max(at) FROM entry WHERE healing = ?"
 _BEGIN: Final = (
     "INSERT INTO healing (id, organisation, server, version, alert, policy, begun_at, owner, fence)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)"
@@ -208,8 +209,8 @@ class Journal(Reading):
 
     def lease_of(self, healing: str, fence: int) -> Lease:
         """The lease that this process has had already, of a healing that it dropped meanwhile."""
-        record = self.healing(healing)
-        return self._lease(healing, record.organisation, fence, record.begun_at)
+        ((at,),) = self._database.read(_NEWEST_AT, healing)
+        return self._lease(healing, self.healing(healing).organisation, fence, zoned(at))
 
     def _lease(self, healing: str, organisation: str, fence: int, at: datetime) -> Lease:
         self._at_work.add(healing)

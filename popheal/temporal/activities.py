@@ -27,15 +27,8 @@ from popheal.reports.report import Report
 from popheal.second_opinion import SecondOpinion
 from popheal.temporal.carried import CARRIED, LATCH_TAKEN, fail, read_args
 from popheal.temporal.custodian import Custodian
-from popheal.temporal.messages import (
-    Answer,
-    Begin,
-    BeginAnswer,
-    Command,
-    Guarded,
-    Notice,
-    Polled,
-)
+from popheal.temporal.custody import Begin, BeginAnswer
+from popheal.temporal.messages import Answer, Command, Guarded, Notice, Polled
 from popheal.temporal.rest import same_apart_from_time
 from popheal.util.clock import Clock, SystemClock
 from popheal.util.serialize import to_jsonable

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from popheal.healthsets.pop import PROCEDURES
+from popheal.temporal.own_tables import tables
 from popheal.util.version import __version__
 
 #: The name of the deployment, for all builds.
@@ -33,13 +33,18 @@ _DECIDE: Final = (
 _DIGITS: Final = 12
 
 
-@cache
 def build_id() -> str:
     """popheal's version, and a hash over the tables and the code that carries them out."""
+    return build_of(tuple(f"{name} {table.hash}" for name, table in sorted(tables().items())))
+
+
+@cache
+def build_of(tables_known: tuple[str, ...]) -> str:
+    """Likewise, by the names and hashes of the tables."""
     root = Path(__file__).parent.parent
     digest = sha256()
-    for name in sorted(PROCEDURES):
-        digest.update(f"{name} {PROCEDURES[name].hash}\n".encode())
+    for known in tables_known:
+        digest.update(f"{known}\n".encode())
     for place in _DECIDE:
         found = root / place
         for file in sorted(found.rglob("*.py")) if found.is_dir() else [found]:

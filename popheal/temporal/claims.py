@@ -10,21 +10,22 @@ from attrs import define, field
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from popheal.engine.requests import Claim, Count, Holder
+from popheal.engine.requests import Claim, Count, Effect, Holder
 from popheal.exchange.names import same_server
 from popheal.journal.entries import EffectIntended
 from popheal.journal.past_effects import Reboot
 from popheal.temporal.custodian import Custodian, custodian_id
-from popheal.temporal.messages import (
+from popheal.temporal.custody import (
+    Begin,
     Begun,
     ClaimAnswer,
     Claimant,
     ClaimOrder,
     Line,
     Release,
-    Settlement,
     TakeOver,
 )
+from popheal.temporal.messages import Settlement
 
 #: Of what is counted, the method of the backend.
 _COUNTED: Final = {"reboots": "reboot", "restarts": "restart_service"}
@@ -37,14 +38,18 @@ class Claims:
     Args:
         organisation: Whose custodians they are.
         ask: Asks a custodian, by the activity of that name.
+
+    Attributes:
+        rights: The custodians whose right it has, each with the token that it gave.
+        begun: What others have done there.
+        effects: What it has had commanded, by the names that custodians know; of every history.
     """
 
     organisation: str
     ask: Callable[[str, ClaimOrder | TakeOver], Awaitable[Any]]
-    #: Custodian by what it guards, with the token that it gave.
-    _tokens: dict[str, int] = field(factory=dict, init=False)
-    #: What others have done where this healing has claims.
-    _begun: list[Begun] = field(factory=list, init=False)
+    rights: dict[str, int] = field(factory=dict, init=False)
+    begun: list[Begun] = field(factory=list, init=False)
+    effects: list[str] = field(factory=list, init=False)
 
     async def claim(
         self, request: Claim, healing: str, entries: Callable[[], tuple[Line, ...]]
@@ -57,7 +62,7 @@ class Claims:
             entries: What has been written down since, to go with the question.
         """
         custodian = custodian_id(self.organisation, request.kind, request.name)
-        if custodian in self._tokens:
+        if custodian in self.rights:
             return False
         only_look, who = request.only_look, _here(healing)
         order = ClaimOrder(custodian=custodian, who=who, only_look=only_look, entries=entries())
@@ -82,15 +87,36 @@ class Claims:
         return ""
 
     def _note(self, custodian: str, answer: ClaimAnswer) -> None:
-        self._tokens[custodian] = answer.token
-        self._begun += [one for one in answer.begun if one not in self._begun]
+        self.rights[custodian] = answer.token
+        self.begun += [one for one in answer.begun if one not in self.begun]
 
-    def of(self, intent: EffectIntended) -> tuple[str, int]:
-        """By whom an effect is to be granted, and the token for it."""
+    def begin(
+        self, effect: Effect, intent: EffectIntended, healing: str, at: datetime
+    ) -> tuple[str, Begin, int]:
+        """By whom an effect is to be granted, what is asked there, and for which time."""
+        custodian, token = self._of(intent)
+        # Of nothing that a reset would change: then the latch knows it again.
+        said = (effect.name, *map(str, effect.args[1:]))
+        step = (intent.run_id, str(len(intent.run.path)), intent.state, *said)
+        name = "/".join((workflow.info().first_execution_run_id, *step))
+        tries = 1 + sum(one.rpartition("/")[0] == name for one in self.effects)
+        self.effects.append(f"{name}/{tries}")
+        begin = Begin(
+            healing=healing,
+            token=token,
+            effect=self.effects[-1],
+            server=intent.server,
+            what=effect.name,
+            dag=intent.dag or "",
+            at=at,
+        )
+        return custodian, begin, tries
+
+    def _of(self, intent: EffectIntended) -> tuple[str, int]:
         for kind, name in (("dag", intent.dag), ("server", intent.server)):
             custodian = custodian_id(self.organisation, kind, name) if name else ""
-            if custodian in self._tokens:
-                return custodian, self._tokens[custodian]
+            if custodian in self.rights:
+                return custodian, self.rights[custodian]
         raise AssertionError("an effect without a claim")
 
     def reboots_by_others(self, request: Count[list[Reboot]]) -> list[Reboot]:
@@ -104,17 +130,17 @@ class Claims:
         return [one.at for one in found if same_server(one.server, request.server)]
 
     def _by_others(self, what: str, since: datetime) -> list[Begun]:
-        return [one for one in self._begun if one.what == _COUNTED[what] and one.at >= since]
+        return [one for one in self.begun if one.what == _COUNTED[what] and one.at >= since]
 
     async def release(self, healing: str) -> None:
         """Give every claim up: by signals, which arrive though the workflow ends."""
-        for custodian, token in self._tokens.items():
+        for custodian, token in self.rights.items():
             handle = workflow.get_external_workflow_handle(custodian)
             try:
                 await handle.signal(Custodian.release, Release(healing=healing, token=token))
             except FailureError:
                 continue  # somebody has ended it, and what it knew is gone
-        self._tokens.clear()
+        self.rights.clear()
 
 
 def _here(healing: str) -> Claimant:

@@ -16,7 +16,7 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 from popheal.exchange.names import short_name
-from popheal.temporal.messages import (
+from popheal.temporal.custody import (
     Begin,
     BeginAnswer,
     Begun,
@@ -24,10 +24,10 @@ from popheal.temporal.messages import (
     Claimant,
     ClaimOrder,
     Custody,
-    Decision,
     Release,
     TakeOver,
 )
+from popheal.temporal.messages import Decision
 
 #: How long effects are remembered; no budget looks back further.
 _REMEMBERED: Final = timedelta(days=8)

@@ -14,18 +14,23 @@ from popheal.errors import JournalError, PophealError
 
 
 class WorkflowClock:
-    """The workflow's time; or the site's, where pauses are simulated."""
+    """The workflow's time; or the site's, where pauses are simulated.
 
-    def __init__(self, speed: float) -> None:
+    Args:
+        speed: How fast it passes.
+        began: When the healing began, by the server; by default now.
+    """
+
+    def __init__(self, speed: float, began: datetime | None = None) -> None:
         self._speed = speed
-        self._began = workflow.now()
+        self.began = began or workflow.now()
         #: What the site's clock showed last.
         self.told: datetime | None = None
 
     def now(self) -> datetime:
         if self.told is not None:
             return self.told
-        return self._began + (workflow.now() - self._began) * self._speed
+        return self.began + (workflow.now() - self.began) * self._speed
 
     def monotonic(self) -> float:
         return self.now().timestamp()

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 from temporalio import workflow
 from temporalio.common import RetryPolicy, VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from popheal.engine.context import HealingContext
 from popheal.engine.healing import begin, take_over
+from popheal.engine.parking import park, rests, unpark
 from popheal.engine.requests import Call, Claim, Logic, Pause, Request
 from popheal.engine.run import Run
 from popheal.errors import ApprovalNotPending, JournalError, UnknownName
 from popheal.exchange.names import short_name
-from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal import Author, Journal
-from popheal.journal.marks import Mark
-from popheal.journal.rows import WRONG, zoned
+from popheal.journal.rows import WRONG
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event, HandedOver
 from popheal.reports.report import Alert, Report
-from popheal.tables.stored import table_to_json
+from popheal.temporal.continuing import HistoryIsLong, fits, is_long, rebuild
+from popheal.temporal.custody import Line
 from popheal.temporal.driver import WorkflowClock, drive
 from popheal.temporal.listing import GROUP, HEALING, RETRY_AT, SERVER, STATE, VERDICT, Shown
 from popheal.temporal.messages import (
     Asked,
+    Continued,
     Decision,
     HealingOrder,
     HealingResult,
@@ -39,6 +41,7 @@ from popheal.temporal.messages import (
     Written,
     site_queue,
 )
+from popheal.temporal.own_tables import other_tables, tables
 from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
 from popheal.util.serialize import from_jsonable
@@ -113,17 +116,25 @@ class Healing:
             self.id = order.settles.healing
             begun = Author(process=order.settles.process, account=order.settles.begun_by)
         self.journal = Journal(author=begun)
-        clock = WorkflowClock(order.pace.speed)
+        before = order.continues
+        clock = WorkflowClock(order.pace.speed, before.began if before else None)
         self.context = _Context(
             policy=Policy.from_json(order.policy),
             clock=clock,
             organisation=order.organisation,
             server=self.alert.server,
             opinion_wanted=order.second_opinion,
+            procedures=tables(),
         )
         self.performer = Performer(order, self.context, clock)
         self.shown = Shown(order.listed)
         self.verdict = ""
+        #: It can't begin a new history.
+        self.stays = False
+        #: It has begun one. As long as this one is in memory, somebody may still ask here.
+        self.left = False
+        # At once, as somebody may say something before it is carried out.
+        self.goes_on = self._go_on(before) if before else None
 
     @workflow.run
     async def run(self, order: HealingOrder) -> HealingResult:  # noqa: ARG002 - taken in by __init__
@@ -138,19 +149,18 @@ class Healing:
                         raise  # it is only dropped from memory
                     self._stop(f"cancelled: {workflow.cancellation_reason()}")
             return carried_out.result()
+        except HistoryIsLong as end:
+            self.left = True
+            # Now, as somebody may have said something since.
+            workflow.continue_as_new(self._from_here(end.parked))
         except UnknownName as error:
             raise ApplicationError(str(error), type="UnknownName", non_retryable=True) from None
         finally:
-            self.journal.close()
+            if not self.left:
+                self.journal.close()
 
     async def _carry_out(self) -> HealingResult:
-        await self.performer.tell_time()
-        self.context.clock = SteadyClock(self.performer.clock)
-        settles = self.order.settles
-        if settles:
-            logic = await self._settle(settles)
-        else:
-            logic = begin(self.context, self.alert, self.journal, self.id)
+        logic = self.goes_on or await self._begin()
         report: Report = await drive(logic, self._perform)
         self.verdict = report.verdict.value
         self.shown.show({VERDICT: self.verdict, RETRY_AT: report.retry_at})
@@ -164,6 +174,19 @@ class Healing:
             about=tuple(about),
         )
 
+    async def _begin(self) -> Logic[Report]:
+        await self.performer.tell_time()
+        self.context.clock = SteadyClock(self.performer.clock)
+        if self.order.settles:
+            return await self._settle(self.order.settles)
+        if others := other_tables(self.order.tables):
+            said = (
+                f"the workers that took it up have other tables: {others}. It was not begun. Start "
+                "workers that have them: popheal fleet worker --engine --current --procedure"
+            )
+            raise ApplicationError(said, type="OtherTables", non_retryable=True)
+        return begin(self.context, self.alert, self.journal, self.id)
+
     async def _settle(self, settles: Settlement) -> Logic[Report]:
         """Take over what another workflow has begun, as if a person had said stop.
 
@@ -171,7 +194,7 @@ class Healing:
         is begun.
         """
         try:
-            self.performer.sent = self._rebuild(settles)
+            self.performer.sent = self._rebuild(settles.entries, settles.version)
         except (*WRONG, JournalError) as error:
             raise _given_up(f"what it has written down can't be read again: {error}") from None
         if custodian := await self.performer.claims.take_over(settles):
@@ -183,21 +206,73 @@ class Healing:
         self._stop(f"settled by {self.order.by}")
         return take_over(self.context, self.id, self.journal, None)
 
-    def _rebuild(self, settles: Settlement) -> int:
+    def _rebuild(self, entries: tuple[Line, ...], version: str) -> int:
         """The journal as it was; the place of its last entry."""
-        begun = next((one for one in settles.entries if one["kind"] == Mark.BEGUN.value), {})
-        self.journal.begin(
+        return rebuild(
+            self.journal,
             self.id,
-            at=zoned(begun["at"]),
-            organisation=self.order.organisation,
-            server=self.alert.server,
-            version=settles.version,
-            alert=self.order.alert,
-            policy=self.order.policy,
+            self.order,
+            entries,
+            version=version,
+            procedures=self.context.procedures.values(),
+            author=self.author,
         )
-        known = (*self.context.procedures.values(), SETTLE_DEBTS)
-        tables = {one.hash: table_to_json(one) for one in known}
-        return self.journal.put_back(settles.entries, tables, self.author)
+
+    # --- in another history ----------------------------------------------------------------------
+
+    def _leave_if_long(self) -> None:
+        """Leave it where it rests, where the history is long."""
+        if self.stays or not (is_long(self.order.pace) and rests(self.context.case)):
+            return
+        parked = park(self.context.case)
+        if fits(self._taken_along(parked)):
+            raise HistoryIsLong(parked)
+        self.stays = True
+        self.context.told.append("its history is long, and holds too much to begin a new one")
+
+    def _taken_along(self, parked: Mapping[str, Any]) -> Continued:
+        claims, clock = self.performer.claims, self.performer.clock
+        self.context.current_lease.flush()
+        return Continued(
+            version=self.journal.healing(self.id).version,
+            parked=parked,
+            entries=tuple(self.journal.lines_after(0)),
+            rights=claims.rights,
+            begun=tuple(claims.begun),
+            effects=tuple(claims.effects),
+            told=tuple(self.context.told),
+            stopped=self.context.control.cancelled,
+            began=clock.began,
+            at=clock.told,
+        )
+
+    def _from_here(self, parked: Mapping[str, Any]) -> HealingOrder:
+        """What is asked of the workflow's next run."""
+        settles = self.order.settles
+        return evolve(
+            self.order,
+            settles=evolve(settles, entries=()) if settles else None,
+            continues=self._taken_along(parked),
+        )
+
+    def _go_on(self, before: Continued) -> Logic[Report]:
+        """From where the last history has ended; without the tables, as after a crash."""
+        performer, context = self.performer, self.context
+        performer.clock.told = before.at
+        context.clock = SteadyClock(performer.clock)
+        context.told.extend(before.told)
+        performer.claims.rights.update(before.rights)
+        performer.claims.begun.extend(before.begun)
+        performer.claims.effects.extend(before.effects)
+        performer.sent = self._rebuild(before.entries, before.version)
+        if before.stopped:
+            context.control.cancel()
+        try:
+            return unpark(context, before.parked, self.journal)
+        except LookupError:
+            return take_over(context, self.id, self.journal, None)
+
+    # --- what it asks for ------------------------------------------------------------------------
 
     async def _perform(self, request: Request[Any]) -> Any:
         """Carry a request out; where that takes a while, lists show what the healing is at."""
@@ -206,7 +281,10 @@ class Healing:
         elif isinstance(request, Call | Pause):
             # No more of its name than the workflow's id tells, which is never encrypted either.
             self.shown.show({SERVER: short_name(self.alert.server), STATE: self._state()})
-        return await self.performer.perform(request)
+        answer = await self.performer.perform(request)
+        if isinstance(request, Pause):
+            self._leave_if_long()
+        return answer
 
     async def _notify(self, notice: Notice) -> None:
         """Have whoever is to be told at the site told: once all is done, and every claim given up.

@@ -6,7 +6,7 @@ A list lags some seconds behind. It is for people; nothing is ever decided by on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -26,6 +26,7 @@ ATTRIBUTES: Final = (SERVER, GROUP, STATE, VERDICT, RETRY_AT)
 
 #: What a healing's workflow is called.
 HEALING: Final = "popheal.Healing"
+_ANSWERS_WITHIN: Final = timedelta(seconds=20)
 #: No keyword is longer in a database.
 _LONGEST: Final = 255
 
@@ -106,18 +107,45 @@ async def list_healings(client: Client, newest: int) -> list[Listed]:
     """
     ours = f"WorkflowType = '{HEALING}' AND ExecutionStatus"
     found = [one async for one in client.list_workflows(f"{ours} = 'Running'")]
-    ended = client.list_workflows(f"{ours} != 'Running'", limit=newest)
-    return list(map(_listed, [*found, *[one async for one in ended]]))
+    # Of one with several histories only the last has ended.
+    closed = f"{ours} != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+    found += [one async for one in client.list_workflows(closed, limit=newest)]
+    long = {one.id async for one in client.list_workflows(f"{ours} = 'ContinuedAsNew'")}
+    return [
+        _listed(one, await _began(client, one) if one.id in long else one.start_time)
+        for one in found
+    ]
 
 
-def _listed(found: WorkflowExecution) -> Listed:
+async def first_run_of(client: Client, found: WorkflowExecution) -> str:
+    """The first run of a workflow that is in a list, which does not tell it.
+
+    Raises:
+        RPCError: If it can't be asked, or its history is gone.
+    """
+    run = client.get_workflow_handle(found.id, run_id=found.run_id)
+    described = await run.describe(rpc_timeout=_ANSWERS_WITHIN)
+    return described.raw_info.first_run_id
+
+
+async def _began(client: Client, found: WorkflowExecution) -> datetime:
+    """When it began, in whichever of its histories."""
+    try:
+        run_id = await first_run_of(client, found)
+        first = client.get_workflow_handle(found.id, run_id=run_id)
+        return (await first.describe(rpc_timeout=_ANSWERS_WITHIN)).start_time
+    except RPCError:
+        return found.start_time  # that history is gone
+
+
+def _listed(found: WorkflowExecution, began: datetime) -> Listed:
     shown = found.typed_search_attributes
     status = found.status or WorkflowExecutionStatus.RUNNING
     return Listed(
         workflow=found.id,
         server=shown.get(SERVER) or found.id.rpartition("/")[2],
         status=status.name.lower(),
-        began=found.start_time,
+        began=began,
         closed=found.close_time,
         group=shown.get(GROUP) or "",
         state=shown.get(STATE) or "",

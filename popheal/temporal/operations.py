@@ -13,9 +13,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.temporal.build_name import DEPLOYMENT, build_id
 from popheal.temporal.custodian import Custodian
+from popheal.temporal.custody import Custody
 from popheal.temporal.healing_workflow import Healing, healing_id
 from popheal.temporal.listing import has_attributes
-from popheal.temporal.messages import ENGINE_QUEUE, Custody, Decision, HealingOrder
+from popheal.temporal.messages import ENGINE_QUEUE, Decision, HealingOrder
 from popheal.util.account import account
 
 _SOON: Final = 0.1

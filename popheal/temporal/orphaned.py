@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.temporal.custodian import Custodian, custodian_id
-from popheal.temporal.listing import HEALING
+from popheal.temporal.listing import HEALING, first_run_of
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=20)
 _ENDED_BADLY: Final = (
@@ -64,16 +64,18 @@ async def _if_it_holds(client: Client, ended: WorkflowExecution) -> Orphaned | N
     custodian = client.get_workflow_handle(custodian_id(organisation, "server", server))
     try:
         known = await custodian.query(Custodian.state, rpc_timeout=_ANSWERS_WITHIN)
+        holder = known.holder
+        if holder is None or holder.workflow != ended.id:
+            return None
+        first = await first_run_of(client, ended)
         now = await client.get_workflow_handle(ended.id).describe(rpc_timeout=_ANSWERS_WITHIN)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None  # it has claimed nothing, or its history is gone
         raise
-    holder = known.holder
-    first = ended.raw_info.first_run_id or ended.run_id
-    if holder is None or (holder.workflow, holder.first_run) != (ended.id, first):
+    if holder.first_run != first:
         return None
-    is_open = now.close_time is None and (now.raw_info.first_run_id or now.run_id) == first
+    is_open = now.close_time is None and now.raw_info.first_run_id == first
     if is_open or ended.status is None:
         return None  # it was reset, and goes on
     return Orphaned(

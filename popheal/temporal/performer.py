@@ -45,19 +45,15 @@ from popheal.temporal.carried import (
     read_value,
 )
 from popheal.temporal.claims import Claims
+from popheal.temporal.custody import BeginAnswer, ClaimAnswer, Line, Revoke
 from popheal.temporal.driver import WorkflowClock
 from popheal.temporal.messages import (
     ENGINE_QUEUE,
     Answer,
-    Begin,
-    BeginAnswer,
-    ClaimAnswer,
     Command,
     Guarded,
     HealingOrder,
-    Line,
     Polled,
-    Revoke,
     site_queue,
 )
 from popheal.temporal.opinion_at_site import consult_at
@@ -110,8 +106,6 @@ class Performer:
     #: The last entry that has travelled, or is kept elsewhere.
     sent: int = field(default=0, init=False)
     _intent: EffectIntended | None = field(default=None, init=False)
-    #: How often each effect of each step was commanded.
-    _tries: dict[str, int] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.claims = Claims(self.order.organisation, self._by_engine)
@@ -214,26 +208,14 @@ class Performer:
         lease.check(request.name, *request.args)
         if intent is None:
             raise AssertionError("an effect without an intent")
-        custodian, token = self.claims.of(intent)
-        command = self._command(request)
-        # Of nothing that a reset would change: then the latch knows it again.
-        said = (request.name, *map(str, request.args[1:]))
-        step = "/".join((intent.run_id, str(len(intent.run.path)), intent.state, *said))
-        self._tries[step] = tries = self._tries.get(step, 0) + 1
+        now = self.context.clock.now()
+        custodian, begin, tries = self.claims.begin(request, intent, lease.healing, now)
         guarded = Guarded(
-            **asdict(command, recurse=False),
+            **asdict(self._command(request), recurse=False),
             custodian=custodian,
             guard=guard_of(request),
             command_timeout=self.context.timing.command_timeout,
-            begin=Begin(
-                healing=lease.healing,
-                token=token,
-                effect=f"{workflow.info().first_execution_run_id}/{step}/{tries}",
-                server=intent.server,
-                what=request.name,
-                dag=intent.dag or "",
-                at=self.context.clock.now(),
-            ),
+            begin=begin,
         )
         bound = self.context.timing.command_timeout * (2 if request.guard else 1) + _BESIDES
         try:

@@ -16,22 +16,16 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowHistory,
+    WorkflowHistoryEventFilterType,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError
 from popheal.temporal.custodian import Custodian, custodian_id
+from popheal.temporal.custody import ClaimAnswer, Claimant, ClaimOrder, Custody
 from popheal.temporal.healing_history import entries_of, order_of
 from popheal.temporal.healing_workflow import Healing
-from popheal.temporal.messages import (
-    ClaimAnswer,
-    Claimant,
-    ClaimOrder,
-    Custody,
-    Guarded,
-    HealingOrder,
-    Settlement,
-)
+from popheal.temporal.messages import Guarded, HealingOrder, Settlement
 from popheal.temporal.operations import begin_healing
 from popheal.util.account import account
 
@@ -77,14 +71,14 @@ async def begin_settlement(
             problem="is held by no healing",
             next_step="There is nothing to settle.",
         )
-    runs = await _runs_of(client, holder)
-    if len(runs) > 1:
+    last, was_reset = await _last_run_of(client, holder)
+    if was_reset:
         raise ConfigurationError(
             source=f"The healing {holder.healing}",
             problem="was reset, so its history does not tell of all that it has done",
             next_step=_by_hand([custodian]),
         )
-    history = await runs[0].fetch_history()
+    history = await last.fetch_history()
     return await begin_healing(client, await _order_for(client, history, holder), **options)
 
 
@@ -94,14 +88,21 @@ async def _known_to(client: Client, custodian: str) -> Custody:
     return known
 
 
-async def _runs_of(client: Client, holder: Claimant) -> list[WorkflowHandle[Any, Any]]:
-    """The runs of a healing that has ended, the last one last: each reset makes another one."""
-    runs: dict[str, WorkflowHandle[Any, Any]] = {}
-    run = holder.first_run
-    while run and run not in runs:
-        runs[run] = client.get_workflow_handle(holder.workflow, run_id=run)
-        found = await runs[run].describe()
-        run = found.raw_description.workflow_extended_info.reset_run_id
+async def _last_run_of(client: Client, holder: Claimant) -> tuple[WorkflowHandle[Any, Any], bool]:
+    """The last run of a healing that has ended, and whether any was reset.
+
+    Each reset makes another run, and so does each new history.
+    """
+    next_run, was_reset = holder.first_run, False
+    seen: set[str] = set()
+    while next_run and next_run not in seen:
+        seen.add(next_run)
+        run = client.get_workflow_handle(holder.workflow, run_id=next_run)
+        found = await run.describe()
+        next_run = found.raw_description.workflow_extended_info.reset_run_id
+        was_reset = was_reset or bool(next_run)
+        if not next_run and found.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
+            next_run = await _continued_by(run)
     if found.status in _NOT_LOST:
         problem, next_step = _NOT_LOST[found.status]
         raise ConfigurationError(
@@ -109,16 +110,24 @@ async def _runs_of(client: Client, holder: Claimant) -> list[WorkflowHandle[Any,
             problem=f"{problem}, by the workflow {holder.workflow}",
             next_step=next_step,
         )
-    return list(runs.values())
+    return run, was_reset
+
+
+async def _continued_by(run: WorkflowHandle[Any, Any]) -> str:
+    closed = await run.fetch_history(
+        event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT,
+    )
+    said = closed.events[-1].workflow_execution_continued_as_new_event_attributes
+    return said.new_execution_run_id
 
 
 async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant) -> HealingOrder:
     """What whoever settles it has to know."""
     converter = client.data_converter
     before = await order_of(history, converter)
-    again = before.settles
+    again, later = before.settles, before.continues
     custodians = await _custodians(client, history, before, holder)
-    effects = [*again.effects] if again else []
+    effects = [*(again.effects if again else ()), *(later.effects if later else ())]
     for event in history.events:
         if getattr(event, _SCHEDULED).activity_type.name == "effect":
             payloads = getattr(event, _SCHEDULED).input.payloads
@@ -136,7 +145,7 @@ async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant)
             healing=holder.healing,
             begun_by=again.begun_by if again else before.by,
             process=again.process if again else f"workflow {holder.workflow}",
-            version=again.version if again else version_of(history),
+            version=version_of(history, before),
             entries=tuple(await entries_of(history, converter)),
             custodians=custodians,
             effects=tuple(effects),
@@ -145,8 +154,10 @@ async def _order_for(client: Client, history: WorkflowHistory, holder: Claimant)
     )
 
 
-def version_of(history: WorkflowHistory) -> str:
+def version_of(history: WorkflowHistory, order: HealingOrder) -> str:
     """popheal's, of the workers that have begun it."""
+    if known := order.continues or order.settles:
+        return known.version
     for event in history.events:
         if event.HasField("workflow_task_completed_event_attributes"):
             done = event.workflow_task_completed_event_attributes
@@ -159,6 +170,7 @@ async def _custodians(
 ) -> tuple[str, ...]:
     """Those whose right it has. Raises ConfigurationError if it has lost one."""
     granted = set(before.settles.custodians) if before.settles else set()
+    granted.update(before.continues.rights if before.continues else ())
     asked: dict[int, str] = {}
     for event in history.events:
         said, done = getattr(event, _SCHEDULED), event.activity_task_completed_event_attributes

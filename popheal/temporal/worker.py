@@ -21,9 +21,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from popheal.temporal.activities import SiteActivities
 from popheal.temporal.build_name import DEPLOYMENT, build_id
 from popheal.temporal.custodian import Custodian
-from popheal.temporal.healing_workflow import Healing
-from popheal.temporal.messages import (
-    ENGINE_QUEUE,
+from popheal.temporal.custody import (
     BeginAnswer,
     ClaimAnswer,
     Claimant,
@@ -31,8 +29,9 @@ from popheal.temporal.messages import (
     Custody,
     Revoke,
     TakeOver,
-    site_queue,
 )
+from popheal.temporal.healing_workflow import Healing
+from popheal.temporal.messages import ENGINE_QUEUE, site_queue
 
 #: What is not imported anew for each workflow: all of it is ours or plain data, and holds still.
 _PASSED_THROUGH: Final = (

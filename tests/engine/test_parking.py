@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from functools import partial
 
@@ -14,7 +15,7 @@ from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.engine import drive
 from popheal.engine.context import HealingContext
 from popheal.engine.healing import begin
-from popheal.engine.parking import park, unpark
+from popheal.engine.parking import park, rests, unpark
 from popheal.engine.requests import Look, Pause, Request
 from popheal.tables.actions import Impact
 from popheal.util.serialize import to_jsonable
@@ -32,8 +33,11 @@ def context_of(scenario, backend, **settings):
     )
 
 
-def heal_parking(scenario, journal, *, requests=None, **settings):
-    """Heal; at each pause nothing is kept but JSON text. The report, and how often it paused."""
+def heal_parking(scenario, journal, *, requests=None, resting=False, **settings):
+    """Heal; at each pause nothing is kept but JSON text. The report, and how often it paused.
+
+    Or after each pause in which it rests.
+    """
     backend = Watched(scenario.organisation)
     context = context_of(scenario, backend, **settings)
     logic = begin(context, alert_of(scenario), journal, "parked")
@@ -45,14 +49,18 @@ def heal_parking(scenario, journal, *, requests=None, **settings):
             return end.value, pauses
         if requests is not None:
             requests.append(request)
-        if not isinstance(request, Pause):
+        if not isinstance(request, Pause) or (resting and not rests(context.case)):
             answer = drive._answer(logic, request, backend, context)
             continue
+        if resting:
+            drive._sleep(request.seconds, context)
+        context.current_lease.flush()
         text, pauses = json.dumps(park(context.case)), pauses + 1
         logic.close()
         context = context_of(scenario, backend, **settings)
         logic = unpark(context, json.loads(text), journal)
-        drive._sleep(request.seconds, context)
+        if not resting:
+            drive._sleep(request.seconds, context)
         answer = partial(logic.send, None)
 
 
@@ -86,6 +94,42 @@ def test_nothing_changes(name):
     longer = (after.finished_at - after.started_at) - (before.finished_at - before.started_at)
     # Triage is what takes longer: it begins anew with each of its pauses, one a suspect.
     assert abs(longer) <= timedelta(minutes=5)
+
+
+TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ])?\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00)?")
+
+
+def written(journal):
+    """What a journal says, but for times, and for what follows from them."""
+    names = ("healing", "run", "server", "kind", "what", "outcome", "data")
+    entries = [[one[name] for name in names] for one in journal.export() if one["type"] == "entry"]
+    for *_, data in entries:
+        for name in ("digest", "organisation"):
+            data.pop(name, None)
+    return TIME.sub("", json.dumps(entries))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mailbox-healed-by-reboot",
+        "client-access-healed-by-logging-restart",
+        "client-access-back-end-rebooted",
+        "service-hangs-while-stopping",  # where it does not rest, as it has commanded something
+        "call-dropped-in-mid-effect",
+    ],
+)
+def test_where_it_rests_it_writes_the_same(name):
+    """Marks and all: what it has commanded is not looked for, nor begun once more."""
+    undisturbed, parked = load_scenario(name), load_scenario(name)
+    with Journal() as before, Journal() as after:
+        context = context_of(undisturbed, backend := Watched(undisturbed.organisation))
+        start = partial(begin, context, alert_of(undisturbed), before, "parked")
+        drive.drive(start, backend, context)
+        _, pauses = heal_parking(parked, after, resting=True)
+        assert written(after) == written(before)
+    assert (pauses > 0) == (name != "service-hangs-while-stopping")
+    assert effects_in(parked) == effects_in(undisturbed)
 
 
 def test_it_is_dropped_where_it_waits_longest():

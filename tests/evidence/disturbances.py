@@ -2,6 +2,7 @@
 
     python -m tests.evidence.disturbances               # each way at each effect of each path
     python -m tests.evidence.disturbances --sample      # each effect once, each kind in each way
+    python -m tests.evidence.disturbances --continued   # of healings in many short histories
     python -m tests.evidence.disturbances --scenarios mailbox-healed-by-restart --how site-killed
 
 Of the scenarios those are taken that together take every path which any of them takes.
@@ -25,7 +26,7 @@ from attrs import frozen
 
 from tests.evidence.crashes import covering
 from tests.evidence.disturbed import HOWS, disturbed, effects_of
-from tests.support.fleet import Fleet, server_program
+from tests.support.fleet import NEVER_LONG, SHORT, Fleet, server_program
 
 
 @frozen(kw_only=True)
@@ -99,8 +100,10 @@ class _Fleets(threading.local):
         return self._known[own]
 
 
-def carry_out(program: str, asked: Sequence[Disturbance], jobs: int) -> int:
-    """Try them, so many at a time; how many were wrong."""
+def carry_out(
+    program: str, asked: Sequence[Disturbance], jobs: int, *, long: int = NEVER_LONG
+) -> int:
+    """Try them, so many at a time; how many were wrong. A history is long after so many events."""
     wrong = 0
     with ExitStack() as close:
         fleets = _Fleets(program, close)
@@ -108,7 +111,8 @@ def carry_out(program: str, asked: Sequence[Disturbance], jobs: int) -> int:
         def found(one: Disturbance) -> tuple[Disturbance, Any]:
             try:
                 fleet = fleets.of(one.how)
-                return one, disturbed(fleet, one.scenario, one.nth, one.when, one.how).wrong
+                where = (one.scenario, one.nth, one.when, one.how)
+                return one, disturbed(fleet, *where, long=long).wrong
             except Exception as error:
                 return one, (f"{type(error).__name__}: {error}",)
 
@@ -125,6 +129,7 @@ def main() -> int:
     parser.add_argument("--scenarios", nargs="+", default=[], help="default: one for each path")
     parser.add_argument("--how", nargs="+", choices=HOWS, default=list(HOWS), help="default: all")
     parser.add_argument("--sample", action="store_true", help="each effect, and each kind each way")
+    parser.add_argument("--continued", action="store_true", help="in many short histories")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     program = server_program()
@@ -133,7 +138,7 @@ def main() -> int:
     whole = disturbances(asked.scenarios or covering(), asked.how)
     tried = sample(whole) if asked.sample else [one for effect in whole for one in effect]
     started = time.perf_counter()
-    wrong = carry_out(program, tried, asked.jobs)
+    wrong = carry_out(program, tried, asked.jobs, long=SHORT if asked.continued else NEVER_LONG)
     print(f"{len(tried)} of {sum(map(len, whole))} disturbances, {wrong} wrong")
     print(f"time: {time.perf_counter() - started:.0f} s, {asked.jobs} at a time")
     return bool(wrong)

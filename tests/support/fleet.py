@@ -1,4 +1,7 @@
-"""A fleet for tests: Temporal's own server, workers in this process, and workers to be killed."""
+"""A fleet for tests: Temporal's own server, workers in this process, and workers to be killed.
+
+Of the engine, and of each site, two workers are at work: what one has begun the other goes on with.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import shutil
 import sysconfig
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from copy import copy
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +32,18 @@ T = TypeVar("T")
 
 #: So many events are a long history here: a custodian begins a new one then.
 LONG_HISTORY = 40
-_LONG = "limit.historyCount.suggestContinueAsNew"
+#: So long is no history of a healing, unless a test wants it to begin a new one.
+NEVER_LONG = 1_000_000
+#: So many events are, with ``--continued``: then one is begun about as often as it can be.
+SHORT = 25
+_SETTINGS = (
+    f"limit.historyCount.suggestContinueAsNew={LONG_HISTORY}",
+    # By default a shard hands out twenty tasks a second, so ten activities, and there is one shard.
+    "history.transferProcessorMaxPollRPS=1000",
+    "history.timerProcessorMaxPollRPS=1000",
+)
+#: So many workers of the engine, and of each site.
+WORKERS = 2
 #: A namespace for those who encrypt; it lacks a search attribute as well.
 SECRETIVE = "secretive"
 #: A healing of a test takes no longer than this, on a machine that does much else.
@@ -45,13 +59,13 @@ def server_program() -> str | None:
 
 
 class Fleet:
-    """A server, and a worker that carries healings out. Everything is awaited in one thread.
+    """A server, and workers that carry healings out. Everything is awaited in one thread.
 
     Args:
         program: The server's program.
         file: Where it keeps its data; by default in memory.
-        engine: Whether that worker is in this process; otherwise start :func:`engine_at`.
-        options: What else the worker takes.
+        engine: Whether its workers are in this process; otherwise start :func:`engine_at`.
+        options: What else the workers take.
 
     Attributes:
         client: Connected to the server.
@@ -66,7 +80,7 @@ class Fleet:
         self._thread = threading.Thread(target=self._loop.run_forever, name="fleet", daemon=True)
         self._thread.start()
         self._program, self._file, self._engine = program, file, engine
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
         self.run(self._start())
 
     def run(self, awaited: Awaitable[T], within: float = PATIENCE) -> T:
@@ -96,7 +110,7 @@ class Fleet:
             dev_server_log_level="error",
             search_attributes=ATTRIBUTES,
             dev_server_extra_args=[
-                *("--dynamic-config-value", f"{_LONG}={LONG_HISTORY}"),
+                *(one for said in _SETTINGS for one in ("--dynamic-config-value", said)),
                 *("--namespace", SECRETIVE),
             ],
             dev_server_database_filename=self._file and str(self._file),
@@ -125,18 +139,22 @@ class Fleet:
         from popheal.temporal.operations import make_current
         from popheal.temporal.worker import engine_worker
 
+        self._workers = []
         self.client = await Client.connect(
             self.address, namespace=namespace, data_converter=converter
         )
         if self._engine:
-            self._worker = asyncio.create_task(engine_worker(self.client, **self._options).run())
+            for one in await connected(self.client, WORKERS):
+                work = engine_worker(one, **self._options).run()
+                self._workers.append(asyncio.create_task(work))
             await make_current(self.client)
 
     async def _leave(self) -> None:
-        if self._worker:
-            self._worker.cancel()
+        for one in self._workers:
+            one.cancel()
+        for one in self._workers:
             with suppress(asyncio.CancelledError):
-                await self._worker
+                await one
 
     @contextmanager
     def secretive(self, converter: Any) -> Iterator[Fleet]:
@@ -165,7 +183,7 @@ class Fleet:
         from popheal.temporal.messages import HealingOrder, Pace
         from popheal.temporal.operations import begin_healing
 
-        pace = {"speed": 300.0, "simulated": True, **more.pop("pace", {})}
+        pace = {"speed": 300.0, "simulated": True, "long": NEVER_LONG, **more.pop("pace", {})}
         order = HealingOrder(
             alert=to_jsonable(alert),
             policy=more.pop("policy", Policy()).to_json(),
@@ -178,16 +196,18 @@ class Fleet:
         return await begin_healing(self.client, order, task_timeout=_SOON)
 
 
-def site_worker_of(
+@asynccontextmanager
+async def site_worker_of(
     fleet: Fleet,
     site: str,
     backend: Any,
     *,
     simulated: bool = True,
     at_site: Mapping[str, Any] | None = None,
+    workers: int = WORKERS,
     **options: Any,
-) -> Any:
-    """A worker of a site in this process."""
+) -> AsyncIterator[None]:
+    """Two workers of a site in this process, or as many as wanted, on one backend."""
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.worker import site_worker
 
@@ -195,7 +215,20 @@ def site_worker_of(
     pool = BackendPool(lambda: backend)
     activities = SiteActivities(pool, clock=clock, **(at_site or {}))
     grace = {"graceful_shutdown_timeout": timedelta(seconds=1), "at_once": 1}
-    return site_worker(fleet.client, site, activities, **{**grace, **options})
+    own = {**grace, **options}
+    async with AsyncExitStack() as stack:
+        for client in await connected(fleet.client, workers):
+            await stack.enter_async_context(site_worker(client, site, activities, **own))
+        yield
+
+
+async def connected(client: Any, times: int) -> list[Any]:
+    """Connections like this one, which is the first: each takes one worker of a kind."""
+    from temporalio.client import Client
+
+    address = client.service_client.config.target_host
+    more = {"namespace": client.namespace, "data_converter": client.data_converter}
+    return [client, *[await Client.connect(address, **more) for _ in range(times - 1)]]
 
 
 async def healed(

@@ -24,7 +24,7 @@ from popheal.engine.context import EffectInterrupted
 from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.temporal import carried
 from popheal.temporal.converter import DATA_CONVERTER
-from popheal.temporal.messages import Begun, Claimant, Custody
+from popheal.temporal.custody import Begun, Claimant, Custody
 from popheal.temporal.rest import same_apart_from_time
 from popheal.util.serialize import to_jsonable
 

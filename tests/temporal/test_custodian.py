@@ -16,7 +16,8 @@ AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 def custodian(fleet):
     """Asks a custodian of its own."""
     from popheal.temporal.custodian import Custodian
-    from popheal.temporal.messages import ENGINE_QUEUE, Custody
+    from popheal.temporal.custody import Custody
+    from popheal.temporal.messages import ENGINE_QUEUE
 
     async def begin():
         return await fleet.client.start_workflow(
@@ -33,14 +34,14 @@ def custodian(fleet):
 
 
 def claim_of(healing, **more):
-    from popheal.temporal.messages import Claimant, ClaimOrder
+    from popheal.temporal.custody import Claimant, ClaimOrder
 
     who = Claimant(healing=healing, workflow=f"workflow of {healing}", first_run="1")
     return ClaimOrder(custodian="", who=who, **more)
 
 
 def begin_of(healing, token, effect, **more):
-    from popheal.temporal.messages import Begin
+    from popheal.temporal.custody import Begin
 
     about = {"server": "mbx1", "what": "reboot", "at": AT, "nonce": "one"}
     return Begin(healing=healing, token=token, effect=effect, **{**about, **more})
@@ -48,7 +49,8 @@ def begin_of(healing, token, effect, **more):
 
 def test_one_healing_at_a_time_and_each_effect_once(fleet, custodian):
     from popheal.temporal.custodian import Custodian
-    from popheal.temporal.messages import Decision, Release
+    from popheal.temporal.custody import Release
+    from popheal.temporal.messages import Decision
 
     assert custodian("claim", claim_of("a", only_look=True)).token == 0
     first = custodian("claim", claim_of("a"))
@@ -92,7 +94,7 @@ def test_whoever_settles_a_healing_has_its_right_with_a_new_token(fleet, custodi
     from attrs import evolve
 
     from popheal.temporal.custodian import Custodian
-    from popheal.temporal.messages import Release, TakeOver
+    from popheal.temporal.custody import Release, TakeOver
 
     before = claim_of("a").who
     settling = evolve(before, first_run="2")
@@ -139,7 +141,8 @@ def test_whoever_holds_it_may_have_been_lost(fleet):
     from temporalio.testing import ActivityEnvironment
 
     from popheal.temporal.custodian import Custodian
-    from popheal.temporal.messages import ENGINE_QUEUE, Claimant, Custody
+    from popheal.temporal.custody import Claimant, Custody
+    from popheal.temporal.messages import ENGINE_QUEUE
     from popheal.temporal.worker import claim
 
     name = f"custodian-{uuid4()}"

@@ -30,7 +30,7 @@ class Named(Watched):
     organisation = ""
 
 
-def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED, name=""):
+def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED, name="", **more):
     """Heal in real time, and say something meanwhile; how it ended.
 
     Args:
@@ -41,6 +41,7 @@ def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED, name=""
         scenario: What is healed.
         speed: How much faster than real time.
         name: Of the organisation; by default one that no other test has.
+        more: What else is said of its pace.
     """
     name = name or uuid4().hex
     played = load_scenario(scenario, SystemClock(speed))
@@ -50,7 +51,7 @@ def at_work(fleet, say, *, policy=ASKED, scenario=SCENARIO, speed=SPEED, name=""
     async def heal():
         site = site_worker_of(fleet, name, backend, simulated=False, at_once=2)
         async with site:
-            pace = {"simulated": False, "speed": speed}
+            pace = {"simulated": False, "speed": speed, **more}
             handle = await fleet.begin(alert_of(played), name, name, policy=policy, pace=pace)
             await (say(handle) if asyncio.iscoroutinefunction(say) else asyncio.to_thread(say))
             return await handle.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.evidence.on_temporal import compare
+from tests.support.fleet import NEVER_LONG, SHORT, Fleet, server_program
 
 pytestmark = pytest.mark.slow
 
@@ -35,4 +36,23 @@ def test_whoever_goes_on_comes_to_the_same(fleet, compared):
     replayer = Replayer(
         workflows=[Healing], data_converter=DATA_CONVERTER, workflow_runner=sandbox()
     )
-    fleet.run(replayer.replay_workflow(compared.history))
+    for history in compared.histories:
+        fleet.run(replayer.replay_workflow(history))
+
+
+@pytest.fixture(scope="module")
+def uncached(fleet):
+    """A server whose workers keep nothing in memory, so each step replays a whole history."""
+    uncached = Fleet(server_program() or "", max_cached_workflows=0)
+    yield uncached
+    uncached.close()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "long"),
+    [("client-access-healed-by-restart", NEVER_LONG), ("command-time-healed-by-restart", SHORT)],
+)
+def test_it_ends_alike_with_nothing_kept_in_memory(uncached, scenario, long):
+    compared = compare(uncached, scenario, long=long)
+    assert not compared.problems
+    assert (len(compared.histories) > 1) == (long == SHORT)

@@ -23,8 +23,9 @@ from popheal import errors
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
 from popheal.temporal.carried import of_effect, of_look
+from popheal.temporal.custody import Begin
 from popheal.temporal.fleet_keys import VARIABLE, fleet_keys
-from popheal.temporal.messages import Answer, Begin, Guarded
+from popheal.temporal.messages import Answer, Guarded
 from popheal.temporal.sealing import ENCODING, KEY_NAME, converter_of
 from tests.support.fleet import SECRETIVE, healed, site_worker_of
 from tests.support.healing import Watched
@@ -209,15 +210,23 @@ class Talkative(Watched):
 
 @pytest.mark.slow
 def test_a_history_tells_nothing_to_whoever_has_no_key(secretive, tmp_path):
-    """Of a healing with its looks, effects, an error, and its report; and it is exported."""
-    result, handle, _ = secretive.run(healed(secretive, "mailbox-healed-by-restart", Talkative))
+    """Of a healing with its looks, effects, an error, and its report, in two histories.
+
+    And it is exported.
+    """
+    from popheal.temporal.healing_history import histories_of
+
+    scenario = "client-access-healed-by-logging-restart"
+    result, handle, _ = secretive.run(healed(secretive, scenario, Talkative, pace={"long": 5}))
     assert result.report["server"] == SERVER
-    history = secretive.run(handle.fetch_history())
-    written = b"".join(event.SerializeToString() for event in history.events)
+    histories = secretive.run(histories_of(secretive.client, handle.id))
+    assert len(histories) == 2
+    events = [event for history in histories for event in history.events]
+    written = b"".join(event.SerializeToString() for event in events)
     for secret in (SERVER, CANARY, "Get-Service", NEW):
         assert secret.encode() not in written
-        assert secret not in history.to_json()
-    found = [one for event in history.events for one in payloads_of(event)]
+        assert all(secret not in history.to_json() for history in histories)
+    found = [one for event in events for one in payloads_of(event)]
     # What the server itself adds, about builds, is in search attributes.
     own = [one for one in found if one.metadata.get("type") != b"KeywordList"]
     assert len(own) > 20
@@ -232,7 +241,8 @@ def test_a_history_tells_nothing_to_whoever_has_no_key(secretive, tmp_path):
         replayer = Replayer(
             workflows=[Healing], data_converter=converter(keys), workflow_runner=sandbox()
         )
-        secretive.run(replayer.replay_workflow(history))
+        for history in histories:
+            secretive.run(replayer.replay_workflow(history))
 
     there = {"TEMPORAL_ADDRESS": secretive.address, "TEMPORAL_NAMESPACE": SECRETIVE}
     status, out, said = fleet_command("export", "mbx1", **there, POPHEAL_FLEET_KEYS=BOTH)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from multiprocessing import Pipe
-from uuid import uuid4
 
 import pytest
 
@@ -14,16 +12,13 @@ pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
-from popheal.backends.simulated import load_scenario
 from popheal.errors import ConfigurationError
 from popheal.reports.report import Report
 from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Verdict
 from tests.evidence.disturbed import effects, reset
-from tests.support.fleet import Gate, Gated, site_worker_of
-from tests.support.healing import Watched, alert_of
-from tests.support.lab_process import Witness
 from tests.support.properties import violations
+from tests.support.waiting import WaitingHealing
 from tests.temporal.test_commands import fleet_command
 from tests.temporal.test_kept_histories import replay
 
@@ -37,60 +32,6 @@ REBOOT = "mailbox-healed-by-reboot"
 def _soon(monkeypatch):
     """What may be on its way is not waited for as long as it would be."""
     monkeypatch.setattr("popheal.temporal.performer._TAKEN_UP_WITHIN", 1.0)
-
-
-class Site:
-    """A healing whose site waits at an effect.
-
-    Args:
-        fleet: The fleet.
-        scenario: What is healed.
-        nth: At which effect, counted by its commands.
-        name: Of the organisation; by default one that no other test has.
-    """
-
-    def __init__(self, fleet, scenario, nth, name=""):
-        self.fleet, self.name = fleet, name or f"{scenario}-{uuid4().hex[:6]}"
-        played = load_scenario(scenario)
-        self.alert, self.organisation = alert_of(played), played.organisation
-        self.witness = Witness(played.organisation)
-        self.ours, theirs = Pipe()
-        gate = Gate(theirs, nth, "done")
-        self.worker = site_worker_of(
-            fleet, self.name, Gated(Watched(played.organisation), self.name, gate)
-        )
-
-    async def __aenter__(self):
-        await self.worker.__aenter__()
-        self.handle = await self.begin()
-        await asyncio.to_thread(self.ours.recv)
-        return self
-
-    async def __aexit__(self, *raised):
-        await self.worker.__aexit__(*raised)
-
-    async def begin(self):
-        return await self.fleet.begin(self.alert, self.name, self.name)
-
-    async def terminate(self):
-        await self.newest().terminate()
-        self.ours.send("go on")
-
-    async def settle(self):
-        """Have it settled; the report."""
-        from popheal.temporal.settlement import begin_settlement
-
-        handle = await begin_settlement(self.fleet.client, self.name, self.alert.server)
-        return Report.from_json((await handle.result()).report)
-
-    def newest(self):
-        return self.fleet.client.get_workflow_handle(self.handle.id)
-
-    async def custody(self, kind, name):
-        from popheal.temporal.custodian import Custodian, custodian_id
-
-        guards = custodian_id(self.name, kind, name)
-        return await self.fleet.client.get_workflow_handle(guards).query(Custodian.state)
 
 
 async def until_orphaned(client, server, wanted):
@@ -110,7 +51,7 @@ def test_what_is_safe_is_put_back(fleet, tmp_path):
     server = {"TEMPORAL_ADDRESS": fleet.address}
 
     async def settled():
-        async with Site(fleet, LOGGING, 2, ORGANISATION) as site:
+        async with WaitingHealing(fleet, LOGGING, 2, ORGANISATION) as site:
             await site.terminate()
             held = Report.from_json((await (await site.begin()).result()).report)
             before = effects(site.organisation.history)
@@ -144,7 +85,7 @@ def test_what_is_not_safe_is_handed_over(fleet):
     """A server that was drained stays so, and is not restarted; its group is free then."""
 
     async def settled():
-        async with Site(fleet, REBOOT, 2) as site:
+        async with WaitingHealing(fleet, REBOOT, 2) as site:
             await site.terminate()
             held = await site.custody("dag", "dag1")
             before = effects(site.organisation.history)
@@ -168,14 +109,14 @@ def test_whoever_settles_may_be_lost_too_and_know_other_tables(fleet, monkeypatc
 
     rebuild = Healing._rebuild
 
-    def on_other_tables(healing, settles):
+    def on_other_tables(healing, *known):
         healing.context.procedures = {}
-        return rebuild(healing, settles)
+        return rebuild(healing, *known)
 
     monkeypatch.setattr(Healing, "_rebuild", on_other_tables)
 
     async def settled():
-        async with Site(fleet, LOGGING, 2) as site:
+        async with WaitingHealing(fleet, LOGGING, 2) as site:
             await site.terminate()
             lost = await begin_settlement(fleet.client, site.name, site.alert.server)
             # It has taken the rights over, and waits until nothing can be on its way.
@@ -186,7 +127,7 @@ def test_whoever_settles_may_be_lost_too_and_know_other_tables(fleet, monkeypatc
             await lost.terminate()
             report = await site.settle()
             history = await site.newest().fetch_history()
-            return site, report, await lines_of(history), await misfits(history)
+            return site, report, await lines_of(history), await misfits([history])
 
     site, report, lines, found = fleet.run(settled())
     assert report.verdict is Verdict.CANCELLED
@@ -210,7 +151,7 @@ def test_what_is_not_lost_is_not_settled(fleet):
         return str(caught.value)
 
     async def tried():
-        async with Site(fleet, REBOOT, 2) as site:
+        async with WaitingHealing(fleet, REBOOT, 2) as site:
             at_work = await refused(site)
             await site.terminate()
             await clear_custodian(fleet.client, custodian_id(site.name, "dag", "dag1"), "a test")
@@ -218,7 +159,7 @@ def test_what_is_not_lost_is_not_settled(fleet):
             server = custodian_id(site.name, "server", site.alert.server)
             await clear_custodian(fleet.client, server, "a test")
             free = await refused(site)
-        async with Site(fleet, LOGGING, 1) as site:
+        async with WaitingHealing(fleet, LOGGING, 1) as site:
             await reset(fleet, site.handle)
             await site.terminate()  # before it has come to the same effect again
             return at_work, cleared, free, await refused(site)

@@ -24,6 +24,8 @@ from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.cli.session import decided, notifiers, show_report
+from popheal.cli.tables import table_named
+from popheal.healthsets.pop import PROCEDURES
 from popheal.reports.report import Report
 from popheal.util.account import account
 from popheal.util.text import moment, one_line
@@ -39,6 +41,12 @@ T = TypeVar("T")
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=20)
 _server_argument: Final = click.argument("server", callback=server_name)
+_own_tables: Final = click.option(
+    "--procedure",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="A table of your own, in place of popheal's of its name; any number of times.",
+)
 
 
 @click.group(short_help="Heal with many machines, on Temporal (experimental).")
@@ -66,7 +74,16 @@ fleet.add_command(watch)
 @click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The site's.")
 @site_option
 @click.option("--at-once", default=4, show_default=True, type=click.IntRange(1, 18))
-def worker(*, engine: bool, current: bool, config: Path | None, site: str, at_once: int) -> int:
+@_own_tables
+def worker(
+    *,
+    engine: bool,
+    current: bool,
+    config: Path | None,
+    site: str,
+    at_once: int,
+    procedure: tuple[str, ...],
+) -> int:
     """Work until SIGTERM or Ctrl-C, then end what is at work and leave.
 
     With --engine it carries healings out. With --config it looks and acts at a site, by the
@@ -80,9 +97,13 @@ def worker(*, engine: bool, current: bool, config: Path | None, site: str, at_on
       popheal fleet worker --config popheal.toml --site berlin
     """
     from popheal.config.load import load_config
+    from popheal.temporal.own_tables import use_tables
 
     if not engine and config is None:
         raise click.UsageError("Which worker? Give --engine, --config FILE, or both.")
+    if procedure and not engine:
+        raise click.UsageError("Tables are followed by workers of the engine: give --engine.")
+    use_tables(map(table_named, procedure))
     told = load_config(config) if config else None
     asyncio.run(_work(engine=engine, current=current, told=told, site=site, at_once=at_once))
     return 0
@@ -97,6 +118,7 @@ async def _work(
     from popheal.temporal.connection import connect
     from popheal.temporal.fleet_keys import VARIABLE, fleet_keys
     from popheal.temporal.operations import make_current
+    from popheal.temporal.own_tables import tables
     from popheal.temporal.worker import engine_worker, site_worker
 
     client = await connect()
@@ -121,6 +143,9 @@ async def _work(
         if engine:
             await stack.enter_async_context(engine_worker(client))
             say(f"At work on healings, build {build_id()}.")
+            for name, table in tables().items():
+                if table is not PROCEDURES[name]:
+                    say(f"By a table of your own: {name}, hash {table.hash}.")
         if current:
             await make_current(client)
             say("New healings begin on this build.")
@@ -134,6 +159,7 @@ async def _work(
 @fleet.command(short_help="Have the fleet carry out the runbook on a server.")
 @server_options
 @site_option
+@_own_tables
 @yes_option
 def heal(
     server: str | None,
@@ -143,13 +169,15 @@ def heal(
     config: Path,
     record: Path | None,
     site: str,
+    procedure: tuple[str, ...],
     *,
     yes: bool,
     as_json: bool,
 ) -> int:
     """Like popheal heal, by the fleet; waits for the report. FILE says how far to go.
 
-    Ctrl-C only ends the waiting. To stop the healing: popheal fleet stop SERVER.
+    Ctrl-C only ends the waiting. To stop the healing: popheal fleet stop SERVER. It follows the
+    tables that the workers of the engine have; where --procedure names others, it is refused.
 
     \b
       popheal fleet heal ex1.contoso.com --config popheal.toml \\
@@ -173,6 +201,7 @@ def heal(
         by=account(),
         site=site,
         second_opinion=told.second_opinion is not None,
+        tables={one.name: one.hash for one in map(table_named, procedure)},
     )
     report = asyncio.run(_heal(order, alert.server))
     if report is None:
@@ -316,12 +345,13 @@ def export(server: str) -> int:
       popheal fleet export ex1.contoso.com > healing.jsonl
       popheal check-journal --journal healing.jsonl
     """
-    from popheal.temporal.healing_history import as_text, lines_of, misfits
+    from popheal.temporal.healing_history import as_text, histories_of, lines_of, misfits
 
     async def read(client: Client) -> tuple[str, list[str]]:
-        history = await client.get_workflow_handle(_healing_of(server)).fetch_history()
+        histories = await histories_of(client, _healing_of(server))
         converter = client.data_converter
-        return as_text(await lines_of(history, converter)), await misfits(history, converter)
+        lines = await lines_of(histories[-1], converter)
+        return as_text(lines), await misfits(histories, converter)
 
     text, found = asyncio.run(with_client(read))
     answer_text(text.rstrip("\n"))
