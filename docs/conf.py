@@ -69,6 +69,7 @@ nitpick_ignore_regex = [
         "py:class",
         r"datetime|Flag|Session|Triage|popheal\.tables\.(table\._Otherwise|actions\.T|reachability\.N)",
     ),
+    ("py:.*", r"popheal\.(serve\.desk\.T|watch\.carrier\.\w+)"),
     ("py:class", r"Ask|contextlib\.AbstractContextManager"),
     ("py:class", r"CollectorRegistry|TracerProvider|popheal\.engine\.triage\.health\.Rows"),
     ("py:class", r"os\.PathLike|popheal\.journal\.(database\.Database|lease\.\w+)"),

@@ -53,9 +53,7 @@ class DefinitionError(PophealError):
 
     def __init__(self, *, procedure: str, law: str, state: str | None = None) -> None:
         super().__init__(procedure, state, law)
-        self.procedure = procedure
-        self.state = state
-        self.law = law
+        self.procedure, self.state, self.law = procedure, state, law
 
     def sentence(self) -> str:
         where = f", state '{self.state}'" if self.state else ""
@@ -77,9 +75,7 @@ class IllegalOutcome(PophealError):
     def __init__(
         self, *, procedure: str, current: str, outcome: str, expected: Iterable[str]
     ) -> None:
-        self.procedure = procedure
-        self.current = current
-        self.outcome = outcome
+        self.procedure, self.current, self.outcome = procedure, current, outcome
         self.expected = tuple(expected)
         super().__init__(procedure, current, outcome, self.expected)
 
@@ -101,9 +97,7 @@ class UnknownName(PophealError):
     """
 
     def __init__(self, *, kind: str, name: str, known: Iterable[str] = ()) -> None:
-        self.kind = kind
-        self.name = name
-        self.known = tuple(known)
+        self.kind, self.name, self.known = kind, name, tuple(known)
         super().__init__(kind, name, self.known)
         self.next_step = (
             f"Known: {', '.join(self.known)}."
@@ -239,9 +233,7 @@ class AlreadyRunning(PophealError):
     """
 
     def __init__(self, *, healing: str, server: str, owner: str) -> None:
-        self.healing = healing
-        self.server = server
-        self.owner = owner
+        self.healing, self.server, self.owner = healing, server, owner
         super().__init__(healing, server, owner)
         self.next_step = (
             f"Let it, or stop it: popheal cancel {healing}. If it hangs, end that process first."
@@ -280,15 +272,25 @@ class ApprovalNotPending(PophealError):
     """
 
     def __init__(self, *, journal: str, run: str, plan: str, problem: str) -> None:
-        self.journal = journal
-        self.run = run
-        self.plan = plan
-        self.problem = problem
+        self.journal, self.run, self.plan, self.problem = journal, run, plan, problem
         super().__init__(journal, run, plan, problem)
         self.next_step = f"See how it stands: popheal show {run} --journal {journal}."
 
     def sentence(self) -> str:
         return f"Plan {self.plan} of {self.run} can't be answered: {self.problem}"
+
+
+class FleetSilent(PophealError):
+    """A fleet's Temporal server, or its workers, give no answer: nobody can tell what is there.
+
+    Attributes:
+        where: Who was asked.
+        problem: What was seen.
+    """
+
+    def __init__(self, *, where: str, problem: str, next_step: str) -> None:
+        self.where, self.problem, self.next_step = where, problem, next_step
+        super().__init__(f"{where} {problem}")
 
 
 class BackendError(PophealError):
@@ -306,9 +308,7 @@ class BackendError(PophealError):
     default_next_step = ""
 
     def __init__(self, *, server: str, command: str, cause: str, next_step: str = "") -> None:
-        self.server = server
-        self.command = command
-        self.cause = cause
+        self.server, self.command, self.cause = server, command, cause
         super().__init__(server, command, cause)
         self.next_step = next_step or self.default_next_step
 

@@ -79,6 +79,7 @@ ROOMS = {
     "temporal",
     "watch",
     "serve",
+    "gateway",
     "tabletop",
     "config",
     "notify",
@@ -114,6 +115,7 @@ ERRORS = [
     errors.UnknownName(kind="server", name="x", known=["y"]),
     errors.ConfigurationError(source="file.toml", problem="[a] b: not a number"),
     errors.ApprovalNotPending(journal="j.db", run="1", plan="2", problem="it asks for none"),
+    errors.FleetSilent(where="Temporal", problem="gives no answer", next_step="Start it."),
     *(
         kind(server="mbx1", command="Get-Thing", cause="it said no")
         for kind in (

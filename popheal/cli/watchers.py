@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def watched_by(
-    health_file: Path | None, metrics_port: int | None, journal: Path
+    health_file: Path | None, metrics_port: int | None, journal: Path | None
 ) -> Iterator[list[Observer]]:
     """Those that were asked for; what serves numbers does so while this lasts.
 

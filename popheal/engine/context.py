@@ -201,8 +201,7 @@ class HealingContext:
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
     ) -> None:
         """Tell the log and every observer what happens."""
-        log = (log_event,) if is_logged() else ()
-        if not (log or self.observers):
+        if not (is_logged() or self.observers):
             return
         event = kind(
             at=self.clock.now(),
@@ -213,7 +212,11 @@ class HealingContext:
             state=run.state if run else "",
             **details,
         )
-        for observer in (*log, *self.observers):
+        self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        """Tell the log and every observer of an event, also of what has happened elsewhere."""
+        for observer in (*((log_event,) if is_logged() else ()), *self.observers):
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - telling must never change what is told

@@ -75,7 +75,7 @@ class HealingStarted(Event):
 
 @frozen(kw_only=True)
 class HealingResumed(Event):
-    """A healing whose process has died is carried on."""
+    """A healing whose process has died is carried on; or one that a fleet carries is followed."""
 
     name = "healing_resumed"
     id: str

@@ -7,10 +7,9 @@ an alert, approves or stops is its owner, whatever the request says.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,36 +17,36 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from popheal.engine.writer import with_journal
 from popheal.errors import (
     AlreadyEnded,
     ApprovalNotPending,
+    FleetSilent,
     JournalError,
     PophealError,
     UnknownName,
 )
-from popheal.journal import HealingRecord, Journal, Question
+from popheal.journal import HealingRecord, Journal
 from popheal.journal.status import standing_of
 from popheal.reports.alert_given import UnclearAlert
 from popheal.reports.event_log import log_event, log_failure
 from popheal.reports.events import Observer
 from popheal.review import case_of_record, page_of
 from popheal.serve.bodies import alert_of, object_of
+from popheal.serve.desk import Desk
 from popheal.serve.events import RequestAnswered
 from popheal.serve.settings import ALERT, DECIDE, LOOK, RIGHTS, Token
 from popheal.serve.tokens import Tokens
 from popheal.util.serialize import to_jsonable
 from popheal.util.text import one_line
 from popheal.watch.answer import Answer
-from popheal.watch.loop import Watch
-
-T = TypeVar("T")
 
 #: Seconds that whoever raises an alert waits for what is done about it.
 _PATIENCE: Final = 20.0
 #: As many healings as are listed at once.
 _NEWEST: Final = 50
 _MOST: Final = 500
+#: What a request brings is told no longer than that.
+_LONGEST: Final = 200
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -59,6 +58,8 @@ _STATUS: Final[Mapping[type[Exception], int]] = {
     ApprovalNotPending: 409,
     UnclearAlert: 400,
     JournalError: 503,
+    FleetSilent: 503,
+    UnknownName: 404,  # AlreadyEnded is one, and stands before it
 }
 
 #: Makes the text that Prometheus reads, and says of which content type it is.
@@ -66,10 +67,10 @@ Metrics = Callable[[], tuple[bytes, str]]
 
 
 class Service:
-    """Answers requests about one journal.
+    """Answers requests.
 
     Args:
-        watch: The watch that answers alerts; it runs in the same event loop.
+        desk: Who takes alerts, and knows the healings.
         tokens: Who may ask for what.
         metrics: Makes what ``GET /metrics`` answers, if anything does.
         observers: Called with an event for each request.
@@ -77,13 +78,13 @@ class Service:
 
     def __init__(
         self,
-        watch: Watch,
+        desk: Desk,
         tokens: Sequence[Token],
         *,
         metrics: Metrics | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
-        self._watch, self._journal = watch, watch.journal
+        self._desk = desk
         self._tokens = Tokens(tokens)
         self._metrics = metrics
         self._observers = (log_event, *observers)
@@ -115,7 +116,7 @@ class Service:
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
             token = self._tokens.owner_of(request.headers.get("authorization", ""))
-            owner = token.owner if token else ""
+            owner, refused = token.owner if token else "", ""
             try:
                 if right:
                     _require(token, right)
@@ -123,10 +124,10 @@ class Service:
             except HTTPException as error:
                 response = _error(error.status_code, error.detail, error.headers)
             except PophealError as error:
-                response = _refusal(error)
+                response, refused = _refusal(error), error.sentence()
             except Exception as error:  # noqa: BLE001 - a defect is told, and ends nothing else
                 response = _error(500, f"a defect of popheal: {type(error).__name__}")
-            return self._answered(request, response, owner)
+            return self._answered(request, response, owner, refused)
 
         return guarded
 
@@ -134,16 +135,19 @@ class Service:
         """There is no such path, or not for that method."""
         return self._answered(request, _error(error.status_code, error.detail, error.headers), "")
 
-    def _answered(self, request: Request, response: Response, owner: str) -> Response:
+    def _answered(
+        self, request: Request, response: Response, owner: str, refused: str = ""
+    ) -> Response:
         response.headers.update(_HEADERS)
         event = RequestAnswered(
             at=datetime.now(UTC),
             server="",
             by=owner or None,
             method=request.method,
-            path=one_line(request.url.path)[:200],
+            path=one_line(request.url.path, _LONGEST),
             status=response.status_code,
             client=request.client.host if request.client else "",
+            refused=one_line(refused, _LONGEST) or None,
         )
         for observer in self._observers:
             try:
@@ -156,7 +160,7 @@ class Service:
 
     async def _alive(self, _request: Request, _owner: str) -> Response:
         """Whether the watch is at work: for whoever watches it."""
-        return JSONResponse({"watching": self._watch.runs}, 200 if self._watch.runs else 503)
+        return JSONResponse({"watching": self._desk.runs}, 200 if self._desk.runs else 503)
 
     async def _healings(self, request: Request, _owner: str) -> Response:
         asked = request.query_params
@@ -164,48 +168,25 @@ class Service:
         is_short = newest.isdecimal() and len(newest) <= len(str(_MOST))
         if not is_short or not 1 <= int(newest) <= _MOST:
             raise HTTPException(400, f"newest is a number from 1 to {_MOST}.")
-
-        def read(journal: Journal) -> list[dict[str, Any]]:
-            found = journal.healings(
-                unfinished=asked.get("unfinished", "") in ("1", "true"),
-                server=asked.get("server", ""),
-                newest=int(newest),
-            )
-            return [standing_of(journal, one).to_json() for one in found]
-
-        return JSONResponse({"healings": await self._read(read)})
+        found = await self._desk.healings(
+            unfinished=asked.get("unfinished", "") in ("1", "true"),
+            server=asked.get("server", ""),
+            newest=int(newest),
+        )
+        return JSONResponse({"healings": [one.to_json() for one in found]})
 
     async def _healing(self, request: Request, _owner: str) -> Response:
         """How it stands and its report, as JSON; or as a page, if that is asked for."""
         name = request.path_params["healing"]
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(await self._read(lambda journal: _page(journal, name)))
-
-        def read(journal: Journal) -> dict[str, Any]:
-            record = _found(journal, name)
-            standing = standing_of(journal, record)
-            question = to_jsonable(standing.question) if standing.question else None
-            return {**standing.to_json(), "question": question, "report": record.report}
-
-        return JSONResponse(await self._read(read))
+            return HTMLResponse(await self._desk.read(name, _page))
+        return JSONResponse(await self._desk.read(name, _told))
 
     async def _told_metrics(self, _request: Request, _owner: str) -> Response:
         if self._metrics is None:
             raise HTTPException(404, "There are no metrics: popheal[metrics] is not installed.")
         text, kind = self._metrics()
         return Response(text, media_type=kind)
-
-    async def _read(self, function: Callable[[Journal], T]) -> T:
-        """Read the journal, where it is a file apart from what is written meanwhile."""
-        path = self._journal.path
-        if path is None:
-            return function(self._journal)
-
-        def read() -> T:
-            with Journal(path, read_only=True) as journal:
-                return function(journal)
-
-        return await asyncio.to_thread(read)
 
     # --- alerts, and what people say -------------------------------------------------------------
 
@@ -214,13 +195,15 @@ class Service:
             alert, unclear = await alert_of(request, owner)
         except UnknownName as error:
             raise HTTPException(400, str(error)) from None
-        if not self._watch.runs:
+        if not self._desk.runs:
             raise HTTPException(503, "The watch is ending, or has not begun yet.")
         try:
             async with asyncio.timeout(_PATIENCE):
-                answer = await self._watch.raise_alert(alert)
+                answer = await self._desk.raise_alert(alert)
         except TimeoutError:
             answer = Answer(what="looking")  # it is answered all the same
+        if answer.what == "not_taken":
+            raise HTTPException(503, f"The alert was not taken. {answer.why}")
         said = {"server": alert.server, "monitor": alert.monitor, "answer": answer.what}
         said |= {"healing": answer.healing or None, "why": answer.why or None}
         headers = {"Location": f"/healings/{answer.healing}"} if answer.healing else None
@@ -237,23 +220,13 @@ class Service:
         plan = (await object_of(request, "plan")).get("plan", "")
         if not plan:
             raise HTTPException(400, 'Say which plan: {"plan": "..."}, as the healing asks it.')
-        journal = self._journal
+        answered = await self._desk.decide(name, plan, granted=granted, by=owner)
+        return JSONResponse(to_jsonable(answered))
 
-        def answer() -> Question:
-            return journal.approve(_found(journal, name).id, plan, granted=granted, by=owner)
-
-        return JSONResponse(to_jsonable(await with_journal(journal, answer)))
-
-    async def _stop(self, request: Request, _owner: str) -> Response:
-        name = request.path_params["healing"]
+    async def _stop(self, request: Request, owner: str) -> Response:
         await object_of(request)
-        journal = self._journal
-
-        def stop() -> dict[str, Any]:
-            record = journal.cancel(_found(journal, name).id, at=datetime.now(UTC))
-            return standing_of(journal, record).to_json()
-
-        return JSONResponse(await with_journal(journal, stop), 202)
+        standing = await self._desk.stop(request.path_params["healing"], by=owner)
+        return JSONResponse(standing.to_json(), 202)
 
 
 def _require(token: Token | None, right: str) -> None:
@@ -267,24 +240,21 @@ def _require(token: Token | None, right: str) -> None:
         )
 
 
-def _found(journal: Journal, name: str) -> HealingRecord:
-    """The healing of just that id: a beginning could mean another one tomorrow."""
-    with contextlib.suppress(UnknownName):
-        record = journal.healing(name)
-        if record.id == name:
-            return record
-    raise HTTPException(404, "There is no such healing.")
+def _told(journal: Journal, record: HealingRecord) -> dict[str, Any]:
+    standing = standing_of(journal, record)
+    question = to_jsonable(standing.question) if standing.question else None
+    return {**standing.to_json(), "question": question, "report": record.report}
 
 
-def _page(journal: Journal, name: str) -> str:
-    case = case_of_record(journal, _found(journal, name), as_of=datetime.now(UTC))
-    return page_of(case)
+def _page(journal: Journal, record: HealingRecord) -> str:
+    return page_of(case_of_record(journal, record, as_of=datetime.now(UTC)))
 
 
 def _refusal(error: PophealError) -> Response:
-    """What popheal itself refuses; without next steps, which are for whoever has the journal."""
+    """What popheal itself refuses; most next steps are for whoever has the journal."""
     status = next((one for kind, one in _STATUS.items() if isinstance(error, kind)), 500)
-    said = str(error) if isinstance(error, UnclearAlert) else f"{error.sentence().rstrip('.')}."
+    for_everybody = isinstance(error, UnclearAlert | FleetSilent)
+    said = str(error) if for_everybody else f"{error.sentence().rstrip('.')}."
     return _error(status, said)
 
 

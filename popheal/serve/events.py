@@ -16,6 +16,7 @@ class RequestAnswered(Event):
         method: What was asked, and of which ``path``.
         status: The status of the answer.
         client: The address that it came from.
+        refused: Why popheal refused it, where that is no mistake of the request.
     """
 
     name = "request_answered"
@@ -24,3 +25,4 @@ class RequestAnswered(Event):
     path: str
     status: int
     client: str
+    refused: str | None = None

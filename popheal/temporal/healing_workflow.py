@@ -38,6 +38,7 @@ from popheal.temporal.messages import (
     Notice,
     Progress,
     Settlement,
+    Written,
     site_queue,
 )
 from popheal.temporal.own_tables import other_tables, tables
@@ -58,6 +59,12 @@ _TOLD: Final = 40
 def healing_id(organisation: str, server: str) -> str:
     """The workflow id of the healing of a server: there is one at a time."""
     return f"popheal/healing/{organisation}/{short_name(server)}"
+
+
+def healing_of(first_run: str) -> str:
+    """The id of a healing by the first run of its workflow, unless it settles another one."""
+    # Its last digits: the first ones of some ids are the time.
+    return first_run.replace("-", "")[-12:]
 
 
 def _given_up(why: str) -> ApplicationError:
@@ -100,8 +107,7 @@ class Healing:
     @workflow.init
     def __init__(self, order: HealingOrder) -> None:
         info = workflow.info()
-        # Its last digits: the first ones of some ids are the time.
-        self.id = info.first_execution_run_id.replace("-", "")[-12:]
+        self.id = healing_of(info.first_execution_run_id)
         self.order = order
         self.alert = from_jsonable(order.alert, Alert)
         self.author = Author(process=f"workflow {info.workflow_id}", account=order.by)
@@ -350,6 +356,11 @@ class Healing:
             events=tuple(self.context.told),
             asked=tuple(self._questions()),
         )
+
+    @workflow.query
+    def written(self) -> Written:
+        """What it has written down so far."""
+        return Written(lines=tuple(self.journal.export()))
 
     def _state(self) -> str:
         """The state of the last run; empty before the first."""

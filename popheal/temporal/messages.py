@@ -273,3 +273,10 @@ class Progress:
     verdict: str = ""
     events: tuple[str, ...] = ()
     asked: tuple[Asked, ...] = ()
+
+
+@frozen(kw_only=True)
+class Written:
+    """What a healing has written down so far, as an export of a journal has it."""
+
+    lines: tuple[Line, ...] = ()

@@ -1,22 +1,23 @@
-"""What is done about what the looks of a watch have seen: asked of the journal each time."""
+"""What is done about what the looks of a watch have seen: by what has been done, each time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import timedelta
+from typing import Any, Final
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from popheal.engine.context import HealingContext
-from popheal.engine.writer import with_journal
-from popheal.journal import HealingRecord, Journal
+from popheal.errors import FleetSilent
+from popheal.exchange.names import same_server
+from popheal.journal import HealingRecord
 from popheal.policy.policy import Policy
 from popheal.reports import events
 from popheal.reports.report import Alert
 from popheal.util.text import moment
 from popheal.watch.answer import Answer
+from popheal.watch.carrier import Carrier, Concern, Known
 from popheal.watch.decide import (
     Decision,
     Incident,
@@ -26,8 +27,10 @@ from popheal.watch.decide import (
     wait_for_back_ends,
 )
 from popheal.watch.healings import Healings
-from popheal.watch.place import Place
 from popheal.watch.watched import Watched, tell_once
+
+#: Seconds in which who was silent is not asked again.
+_SILENT: Final = 10.0
 
 #: Has a healing carried out.
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -40,17 +43,19 @@ class Answering:
     Attributes:
         session: The watch.
         policy: As for healings.
+        carrier: Who carries them out, and knows what has been done.
         retry: The pause after a healing.
         healings: Those at work.
         spawn: Has a healing carried out.
     """
 
     session: HealingContext
-    journal: Journal
     policy: Policy | None
+    carrier: Carrier
     retry: timedelta
     healings: Healings
     spawn: Spawn
+    _silent: tuple[float, FleetSilent] | None = field(default=None, init=False)
 
     async def answer(self, server: Watched, others: Iterable[Watched]) -> None:
         """Do what is to be done about what was seen on a server. Raises JournalError.
@@ -69,18 +74,15 @@ class Answering:
         if incident is None:
             server.is_answered(Answer(what="nothing_unhealthy"))
             return
-        now = self.session.clock.now()
-        near, far = [], set[str]()
-        if incident.only_end_to_end:
-            for one in others:
-                if not server.may_pass_on_to(one):
-                    far.add(one.name)
-                elif one.incident and one.incident.on_mailbox_side:
-                    near.append((one.name, one.incident))
         why_no_room = self._why_no_room(server)
-        place = None if why_no_room else server.place  # who is at work there is known already
-        decide_it = partial(self._decide, server.name, incident, near, far, place, now)
-        decision = await with_journal(self.journal, decide_it)
+        concern = self._concern(server, incident, others)
+        if why_no_room:
+            concern = evolve(concern, place=None)  # who is at work there is known already
+        try:
+            decision = self._decide(concern, await self._known(concern))
+        except FleetSilent as error:
+            self.healings.has_not_begun(server, error)
+            return
         if decision.what is not Next.WAIT and why_no_room:
             decision = Decision(what=Next.WAIT, why=why_no_room)
             server.waits_for_room = True
@@ -91,17 +93,43 @@ class Answering:
             said = {"healing": record.id if record else "", "why": f"{decision.why}{again}"}
             tell_once(self.session, server, "waits", events.AlertWaits, **said)
             server.is_answered(Answer(what="waits", **said))
+            if record and self.carrier.follows and _is_at_work(record, server):
+                self.go_on_with(record, server)
         elif decision.what is Next.RESUME and record:
             self.go_on_with(record, server)
         else:
             self._heal(server, incident)
 
+    async def _known(self, concern: Concern) -> Known:
+        """Who was silent just now is not asked again for each server: everybody would wait."""
+        if self._silent and self.session.clock.monotonic() < self._silent[0] + _SILENT:
+            raise self._silent[1]
+        try:
+            return await self.carrier.known(concern)
+        except FleetSilent as error:
+            self._silent = (self.session.clock.monotonic(), error)
+            raise
+
     def go_on_with(self, record: HealingRecord, server: Watched) -> None:
-        """Go on with a healing that was broken off."""
-        self.spawn(
-            self.healings.begin(
-                server, lambda healer, control: healer.aresume(record.id, control=control)
-            )
+        """Go on with a healing that was broken off, or follow one that somebody else has begun."""
+        self.spawn(self.healings.go_on(server, record))
+
+    def _concern(self, server: Watched, incident: Incident, others: Iterable[Watched]) -> Concern:
+        near, far = [], set[str]()
+        if incident.only_end_to_end:
+            for one in others:
+                if not server.may_pass_on_to(one):
+                    far.add(one.name)
+                elif one.incident and one.incident.on_mailbox_side:
+                    near.append((one.name, one.incident))
+        return Concern(
+            server=server.name,
+            incident=incident,
+            near=near,
+            far=far,
+            place=server.place,
+            now=self.session.clock.now(),
+            retry=self.retry,
         )
 
     def _heal(self, server: Watched, incident: Incident) -> None:
@@ -118,11 +146,7 @@ class Answering:
             said = server.alert
             alert = evolve(alert, text=said.text or alert.text, raised_by=said.raised_by)
         self.session.emit(events.AlertRaised, server.name, monitor=monitor.name, text=alert.text)
-        self.spawn(
-            self.healings.begin(
-                server, lambda healer, control: healer.aheal(alert, control=control)
-            )
-        )
+        self.spawn(self.healings.heal(server, alert))
 
     def _why_no_room(self, server: Watched) -> str:
         """Why no healing may begin because of others of this watch; empty if one may."""
@@ -132,80 +156,52 @@ class Answering:
             return f"{self.healings.at_once} healings are at work, and no more may be (at_once)"
         return ""
 
-    # --- by what the journal has -----------------------------------------------------------------
+    # --- by what has been done -------------------------------------------------------------------
 
-    def _decide(
-        self,
-        server: str,
-        incident: Incident,
-        near: Sequence[tuple[str, Incident]],
-        far: Collection[str],
-        place: Place | None,
-        now: datetime,
-    ) -> Decision:
+    def _decide(self, concern: Concern, known: Known) -> Decision:
+        if known.in_the_way:
+            record, why = known.in_the_way
+            return Decision(what=Next.WAIT, healing=record, why=why)
+        incident, now = concern.incident, concern.now
         undecided = self.policy is not None and self.policy.approval_undecided
-        known = self._healings_of(server, incident, now)
-        decision = decide(incident, known, now, self.retry, undecided=undecided)
+        own = known.healings[concern.server]
+        decision = decide(incident, own, now, self.retry, undecided=undecided)
         if decision.what is Next.RESUME and decision.healing:
-            return self._unless_soon(decision, decision.healing, now)
+            return self._unless_soon(decision, decision.healing, concern, known)
         if decision.what is not Next.HEAL:
             return decision
-        waits = self._for_back_ends(incident, near, far, now)
-        return waits or self._for_others_at(place) or decision
+        return _for_back_ends(concern, known) or _for_others_there(concern, known) or decision
 
-    def _unless_soon(self, decision: Decision, record: HealingRecord, now: datetime) -> Decision:
+    def _unless_soon(
+        self, decision: Decision, record: HealingRecord, concern: Concern, known: Known
+    ) -> Decision:
         # Not at once: whoever broke it off by hand may be about to look at the server.
-        entries = self.journal.entries(record.id)
-        until = (entries[-1].at if entries else record.begun_at) + self.retry
-        if until <= now:
+        until = (known.heard_of or record.begun_at) + self.retry
+        if until <= concern.now:
             return decision
         why = f"healing {record.id} was broken off, and will be gone on with"
         return Decision(what=Next.WAIT, healing=record, why=why, until=until)
 
-    def _for_back_ends(
-        self,
-        incident: Incident,
-        near: Iterable[tuple[str, Incident]],
-        far: Collection[str],
-        now: datetime,
-    ) -> Decision | None:
-        """What a front end waits for.
 
-        Args:
-            near: The back ends that it may pass clients on to, and that are unhealthy.
-            far: Everybody of whom it is known that it can't.
-        """
-        if not incident.only_end_to_end:
-            return None
-        neighbours = [
-            Neighbour(server=name, incident=theirs, healings=self._healings_of(name, theirs, now))
-            for name, theirs in near
-        ]
-        lately = [
-            one
-            for one in self.journal.healings(
-                organisation=self.session.organisation, since=now - self.retry
-            )
-            if one.server not in far
-        ]
-        return wait_for_back_ends(incident, neighbours, lately, now, self.retry)
+def _for_back_ends(concern: Concern, known: Known) -> Decision | None:
+    """What a front end waits for: the back ends that it may pass clients on to."""
+    neighbours = [
+        Neighbour(server=name, incident=incident, healings=known.healings[name])
+        for name, incident in concern.near
+    ]
+    return wait_for_back_ends(
+        concern.incident, neighbours, known.lately, concern.now, concern.retry
+    )
 
-    def _for_others_at(self, place: Place | None) -> Decision | None:
-        """What has begun elsewhere, by hand or by a healing of a front end, is waited for."""
-        if place is None:
-            return None
-        for kind, name, healing in self.journal.claims():
-            if (kind, name) == (place.kind, place.name):
-                holder = self.journal.healing(healing)
-                if holder.organisation == self.session.organisation and holder.alive:
-                    why = f"healing {holder.id} is at work in the same {place}: {holder.owner}"
-                    return Decision(what=Next.WAIT, healing=holder, why=why)
+
+def _for_others_there(concern: Concern, known: Known) -> Decision | None:
+    """What has begun elsewhere, by hand or by a healing of a front end, is waited for."""
+    holder = known.at_place
+    if holder is None:
         return None
+    why = f"healing {holder.id} is at work in the same {concern.place}: {holder.owner}"
+    return Decision(what=Next.WAIT, healing=holder, why=why)
 
-    def _healings_of(self, server: str, incident: Incident, now: datetime) -> list[HealingRecord]:
-        """The healings of a server that may have to do with what is seen there."""
-        return self.journal.healings(
-            server=server,
-            organisation=self.session.organisation,
-            since=incident.looks_back_to(now, self.retry),
-        )
+
+def _is_at_work(record: HealingRecord, server: Watched) -> bool:
+    return record.alive and same_server(record.server, server.name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from popheal.api import Healer
 from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
@@ -21,10 +23,12 @@ async def check_first(
     session: HealingContext,
     backend: AsyncBackend | Backend,
     servers: Sequence[str],
-    journal: Journal,
+    journal: Journal | None,
     control: Control,
 ) -> None:
     """Check the servers, and tell what has changed. Nothing that comes of it ends the watch.
+
+    Without a journal there is none to check, and nothing from the last time to compare with.
 
     Raises:
         Detached: If ``control`` says to end.
@@ -37,10 +41,12 @@ async def check_first(
     except Exception as error:  # noqa: BLE001 - a check must not keep anything from being healed
         session.emit(events.LookFailed, "", error=describe_defect(error))
         return
-    before = last_kept(journal.path) if journal.path else None
-    _tell(session, before, found)
-    if journal.path:
-        keep(journal.path, found)
+    if journal is None:
+        found = evolve(found, here=())
+    path = journal.path if journal else None
+    _tell(session, last_kept(path) if path else None, found)
+    if path:
+        keep(path, found)
 
 
 def _tell(session: HealingContext, before: Readiness | None, now: Readiness) -> None:

@@ -1,4 +1,4 @@
-"""The healings that a watch carries out: several at once, one at a time in each place."""
+"""The healings that a watch has carried out: several at once, one at a time in each place."""
 
 from __future__ import annotations
 
@@ -7,85 +7,45 @@ from typing import Any
 
 from attrs import define, field
 
-from popheal.api import Healer
 from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
-from popheal.engine.writer import with_journal
 from popheal.errors import (
     AlreadyEnded,
     AlreadyRunning,
     Detached,
     Fenced,
+    FleetSilent,
     JournalError,
     PophealError,
 )
 from popheal.exchange.names import short_name
-from popheal.journal import Journal
-from popheal.policy.policy import Policy
+from popheal.journal import HealingRecord
 from popheal.reports import events
-from popheal.reports.events import Event
-from popheal.reports.report import Report
+from popheal.reports.report import Alert, Report
 from popheal.tables.table import Verdict
 from popheal.watch.answer import Answer
-from popheal.watch.connections import Connections
+from popheal.watch.carrier import AtWork, Carrier
 from popheal.watch.place import Place
 from popheal.watch.watched import Watched, tell_failure, tell_once
 
-#: Begins a healing, or goes on with one.
-Carry = Callable[[Healer, Control], Awaitable[Report]]
-
-
-@define(kw_only=True, eq=False)
-class AtWork:
-    """A healing at work.
-
-    Attributes:
-        server: Whom it heals.
-        place: Where it lets no other heal.
-        control: By which this healing is stopped, and not the watch.
-        healing: Its id, once that is known.
-        asks: It waits for a person's approval.
-        stop_noted: It was stopped from here, and not by ``popheal cancel``.
-    """
-
-    server: Watched
-    place: Place | None
-    control: Control
-    healing: str = ""
-    asks: bool = False
-    stop_noted: bool = False
-
-    def see(self, event: Event) -> None:
-        """An observer of the healing."""
-        match event:
-            case events.HealingStarted(id=name) | events.HealingResumed(id=name):
-                self.healing = name
-                self.server.is_answered(Answer(what="heals", healing=name))
-            case events.ApprovalAsked():
-                self.asks = True
-            case events.ApprovalAnswered():
-                self.asks = False
-            case events.StopNoted():
-                self.stop_noted = True
+#: Carries a healing out to its end.
+Carry = Callable[[AtWork], Awaitable[Report]]
 
 
 @define(kw_only=True, eq=False)
 class Healings:
-    """Carries healings out.
+    """Has healings carried out.
 
     Attributes:
         session: The watch, as far as a healing has to do with it.
-        policy: How far healings may go; None for the safe default, and for what was allowed to
-            one that is resumed.
+        carrier: Who carries them out.
         at_once: Healings at the same time, at most. One that waits for a person is not counted.
         ended: How healings ended; ``UNKNOWN`` for one that could not be carried out.
         left: The ids of those that were left for the next watch.
     """
 
     session: HealingContext
-    journal: Journal
-    policy: Policy | None
-    connections: Connections
+    carrier: Carrier
     at_once: int
     ended: list[Verdict] = field(factory=list)
     left: list[str] = field(factory=list)
@@ -108,28 +68,39 @@ class Healings:
         """The one at work in a place, if one is."""
         return next((one for one in self._at_work.values() if one.place == place), None)
 
-    def begin(self, server: Watched, carry: Carry) -> Coroutine[Any, Any, None]:
+    def heal(self, server: Watched, alert: Alert) -> Coroutine[Any, Any, None]:
         """Note that a healing begins; what is returned carries it out to its end."""
-        work = AtWork(server=server, place=server.place, control=Control(within=self._within))
-        self._at_work[short_name(server.name)] = work
-        return self._carry_out(work, carry)
+        return self._begin(server, lambda work: self.carrier.heal(alert, work, self.session))
+
+    def go_on(self, server: Watched, record: HealingRecord) -> Coroutine[Any, Any, None]:
+        """Likewise, for one that has begun before."""
+        return self._begin(server, lambda work: self.carrier.go_on(record, work, self.session))
 
     def leave_all(self) -> None:
         """Leave every healing where it is."""
         self._within.detach()
 
+    def _begin(self, server: Watched, carry: Carry) -> Coroutine[Any, Any, None]:
+        work = AtWork(server=server, place=server.place, control=Control(within=self._within))
+        self._at_work[short_name(server.name)] = work
+        return self._carry_out(work, carry)
+
     async def _carry_out(self, work: AtWork, carry: Carry) -> None:
         """Carry a healing out. Raises JournalError; nothing else may end the watch."""
         server = work.server
         try:
-            async with self.connections.of_its_own() as backend:
-                await self._heal(work, carry, backend)
+            report = await carry(work)
+            server.told.pop("waits", None)
+            self.ended.append(report.verdict)
         except Detached as broken_off:
             self.left.append(broken_off.run)
+        except FleetSilent as error:
+            self.has_not_begun(server, error)
         except (Fenced, AlreadyRunning, AlreadyEnded) as error:
             said = error.sentence()
-            tell_once(self.session, server, "waits", events.AlertWaits, why=said)
-            server.is_answered(Answer(what="waits", why=said))
+            told = {"healing": work.healing, "why": said}
+            tell_once(self.session, server, "waits", events.AlertWaits, **told)
+            server.is_answered(Answer(what="waits", **told))
         except JournalError:
             raise
         except PophealError as error:
@@ -140,18 +111,9 @@ class Healings:
         finally:
             del self._at_work[short_name(server.name)]
 
-    async def _heal(self, work: AtWork, carry: Carry, backend: object) -> None:
-        healer = Healer(
-            backend,  # type: ignore[arg-type] # checked where the watch began
-            policy=self.policy,
-            clock=self.session.clock,
-            journal=self.journal,
-            observers=(*self.session.observers, work.see),
-            second_opinion=self.session.second_opinion,
-        )
-        report = await carry(healer, work.control)
-        work.server.told.pop("waits", None)
-        self.ended.append(report.verdict)
-        record = await with_journal(self.journal, lambda: self.journal.healing(report.id))
-        if work.control.cancelled and (record.cancel_at is None or work.stop_noted):
-            self.session.control.cancel()  # a Ctrl-C that nobody caught
+    def has_not_begun(self, server: Watched, error: FleetSilent) -> None:
+        """It could not even be asked for; the server is looked at again, as always."""
+        self.ended.append(Verdict.UNKNOWN)
+        why = str(error).rstrip(".")
+        tell_once(self.session, server, "waits", events.AlertWaits, why=why)
+        server.is_answered(Answer(what="not_taken", why=str(error)))

@@ -24,7 +24,7 @@ from popheal.second_opinion.settings import SecondOpinion
 from popheal.tables.table import Verdict
 from popheal.util.clock import Clock
 from popheal.watch.answer import Answer
-from popheal.watch.watch_lock import watching_alone
+from popheal.watch.carrier import Carrier
 from popheal.watch.watching import Watching
 
 
@@ -42,6 +42,8 @@ class Watch:
             several, if it can have several connections
             (:class:`~popheal.exchange.backend.SideBySide`), else one at a time.
         journal: Where healings are written down, and where it is looked up what has been done.
+        carrier: Who carries healings out in place of this process, and knows what has been done;
+            then there is no journal.
         policy: How far to go; safe by default. It also holds for what is resumed; if None,
             that may do what it was allowed when it began.
         every: Seconds from one look at a server to the next.
@@ -59,7 +61,8 @@ class Watch:
 
     servers: Sequence[str]
     backend: AsyncBackend | Backend
-    journal: Journal = field(kw_only=True)
+    journal: Journal | None = field(default=None, kw_only=True)
+    carrier: Carrier | None = field(default=None, kw_only=True)
     policy: Policy | None = field(default=None, kw_only=True)
     every: float = field(default=60.0, kw_only=True)
     retry: float = field(default=900.0, kw_only=True)
@@ -70,6 +73,10 @@ class Watch:
     control: Control = field(factory=Control, kw_only=True)
     second_opinion: SecondOpinion | None = field(default=None, kw_only=True)
     _watching: Watching | None = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.journal is None) is (self.carrier is None):
+            raise ValueError("a watch needs either a journal or a carrier")
 
     async def run(self, *, once: bool = False, check: bool = False) -> list[Verdict]:
         """Watch, until ``control`` says to end.
@@ -89,8 +96,9 @@ class Watch:
         Raises:
             JournalError: If the journal can't be read or written, or is being watched already.
         """
-        with watching_alone(self.journal):
-            work = self._watching = Watching(self, once=once)
+        work = Watching(self, once=once)
+        with work.carrier.alone():
+            self._watching = work
             work.emit(
                 events.WatchStarted, servers=tuple(self.servers), every=self.every, retry=self.retry
             )

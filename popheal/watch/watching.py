@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from popheal.engine.context import HealingContext
 from popheal.engine.control import Control
 from popheal.engine.triage.health import sort_rows
-from popheal.engine.writer import with_journal
 from popheal.errors import Detached, NotAuthorised, UnknownName
 from popheal.exchange.backend import Backend
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MONITORS
-from popheal.journal import HealingRecord
+from popheal.journal import HealingRecord, Journal
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event
 from popheal.reports.measures import ServerLooked
@@ -27,10 +26,12 @@ from popheal.tables.table import Verdict
 from popheal.util.clock import Clock, SystemClock
 from popheal.watch.answer import Answer
 from popheal.watch.answering import Answering
+from popheal.watch.carrier import Carrier
 from popheal.watch.connections import Connections
 from popheal.watch.decide import health_of, incident_of
 from popheal.watch.first_check import check_first
 from popheal.watch.healings import Healings
+from popheal.watch.journal_carrier import JournalCarrier
 from popheal.watch.place import place_of
 from popheal.watch.rota import Rota
 from popheal.watch.watched import Watched, tell_failure, tell_health
@@ -69,17 +70,19 @@ class Watching:
             retry=settings.retry,
             at_once=self.connections.at_once,
         )
-        self.healings = Healings(
-            session=self.session,
-            journal=settings.journal,
+        self.carrier: Carrier = settings.carrier or JournalCarrier(
+            organisation=self.session.organisation,
+            journal=settings.journal or Journal(),
             policy=settings.policy,
             connections=self.connections,
-            at_once=settings.at_once,
+        )
+        self.healings = Healings(
+            session=self.session, carrier=self.carrier, at_once=settings.at_once
         )
         self._answering = Answering(
             session=self.session,
-            journal=settings.journal,
             policy=settings.policy,
+            carrier=self.carrier,
             retry=timedelta(seconds=settings.retry),
             healings=self.healings,
             spawn=self._spawn_healing,
@@ -113,10 +116,7 @@ class Watching:
     async def carry_out(self, *, check: bool) -> None:
         """Watch until it is to end. Raises JournalError, and whatever breaks it off."""
         self._watch([Watched(name=one) for one in dict.fromkeys(self._settings.servers)])
-        journal = self._settings.journal
-        unfinished = await with_journal(journal, lambda: journal.healings(unfinished=True))
-        mine = [one for one in unfinished if one.organisation == self.session.organisation]
-        self._unfinished = [one for one in mine if not one.alive]
+        self._unfinished = [*await self.carrier.unfinished(self._settings.servers)]
         if check:
             self._looks.add(asyncio.create_task(self._check()))
         while not self.is_ending:
@@ -236,7 +236,11 @@ class Watching:
         settings = self._settings
         with contextlib.suppress(Detached):
             await check_first(
-                self.session, settings.backend, settings.servers, settings.journal, self._checking
+                self.session,
+                settings.backend,
+                settings.servers,
+                settings.journal,
+                self._checking,
             )
 
     # --- answering -------------------------------------------------------------------------------

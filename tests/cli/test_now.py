@@ -16,7 +16,7 @@ import pytest
 
 import popheal
 from popheal.backends.simulated import load_scenario
-from popheal.cli.commands.watch import tell
+from popheal.cli.commands.watch import approved_by, tell
 from popheal.cli.render.now import Doing, Now
 from popheal.reports.events import ActionFinished, ActionStarted, Pausing
 from popheal.util.text import span
@@ -133,7 +133,9 @@ def test_whatever_takes_long_is_told_to_be_waited_for(name, waits):
 def test_a_watch_tells_of_long_waits(capsys, tmp_path):
     scenario = load_scenario("server-never-comes-back")
     alert = popheal.Alert(server=scenario.server)
-    popheal.heal(alert, scenario.backend, observers=[partial(tell, tmp_path / "journal.db")])
+    popheal.heal(
+        alert, scenario.backend, observers=[partial(tell, approved_by(tmp_path / "journal.db"))]
+    )
     told = capsys.readouterr().err
     server = "mbx1.contoso.com: awaiting_server"
     assert f"{server}: waiting for the restart, at most 45 min\n" in told

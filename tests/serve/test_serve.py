@@ -4,158 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import json
 import socket
-import threading
-import time
 
 import pytest
-from attrs import define
 
 pytest.importorskip("starlette", reason="needs popheal[serve]")
 pytest.importorskip("uvicorn", reason="needs popheal[serve]")
 
-from popheal import Control, Journal, Policy
-from popheal.backends.simulated import SimulatedBackend
-from popheal.backends.simulated.scenario import build_scenario
+from popheal import Journal
 from popheal.errors import ConfigurationError
 from popheal.serve import server
 from popheal.serve.app import Service
 from popheal.serve.bodies import MOST_BYTES
+from popheal.serve.desk import JournalDesk
 from popheal.serve.server import serve
-from popheal.serve.settings import ServeSettings, Token
-from popheal.tables.actions import Impact
-from popheal.util.clock import SystemClock
-from popheal.util.secrets import Secret
-from popheal.watch.loop import Watch
+from popheal.serve.settings import ServeSettings
+from tests.support.served import PATIENCE, PEOPLE, Served, over_journal, token
 
-MBX1, MBX2 = "mbx1.contoso.com", "mbx2.contoso.com"
+MBX2 = "mbx2.contoso.com"
 TEXT = """Alert: Health Set unhealthy
 Source: MBX1 - POP.Protocol
 Path: mbx1.contoso.com;mbx1.contoso.com
 Alert description: POP.Protocol health set unhealthy (PopDeepTestMonitor/MSExchangePOP3BE)
 """
-#: Owner and rights of each; the token itself is made of the name.
-PEOPLE = {
-    "scom": ("alert",),
-    "ann": ("look", "decide"),
-    "boss": ("alert", "look", "decide"),
-    "prometheus": ("look",),
-}
-#: Real seconds until something that takes a few is a defect.
-PATIENCE = 60
-
-
-def token(name):
-    return f"token-of-{name}-that-nobody-guesses"
-
-
-@define
-class Answered:
-    status: int
-    body: str
-    headers: dict[str, str]
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
-class Served:
-    """A service at work in a thread, and a client of it."""
-
-    def __init__(self, journal):
-        # Several wait on it at once, so it goes by itself; a minute is some half of a second.
-        self.clock = SystemClock(speed=100)
-        content = {
-            "title": "Alerted",
-            "alert": {"server": "MBX1", "health_set": "POP"},
-            "organisation": {"preset": "dag5"},
-            "faults": [
-                {"server": name, "fails": ["deep"], "cure": "restart"}
-                for name in ("MBX1", "MBX4", "MBX5")
-            ],
-        }
-        self.simulation = build_scenario(content, clock=self.clock).organisation
-        self.events, self.control = [], Control()
-        self.watch = Watch(
-            (),
-            SimulatedBackend(self.simulation),
-            journal=journal,
-            policy=Policy(approval_from=Impact.CHANGE, approval_by_another=True, sibling_share=0),
-            clock=self.clock,
-            observers=[self.events.append],
-            control=self.control,
-        )
-        tokens = [
-            Token(owner=name, may=frozenset(may), secret=Secret(token(name)))
-            for name, may in PEOPLE.items()
-        ]
-        service = Service(
-            self.watch,
-            tokens,
-            metrics=lambda: (b"popheal_up 1\n", "text/plain; version=0.0.4"),
-            observers=[self.events.append],
-        )
-        self.url, listens = "", threading.Event()
-
-        def listening(url):
-            self.url = url
-            listens.set()
-
-        def work():
-            asyncio.run(serve(service, self.watch, ServeSettings(port=0), listening=listening))
-
-        self.thread = threading.Thread(target=work)
-        self.thread.start()
-        assert listens.wait(PATIENCE)
-
-    def end(self):
-        self.control.detach()
-        self.thread.join(PATIENCE)
-        assert not self.thread.is_alive()
-
-    def ask(self, who, method, path, body=None, kind="application/json", **headers):
-        if who:
-            headers["Authorization"] = f"Bearer {token(who)}"
-        if body is not None:
-            headers["Content-Type"] = kind
-        if isinstance(body, dict):
-            body = json.dumps(body)
-        host, _, port = self.url.removeprefix("http://").partition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return Answered(answer.status, answer.read().decode(), dict(answer.getheaders()))
-        finally:
-            connection.close()
-
-    def healing_of(self, server):
-        """The healing of a server, as soon as there is one."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            if found := self.ask("ann", "GET", f"/healings?server={server}").json["healings"]:
-                return found[-1]["id"]
-            time.sleep(0.02)  # likewise
-        return pytest.fail(f"{server} is not healed")
-
-    def when(self, healing, state):
-        """How a healing stands, as soon as it stands so."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            stands = self.ask("ann", "GET", f"/healings/{healing}").json
-            if stands["state"] == state:
-                return stands
-            time.sleep(0.02)  # another thread is at work on it, by a clock of its own
-        return pytest.fail(f"it is {stands['state']}, not {state}")
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     with Journal(tmp_path_factory.mktemp("serve") / "journal.db") as journal:
-        service = Served(journal)
+        service = Served(over_journal(journal))
         try:
             yield service
         finally:
@@ -303,6 +181,16 @@ def test_the_beginning_of_an_id_is_not_enough(served, asked):
         assert answer.status == 404
 
 
+def test_what_has_not_ended_is_told_likewise(served, asked):
+    """As JSON, with what it asks; and as a page."""
+    assert asked["question"]["planned"]["procedure"] == "mailbox"
+    assert {"kind": "server", "name": "mbx1"} in asked["claims"]
+    open_now = served.ask("ann", "GET", "/healings?unfinished=1").json["healings"]
+    assert [one["id"] for one in open_now] == [asked["id"]]
+    page = served.ask("ann", "GET", f"/healings/{asked['id']}", Accept="text/html")
+    assert "asking for an approval" in page.body
+
+
 def test_half_a_character_is_no_defect(served, asked):
     answer = served.ask("ann", "POST", f"/healings/{asked['id']}/approve", '{"plan": "\\ud83d"}')
     assert answer.status == 409
@@ -317,6 +205,9 @@ def test_who_approves_is_the_owner_of_the_token(served, asked):
     refused = served.ask("boss", "POST", path, {"plan": plan})
     assert refused.status == 409
     assert "boss has begun or resumed this healing" in refused.json["error"]
+    logged = [one for one in served.events if one.name == "request_answered" and one.refused]
+    assert "boss has begun or resumed" in logged[-1].refused, "who was refused, and why, is logged"
+    assert (logged[-1].by, logged[-1].status) == ("boss", 409)
     assert served.ask("ann", "POST", path, {}).status == 400
     other = served.ask("ann", "POST", path, {"plan": "0123456789abcdef"})
     assert other.status == 409
@@ -331,6 +222,8 @@ def test_who_approves_is_the_owner_of_the_token(served, asked):
     assert "MSExchangePOP3BE" in ended["report"]["alert"]["text"]
     stopped = served.ask("ann", "POST", f"/healings/{asked['id']}/stop", {})
     assert stopped.status == 409
+    late = served.ask("ann", "POST", path, {"plan": plan})
+    assert (late.status, "the healing has ended" in late.body) == (409, True)
     page = served.ask("ann", "GET", f"/healings/{asked['id']}", Accept="text/html,*/*")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "<h1>" in page.body
@@ -356,7 +249,14 @@ def test_a_plan_is_refused_and_a_healing_stopped(served, asked, server, what, st
     body = {} if what == "stop" else {"plan": stands["asking"]["plan"]}
     said = served.ask("boss", "POST", f"/healings/{name}/{what}", body)
     assert said.status == status
+    assert what == "refuse" or said.json["stop_asked_at"]
     assert served.when(name, "ended")["verdict"] == verdict
+    if verdict == "cancelled":
+        again = {"why": "at work"}
+        while "at work" in again["why"]:  # the watch has not noticed yet that it has ended
+            again = served.ask("boss", "POST", "/alerts", {"server": server}).json
+        assert (again["answer"], again["healing"]) == ("waits", name)
+        assert "left to a person" in again["why"]
 
 
 # --- where it listens ----------------------------------------------------------------------------
@@ -374,6 +274,6 @@ def test_tokens_cross_no_network_in_clear_text(host):
 
 def test_a_port_that_is_taken_is_said(served):
     taken = ServeSettings(port=int(served.url.rpartition(":")[2]))
-    service = Service(served.watch, [])
+    service = Service(JournalDesk(served.watch, served.watch.journal), [])
     with pytest.raises(ConfigurationError, match=r"wants to listen at 127\.0\.0\.1"):
         asyncio.run(serve(service, served.watch, taken))

@@ -8,7 +8,7 @@ import pytest
 
 from popheal import Control, Journal, Policy
 from popheal.backends.simulated import SimulatedBackend
-from popheal.cli.commands.watch import tell
+from popheal.cli.commands.watch import approved_by, tell
 from popheal.engine.context import HealingContext
 from popheal.readiness.changes import kept_at
 from popheal.watch.first_check import check_first
@@ -44,7 +44,7 @@ def test_only_what_has_changed_is_told(watching):
 def test_it_is_told_in_a_line(watching, capsys):
     watching.start(MBX1, check=True)
     for event in watching.events:
-        tell(watching.path, event)
+        tell(approved_by(watching.path), event)
     said = capsys.readouterr().err
     assert f"{MBX1}: check: Maintenance: not well. Exchange Setup is running; somebody" in said
     assert "leaves it alone. Let Setup finish." in said
@@ -79,13 +79,22 @@ def test_the_watch_can_be_ended_meanwhile(watching):
     assert watching.named("watch_ended")
 
 
-def test_in_memory_nothing_is_kept():
+def checked_with(journal):
+    """What is told of a check with a journal in memory, or with none."""
     simulation = organisation()
     backend = SimulatedBackend(simulation)
     seen = []
+    session = HealingContext(
+        policy=Policy(), clock=simulation.clock, organisation="x", observers=(seen.append,)
+    )
+    asyncio.run(check_first(session, backend, [MBX1, MBX1], journal, Control()))
+    return [one.name for one in seen]
+
+
+def test_in_memory_nothing_is_kept():
     with Journal() as journal:
-        session = HealingContext(
-            policy=Policy(), clock=simulation.clock, organisation="x", observers=(seen.append,)
-        )
-        asyncio.run(check_first(session, backend, [MBX1, MBX1], journal, Control()))
-    assert [one.name for one in seen] == ["readiness_changed", "readiness_checked"]
+        assert checked_with(journal) == ["readiness_changed", "readiness_checked"]
+
+
+def test_where_none_is_needed_none_is_missed():
+    assert checked_with(None) == ["readiness_checked"]

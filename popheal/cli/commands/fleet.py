@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,13 +11,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from popheal.cli.alert_option import alert_of
-from popheal.cli.commands.fleet_client import report_of, with_client
+from popheal.cli.commands.fleet_client import (
+    report_of,
+    require_decided,
+    site_option,
+    with_client,
+)
+from popheal.cli.commands.fleet_gateway import serve, watch
+from popheal.cli.commands.fleet_worker import own_tables_option, worker
 from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
-from popheal.cli.session import decided, notifiers, show_report
+from popheal.cli.session import decided, show_report
 from popheal.cli.tables import table_named
-from popheal.healthsets.pop import PROCEDURES
 from popheal.reports.report import Report
 from popheal.util.account import account
 from popheal.util.text import moment, one_line
@@ -27,23 +31,13 @@ from popheal.util.text import moment, one_line
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from popheal.config.load import Config
     from popheal.temporal.messages import Decision, Progress
     from popheal.temporal.orphaned import Orphaned
 
 T = TypeVar("T")
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=20)
-_site_option: Final = click.option(
-    "--site", default="", metavar="NAME", help="The site whose workers look and act."
-)
 _server_argument: Final = click.argument("server", callback=server_name)
-_own_tables: Final = click.option(
-    "--procedure",
-    multiple=True,
-    metavar="MODULE:NAME",
-    help="A table of your own, in place of popheal's of its name; any number of times.",
-)
 
 
 @click.group(short_help="Heal with many machines, on Temporal (experimental).")
@@ -58,92 +52,9 @@ def fleet() -> None:
     """
 
 
-# --- workers -------------------------------------------------------------------------------------
-
-
-@fleet.command(short_help="Be a worker: of the engine, or next to the servers of a site.")
-@click.option("--engine", is_flag=True, help="Carry healings out; reaches no Exchange server.")
-@click.option("--current", is_flag=True, help="Let healings begin on this build from now on.")
-@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The site's.")
-@_site_option
-@click.option("--at-once", default=4, show_default=True, type=click.IntRange(1, 18))
-@_own_tables
-def worker(
-    *,
-    engine: bool,
-    current: bool,
-    config: Path | None,
-    site: str,
-    at_once: int,
-    procedure: tuple[str, ...],
-) -> int:
-    """Work until SIGTERM or Ctrl-C, then end what is at work and leave.
-
-    With --engine it carries healings out. With --config it looks and acts at a site, by the
-    connections in FILE; its passwords stay here. Both may be given.
-
-    An open healing keeps to the build of the engine that it has begun with, so the old workers
-    must run until their healings have ended. --current lets new ones begin on this build.
-
-    \b
-      popheal fleet worker --engine --current
-      popheal fleet worker --config popheal.toml --site berlin
-    """
-    from popheal.config.load import load_config
-    from popheal.temporal.own_tables import use_tables
-
-    if not engine and config is None:
-        raise click.UsageError("Which worker? Give --engine, --config FILE, or both.")
-    if procedure and not engine:
-        raise click.UsageError("Tables are followed by workers of the engine: give --engine.")
-    use_tables(map(table_named, procedure))
-    told = load_config(config) if config else None
-    asyncio.run(_work(engine=engine, current=current, told=told, site=site, at_once=at_once))
-    return 0
-
-
-async def _work(
-    *, engine: bool, current: bool, told: Config | None, site: str, at_once: int
-) -> None:
-    from popheal.backends.psrp import PsrpBackend
-    from popheal.temporal.activities import BackendPool, SiteActivities
-    from popheal.temporal.build_name import build_id
-    from popheal.temporal.connection import connect
-    from popheal.temporal.fleet_keys import VARIABLE, fleet_keys
-    from popheal.temporal.operations import make_current
-    from popheal.temporal.own_tables import tables
-    from popheal.temporal.worker import engine_worker, site_worker
-
-    client = await connect()
-    by = next((f"encrypted by the key {one.name}" for one in fleet_keys()), "")
-    say(f"What it sends is {by or f'in the clear: {VARIABLE} is not set'}.")
-    leave = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, leave.set)
-    async with AsyncExitStack() as stack:
-        if told is not None:
-            pool = BackendPool(lambda: PsrpBackend(told.settings))
-            stack.callback(pool.close)
-            activities = SiteActivities(
-                pool,
-                command_timeout=told.timing.command_timeout,
-                observers=tuple(notifiers(told)),
-                second_opinion=told.second_opinion,
-            )
-            at_site = site_worker(client, site, activities, at_once=at_once)
-            await stack.enter_async_context(at_site)
-            say(f"At work for the site {site or '(no name)'}, {at_once} commands at a time.")
-        if engine:
-            await stack.enter_async_context(engine_worker(client))
-            say(f"At work on healings, build {build_id()}.")
-            for name, table in tables().items():
-                if table is not PROCEDURES[name]:
-                    say(f"By a table of your own: {name}, hash {table.hash}.")
-        if current:
-            await make_current(client)
-            say("New healings begin on this build.")
-        await leave.wait()
-        say("Leaving when what is at work has ended.")
+fleet.add_command(serve)
+fleet.add_command(watch)
+fleet.add_command(worker)
 
 
 # --- healings ------------------------------------------------------------------------------------
@@ -151,8 +62,8 @@ async def _work(
 
 @fleet.command(short_help="Have the fleet carry out the runbook on a server.")
 @server_options
-@_site_option
-@_own_tables
+@site_option
+@own_tables_option
 @yes_option
 def heal(
     server: str | None,
@@ -186,12 +97,7 @@ def heal(
     alert = alert_of(server, health_set, monitor, alert_file)
     told = load_config(config)
     policy = decided(told.policy, yes=yes)
-    if policy.approval_undecided:
-        raise click.UsageError(
-            f"{told.source} does not say approval_from, and nobody is asked here. Say it under "
-            '[policy]: approval_from = "disrupt" asks a person each time, "never" asks nobody. '
-            "Or give --yes."
-        )
+    require_decided(policy, told.source, else_="Or give --yes.")
     order = HealingOrder(
         alert=to_jsonable(alert),
         policy=policy.to_json(),

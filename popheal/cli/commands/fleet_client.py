@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from popheal.cli.render.console import say
+from popheal.policy.policy import Policy
 from popheal.reports.report import Report
 
 if TYPE_CHECKING:
@@ -22,6 +23,21 @@ _SILENT: Final = (
     "The fleet gives no answer in time. See that a worker of the healing's build runs, and that "
     "one was told to take new healings: popheal fleet worker --engine --current"
 )
+
+
+site_option: Final = click.option(
+    "--site", default="", metavar="NAME", help="The site whose workers look and act."
+)
+
+
+def require_decided(policy: Policy, source: str, *, else_: str = "") -> None:
+    """Raise UsageError where nobody has said whether servers may be taken out of service."""
+    if policy.approval_undecided:
+        raise click.UsageError(
+            f"{source} does not say approval_from, and nobody is asked here. Say it under "
+            '[policy]: approval_from = "disrupt" asks a person each time, "never" asks nobody. '
+            f"{else_}".rstrip()
+        )
 
 
 async def report_of(handle: Any, server: str) -> Report:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.watch import health_file_option, leaving, tell
+from popheal.cli.commands.watch import approved_by, health_file_option, leaving, pace_of, tell
 from popheal.cli.logging import is_verbose
 from popheal.cli.options import config_option, journal_option
 from popheal.cli.render.console import say
@@ -54,21 +54,19 @@ def serve(config: Path, journal: Path | None, health_file: Path | None) -> int:
     from popheal.config.tokens import load_tokens
     from popheal.policy.in_words import undecided_in_words
     from popheal.serve.app import Service
+    from popheal.serve.desk import JournalDesk
     from popheal.serve.server import serve as serve_until_it_ends
     from popheal.watch.loop import Watch
 
     told = load_config(config)
-    settings, path = _wanted(told, journal)
+    settings = wanted(told)
+    path = needed_journal(told, journal, without="what was done would be forgotten")
     tokens = load_tokens(settings, config)
     if told.policy.approval_undecided:
         say(f"{told.source}: {undecided_in_words()}")
     control = Control()
-    counters, metrics = _counted(path)
-    lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
-    watched = {}
-    if told.watch:
-        names = ("every", "retry", "at_once", "per_endpoint")
-        watched = {name: getattr(told.watch, name) for name in names}
+    counters, metrics = counted(path)
+    lines = [] if is_verbose(click.get_current_context()) else [partial(tell, approved_by(path))]
     with (
         leaving(control),
         aside(notifiers(told)) as notified,
@@ -85,16 +83,16 @@ def serve(config: Path, journal: Path | None, health_file: Path | None) -> int:
             observers=[*counters, *watchers, *lines, *notified],
             control=control,
             second_opinion=told.second_opinion,
-            **watched,
+            **pace_of(told.watch),
         )
         try:
             runner.run(
                 serve_until_it_ends(
                     Service(
-                        watch,
+                        JournalDesk(watch, opened),
                         tokens,
                         metrics=metrics,
-                        observers=[_but_looks(one) for one in lines],
+                        observers=[but_looks(one) for one in lines],
                     ),
                     watch,
                     settings,
@@ -111,7 +109,7 @@ def serve(config: Path, journal: Path | None, health_file: Path | None) -> int:
     return 0
 
 
-def _counted(journal: Path) -> tuple[list[Observer], Metrics | None]:
+def counted(journal: Path | None) -> tuple[list[Observer], Metrics | None]:
     """What counts, and what tells of it; nothing where the extra ``metrics`` is not installed."""
     try:
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -123,7 +121,7 @@ def _counted(journal: Path) -> tuple[list[Observer], Metrics | None]:
     return [counter], lambda: (generate_latest(counter.registry), CONTENT_TYPE_LATEST)
 
 
-def _but_looks(tell: Observer) -> Observer:
+def but_looks(tell: Observer) -> Observer:
     """Tell of requests that change something or were refused: monitoring looks all the time."""
 
     def observe(event: Event) -> None:
@@ -135,8 +133,8 @@ def _but_looks(tell: Observer) -> Observer:
     return observe
 
 
-def _wanted(told: Config, journal: Path | None) -> tuple[ServeSettings, Path]:
-    """Where to listen, and the journal. Raises ConfigurationError if either is not said."""
+def wanted(told: Config) -> ServeSettings:
+    """Where to listen. Raises ConfigurationError if nobody could ask for anything."""
     from popheal.errors import ConfigurationError
 
     if told.serve is None or not told.serve.tokens:
@@ -145,4 +143,4 @@ def _wanted(told: Config, journal: Path | None) -> tuple[ServeSettings, Path]:
             problem="has no [serve] with a token, so nobody could ask for anything",
             next_step="Add one: [[serve.tokens]] with owner, may and token_env.",
         )
-    return told.serve, needed_journal(told, journal, without="what was done would be forgotten")
+    return told.serve

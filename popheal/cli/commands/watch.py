@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ _SAID: Final = {
     "readiness_checked": "checked: {good} well, {bad} not well, {could_not_tell} could not be told",
     "server_health": "{health} {monitors}",
     "look_failed": "could not look: {error}",
-    "request_answered": "{by} {client}: {method} {path}: {status}",
+    "request_answered": "{by} {client}: {method} {path}: {status} {refused}",
     "alert_raised": "alert: {text}",
     "alert_waits": "nothing is done now: {why}",
     "healing_resumed": "going on with healing {id}",
@@ -68,6 +68,12 @@ health_file_option = click.option(
     metavar="PATH",
     help="Keep a sign of life in PATH, for a monitor; JSON.",
 )
+metrics_port_option = click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Serve numbers for Prometheus on PORT of 127.0.0.1.",
+)
 
 
 @click.command(short_help="Watch servers, and heal what turns unhealthy.")
@@ -75,12 +81,7 @@ health_file_option = click.option(
 @journal_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
 @health_file_option
-@click.option(
-    "--metrics-port",
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
-    help="Serve numbers for Prometheus on PORT of 127.0.0.1.",
-)
+@metrics_port_option
 def watch(
     config: Path,
     journal: Path | None,
@@ -112,11 +113,12 @@ def watch(
     from popheal.watch.loop import watch as watch_servers
 
     told = load_config(config)
-    settings, path = _wanted(told, journal)
+    settings = wanted(told)
+    path = needed_journal(told, journal, without="a watch would forget what it has done")
     control = Control()
     if told.policy.approval_undecided:
         say(f"{told.source}: {undecided_in_words()}")
-    lines = [] if is_verbose(click.get_current_context()) else [partial(tell, path)]
+    lines = [] if is_verbose(click.get_current_context()) else [partial(tell, approved_by(path))]
     with (
         leaving(control),
         aside(notifiers(told)) as notified,
@@ -130,10 +132,7 @@ def watch(
                     backend,
                     journal=opened,
                     policy=told.policy,
-                    every=settings.every,
-                    retry=settings.retry,
-                    at_once=settings.at_once,
-                    per_endpoint=settings.per_endpoint,
+                    **pace_of(settings),
                     observers=[*watchers, *lines, *notified],
                     control=control,
                     once=once,
@@ -147,8 +146,8 @@ def watch(
     return worst(one.exit_status for one in ended) if once else 0
 
 
-def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
-    """What to watch, and the journal. Raises ConfigurationError if either is not said."""
+def wanted(told: Config) -> WatchSettings:
+    """What to watch. Raises ConfigurationError if it is not said."""
     from popheal.errors import ConfigurationError
 
     if told.watch is None:
@@ -157,14 +156,26 @@ def _wanted(told: Config, journal: Path | None) -> tuple[WatchSettings, Path]:
             problem="has no [watch]",
             next_step='Add it, with servers = ["ex1.contoso.com"].',
         )
-    return told.watch, needed_journal(
-        told, journal, without="a watch would forget what it has done"
-    )
+    return told.watch
+
+
+def pace_of(settings: WatchSettings | None) -> dict[str, Any]:
+    """How often it looks, and how much it does at a time; as by default where nothing is said."""
+    if settings is None:
+        return {}
+    return {
+        "every": settings.every,
+        "retry": settings.retry,
+        "at_once": settings.at_once,
+        "per_endpoint": settings.per_endpoint,
+    }
 
 
 @contextmanager
-def leaving(control: Control) -> Iterator[None]:
-    """While this lasts SIGTERM detaches, and SIGINT does what it does to a healing."""
+def leaving(
+    control: Control, numbers: Iterable[signal.Signals] = (signal.SIGTERM,)
+) -> Iterator[None]:
+    """While this lasts, those signals detach; SIGINT else does what it does to a healing."""
     with obeying(control):
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -175,11 +186,12 @@ def leaving(control: Control) -> Iterator[None]:
                 raise BrokenOff
             control.detach()
 
-        before = signal.signal(signal.SIGTERM, obey)
+        before = {number: signal.signal(number, obey) for number in numbers}
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _judged(details: Mapping[str, Any]) -> str:
@@ -190,7 +202,12 @@ def _judged(details: Mapping[str, Any]) -> str:
     return f"{now}{f' (it was {was})' if was else ''}.{f' {seen}.' if seen else ''}"
 
 
-def tell(journal: Path, event: Event) -> None:
+def approved_by(journal: Path) -> Callable[[Event], str]:
+    """What answers the plan that an event asks about: a command with that journal."""
+    return lambda event: approve_command(event.run_id, str(event.details.get("plan")), journal)
+
+
+def tell(approved: Callable[[Event], str], event: Event) -> None:
     """Write one line on standard error for an event that is worth one."""
     said = _SAID.get(event.name)
     if said is None or (isinstance(event, Pausing) and event.most < _LONG):
@@ -205,8 +222,8 @@ def tell(journal: Path, event: Event) -> None:
         "state": event.state,
         "judged": _judged(details),
         "most": span(details.get("most", 0)),
-        "answer": approve_command(event.run_id, str(details.get("plan")), journal),
+        "answer": approved(event),
     }
-    text = said.format_map(defaultdict(str, {**details, **about}))
+    text = said.format_map(defaultdict(str, {**details, **about})).rstrip()
     server = f"{event.server}: " if event.server else ""
     note(f"{moment(event.at, zone='Z')} {server}{text}")

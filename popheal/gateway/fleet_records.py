@@ -1,0 +1,371 @@
+"""The healings of a fleet, read from outside: as a journal on this machine would have them.
+
+How the newest workflow of a server stands is asked of that workflow. Which others there are is
+asked of a list, which lags some seconds behind; so what was seen here is remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from attrs import evolve, fields_dict, frozen
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from popheal.errors import FleetSilent, UnknownName
+from popheal.exchange.names import same_server
+from popheal.gateway.silence import answered
+from popheal.journal import HealingRecord
+from popheal.journal.marks import Mark
+from popheal.journal.rows import zoned
+from popheal.temporal.custodian import Custodian, custodian_id
+from popheal.temporal.custody import Custody, Line
+from popheal.temporal.healing_history import entries_of, order_of
+from popheal.temporal.healing_workflow import Healing, healing_id, healing_of
+from popheal.temporal.listing import HEALING
+from popheal.temporal.messages import HealingResult
+from popheal.temporal.settlement import version_of
+from popheal.util.serialize import from_jsonable
+from popheal.util.text import one_line
+
+#: As many workflows of a server, or of all, are looked at as no decision goes back further.
+_NEWEST: Final = 50
+#: As many are searched for one that is asked for by its name.
+_SEARCHED: Final = 2000
+#: As many of those that have ended are remembered: they don't change any more.
+_REMEMBERED: Final = 2000
+#: As many are asked about at the same time.
+_AT_ONCE: Final = 16
+#: Why something has failed is told no longer than that.
+_LONGEST: Final = 300
+_NAME: Final = re.compile(r"[0-9a-f]{12}")
+_FIELDS: Final = tuple(fields_dict(HealingRecord))
+
+_OPEN: Final = WorkflowExecutionStatus.RUNNING
+_DONE: Final = WorkflowExecutionStatus.COMPLETED
+_GOES_ON: Final = WorkflowExecutionStatus.CONTINUED_AS_NEW
+
+
+@frozen(kw_only=True)
+class Execution:
+    """A workflow of a healing, by its last run.
+
+    Attributes:
+        workflow: Its id, which all healings of a server have.
+        run: Its last run.
+        first_run: Its first one, which tells it from the others of that id; empty as long as it
+            was only seen in a list.
+        status: What Temporal says of it.
+    """
+
+    workflow: str
+    run: str
+    first_run: str
+    status: WorkflowExecutionStatus
+    began: datetime
+    closed: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it runs, in whichever of its runs."""
+        return self.status in (_OPEN, _GOES_ON)
+
+    @classmethod
+    def of(cls, found: WorkflowExecution) -> Execution:
+        """As Temporal describes it, or lists it."""
+        return cls(
+            workflow=found.id,
+            run=found.run_id,
+            first_run=found.raw_info.first_run_id,
+            status=found.status or _OPEN,
+            began=found.start_time,
+            closed=found.close_time,
+        )
+
+
+@frozen(kw_only=True)
+class Found:
+    """A healing of the fleet.
+
+    Attributes:
+        record: As a journal has it. One whose workflow has ended without a report has not ended,
+            and is not alive.
+        lines: What is known of what it has written down, as an export of a journal has it.
+        at: Its workflow.
+        failed: Why that has failed, if it has.
+    """
+
+    record: HealingRecord
+    at: Execution
+    lines: Sequence[Line] = ()
+    failed: str = ""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its workflow was terminated, or has failed: it owes what it has changed."""
+        return self.record.ended_at is None and not self.record.alive
+
+    @property
+    def how_lost(self) -> str:
+        """What Temporal says of it, and what to do, in words."""
+        what = self.failed or f"its workflow is {self.at.status.name.lower().replace('_', ' ')}"
+        return f"{what}: see popheal fleet settle {self.record.server}"
+
+
+class FleetRecords:
+    """Reads a fleet's healings.
+
+    Every method raises FleetSilent if there is no answer.
+
+    Args:
+        client: The fleet's.
+        organisation: Whose healings are meant.
+    """
+
+    def __init__(self, client: Client, organisation: str) -> None:
+        self.client, self.organisation = client, organisation
+        self._ended: dict[str, Found | None] = {}
+        self._by_name: dict[str, Execution] = {}
+        self._few = asyncio.Semaphore(_AT_ONCE)
+
+    def handle(self, at: Execution) -> WorkflowHandle[Any, Any]:
+        """For what is said to a healing, and to no later one of that server."""
+        return self.client.get_workflow_handle(
+            at.workflow, run_id=at.run, first_execution_run_id=at.first_run
+        )
+
+    async def newest_of(self, workflow: str, *, run: str | None = None) -> Execution | None:
+        """The newest workflow of an id, or a certain run of it, if there is one: for sure."""
+        handle = self.client.get_workflow_handle(workflow, run_id=run)
+        try:
+            async with answered() as within:
+                found = Execution.of(await handle.describe(rpc_timeout=within))
+        except RPCError:
+            return None
+        return found if found.first_run else evolve(found, first_run=found.run)
+
+    async def of_chain(self, workflow: str, first_run: str) -> Execution | None:
+        """The workflow that has begun with that run, if it is still known."""
+        newest = await self.newest_of(workflow)
+        if newest is None or newest.first_run == first_run:
+            return newest
+        for one in await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST):
+            known = await self.newest_of(workflow, run=one.run)
+            if known is not None and known.first_run == first_run:
+                return known
+        return await self.newest_of(workflow, run=first_run)
+
+    async def of_server(self, server: str) -> list[Found]:
+        """Those of a server that may matter to what is decided, the oldest first."""
+        workflow = healing_id(self.organisation, server)
+        newest = await self.newest_of(workflow)
+        if newest is None:
+            return []
+        listed = await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST)
+        known = [one.at for one in self._ended.values() if one and one.at.workflow == workflow]
+        found = await self._all_of([*known, *reversed(listed), newest])
+        return [one for one in found if same_server(one.record.server, server)]
+
+    async def newest(self, number: int, *, unfinished: bool) -> list[Found]:
+        """Those that began last, the oldest first; all the unfinished, or so many."""
+        running = await self._listed("ExecutionStatus = 'Running'", _SEARCHED)
+        lost = "ExecutionStatus IN ('Terminated', 'Failed', 'Canceled', 'TimedOut')"
+        closed = "ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+        others = lost if unfinished else closed
+        ended = await self._listed(others, number)
+        found = await self._all_of([*reversed(ended), *reversed(running)])
+        wanted = [one for one in found if one.record.ended_at is None or not unfinished]
+        return wanted[-number:]
+
+    async def at_work(self, servers: Iterable[str]) -> list[Found]:
+        """Those of some servers that are under way, as far as the list knows."""
+        wanted = {healing_id(self.organisation, one) for one in servers}
+        listed = await self._listed("ExecutionStatus = 'Running'", _SEARCHED)
+        return await self._all_of(one for one in listed if one.workflow in wanted)
+
+    async def ended_since(self, since: datetime, now: datetime) -> list[Found]:
+        """Those that have ended since then.
+
+        Args:
+            since: When, by the clock of healings.
+            now: What that shows.
+        """
+        passed: timedelta = now - since
+        at = datetime.now(now.tzinfo) - passed
+        listed = await self._listed(f"CloseTime >= '{at.isoformat()}'", _NEWEST)
+        known = [one.at for one in self._ended.values() if one and (one.at.closed or at) >= at]
+        found = await self._all_of([*known, *reversed(listed)])
+        return [one for one in found if one.record.ended_at and one.record.ended_at >= since]
+
+    async def find(self, healing: str) -> Found:
+        """The healing of just that id. Raises UnknownName if there is none."""
+        at = self._by_name.get(healing)
+        if at is None and _NAME.fullmatch(healing):
+            # One that went on in another run is named after its first one.
+            listed = await self._listed("", _SEARCHED, all_runs=True)
+            at = next((one for one in listed if healing_of(one.run) == healing), None)
+        if at is not None:
+            for one in await self.of_server(at.workflow.rpartition("/")[2]):
+                if one.record.id == healing:
+                    return one
+        raise UnknownName(kind="healing", name=healing)
+
+    async def at(self, execution: Execution) -> Found | None:
+        """The healing of a workflow, as it stands now; None if it was taken back."""
+        (found,) = await self._all_of([execution]) or (None,)
+        return found
+
+    async def holder(self, kind: str, name: str) -> Found | None:
+        """The healing at work that has what a custodian guards, if one has."""
+        custodian = self.client.get_workflow_handle(custodian_id(self.organisation, kind, name))
+        try:
+            async with answered(by_worker=True) as within:
+                known: Custody = await custodian.query(Custodian.state, rpc_timeout=within)
+        except RPCError:
+            return None  # nobody has ever asked for it
+        if (holder := known.holder) is None:
+            return None
+        at = await self.newest_of(holder.workflow)
+        if at is None or at.first_run != holder.first_run or at.status is not _OPEN:
+            return None
+        return await self.at(at)
+
+    # --- one after another -----------------------------------------------------------------------
+
+    async def _listed(self, which: str, most: int, *, all_runs: bool = False) -> list[Execution]:
+        """Of this organisation, the newest first; unless all are wanted, last runs only."""
+        ours = healing_id(_quoted(self.organisation), "")
+        query = f"WorkflowType = '{HEALING}' AND WorkflowId STARTS_WITH '{ours}'"
+        asked = f"{query} AND {which}" if which else query
+        found = []
+        async with answered() as within:
+            listed = self.client.list_workflows(asked, limit=most, rpc_timeout=within)
+            async for one in listed:
+                found.append(Execution.of(one))  # noqa: PERF401 - it is asked page by page
+        return [one for one in found if all_runs or one.status is not _GOES_ON]
+
+    async def _all_of(self, executions: Iterable[Execution]) -> list[Found]:
+        """The healings of some workflows, the oldest first.
+
+        Of one that was reset, or settled, how it goes on: so the newest are to be given last.
+        """
+        once = {one.run: one for one in executions}
+        found = await asyncio.gather(*map(self._found, once.values()))
+        known = sorted((one for one in found if one), key=lambda one: one.at.began)
+        self._remember(known)
+        return list({one.record.id: one for one in known}.values())
+
+    async def _found(self, at: Execution) -> Found | None:
+        if at.run in self._ended:
+            return self._ended[at.run]
+        async with self._few:
+            return await self._asked(at)
+
+    async def _asked(self, at: Execution) -> Found | None:
+        if at.is_open or not at.first_run:  # lists lag, and don't tell all
+            now = await self.newest_of(at.workflow, run=at.run)
+            if now is not None and now.status is _GOES_ON:
+                now = await self.of_chain(now.workflow, now.first_run)
+            if now is None:
+                return None  # it is older than the namespace keeps
+            at = now
+        if at.is_open:
+            if found := await self._under_way(at):
+                return found
+            now = await self.newest_of(at.workflow, run=at.run)
+            if now is None or now.is_open:  # no worker of its build runs
+                return await self._by_its_history(at, alive=True)
+            at = now  # it has ended since
+        found = await (self._reported(at) if at.status is _DONE else self._lost(at))
+        self._ended[at.run] = found
+        return found
+
+    def _remember(self, found: Iterable[Found]) -> None:
+        self._by_name.update({one.record.id: one.at for one in found})
+        for known in (self._ended, self._by_name):
+            for name in [*known][:-_REMEMBERED]:
+                del known[name]
+
+    async def _under_way(self, at: Execution) -> Found | None:
+        """As it tells itself; None if it can't be asked, or has not written anything down."""
+        try:
+            async with answered(by_worker=True) as within:
+                told = await self.handle(at).query(Healing.written, rpc_timeout=within)
+        except (FleetSilent, RPCError):
+            return None
+        if (record := record_of(told.lines)) is None:
+            return None
+        alive = record.ended_at is None
+        return Found(record=evolve(record, alive=alive), lines=told.lines, at=at)
+
+    async def _reported(self, at: Execution) -> Found | None:
+        async with answered() as within:
+            handle = self.client.get_workflow_handle_for(Healing.run, at.workflow, run_id=at.run)
+            result: HealingResult = await handle.result(rpc_timeout=within)
+        record = record_of(result.about)
+        return Found(record=record, at=at) if record else None
+
+    async def _lost(self, at: Execution) -> Found | None:
+        """It has ended without a report. If there is no such server, it has never been."""
+        failed = ""
+        try:
+            async with answered() as within:
+                await self.handle(at).result(rpc_timeout=within)
+        except WorkflowFailureError as error:
+            if isinstance(error.cause, ApplicationError):
+                failed = one_line(error.cause.message.rstrip("."), _LONGEST)
+                if error.cause.type == UnknownName.__name__:
+                    return None
+        return evolve(await self._by_its_history(at, alive=False), failed=failed)
+
+    async def _by_its_history(self, at: Execution, *, alive: bool) -> Found:
+        """What is known of a healing that can't be asked, and has left no report."""
+        converter = self.client.data_converter
+        handle = self.client.get_workflow_handle(at.workflow, run_id=at.run)
+        async with answered() as within:
+            history = await handle.fetch_history(rpc_timeout=within)
+            order = await order_of(history, converter)
+            entries = await entries_of(history, converter)
+        settles = order.settles
+        begun = next((one["at"] for one in entries if one["kind"] == Mark.BEGUN.value), None)
+        record = HealingRecord(
+            id=settles.healing if settles else healing_of(at.first_run),
+            organisation=order.organisation,
+            server=str(order.alert["server"]),
+            version=version_of(history, order),
+            alert=order.alert,
+            policy=order.policy,
+            begun_at=zoned(begun) if begun else at.began,
+            owner=settles.process if settles else f"workflow {at.workflow}",
+            alive=alive,
+            cancel_at=None,
+            ended_at=None,
+            verdict="",
+            report=None,
+            begun_by=settles.begun_by if settles else order.by,
+        )
+        return Found(record=record, lines=entries, at=at)
+
+
+def record_of(lines: Iterable[Line]) -> HealingRecord | None:
+    """The healing of which an export tells; None if there is none in it yet."""
+    line = next((one for one in lines if one["type"] == "healing"), None)
+    if line is None:
+        return None
+    known = {name: line[name] for name in _FIELDS if name in line}
+    return from_jsonable(known, HealingRecord)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,86 @@
+"""A fleet that does not answer: nobody can tell, which is not that anything has failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import (
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from popheal.errors import ConfigurationError, FleetSilent
+from popheal.util.text import one_line
+
+#: The Temporal server itself answers within this; less than whoever raises an alert waits.
+SERVER_WITHIN: Final = timedelta(seconds=5)
+#: And so does a worker, by way of it.
+WORKER_WITHIN: Final = timedelta(seconds=8)
+#: So much longer is it waited: the client of Temporal tries again where nobody can be reached,
+#: whatever it was told.
+_SPARE: Final = timedelta(seconds=1)
+
+_LONGEST: Final = 200
+_START_IT: Final = (
+    "See that the Temporal server runs and can be reached (TEMPORAL_ADDRESS, "
+    "TEMPORAL_NAMESPACE), and try again."
+)
+_START_WORKERS: Final = (
+    "See that a worker of the healing's build runs, and that one was told to take new healings "
+    "(popheal fleet worker --engine --current), and try again."
+)
+#: What the server says when nobody polls, or what was asked of a worker took too long.
+_NO_WORKER: Final = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED)
+
+
+@asynccontextmanager
+async def answered(*, by_worker: bool = False) -> AsyncIterator[timedelta]:
+    """Raise FleetSilent if there is no answer; that something is not there is an answer.
+
+    What is given to it is the time within which Temporal has to answer.
+
+    Args:
+        by_worker: Whether a worker is asked, by way of the server.
+
+    Raises:
+        FleetSilent: If there is none.
+        RPCError: NOT_FOUND, and nothing else.
+    """
+    within = WORKER_WITHIN if by_worker else SERVER_WITHIN
+    try:
+        async with asyncio.timeout((within + _SPARE).total_seconds()):
+            yield within
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise
+        if by_worker and error.status in _NO_WORKER:
+            raise _of_workers() from None
+        raise _of_server(error.message or error.status.name) from None
+    except TimeoutError:
+        raise _of_server("nobody can be reached there") from None
+    except (
+        WorkflowQueryFailedError,
+        WorkflowQueryRejectedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+    ):
+        raise _of_workers() from None
+    except ConfigurationError as error:  # it is encrypted by a key that is not here
+        raise FleetSilent(
+            where=error.source, problem=error.problem, next_step=error.next_step
+        ) from None
+
+
+def _of_server(seen: str) -> FleetSilent:
+    problem = f"gives no answer: {one_line(seen, _LONGEST)}"
+    return FleetSilent(where="The fleet's Temporal server", problem=problem, next_step=_START_IT)
+
+
+def _of_workers() -> FleetSilent:
+    problem = "give no answer in time"
+    return FleetSilent(where="The fleet's workers", problem=problem, next_step=_START_WORKERS)

@@ -1,0 +1,89 @@
+"""A watch over somebody who carries healings out elsewhere, and may be silent."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+
+import pytest
+
+from popheal import Alert, Journal
+from popheal.backends.simulated import SimulatedBackend
+from popheal.errors import FleetSilent
+from popheal.watch.carrier import Known
+from popheal.watch.loop import Watch
+from tests.support.virtual_time import run
+from tests.watch.test_watch import fault, organisation
+
+ILL = ("MBX1", "MBX2")
+SERVERS = [f"mbx{number}.contoso.com" for number in range(1, 4)]
+SILENT = FleetSilent(where="The fleet", problem="gives no answer", next_step="Start it.")
+
+
+class Silent:
+    """One that knows nothing, or can begin nothing."""
+
+    follows = True
+
+    def __init__(self, *, knows=False):
+        self.asked, self._knows = 0, knows
+
+    def alone(self):
+        return nullcontext()
+
+    async def unfinished(self, servers):
+        return []
+
+    async def known(self, concern):
+        self.asked += 1
+        if not self._knows:
+            raise SILENT
+        return Known(healings=dict.fromkeys(concern.reaches_back, ()))
+
+    async def heal(self, alert, work, session):
+        raise SILENT
+
+
+def watched(carrier, minutes=3):
+    """What is told of some minutes, and what is answered to an alert."""
+    simulation = organisation(faults=[fault(one) for one in ILL])
+    events = []
+    watch = Watch(SERVERS, SimulatedBackend(simulation), carrier=carrier, observers=[events.append])
+
+    async def service():
+        watching = asyncio.create_task(watch.run())
+        await asyncio.sleep(minutes * 60)
+        answer = await watch.raise_alert(Alert(server=SERVERS[0]))
+        watch.control.detach()
+        await watching
+        return answer
+
+    return run(service(), simulation.clock), events
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_who_is_silent_ends_nothing_and_is_named_once(knows):
+    """It looks on, begins nothing, and says so once of each server, with what to do."""
+    answer, events = watched(Silent(knows=knows))
+    assert (answer.what, answer.why) == ("not_taken", "The fleet gives no answer. Start it.")
+    waits = [one for one in events if one.name == "alert_waits"]
+    assert {one.why for one in waits if not one.healing} >= {"The fleet gives no answer. Start it"}
+    if not knows:
+        assert sorted(one.server for one in waits) == [f"{one.lower()}.contoso.com" for one in ILL]
+    looks = [one for one in events if one.name == "server_looked"]
+    assert len(looks) > 2 * len(SERVERS)
+
+
+def test_who_is_silent_is_not_asked_for_each_server():
+    """Each question takes seconds, in which nobody else would be looked at or answered."""
+    carrier = Silent()
+    _, events = watched(carrier)
+    looks = [one for one in events if one.name == "server_looked" and one.health == "unhealthy"]
+    assert len(looks) >= len(ILL) * carrier.asked > 0
+
+
+@pytest.mark.parametrize("given", [{}, {"journal": True, "carrier": True}])
+def test_it_has_a_journal_or_a_carrier(given):
+    kinds = {"journal": Journal, "carrier": Silent}
+    with pytest.raises(ValueError, match="either a journal or a carrier"):
+        Watch(SERVERS, SimulatedBackend(organisation()), **{one: kinds[one]() for one in given})
