@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from attrs import evolve
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from popheal.errors import AlreadyEnded, ApprovalNotPending, FleetSilent, JournalError
@@ -101,11 +101,13 @@ class FleetDesk:
         return evolve(standing, record=stopped)
 
     async def _tell(self, found: Found, update: Any, said: Decision) -> None:
+        # To whichever history it is in by then, and to no later healing of that server.
+        handle: WorkflowHandle[Any, Any] = self._records.client.get_workflow_handle(
+            found.at.workflow, first_execution_run_id=found.at.first_run
+        )
         try:
             async with answered(by_worker=True) as within:
-                await self._records.handle(found.at).execute_update(
-                    update, said, rpc_timeout=within
-                )
+                await handle.execute_update(update, said, rpc_timeout=within)
         except RPCError:
             raise AlreadyEnded(
                 healing=found.record.id, server=found.record.server, how="just now"

@@ -140,7 +140,7 @@ class FleetRecords:
         self._few = asyncio.Semaphore(_AT_ONCE)
 
     def handle(self, at: Execution) -> WorkflowHandle[Any, Any]:
-        """For what is said to a healing, and to no later one of that server."""
+        """For what is asked about that run, and no other."""
         return self.client.get_workflow_handle(
             at.workflow, run_id=at.run, first_execution_run_id=at.first_run
         )

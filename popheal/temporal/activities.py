@@ -233,7 +233,6 @@ class SiteActivities:
             organisation=command.organisation,
             server=str(command.args[0]),
             repaired=command.under_repair,
-            server_known=True,
         )
 
     async def _look(self, command: Command, backend: Any) -> Any:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 
+from popheal import Alert
 from popheal.backends.simulated import load_scenario
 from popheal.policy.policy import Policy
 from popheal.tables.actions import Impact
@@ -115,3 +116,21 @@ def test_a_stop_ends_a_wait(fleet, how):
     policy = Policy(timing=Timing(settle=86_400))
     report, _ = at_work(fleet, say, policy=policy, scenario="command-time-healed-by-restart")
     assert report["verdict"] == "cancelled"
+
+
+def test_a_server_that_nobody_knows_is_told_to_whoever_has_asked(fleet):
+    """As an error: there was nothing to heal, and it is no verdict."""
+    from temporalio.client import WorkflowFailureError
+
+    played = load_scenario(SCENARIO)
+
+    async def heal():
+        async with site_worker_of(fleet, "nobody", Watched(played.organisation)):
+            alert = Alert(server="ex9.contoso.com")
+            handle = await fleet.begin(alert, played.organisation.name, "nobody")
+            return await handle.result()
+
+    with pytest.raises(WorkflowFailureError) as raised:
+        fleet.run(heal())
+    assert raised.value.cause.type == "UnknownName"
+    assert "no server 'ex9.contoso.com'" in str(raised.value.cause)
