@@ -68,12 +68,12 @@ def test_a_plain_terminal_is_told_once_and_once_more_of_the_call(monkeypatch, ca
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr("popheal.cli.render.now.PATIENCE", 0.001)
     calls = iter(["", ""])
-    now, told = Now(lambda: next(calls, "connecting to ex2")), ""
+    now, timer = Now(lambda: next(calls, "connecting to ex2")), None
     now.show("verifying", "ex1")
-    while "connecting" not in told:
-        told += capsys.readouterr().err
-    now.wipe()
-    assert told.splitlines() == [
+    while timer is not now._timer:  # as long as each has made another one
+        timer = now._timer
+        timer.join()
+    assert capsys.readouterr().err.splitlines() == [
         "popheal: verifying on ex1, 0 s",
         "popheal: verifying on ex1, 0 s: connecting to ex2",
     ]
