@@ -17,7 +17,7 @@ from popheal.engine.context import HealingContext
 from popheal.errors import AlreadyEnded, AlreadyRunning, Detached, FleetSilent, UnknownName
 from popheal.exchange.names import short_name
 from popheal.gateway.fleet_records import FleetRecords, Found
-from popheal.gateway.silence import answered
+from popheal.gateway.silence import answered, never_gone
 from popheal.journal import HealingRecord
 from popheal.reports import events
 from popheal.reports.report import Alert, Report
@@ -94,6 +94,7 @@ class FleetCarrier:
             in_the_way=_lost_among(own, concern.incident, concern),
         )
 
+    @never_gone
     async def heal(self, alert: Alert, work: AtWork, session: HealingContext) -> Report:
         """Have the fleet begin a healing, and follow it to its end.
 

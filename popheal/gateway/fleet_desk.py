@@ -59,7 +59,13 @@ class FleetDesk:
             found = [one for one in found if not (unfinished and one.record.ended_at)][-newest:]
         else:
             found = await self._records.newest(newest, unfinished=unfinished)
-        return [await _read(one, one.lines, standing_of) for one in found]
+        return [await self._standing(one) for one in found]
+
+    async def _standing(self, found: Found) -> Standing:
+        try:
+            return await _read(found, found.lines, standing_of)
+        except JournalError:  # of one; the others are to be told of all the same
+            return await _read(found, (), standing_of)
 
     async def read(self, healing: str, function: Read[T]) -> T:
         found = await self._records.find(healing)
@@ -95,7 +101,7 @@ class FleetDesk:
                 problem=f"can't be stopped now: {error.cause}",
                 next_step="Try again in a moment.",
             ) from None
-        standing = await self.read(healing, standing_of)
+        standing = await self._standing(await self._records.find(healing))
         # Its next step writes that down.
         stopped = evolve(standing.record, cancel_at=standing.record.cancel_at or datetime.now(UTC))
         return evolve(standing, record=stopped)

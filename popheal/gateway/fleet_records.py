@@ -25,10 +25,11 @@ from temporalio.service import RPCError
 
 from popheal.errors import FleetSilent, UnknownName
 from popheal.exchange.names import same_server
-from popheal.gateway.silence import answered
+from popheal.gateway.silence import answered, never_gone
 from popheal.journal import HealingRecord
 from popheal.journal.marks import Mark
 from popheal.journal.rows import zoned
+from popheal.temporal.continuing import begun_with
 from popheal.temporal.custodian import Custodian, custodian_id
 from popheal.temporal.custody import Custody, Line
 from popheal.temporal.healing_history import entries_of, order_of
@@ -145,6 +146,7 @@ class FleetRecords:
             at.workflow, run_id=at.run, first_execution_run_id=at.first_run
         )
 
+    @never_gone
     async def newest_of(self, workflow: str, *, run: str | None = None) -> Execution | None:
         """The newest workflow of an id, or a certain run of it, if there is one: for sure."""
         handle = self.client.get_workflow_handle(workflow, run_id=run)
@@ -155,6 +157,7 @@ class FleetRecords:
             return None
         return found if found.first_run else evolve(found, first_run=found.run)
 
+    @never_gone
     async def of_chain(self, workflow: str, first_run: str) -> Execution | None:
         """The workflow that has begun with that run, if it is still known."""
         newest = await self.newest_of(workflow)
@@ -166,6 +169,7 @@ class FleetRecords:
                 return known
         return await self.newest_of(workflow, run=first_run)
 
+    @never_gone
     async def of_server(self, server: str) -> list[Found]:
         """Those of a server that may matter to what is decided, the oldest first."""
         workflow = healing_id(self.organisation, server)
@@ -177,6 +181,7 @@ class FleetRecords:
         found = await self._all_of([*known, *reversed(listed), newest])
         return [one for one in found if same_server(one.record.server, server)]
 
+    @never_gone
     async def newest(self, number: int, *, unfinished: bool) -> list[Found]:
         """Those that began last, the oldest first; all the unfinished, or so many."""
         running = await self._listed("ExecutionStatus = 'Running'", _SEARCHED)
@@ -188,12 +193,14 @@ class FleetRecords:
         wanted = [one for one in found if one.record.ended_at is None or not unfinished]
         return wanted[-number:]
 
+    @never_gone
     async def at_work(self, servers: Iterable[str]) -> list[Found]:
         """Those of some servers that are under way, as far as the list knows."""
         wanted = {healing_id(self.organisation, one) for one in servers}
         listed = await self._listed("ExecutionStatus = 'Running'", _SEARCHED)
         return await self._all_of(one for one in listed if one.workflow in wanted)
 
+    @never_gone
     async def ended_since(self, since: datetime, now: datetime) -> list[Found]:
         """Those that have ended since then.
 
@@ -208,6 +215,7 @@ class FleetRecords:
         found = await self._all_of([*known, *reversed(listed)])
         return [one for one in found if one.record.ended_at and one.record.ended_at >= since]
 
+    @never_gone
     async def find(self, healing: str) -> Found:
         """The healing of just that id. Raises UnknownName if there is none."""
         at = self._by_name.get(healing)
@@ -221,11 +229,13 @@ class FleetRecords:
                     return one
         raise UnknownName(kind="healing", name=healing)
 
+    @never_gone
     async def at(self, execution: Execution) -> Found | None:
         """The healing of a workflow, as it stands now; None if it was taken back."""
         (found,) = await self._all_of([execution]) or (None,)
         return found
 
+    @never_gone
     async def holder(self, kind: str, name: str) -> Found | None:
         """The healing at work that has what a custodian guards, if one has."""
         custodian = self.client.get_workflow_handle(custodian_id(self.organisation, kind, name))
@@ -337,13 +347,15 @@ class FleetRecords:
             history = await handle.fetch_history(rpc_timeout=within)
             order = await order_of(history, converter)
             entries = await entries_of(history, converter)
+        version = version_of(history, order)
+        order = begun_with(order, entries, version=version)
         settles = order.settles
         begun = next((one["at"] for one in entries if one["kind"] == Mark.BEGUN.value), None)
         record = HealingRecord(
             id=settles.healing if settles else healing_of(at.first_run),
             organisation=order.organisation,
             server=str(order.alert["server"]),
-            version=version_of(history, order),
+            version=version,
             alert=order.alert,
             policy=order.policy,
             begun_at=zoned(begun) if begun else at.began,

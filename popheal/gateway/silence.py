@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 from temporalio.client import (
     WorkflowQueryFailedError,
@@ -17,6 +18,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError, FleetSilent
 from popheal.util.text import one_line
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: The Temporal server itself answers within this; less than whoever raises an alert waits.
 SERVER_WITHIN: Final = timedelta(seconds=5)
@@ -74,6 +78,24 @@ async def answered(*, by_worker: bool = False) -> AsyncIterator[timedelta]:
         raise FleetSilent(
             where=error.source, problem=error.problem, next_step=error.next_step
         ) from None
+
+
+def never_gone(
+    function: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Raise FleetSilent where something is gone that was there a moment ago, or the namespace is.
+
+    What a method expects to be missing it sees to itself.
+    """
+
+    @wraps(function)
+    async def asked(*args: P.args, **more: P.kwargs) -> T:
+        try:
+            return await function(*args, **more)
+        except RPCError as error:
+            raise _of_server(error.message or error.status.name) from None
+
+    return asked
 
 
 def _of_server(seen: str) -> FleetSilent:

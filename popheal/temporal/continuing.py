@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any, Final
 
+from attrs import evolve
 from temporalio import workflow
 
+from popheal.errors import ConfigurationError, JournalError
 from popheal.healthsets.pop import SETTLE_DEBTS
 from popheal.journal import Author, Journal
-from popheal.journal.marks import Mark
-from popheal.journal.rows import zoned
+from popheal.journal.marks import Mark, digest_of_beginning
+from popheal.journal.record import BEGUN_BY
+from popheal.journal.rows import WRONG, moment_as_text, zoned
+from popheal.policy.policy import Policy
+from popheal.reports.report import Alert
 from popheal.tables.stored import table_to_json
 from popheal.tables.table import Procedure
 from popheal.temporal.custody import Line
 from popheal.temporal.messages import Continued, HealingOrder, Pace
-from popheal.util.serialize import to_jsonable
+from popheal.util.serialize import from_jsonable, to_jsonable
 
 #: What is taken along is no larger than so many bytes: a server takes twice that. Shipped
 #: scenarios need a fifteenth.
@@ -55,6 +61,61 @@ def fits(taken: Continued) -> bool:
     return len(json.dumps(to_jsonable(taken))) <= _LARGEST
 
 
+def can_be_read(
+    healing: str,
+    order: HealingOrder,
+    taken: Continued,
+    *,
+    begun_by: Author,
+    procedures: Iterable[Procedure],
+) -> bool:
+    """Whether a journal can be made again of what is to be taken along; tried before it is left."""
+    journal = Journal(author=begun_by)
+    try:
+        rebuild(
+            journal,
+            healing,
+            order,
+            taken.entries,
+            version=taken.version,
+            procedures=procedures,
+            author=begun_by,
+        )
+    except (*WRONG, JournalError):
+        return False
+    finally:
+        journal.close()
+    return True
+
+
+def begun_with(order: HealingOrder, entries: Iterable[Line], *, version: str) -> HealingOrder:
+    """An order with alert and policy as they were when the healing wrote down that it begins.
+
+    There they are complete. In an order what has its default may be missing: by whoever asked, or
+    as they are older than the workers.
+    """
+    begun = _beginning_of(entries)
+    if not begun:
+        return order
+    account = order.settles.begun_by if order.settles else order.by
+    about = (order.organisation, str(order.alert["server"]), version)
+    try:
+        alerts = (to_jsonable(from_jsonable(order.alert, Alert)), order.alert)
+        policies = (Policy.from_json(order.policy).to_json(), order.policy)
+    except ConfigurationError:
+        return order  # of a newer popheal than this one
+    for alert, policy in product(alerts, policies):
+        asked = {**alert, BEGUN_BY: account}
+        digest = digest_of_beginning(*about, asked, policy, moment_as_text(zoned(begun["at"])))
+        if digest == begun["data"].get("digest"):
+            return evolve(order, alert=alert, policy=policy)
+    return order
+
+
+def _beginning_of(entries: Iterable[Line]) -> Line:
+    return next((one for one in entries if one["kind"] == Mark.BEGUN.value), {})
+
+
 def rebuild(
     journal: Journal,
     healing: str,
@@ -81,15 +142,15 @@ def rebuild(
             entries don't follow from each other.
     """
     lines = tuple(entries)
-    begun = next((one for one in lines if one["kind"] == Mark.BEGUN.value), {})
+    begun = begun_with(order, lines, version=version)
     journal.begin(
         healing,
-        at=zoned(begun["at"]),
+        at=zoned(_beginning_of(lines)["at"]),
         organisation=order.organisation,
         server=str(order.alert["server"]),
         version=version,
-        alert=order.alert,
-        policy=order.policy,
+        alert=begun.alert,
+        policy=begun.policy,
     )
     tables = {one.hash: table_to_json(one) for one in (*procedures, SETTLE_DEBTS)}
     return journal.put_back(lines, tables, author)

@@ -25,7 +25,13 @@ from popheal.journal.rows import WRONG
 from popheal.policy.policy import Policy
 from popheal.reports.events import Event, HandedOver
 from popheal.reports.report import Alert, Report
-from popheal.temporal.continuing import HistoryIsLong, fits, is_long, rebuild
+from popheal.temporal.continuing import (
+    HistoryIsLong,
+    can_be_read,
+    fits,
+    is_long,
+    rebuild,
+)
 from popheal.temporal.custody import Line
 from popheal.temporal.driver import WorkflowClock, drive
 from popheal.temporal.listing import GROUP, HEALING, RETRY_AT, SERVER, STATE, VERDICT, Shown
@@ -115,6 +121,7 @@ class Healing:
         if order.settles:
             self.id = order.settles.healing
             begun = Author(process=order.settles.process, account=order.settles.begun_by)
+        self.begun_by = begun
         self.journal = Journal(author=begun)
         before = order.continues
         clock = WorkflowClock(order.pace.speed, before.began if before else None)
@@ -225,10 +232,16 @@ class Healing:
         if self.stays or not (is_long(self.order.pace) and rests(self.context.case)):
             return
         parked = park(self.context.case)
-        if fits(self._taken_along(parked)):
+        taken = self._taken_along(parked)
+        known = self.context.procedures.values()
+        if not fits(taken):
+            why = "holds too much to begin a new one"
+        elif not can_be_read(self.id, self.order, taken, begun_by=self.begun_by, procedures=known):
+            why = "can't be read again, so no new one is begun"
+        else:
             raise HistoryIsLong(parked)
         self.stays = True
-        self.context.told.append("its history is long, and holds too much to begin a new one")
+        self.context.told.append(f"its history is long, and {why}")
 
     def _taken_along(self, parked: Mapping[str, Any]) -> Continued:
         claims, clock = self.performer.claims, self.performer.clock

@@ -55,7 +55,9 @@ class Answering:
     retry: timedelta
     healings: Healings
     spawn: Spawn
-    _silent: tuple[float, FleetSilent] | None = field(default=None, init=False)
+    #: When who carries healings out gave no answer about which servers; and when it last did.
+    _silent: dict[str, tuple[float, FleetSilent]] = field(factory=dict, init=False)
+    _answered: float = field(default=float("-inf"), init=False)
 
     async def answer(self, server: Watched, others: Iterable[Watched]) -> None:
         """Do what is to be done about what was seen on a server. Raises JournalError.
@@ -101,14 +103,25 @@ class Answering:
             self._heal(server, incident)
 
     async def _known(self, concern: Concern) -> Known:
-        """Who was silent just now is not asked again for each server: everybody would wait."""
-        if self._silent and self.session.clock.monotonic() < self._silent[0] + _SILENT:
-            raise self._silent[1]
+        """Who was silent just now is not asked again at once: everybody would wait.
+
+        Of one server it may be what stands in the way of that one alone; of a second one it is
+        taken for the fleet's, until there is an answer again.
+        """
+        now = self.session.clock.monotonic()
+        lately = {name: one for name, one in self._silent.items() if now < one[0] + _SILENT}
+        if concern.server in lately:
+            raise lately[concern.server][1]
+        since = [one for one in lately.values() if one[0] >= self._answered]
+        if len(since) > 1:
+            raise since[-1][1]
         try:
-            return await self.carrier.known(concern)
+            known = await self.carrier.known(concern)
         except FleetSilent as error:
-            self._silent = (self.session.clock.monotonic(), error)
+            self._silent = {**lately, concern.server: (self.session.clock.monotonic(), error)}
             raise
+        self._silent, self._answered = lately, self.session.clock.monotonic()
+        return known
 
     def go_on_with(self, record: HealingRecord, server: Watched) -> None:
         """Go on with a healing that was broken off, or follow one that somebody else has begun."""

@@ -142,7 +142,7 @@ class Watching:
             self.healings.leave_all()
         self._ends = True
         for server in self._servers.values():
-            server.is_answered(Answer(what="waits", why="the watch has ended"))
+            server.is_answered(Answer(what="not_taken", why="The watch has ended"))
         if self._at_work:
             await asyncio.wait(self._at_work)
         await self.connections.close()

@@ -7,6 +7,7 @@ import json
 from datetime import UTC
 
 import pytest
+from attrs import evolve
 
 pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 
@@ -17,12 +18,13 @@ from popheal.reports.report import Report
 from popheal.tables.actions import Impact
 from popheal.tables.debts import DebtStatus
 from popheal.tables.table import Verdict
-from popheal.temporal import continuing
+from popheal.temporal import continuing, operations
 from popheal.temporal.build_name import build_id
 from popheal.temporal.healing_history import as_text, histories_of, lines_of, misfits
 from popheal.temporal.healing_workflow import Healing
 from popheal.temporal.listing import list_healings
 from popheal.temporal.messages import Decision
+from popheal.temporal.operations import begin_healing
 from popheal.temporal.orphaned import orphaned
 from tests.evidence.disturbed import effects
 from tests.evidence.on_temporal import compare
@@ -244,3 +246,37 @@ def test_it_stays_where_it_can_not_take_all_of_it_along(fleet, monkeypatch):
     result, progress, number = fleet.run(told())
     assert (result.report["verdict"], number) == ("escalated", 1)
     assert any("holds too much" in one for one in progress.events)
+
+
+def test_an_order_that_leaves_out_what_has_its_default_goes_on_likewise(fleet, monkeypatch):
+    """By whoever is older than the workers, or says only what matters."""
+
+    async def begin_sparsely(client, order, **options):
+        left = {key: value for key, value in order.policy.items() if key != "sibling_share"}
+        alert = {"server": order.alert["server"], "monitor": order.alert["monitor"]}
+        return await begin_healing(client, evolve(order, alert=alert, policy=left), **options)
+
+    monkeypatch.setattr(operations, "begin_healing", begin_sparsely)
+
+    async def told():
+        result, handle, _ = await healed(fleet, REBOOT, pace={"long": AT_ONCE})
+        return result, await number_of(handle)
+
+    result, number = fleet.run(told())
+    assert result.report["verdict"] == "recovered"
+    assert number > 1
+
+
+def test_it_stays_where_what_it_has_written_can_not_be_read_again(fleet, monkeypatch):
+    """It would begin nothing any more there, and listen to nobody."""
+    monkeypatch.setattr(
+        continuing, "begun_with", lambda order, *_, **__: evolve(order, policy={"heed": "none"})
+    )
+
+    async def told():
+        result, handle, _ = await healed(fleet, "databases-stay", pace={"long": AT_ONCE})
+        return result, await handle.query(Healing.progress), await number_of(handle)
+
+    result, progress, number = fleet.run(told())
+    assert (result.report["verdict"], number) == ("escalated", 1)
+    assert any("can't be read again" in one for one in progress.events)
