@@ -97,3 +97,21 @@ def test_it_has_a_journal_or_a_carrier(given):
     kinds = {"journal": Journal, "carrier": Silent}
     with pytest.raises(ValueError, match="either a journal or a carrier"):
         Watch(SERVERS, SimulatedBackend(organisation()), **{one: kinds[one]() for one in given})
+
+
+def test_an_alert_that_is_looked_into_as_the_watch_ends_is_not_taken():
+    """Whoever raised it is to raise it again: nobody will look any more."""
+    simulation = organisation(faults=[fault("MBX1")])
+    watch = Watch([], SimulatedBackend(simulation), journal=Journal())
+
+    async def service():
+        watching = asyncio.create_task(watch.run())
+        await asyncio.sleep(1)
+        raised = asyncio.create_task(watch.raise_alert(Alert(server=SERVERS[0])))
+        await asyncio.sleep(0)
+        watch.control.detach()
+        await watching
+        return await raised
+
+    answer = run(service(), simulation.clock)
+    assert (answer.what, answer.why) == ("not_taken", "The watch has ended")
