@@ -117,12 +117,11 @@ class Healing:
         self.order = order
         self.alert = from_jsonable(order.alert, Alert)
         self.author = Author(process=f"workflow {info.workflow_id}", account=order.by)
-        begun = self.author
+        self.begun_by = self.author
         if order.settles:
             self.id = order.settles.healing
-            begun = Author(process=order.settles.process, account=order.settles.begun_by)
-        self.begun_by = begun
-        self.journal = Journal(author=begun)
+            self.begun_by = Author(process=order.settles.process, account=order.settles.begun_by)
+        self.journal = Journal(author=self.begun_by)
         before = order.continues
         clock = WorkflowClock(order.pace.speed, before.began if before else None)
         self.context = _Context(

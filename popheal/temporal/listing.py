@@ -26,7 +26,8 @@ ATTRIBUTES: Final = (SERVER, GROUP, STATE, VERDICT, RETRY_AT)
 
 #: What a healing's workflow is called.
 HEALING: Final = "popheal.Healing"
-_ANSWERS_WITHIN: Final = timedelta(seconds=20)
+#: For so long is an answer waited for, by the server or by a worker.
+ANSWERS_WITHIN: Final = timedelta(seconds=20)
 #: No keyword is longer in a database.
 _LONGEST: Final = 255
 
@@ -124,7 +125,7 @@ async def first_run_of(client: Client, found: WorkflowExecution) -> str:
         RPCError: If it can't be asked, or its history is gone.
     """
     run = client.get_workflow_handle(found.id, run_id=found.run_id)
-    described = await run.describe(rpc_timeout=_ANSWERS_WITHIN)
+    described = await run.describe(rpc_timeout=ANSWERS_WITHIN)
     return described.raw_info.first_run_id
 
 
@@ -133,7 +134,7 @@ async def _began(client: Client, found: WorkflowExecution) -> datetime:
     try:
         run_id = await first_run_of(client, found)
         first = client.get_workflow_handle(found.id, run_id=run_id)
-        return (await first.describe(rpc_timeout=_ANSWERS_WITHIN)).start_time
+        return (await first.describe(rpc_timeout=ANSWERS_WITHIN)).start_time
     except RPCError:
         return found.start_time  # that history is gone
 

@@ -6,7 +6,7 @@ whoever asks how the fleet stands has to be told of them.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from attrs import frozen
@@ -14,9 +14,8 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.temporal.custodian import Custodian, custodian_id
-from popheal.temporal.listing import HEALING, first_run_of
+from popheal.temporal.listing import ANSWERS_WITHIN, HEALING, first_run_of
 
-_ANSWERS_WITHIN: Final = timedelta(seconds=20)
 _ENDED_BADLY: Final = (
     f"WorkflowType = '{HEALING}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 )
@@ -63,12 +62,12 @@ async def _if_it_holds(client: Client, ended: WorkflowExecution) -> Orphaned | N
     _, _, organisation, server = ended.id.split("/", 3)
     custodian = client.get_workflow_handle(custodian_id(organisation, "server", server))
     try:
-        known = await custodian.query(Custodian.state, rpc_timeout=_ANSWERS_WITHIN)
+        known = await custodian.query(Custodian.state, rpc_timeout=ANSWERS_WITHIN)
         holder = known.holder
         if holder is None or holder.workflow != ended.id:
             return None
         first = await first_run_of(client, ended)
-        now = await client.get_workflow_handle(ended.id).describe(rpc_timeout=_ANSWERS_WITHIN)
+        now = await client.get_workflow_handle(ended.id).describe(rpc_timeout=ANSWERS_WITHIN)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None  # it has claimed nothing, or its history is gone

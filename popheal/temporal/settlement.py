@@ -7,7 +7,7 @@ goes on under its own name as after a stop, which puts back what is safe and han
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from temporalio.api.history.v1 import HistoryEvent
@@ -25,11 +25,11 @@ from popheal.temporal.custodian import Custodian, custodian_id
 from popheal.temporal.custody import ClaimAnswer, Claimant, ClaimOrder, Custody
 from popheal.temporal.healing_history import entries_of, order_of
 from popheal.temporal.healing_workflow import Healing
+from popheal.temporal.listing import ANSWERS_WITHIN
 from popheal.temporal.messages import Guarded, HealingOrder, Settlement
 from popheal.temporal.operations import begin_healing
 from popheal.util.account import account
 
-_ANSWERS_WITHIN: Final = timedelta(seconds=20)
 _SCHEDULED: Final = "activity_task_scheduled_event_attributes"
 _ENDS: Final = (
     "activity_task_completed_event_attributes",
@@ -84,7 +84,7 @@ async def begin_settlement(
 
 async def _known_to(client: Client, custodian: str) -> Custody:
     handle = client.get_workflow_handle(custodian)
-    known: Custody = await handle.query(Custodian.state, rpc_timeout=_ANSWERS_WITHIN)
+    known: Custody = await handle.query(Custodian.state, rpc_timeout=ANSWERS_WITHIN)
     return known
 
 
