@@ -25,8 +25,9 @@ SUPPORT_PAGE: Final = "https://support.microsoft.com/supportforbusiness/products
 
 _PUNCTUATION: Final = re.compile(r"[\\`*_\[\]~|$]")
 _HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-#: What would make a list or a heading of a line that begins with it.
-_OPENING: Final = re.compile(r"^(\d+(?=[.)])|(?=[#+=:-]))")
+#: What would make a list or a heading of a line that begins with it: a number only before a space,
+#: so that 3.5 is left as it is, and an id that happens to be all digits.
+_OPENING: Final = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[#+=:-]))")
 #: A space of no width: nothing to see, but no address any more. Backslashes would not do, as
 #: many a program makes links of whatever looks like one, after the Markdown has been read.
 _NO_SPACE: Final = "\u200b"

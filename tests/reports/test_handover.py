@@ -293,6 +293,12 @@ def test_the_page_in_the_documentation_is_such_a_page():
     assert f"````markdown\n{page}````\n" in shown
 
 
+@pytest.mark.parametrize("line", ["526262146869.1: mailbox", "526262146869", "3.5 s passed"])
+def test_a_number_that_begins_no_list_is_left_as_it_is(line):
+    """An id may be all digits."""
+    assert escaped(line) == line
+
+
 # --- text from far away --------------------------------------------------------------------------
 
 FRAGMENTS = (
@@ -389,6 +395,9 @@ def as_html(page: str) -> str:
 @settings(deadline=None)
 @given(text=hostile)
 @example(text="1. x")
+@example(text="1.")
+@example(text="1)")
+@example(text="526262146869.1: x")
 @example(text="# x")
 @example(text="[x](http://evil.example) <script>alert(1)</script> @everyone\n\n# x\n```")
 def test_what_was_said_far_away_is_text_and_nothing_else(text):
