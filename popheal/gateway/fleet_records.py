@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
 from attrs import evolve, fields_dict, frozen
@@ -48,6 +49,8 @@ _SEARCHED: Final = 2000
 _REMEMBERED: Final = 2000
 #: As many are asked about at the same time.
 _AT_ONCE: Final = 16
+#: Seconds in which a healing that no worker answers for is told of by its history.
+_SILENT: Final = 60.0
 #: Why something has failed is told no longer than that.
 _LONGEST: Final = 300
 _NAME: Final = re.compile(r"[0-9a-f]{12}")
@@ -139,6 +142,8 @@ class FleetRecords:
         self._ended: dict[str, Found | None] = {}
         self._by_name: dict[str, Execution] = {}
         self._few = asyncio.Semaphore(_AT_ONCE)
+        #: Of which workflow no worker has told anything lately: until when it is not asked.
+        self._silent: dict[str, float] = {}
 
     def handle(self, at: Execution) -> WorkflowHandle[Any, Any]:
         """For what is asked about that run, and no other."""
@@ -201,18 +206,23 @@ class FleetRecords:
         return await self._all_of(one for one in listed if one.workflow in wanted)
 
     @never_gone
-    async def ended_since(self, since: datetime, now: datetime) -> list[Found]:
+    async def ended_since(
+        self, since: datetime, now: datetime, *, but_of: Iterable[str] = ()
+    ) -> list[Found]:
         """Those that have ended since then.
 
         Args:
             since: When, by the clock of healings.
             now: What that shows.
+            but_of: Servers whose healings are not asked for.
         """
         passed: timedelta = now - since
         at = datetime.now(now.tzinfo) - passed
         listed = await self._listed(f"CloseTime >= '{at.isoformat()}'", _NEWEST)
         known = [one.at for one in self._ended.values() if one and (one.at.closed or at) >= at]
-        found = await self._all_of([*known, *reversed(listed)])
+        unwanted = {healing_id(self.organisation, one) for one in but_of}
+        wanted = [one for one in (*known, *reversed(listed)) if one.workflow not in unwanted]
+        found = await self._all_of(wanted)
         return [one for one in found if one.record.ended_at and one.record.ended_at >= since]
 
     @never_gone
@@ -224,6 +234,7 @@ class FleetRecords:
             listed = await self._listed("", _SEARCHED, all_runs=True)
             at = next((one for one in listed if healing_of(one.run) == healing), None)
         if at is not None:
+            self._silent.pop(at.workflow, None)  # just that one is asked for
             for one in await self.of_server(at.workflow.rpartition("/")[2]):
                 if one.record.id == healing:
                     return one
@@ -303,16 +314,21 @@ class FleetRecords:
 
     def _remember(self, found: Iterable[Found]) -> None:
         self._by_name.update({one.record.id: one.at for one in found})
-        for known in (self._ended, self._by_name):
+        for known in (self._ended, self._by_name, self._silent):
             for name in [*known][:-_REMEMBERED]:
                 del known[name]
 
     async def _under_way(self, at: Execution) -> Found | None:
         """As it tells itself; None if it can't be asked, or has not written anything down."""
+        if monotonic() < self._silent.get(at.workflow, 0.0):
+            return None
         try:
             async with answered(by_worker=True) as within:
                 told = await self.handle(at).query(Healing.written, rpc_timeout=within)
-        except (FleetSilent, RPCError):
+        except RPCError:
+            return None
+        except FleetSilent:
+            self._silent[at.workflow] = monotonic() + _SILENT
             return None
         if (record := record_of(told.lines)) is None:
             return None
