@@ -15,7 +15,8 @@ from temporalio.service import RPCError
 
 from popheal.engine.context import HealingContext
 from popheal.errors import AlreadyEnded, AlreadyRunning, Detached, FleetSilent, UnknownName
-from popheal.gateway.fleet_records import FleetRecords, Found
+from popheal.gateway.fleet_records import FleetRecords
+from popheal.gateway.found import Found
 from popheal.gateway.silence import answered, in_time, never_gone
 from popheal.journal import HealingRecord
 from popheal.reports import events

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
-from attrs import evolve, fields_dict, frozen
+from attrs import evolve
 from temporalio.client import (
     Client,
-    WorkflowExecution,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
 )
@@ -26,19 +24,19 @@ from temporalio.service import RPCError
 
 from popheal.errors import FleetSilent, UnknownName
 from popheal.exchange.names import same_server
-from popheal.gateway.silence import answered, never_gone
+from popheal.gateway.found import Execution, Found, record_of
+from popheal.gateway.silence import answered, in_time, never_gone
 from popheal.journal import HealingRecord
 from popheal.journal.marks import Mark
 from popheal.journal.rows import zoned
 from popheal.temporal.continuing import begun_with
 from popheal.temporal.custodian import Custodian, custodian_id
-from popheal.temporal.custody import Custody, Line
+from popheal.temporal.custody import Custody
 from popheal.temporal.healing_history import entries_of, order_of
 from popheal.temporal.healing_workflow import Healing, healing_id, healing_of
-from popheal.temporal.listing import HEALING
+from popheal.temporal.listing import HEALING, last_of_chain
 from popheal.temporal.messages import HealingResult
 from popheal.temporal.settlement import version_of
-from popheal.util.serialize import from_jsonable
 from popheal.util.text import one_line
 
 #: As many workflows of a server, or of all, are looked at as no decision goes back further.
@@ -54,77 +52,6 @@ _SILENT: Final = 60.0
 #: Why something has failed is told no longer than that.
 _LONGEST: Final = 300
 _NAME: Final = re.compile(r"[0-9a-f]{12}")
-_FIELDS: Final = tuple(fields_dict(HealingRecord))
-
-_OPEN: Final = WorkflowExecutionStatus.RUNNING
-_DONE: Final = WorkflowExecutionStatus.COMPLETED
-_GOES_ON: Final = WorkflowExecutionStatus.CONTINUED_AS_NEW
-
-
-@frozen(kw_only=True)
-class Execution:
-    """A workflow of a healing, by its last run.
-
-    Attributes:
-        workflow: Its id, which all healings of a server have.
-        run: Its last run.
-        first_run: Its first one, which tells it from the others of that id; empty as long as it
-            was only seen in a list.
-        status: What Temporal says of it.
-    """
-
-    workflow: str
-    run: str
-    first_run: str
-    status: WorkflowExecutionStatus
-    began: datetime
-    closed: datetime | None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it runs, in whichever of its runs."""
-        return self.status in (_OPEN, _GOES_ON)
-
-    @classmethod
-    def of(cls, found: WorkflowExecution) -> Execution:
-        """As Temporal describes it, or lists it."""
-        return cls(
-            workflow=found.id,
-            run=found.run_id,
-            first_run=found.raw_info.first_run_id,
-            status=found.status or _OPEN,
-            began=found.start_time,
-            closed=found.close_time,
-        )
-
-
-@frozen(kw_only=True)
-class Found:
-    """A healing of the fleet.
-
-    Attributes:
-        record: As a journal has it. One whose workflow has ended without a report has not ended,
-            and is not alive.
-        lines: What is known of what it has written down, as an export of a journal has it.
-        at: Its workflow.
-        failed: Why that has failed, if it has.
-    """
-
-    record: HealingRecord
-    at: Execution
-    lines: Sequence[Line] = ()
-    failed: str = ""
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether its workflow was terminated, or has failed: it owes what it has changed."""
-        return self.record.ended_at is None and not self.record.alive
-
-    @property
-    def how_lost(self) -> str:
-        """What Temporal says of it, and what to do, in words."""
-        what = self.failed or f"its workflow is {self.at.status.name.lower().replace('_', ' ')}"
-        return f"{what}: see popheal fleet settle {self.record.server}"
 
 
 class FleetRecords:
@@ -141,6 +68,8 @@ class FleetRecords:
         self.client, self.organisation = client, organisation
         self._ended: dict[str, Found | None] = {}
         self._by_name: dict[str, Execution] = {}
+        #: By run, the first one of its workflow.
+        self._first_runs: dict[str, str] = {}
         self._few = asyncio.Semaphore(_AT_ONCE)
         #: Of which workflow no worker has told anything lately: until when it is not asked.
         self._silent: dict[str, float] = {}
@@ -157,22 +86,16 @@ class FleetRecords:
         handle = self.client.get_workflow_handle(workflow, run_id=run)
         try:
             async with answered() as within:
-                found = Execution.of(await handle.describe(rpc_timeout=within))
+                return Execution.described(await handle.describe(rpc_timeout=within))
         except RPCError:
             return None
-        return found if found.first_run else evolve(found, first_run=found.run)
 
     @never_gone
     async def of_chain(self, workflow: str, first_run: str) -> Execution | None:
         """The workflow that has begun with that run, if it is still known."""
-        newest = await self.newest_of(workflow)
-        if newest is None or newest.first_run == first_run:
-            return newest
-        for one in await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST):
-            known = await self.newest_of(workflow, run=one.run)
-            if known is not None and known.first_run == first_run:
-                return known
-        return await self.newest_of(workflow, run=first_run)
+        async with answered() as within:
+            found = await last_of_chain(self.client, workflow, first_run, within)
+        return Execution.described(found) if found else None
 
     @never_gone
     async def of_server(self, server: str) -> list[Found]:
@@ -230,15 +153,32 @@ class FleetRecords:
         """The healing of just that id. Raises UnknownName if there is none."""
         at = self._by_name.get(healing)
         if at is None and _NAME.fullmatch(healing):
-            # One that went on in another run is named after its first one.
+            # One that went on in another run is named after its first one, which may be gone.
             listed = await self._listed("", _SEARCHED, all_runs=True)
             at = next((one for one in listed if healing_of(one.run) == healing), None)
+            at = at or await self._by_first_run(healing, listed)
         if at is not None:
             self._silent.pop(at.workflow, None)  # just that one is asked for
             for one in await self.of_server(at.workflow.rpartition("/")[2]):
                 if one.record.id == healing:
                     return one
         raise UnknownName(kind="healing", name=healing)
+
+    async def _by_first_run(self, healing: str, listed: Iterable[Execution]) -> Execution | None:
+        """Each is asked for its first run, which a list does not tell; once for all."""
+        others = [one for one in listed if not one.goes_on]
+        unknown = [one for one in others if one.run not in self._first_runs]
+        async with in_time(f"whether there is a healing {healing}"):
+            told = await asyncio.gather(*map(self._described, unknown))
+        first_runs = {one.run: one.first_run for one in told if one}
+        kept = {one.run: self._first_runs[one.run] for one in others if one not in unknown}
+        self._first_runs = {**kept, **first_runs}
+        name = {run: healing_of(first) for run, first in self._first_runs.items()}
+        return next((one for one in others if name.get(one.run) == healing), None)
+
+    async def _described(self, at: Execution) -> Execution | None:
+        async with self._few:
+            return await self.newest_of(at.workflow, run=at.run)
 
     @never_gone
     async def at(self, execution: Execution) -> Found | None:
@@ -258,7 +198,7 @@ class FleetRecords:
         if (holder := known.holder) is None:
             return None
         at = await self.newest_of(holder.workflow)
-        if at is None or at.first_run != holder.first_run or at.status is not _OPEN:
+        if at is None or at.first_run != holder.first_run or not at.is_open:
             return None
         return await self.at(at)
 
@@ -273,8 +213,8 @@ class FleetRecords:
         async with answered() as within:
             listed = self.client.list_workflows(asked, limit=most, rpc_timeout=within)
             async for one in listed:
-                found.append(Execution.of(one))  # noqa: PERF401 - it is asked page by page
-        return [one for one in found if all_runs or one.status is not _GOES_ON]
+                found.append(Execution.listed(one))  # noqa: PERF401 - it is asked page by page
+        return [one for one in found if all_runs or not one.goes_on]
 
     async def _all_of(self, executions: Iterable[Execution]) -> list[Found]:
         """The healings of some workflows, the oldest first.
@@ -296,7 +236,7 @@ class FleetRecords:
     async def _asked(self, at: Execution) -> Found | None:
         if at.is_open or not at.first_run:  # lists lag, and don't tell all
             now = await self.newest_of(at.workflow, run=at.run)
-            if now is not None and now.status is _GOES_ON:
+            if now is not None and now.goes_on:
                 now = await self.of_chain(now.workflow, now.first_run)
             if now is None:
                 return None  # it is older than the namespace keeps
@@ -308,7 +248,7 @@ class FleetRecords:
             if now is None or now.is_open:  # no worker of its build runs
                 return await self._by_its_history(at, alive=True)
             at = now  # it has ended since
-        found = await (self._reported(at) if at.status is _DONE else self._lost(at))
+        found = await (self._reported(at) if at.is_done else self._lost(at))
         self._ended[at.run] = found
         return found
 
@@ -384,15 +324,6 @@ class FleetRecords:
             begun_by=settles.begun_by if settles else order.by,
         )
         return Found(record=record, lines=entries, at=at)
-
-
-def record_of(lines: Iterable[Line]) -> HealingRecord | None:
-    """The healing of which an export tells; None if there is none in it yet."""
-    line = next((one for one in lines if one["type"] == "healing"), None)
-    if line is None:
-        return None
-    known = {name: line[name] for name in _FIELDS if name in line}
-    return from_jsonable(known, HealingRecord)
 
 
 def _quoted(text: str) -> str:

@@ -13,9 +13,14 @@ from attrs import define, field, frozen
 from temporalio import workflow
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+)
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 SERVER: Final = SearchAttributeKey.for_keyword("PophealServer")
 GROUP: Final = SearchAttributeKey.for_keyword("PophealGroup")
@@ -28,6 +33,8 @@ ATTRIBUTES: Final = (SERVER, GROUP, STATE, VERDICT, RETRY_AT)
 HEALING: Final = "popheal.Healing"
 #: For so long is an answer waited for, by the server or by a worker.
 ANSWERS_WITHIN: Final = timedelta(seconds=20)
+#: As many workflows of one id are looked at for a certain one.
+_NEWEST: Final = 50
 #: No keyword is longer in a database.
 _LONGEST: Final = 255
 
@@ -127,6 +134,49 @@ async def first_run_of(client: Client, found: WorkflowExecution) -> str:
     run = client.get_workflow_handle(found.id, run_id=found.run_id)
     described = await run.describe(rpc_timeout=ANSWERS_WITHIN)
     return described.raw_info.first_run_id
+
+
+async def last_of_chain(
+    client: Client, workflow: str, first_run: str, within: timedelta = ANSWERS_WITHIN
+) -> WorkflowExecutionDescription | None:
+    """The last run of a workflow by its first one, which may be gone by now; None if all are.
+
+    A namespace keeps each run for as long after its own end.
+
+    Args:
+        client: The fleet's.
+        workflow: The workflow's id, which others may have had before and since.
+        first_run: Its first run.
+        within: For so long is each answer waited for.
+
+    Raises:
+        RPCError: If it can't be asked.
+    """
+    found = await _described(client, workflow, within)
+    if found is None or _first_run(found) == first_run:
+        return found
+    quoted = workflow.replace("'", "''")
+    ends = f"WorkflowId = '{quoted}' AND ExecutionStatus != 'ContinuedAsNew'"
+    async for one in client.list_workflows(ends, limit=_NEWEST, rpc_timeout=within):
+        found = await _described(client, workflow, within, one.run_id)
+        if found is not None and _first_run(found) == first_run:
+            return found
+    return await _described(client, workflow, within, first_run)  # lists lag behind
+
+
+def _first_run(found: WorkflowExecutionDescription) -> str:
+    return found.raw_info.first_run_id or found.run_id
+
+
+async def _described(
+    client: Client, workflow: str, within: timedelta, run: str | None = None
+) -> WorkflowExecutionDescription | None:
+    try:
+        return await client.get_workflow_handle(workflow, run_id=run).describe(rpc_timeout=within)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
 
 
 async def _began(client: Client, found: WorkflowExecution) -> datetime:

@@ -15,7 +15,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import FleetSilent
 from popheal.gateway.fleet_desk import FleetDesk
-from popheal.gateway.fleet_records import Execution, FleetRecords, Found
+from popheal.gateway.fleet_records import FleetRecords
+from popheal.gateway.found import Execution, Found
 from popheal.journal import Author, HealingRecord, Journal
 from popheal.policy.policy import Policy
 
