@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Final
@@ -16,26 +16,30 @@ from typing import Any, Final
 from attrs import evolve
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowFailureError,
     WorkflowHandle,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from popheal.errors import FleetSilent, UnknownName
+from popheal.errors import ConfigurationError, FleetSilent, UnknownName
 from popheal.exchange.names import same_server
+from popheal.gateway import silence
 from popheal.gateway.found import Execution, Found, record_of
 from popheal.gateway.silence import answered, in_time, never_gone
 from popheal.journal import HealingRecord
 from popheal.journal.marks import Mark
 from popheal.journal.rows import zoned
+from popheal.tables.table import Verdict
 from popheal.temporal.continuing import begun_with
 from popheal.temporal.custodian import Custodian, custodian_id
 from popheal.temporal.custody import Custody
 from popheal.temporal.healing_history import entries_of, order_of
 from popheal.temporal.healing_workflow import Healing, healing_id, healing_of
-from popheal.temporal.listing import HEALING, last_of_chain
+from popheal.temporal.listing import HEALING, NAME, last_of_chain
 from popheal.temporal.messages import HealingResult
+from popheal.temporal.own_tables import OTHER_TABLES
 from popheal.temporal.settlement import version_of
 from popheal.util.text import one_line
 
@@ -43,6 +47,8 @@ from popheal.util.text import one_line
 _NEWEST: Final = 50
 #: As many are searched for one that is asked for by its name.
 _SEARCHED: Final = 2000
+#: As many are listed at a time.
+_PAGE: Final = 500
 #: As many of those that have ended are remembered: they don't change any more.
 _REMEMBERED: Final = 2000
 #: As many are asked about at the same time.
@@ -68,8 +74,6 @@ class FleetRecords:
         self.client, self.organisation = client, organisation
         self._ended: dict[str, Found | None] = {}
         self._by_name: dict[str, Execution] = {}
-        #: By run, the first one of its workflow.
-        self._first_runs: dict[str, str] = {}
         self._few = asyncio.Semaphore(_AT_ONCE)
         #: Of which workflow no worker has told anything lately: until when it is not asked.
         self._silent: dict[str, float] = {}
@@ -153,32 +157,14 @@ class FleetRecords:
         """The healing of just that id. Raises UnknownName if there is none."""
         at = self._by_name.get(healing)
         if at is None and _NAME.fullmatch(healing):
-            # One that went on in another run is named after its first one, which may be gone.
-            listed = await self._listed("", _SEARCHED, all_runs=True)
-            at = next((one for one in listed if healing_of(one.run) == healing), None)
-            at = at or await self._by_first_run(healing, listed)
+            async with in_time(f"whether there is a healing {healing}"):
+                at = await self._named(healing)
         if at is not None:
             self._silent.pop(at.workflow, None)  # just that one is asked for
             for one in await self.of_server(at.workflow.rpartition("/")[2]):
                 if one.record.id == healing:
                     return one
         raise UnknownName(kind="healing", name=healing)
-
-    async def _by_first_run(self, healing: str, listed: Iterable[Execution]) -> Execution | None:
-        """Each is asked for its first run, which a list does not tell; once for all."""
-        others = [one for one in listed if not one.goes_on]
-        unknown = [one for one in others if one.run not in self._first_runs]
-        async with in_time(f"whether there is a healing {healing}"):
-            told = await asyncio.gather(*map(self._described, unknown))
-        first_runs = {one.run: one.first_run for one in told if one}
-        kept = {one.run: self._first_runs[one.run] for one in others if one not in unknown}
-        self._first_runs = {**kept, **first_runs}
-        name = {run: healing_of(first) for run, first in self._first_runs.items()}
-        return next((one for one in others if name.get(one.run) == healing), None)
-
-    async def _described(self, at: Execution) -> Execution | None:
-        async with self._few:
-            return await self.newest_of(at.workflow, run=at.run)
 
     @never_gone
     async def at(self, execution: Execution) -> Found | None:
@@ -204,17 +190,45 @@ class FleetRecords:
 
     # --- one after another -----------------------------------------------------------------------
 
-    async def _listed(self, which: str, most: int, *, all_runs: bool = False) -> list[Execution]:
-        """Of this organisation, the newest first; unless all are wanted, last runs only."""
+    async def _named(self, healing: str) -> Execution | None:
+        """The one of that id among all that are listed.
+
+        It is named after its first run; where that may be gone, a later one tells.
+        """
+        known = 0
+        async for page in self._pages(""):
+            for one in page:
+                if healing in (healing_of(one.run_id), await _told_by(one)):
+                    return Execution.listed(one)
+            known += len(page)
+            if known >= _SEARCHED:
+                break
+        return None
+
+    async def _listed(self, which: str, most: int) -> list[Execution]:
+        """Of this organisation, the newest first: last runs only."""
+        found: list[Execution] = []
+        async for page in self._pages(which, most):
+            found += map(Execution.listed, page)
+            if len(found) >= most:
+                break
+        return [one for one in found[:most] if not one.goes_on]
+
+    async def _pages(
+        self, which: str, most: int = _SEARCHED
+    ) -> AsyncIterator[Sequence[WorkflowExecution]]:
         ours = healing_id(_quoted(self.organisation), "")
         query = f"WorkflowType = '{HEALING}' AND WorkflowId STARTS_WITH '{ours}'"
         asked = f"{query} AND {which}" if which else query
-        found = []
-        async with answered() as within:
-            listed = self.client.list_workflows(asked, limit=most, rpc_timeout=within)
-            async for one in listed:
-                found.append(Execution.listed(one))  # noqa: PERF401 - it is asked page by page
-        return [one for one in found if all_runs or not one.goes_on]
+        listed = self.client.list_workflows(
+            asked, page_size=min(most, _PAGE), rpc_timeout=silence.SERVER_WITHIN
+        )
+        while True:
+            async with answered():
+                await listed.fetch_next_page()
+            yield listed.current_page or ()
+            if not listed.next_page_token:
+                return
 
     async def _all_of(self, executions: Iterable[Execution]) -> list[Found]:
         """The healings of some workflows, the oldest first.
@@ -284,7 +298,7 @@ class FleetRecords:
 
     async def _lost(self, at: Execution) -> Found | None:
         """It has ended without a report. If there is no such server, it has never been."""
-        failed = ""
+        failed, not_begun = "", False
         try:
             async with answered() as within:
                 await self.handle(at).result(rpc_timeout=within)
@@ -293,7 +307,12 @@ class FleetRecords:
                 failed = one_line(error.cause.message.rstrip("."), _LONGEST)
                 if error.cause.type == UnknownName.__name__:
                     return None
-        return evolve(await self._by_its_history(at, alive=False), failed=failed)
+                not_begun = error.cause.type == OTHER_TABLES
+        found = evolve(await self._by_its_history(at, alive=False), failed=failed)
+        if not_begun:  # it owes nothing, and may be tried again later
+            unknown = Verdict.UNKNOWN.value
+            return evolve(found, record=evolve(found.record, ended_at=at.closed, verdict=unknown))
+        return found
 
     async def _by_its_history(self, at: Execution, *, alive: bool) -> Found:
         """What is known of a healing that can't be asked, and has left no report."""
@@ -324,6 +343,14 @@ class FleetRecords:
             begun_by=settles.begun_by if settles else order.by,
         )
         return Found(record=record, lines=entries, at=at)
+
+
+async def _told_by(listed: WorkflowExecution) -> str:
+    """The healing that a run says it is of; empty if it says none, or by a key not given here."""
+    try:
+        return str(await listed.memo_value(NAME, ""))
+    except ConfigurationError:
+        return ""
 
 
 def _quoted(text: str) -> str:

@@ -78,7 +78,7 @@ class Found:
             and is not alive.
         lines: What is known of what it has written down, as an export of a journal has it.
         at: Its workflow.
-        failed: Why that has failed, if it has.
+        failed: Why that has failed, or has begun nothing; empty if it has not.
     """
 
     record: HealingRecord
@@ -94,6 +94,8 @@ class Found:
     @property
     def how_lost(self) -> str:
         """What Temporal says of it, and what to do, in words."""
+        if not self.is_lost:
+            return self.failed
         what = self.failed or f"its workflow is {self.at.status.name.lower().replace('_', ' ')}"
         return f"{what}: see popheal fleet settle {self.record.server}"
 

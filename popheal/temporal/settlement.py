@@ -26,7 +26,7 @@ from popheal.temporal.custodian import Custodian, custodian_id
 from popheal.temporal.custody import ClaimAnswer, Claimant, ClaimOrder, Custody
 from popheal.temporal.healing_history import entries_of, histories_of, order_of, reset_from
 from popheal.temporal.healing_workflow import Healing
-from popheal.temporal.listing import ANSWERS_WITHIN, last_of_chain
+from popheal.temporal.listing import ANSWERS_WITHIN, NAME, last_of_chain
 from popheal.temporal.messages import Guarded, HealingOrder, Settlement
 from popheal.temporal.operations import begin_healing
 from popheal.util.account import account
@@ -80,7 +80,8 @@ async def begin_settlement(
             next_step=_by_hand([custodian]),
         )
     history = await last.fetch_history()
-    return await begin_healing(client, await _order_for(client, history, holder), **options)
+    order = await _order_for(client, history, holder)
+    return await begin_healing(client, order, memo={NAME: holder.healing}, **options)
 
 
 async def _known_to(client: Client, custodian: str) -> Custody:

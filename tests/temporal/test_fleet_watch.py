@@ -193,6 +193,31 @@ def test_a_healing_that_somebody_else_began_is_waited_for_and_followed(fleet, mo
     assert ended.left == organisation.named("healing_resumed")[0].id
 
 
+def test_where_workers_have_other_tables_nothing_begins_and_it_is_tried_later(fleet):
+    """They may be replaced meanwhile; and no person has anything to settle."""
+    organisation = Organisation(fleet, ill=("MBX1",))
+
+    async def once():
+        watch = await organisation.watch()
+        watch.carrier.order = evolve(watch.carrier.order, tables={"mailbox": "another"})
+        await watch.run(once=True)
+        return watch.carrier.records
+
+    async def work():
+        async with organisation.worker():
+            await once()
+            records = await once()
+            return await records.of_server("mbx1")
+
+    (found,) = fleet.run(work())
+    assert (found.record.verdict, found.is_lost) == ("unknown", False)
+    first, second = [one.why for one in organisation.named("alert_waits")]
+    assert "have other tables: mailbox" in first
+    assert "settle" not in first
+    assert f"healing {found.record.id} ended as unknown, until" in second
+    assert not restarted(organisation.simulation.history)
+
+
 def test_what_a_fleet_without_workers_can_tell(fleet, monkeypatch):
     """A healing that nobody takes up: it is known, and not stopped; no second one begins."""
     from temporalio.client import Client

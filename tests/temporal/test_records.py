@@ -45,9 +45,11 @@ class Forgetful:
     async def result(self, **_):
         raise RPCError("not found", RPCStatusCode.NOT_FOUND, b"")
 
-    async def list_workflows(self, *_, **__):
-        for one in ():
-            yield one
+    def list_workflows(self, *_, **__):
+        return SimpleNamespace(fetch_next_page=self._nothing, current_page=(), next_page_token=b"")
+
+    async def _nothing(self):
+        pass
 
 
 def test_what_is_gone_by_the_time_it_is_read_is_no_defect():
