@@ -80,7 +80,10 @@ class FleetCarrier:
         lately, holder, own, *others = await asyncio.gather(
             self._lately(concern),
             self._holder(concern.place),
-            *map(self.records.of_server, concern.reaches_back),
+            *(
+                self.records.of_server(server, concern.now - since)
+                for server, since in concern.reaches_back.items()
+            ),
         )
         of_each = dict(zip(concern.reaches_back, (own, *others), strict=True))
         return Known(

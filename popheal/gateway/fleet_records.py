@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
@@ -102,13 +102,21 @@ class FleetRecords:
         return Execution.described(found) if found else None
 
     @never_gone
-    async def of_server(self, server: str) -> list[Found]:
-        """Those of a server that may matter to what is decided, the oldest first."""
+    async def of_server(self, server: str, lately: timedelta | None = None) -> list[Found]:
+        """Those of a server that may matter to what is decided, the oldest first.
+
+        Args:
+            server: The server.
+            lately: Only the newest, and what has ended within that time; None for all.
+        """
         workflow = healing_id(self.organisation, server)
         newest = await self.newest_of(workflow)
         if newest is None:
             return []
-        listed = await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST)
+        which = f"WorkflowId = '{_quoted(workflow)}'"
+        if lately is not None:
+            which += f" AND CloseTime >= '{(datetime.now(UTC) - lately).isoformat()}'"
+        listed = await self._listed(which, _NEWEST)
         known = [one.at for one in self._ended.values() if one and one.at.workflow == workflow]
         found = await self._all_of([*known, *reversed(listed), newest])
         return [one for one in found if same_server(one.record.server, server)]
@@ -143,8 +151,7 @@ class FleetRecords:
             now: What that shows.
             but_of: Servers whose healings are not asked for.
         """
-        passed: timedelta = now - since
-        at = datetime.now(now.tzinfo) - passed
+        at = datetime.now(UTC) - (now - since)
         listed = await self._listed(f"CloseTime >= '{at.isoformat()}'", _NEWEST)
         known = [one.at for one in self._ended.values() if one and (one.at.closed or at) >= at]
         unwanted = {healing_id(self.organisation, one) for one in but_of}

@@ -296,7 +296,7 @@ def test_all_that_must_be_known_is_told_in_time_or_not_at_all(monkeypatch):
     from popheal.watch.decide import Incident
 
     class Hanging:
-        async def of_server(self, _server):
+        async def of_server(self, *_):
             await asyncio.Event().wait()
 
         at_work = of_server
