@@ -19,7 +19,8 @@ from popheal.journal.chain import Head, head_of
 from popheal.journal.glances import Glances
 from popheal.journal.group_commit import Turns, present_group
 from popheal.journal.next_steps import NEXT_STEPS, next_step_of
-from popheal.journal.place import ManyNames, real_file
+from popheal.journal.opened import Opened
+from popheal.journal.place import Misplaced, real_file
 from popheal.journal.schema import (
     APPLICATION_ID,
     CHAINED_SINCE,
@@ -75,7 +76,7 @@ class Database:
         self._seen: _Seen | None = None
         self._inside = False  # a transaction of ours
         self._durable = True
-        self._identity: tuple[int, int] | None = None
+        self._opened: Opened | None = None
         self._glances: Glances | None = None
         where: Path | str = path or _MEMORY
         if path is not None and read_only:
@@ -96,8 +97,8 @@ class Database:
             if read_only:
                 self._prepare_to_read()
             else:
-                self._identity = _identity_of(path)
                 self._prepare()
+                self._opened = Opened(path) if path else None
         except BaseException:
             self._connection.close()
             raise
@@ -105,7 +106,7 @@ class Database:
     def close(self) -> None:
         """Close it; what is asked of it afterwards is a JournalError."""
         with self.lock:
-            self._identity = None  # so that it is not opened once more for a glance
+            self._opened = None  # so that it is not opened once more for a glance
             if self._glances:
                 self._glances.close()
             self._connection.close()
@@ -150,7 +151,7 @@ class Database:
             raise
 
     def _begin(self, *, durable: bool) -> None:
-        self.require_file()
+        self.require_files()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")  # an interrupt has left it open
         if durable is not self._durable:
@@ -181,17 +182,19 @@ class Database:
                     self._connection.execute("ROLLBACK")
             self.lock.release()
 
-    def require_file(self) -> None:
-        """Make sure that what is written is still what stands under its name.
+    def require_files(self) -> None:
+        """Make sure that what is written is still what stands under its name, for all to see.
 
         Raises:
-            JournalError: If the file was moved away, removed or replaced.
+            JournalError: If a file was moved away, removed or replaced; or in a fork.
         """
-        if self._identity is not None and _identity_of(self.path) != self._identity:
-            raise self.wrong(
-                "is not the file any more that was opened: it was moved or replaced",
-                "Put it back, then: popheal resume. Never move a journal that is in use.",
-            )
+        self._require_no_fork()
+        if self._opened and (changed := self._opened.changed()):
+            raise self.wrong(*changed)
+
+    def _require_no_fork(self) -> None:
+        if self._opened and (forked := self._opened.in_fork()):
+            raise self.wrong(*forked)
 
     def read(self, sql: str, *values: Any) -> list[Any]:
         """The rows of a query."""
@@ -203,6 +206,7 @@ class Database:
             return self._rows(sql, values)
 
     def _rows(self, sql: str, values: Any) -> list[Any]:
+        self._require_no_fork()
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -210,7 +214,7 @@ class Database:
 
     def glance(self, sql: str, values: Any) -> list[Any]:
         """Likewise as last committed, without waiting for who writes; not within a transaction."""
-        if self.path is None or self._identity is None:
+        if self._opened is None:
             return self.read_with(sql, values)
         if self.lock.acquire(blocking=False):
             # Nobody writes: what this connection has read before need not be read again.
@@ -220,7 +224,7 @@ class Database:
             finally:
                 self.lock.release()
         with self._explained("read"):
-            self._glances = glances = self._glances or Glances(self.path)
+            self._glances = glances = self._glances or Glances(self._opened.path)
             return glances.rows(sql, values)
 
     def each(self, sql: str, *values: Any) -> Iterator[Any]:
@@ -281,9 +285,8 @@ class Database:
     def _real_file(self, path: Path, *, only_read: bool) -> Path:
         try:
             return real_file(path, only_read=only_read)
-        except ManyNames as error:
-            step = "Keep one of them, under which it was used, and remove the others."
-            raise self.wrong(str(error), step) from None
+        except Misplaced as error:
+            raise self.wrong(error.problem, error.next_step) from None
         except OSError as error:
             raise self._unseen(error) from None
 
@@ -325,10 +328,15 @@ class Database:
             missing = not path.exists()
         except OSError as error:
             raise self._unseen(error) from None
-        if missing and not create:
+        if not missing:
+            raise self.wrong("is no file", "Check the path.")
+        if not create:
             raise self.wrong("does not exist", "Check the path.")
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE))
+            # Only a new one: to close one that is in use would take SQLite's locks from it.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE))
+        except FileExistsError:
+            return  # somebody else has just made it
         except OSError as error:
             raise self.wrong(
                 f"can't be made ({error.strerror})", "Give a path that can be written."
@@ -399,12 +407,3 @@ class Database:
 
     def _explanation(self, tried: str, error: sqlite3.Error) -> JournalError:
         return self.wrong(f"can't be {tried} ({error})", next_step_of(error))
-
-
-def _identity_of(path: Path | None) -> tuple[int, int] | None:
-    """What tells a file from another one of the same name; None if there is none."""
-    try:
-        found = path.stat() if path else None
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if found else None

@@ -15,6 +15,7 @@ from attrs import define, field
 from popheal.errors import JournalError
 from popheal.journal.database import Database
 from popheal.journal.gaps import read_gaps
+from popheal.journal.place import real_file
 from popheal.journal.rows import WRONG, Row, as_text, moment_as_text, problem_of
 from popheal.journal.schema import CHAINED_SINCE, make_version
 
@@ -120,10 +121,17 @@ class Exporter:
 
 
 def is_export(path: Path) -> bool:
-    """Whether a file may be an export, and is no database."""
+    """Whether a file may be an export, and is no database.
+
+    A journal in use has SQLite's log beside it, and is not looked into: where this process has it
+    open, to close it here would take SQLite's locks away.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(1) == b"{"
+        file = real_file(path, only_read=True)
+        if file.with_name(f"{file.name}-wal").exists():
+            return False
+        with file.open("rb") as stream:
+            return stream.read(1) == b"{"
     except OSError:
         return False  # whoever opens it as a database says why
 
