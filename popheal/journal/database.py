@@ -21,6 +21,7 @@ from popheal.journal.group_commit import Turns, present_group
 from popheal.journal.next_steps import NEXT_STEPS, next_step_of
 from popheal.journal.opened import Opened
 from popheal.journal.place import Misplaced, real_file
+from popheal.journal.rows import WRONG, problem_of
 from popheal.journal.schema import (
     APPLICATION_ID,
     CHAINED_SINCE,
@@ -233,7 +234,7 @@ class Database:
             yield from self._connection.execute(sql, values)
 
     def tables(self) -> dict[str, str]:
-        """Its tables, indices and triggers, by name, as SQL."""
+        """Its tables, indices and triggers as SQL, by kind and name."""
         with self.lock, self._explained("read"):
             return tables_of(self._connection)
 
@@ -252,8 +253,8 @@ class Database:
         """What was read is made sense of meanwhile; what makes none is damage."""
         try:
             yield
-        except (ValueError, KeyError, TypeError) as error:
-            problem = f"is damaged: what stands in it makes no sense ({error})"
+        except WRONG as error:
+            problem = f"is damaged: what stands in it makes no sense ({problem_of(error)})"
             raise self.wrong(problem, NEXT_STEPS["SQLITE_CORRUPT"]) from None
 
     @contextlib.contextmanager

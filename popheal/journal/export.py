@@ -17,11 +17,14 @@ from popheal.journal.database import Database
 from popheal.journal.gaps import read_gaps
 from popheal.journal.place import real_file
 from popheal.journal.rows import WRONG, Row, as_text, moment_as_text, problem_of
-from popheal.journal.schema import CHAINED_SINCE, make_version
+from popheal.journal.schema import CHAINED_SINCE, MIGRATIONS, make_version
 
 _INSERT_HEALING: Final = "INSERT INTO healing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_CHAINED: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#: Lines that only all of a journal has.
+_OF_THE_WHOLE: Final = ("owner", "table")
+_PROCESS: Final = "SELECT process FROM owner WHERE id = ?"
 #: Of the lines; grows when one of their keys changes its meaning. 1 had no hashes.
 FORMAT: Final = 2
 
@@ -81,7 +84,9 @@ class Exporter:
             yield {"type": "owner", "id": owner, "since": since, "process": process}
         if self.database.has_table("procedure"):
             for key, data in read("SELECT hash, data FROM procedure ORDER BY hash"):
-                yield {"type": "table", "hash": key, "table": json.loads(data)}
+                with self.database.read_as_written():
+                    table = json.loads(data)
+                yield {"type": "table", "hash": key, "table": table}
         yield from self._lines(self.database.read(self._entries, ""))
 
     def of_healing(self, healing: str, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -143,7 +148,7 @@ class Loaded:
     Attributes:
         whole: Whether it has all of a journal.
         chained: Whether it has hashes.
-        starts: Of a part, the hash before an entry, where the entry before is not in it.
+        starts: The hash before an entry, where the entry before is not right before it.
         head: The end of the chain, as the first line has it.
     """
 
@@ -166,7 +171,7 @@ def load_export(source: Path, target: Path) -> Loaded:
         try:
             with source.open(encoding="utf-8") as lines:
                 for number, line in enumerate(lines, 1):  # noqa: B007 - told below
-                    _load(connection, json.loads(line), loaded)
+                    _load(connection, _read_line(line), loaded)
             connection.execute("COMMIT")
         except OSError as error:
             raise _wrong(source, f"can't be read ({error.strerror})") from None
@@ -181,13 +186,30 @@ def _wrong(source: Path, problem: str) -> JournalError:
     return JournalError(journal=str(source), problem=problem, next_step=step)
 
 
+def _read_line(text: str) -> Mapping[str, Any]:
+    """One line. Raises one of WRONG if it says two things at once."""
+    line: Mapping[str, Any] = json.loads(text, object_pairs_hook=_object)
+    return line
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key of its JSON is there twice")
+    return found
+
+
 def _load(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
+    if line["type"] in _OF_THE_WHOLE and not loaded.whole:
+        raise ValueError(f"a part of a journal has no {line['type']} of its own")
     _LOADERS[line["type"]](connection, line, loaded)
 
 
 def _load_head(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
     if line["format"] != FORMAT:
         raise ValueError(f"it is of format {line['format']}, and this popheal reads {FORMAT}")
+    if line["version"] not in range(1, len(MIGRATIONS) + 1):
+        raise ValueError(f"there is no version {line['version']} of the tables that it knows")
     make_version(connection, line["version"])
     connection.execute("BEGIN")
     loaded.whole, loaded.chained = line["whole"], line["version"] >= CHAINED_SINCE
@@ -201,7 +223,7 @@ def _load_owner(connection: sqlite3.Connection, line: Mapping[str, Any], _: Load
 
 def _load_table(connection: sqlite3.Connection, line: Mapping[str, Any], _: Loaded) -> None:
     values = (line["hash"], as_text(line["table"]))
-    connection.execute("INSERT OR REPLACE INTO procedure (hash, data) VALUES (?, ?)", values)
+    connection.execute("INSERT INTO procedure (hash, data) VALUES (?, ?)", values)
 
 
 def _load_healing(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
@@ -211,6 +233,8 @@ def _load_healing(connection: sqlite3.Connection, line: Mapping[str, Any], loade
     if not loaded.whole:
         owner = (line["owner_number"], "", line["owner"])
         connection.execute("INSERT OR IGNORE INTO owner VALUES (?, ?, ?)", owner)
+    if connection.execute(_PROCESS, (line["owner_number"],)).fetchone() != (line["owner"],):
+        raise ValueError("its owner is not the process of that number")
     values = (
         *(line[name] for name in ("id", "organisation", "server", "version")),
         as_text({**line["alert"], **by}),
@@ -234,7 +258,7 @@ def _load_entry(connection: sqlite3.Connection, line: Mapping[str, Any], loaded:
         connection.execute(_INSERT_CHAINED, [*values, line["hash"]])
     else:
         connection.execute(_INSERT_ENTRY, values)
-    if "previous" in line and not loaded.whole:
+    if "previous" in line:
         loaded.starts[line["seq"]] = line["previous"]
 
 

@@ -5,7 +5,6 @@ Each question is answered from an index. What is read grows with the answer, not
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from popheal.journal.kept_tables import read_tables
 from popheal.journal.marks import IS_STORY, Mark
 from popheal.journal.past_effects import EffectRecord, effects_since, reboots_since, restarts_since
 from popheal.journal.record import BEGUN_BY, HealingRecord
-from popheal.journal.rows import Row, moment_as_text, text_as_moment
+from popheal.journal.rows import Row, json_object, moment_as_text, text_as_moment
 from popheal.journal.schema import CHAINED_SINCE, SELECT_ENTRIES, host_of
 from popheal.policy.policy import Policy
 from popheal.reports.report import DebtReport
@@ -188,7 +187,7 @@ class Reading:
     def _record(self, row: Sequence[Any]) -> HealingRecord:
         (healing, organisation, server, version, alert, policy, begun, process, owner) = row[:9]
         cancel, ended, verdict, report = row[9:]
-        answered = json.loads(alert)
+        answered = dict(json_object(alert))
         begun_by = answered.pop(BEGUN_BY, "")
         return HealingRecord(
             id=healing,
@@ -196,14 +195,14 @@ class Reading:
             server=server,
             version=version,
             alert=answered,
-            policy=json.loads(policy),
+            policy=json_object(policy),
             begun_at=datetime.fromisoformat(begun),
             owner=process,
             alive=ended is None and self._is_at_work(healing, owner),
             cancel_at=text_as_moment(cancel),
             ended_at=text_as_moment(ended),
             verdict=verdict or "",
-            report=json.loads(report) if report else None,
+            report=json_object(report) if report else None,
             begun_by=begun_by,
         )
 

@@ -10,7 +10,10 @@ from typing import Any, Final, NamedTuple
 from popheal.errors import ConfigurationError
 
 #: What can be wrong with what was read from JSON: a value is missing, or is something else.
-WRONG: Final = (ConfigurationError, KeyError, TypeError, ValueError, AttributeError)
+WRONG: Final = (
+    *(ConfigurationError, KeyError, TypeError, ValueError, AttributeError),
+    *(OverflowError, RecursionError),
+)
 
 #: Compact, and without looking for circles: what is written are plain values.
 as_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -52,6 +55,15 @@ def json_object(text: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise TypeError("it is no JSON object")
     return found
+
+
+def is_as_written(text: str, said: Mapping[str, Any]) -> bool:
+    """Whether an object's JSON is written as popheal writes it, whatever the version.
+
+    The same may be written otherwise, escaped or with a key twice: who looks for a word in the
+    text then does not find it, or finds another one.
+    """
+    return text in (as_text(said), json.dumps(said))
 
 
 def moment_as_text(at: datetime) -> str:
