@@ -135,7 +135,12 @@ class Reading:
             organisation: Only those of this organisation.
             since: Only those that have not ended, or did so at that time or later.
             newest: Only so many, those that began last.
+
+        Raises:
+            ValueError: If a time has no zone, or if so many can't be.
         """
+        if newest is not None and newest < 0:
+            raise ValueError(f"there can't be {newest} healings")
         indexed = server.isascii() and self._database.version() >= CHAINED_SINCE
         wanted = {
             "ended_at IS NULL": unfinished,
@@ -169,7 +174,7 @@ class Reading:
         Raises:
             UnknownName: If there is none, or more than one.
         """
-        wanted = name.partition(".")[0]
+        wanted = name.partition(".")[0].encode("utf-8", "replace").decode()  # what can be asked
         exact = self._records(f"{_COLUMNS} WHERE healing.id = ?", (wanted,))
         if not exact and wanted:
             between = f"{_COLUMNS} WHERE healing.id >= ? AND healing.id < ? LIMIT {_KNOWN}"
@@ -262,6 +267,9 @@ class Reading:
         Args:
             server: On this server only; a short name matches any domain.
             since: From then on; without it from the beginning.
+
+        Raises:
+            ValueError: If it has no time zone.
         """
         return effects_since(self._database, since or _LONG_AGO, server)
 
@@ -278,6 +286,9 @@ class Reading:
             policy: Whose limits count.
             organisation: The backend's ``organisation``.
             at: Now; by default by the wall clock.
+
+        Raises:
+            ValueError: If it has no time zone.
         """
         now = at or datetime.now(UTC)
         day, hour = now - timedelta(days=1), now - timedelta(hours=1)

@@ -67,8 +67,18 @@ def is_as_written(text: str, said: Mapping[str, Any]) -> bool:
 
 
 def moment_as_text(at: datetime) -> str:
-    """A time such that earlier ones sort before later ones."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    """A time such that earlier ones sort before later ones.
+
+    Raises:
+        ValueError: If it does not say in which zone: that of this machine is a guess.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"a moment needs a time zone, and {at} has none")
+    try:
+        there = at.astimezone(UTC)
+    except OverflowError:  # before the first moment that there is, or after the last
+        there = at.replace(tzinfo=UTC)
+    return there.isoformat(timespec="microseconds")
 
 
 def zoned(text: str) -> datetime:
