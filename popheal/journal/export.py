@@ -16,6 +16,7 @@ from popheal.errors import JournalError
 from popheal.journal.database import Database
 from popheal.journal.gaps import read_gaps
 from popheal.journal.place import real_file
+from popheal.journal.record import BEGUN_BY
 from popheal.journal.rows import WRONG, Row, as_text, moment_as_text, problem_of
 from popheal.journal.schema import CHAINED_SINCE, MIGRATIONS, make_version
 
@@ -85,8 +86,8 @@ class Exporter:
         if self.database.has_table("procedure"):
             for key, data in read("SELECT hash, data FROM procedure ORDER BY hash"):
                 with self.database.read_as_written():
-                    table = json.loads(data)
-                yield {"type": "table", "hash": key, "table": table}
+                    line = {"type": "table", "hash": key, "table": json.loads(data)}
+                    yield line | _otherwise(line["table"], data)
         yield from self._lines(self.database.read(self._entries, ""))
 
     def of_healing(self, healing: str, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -112,14 +113,18 @@ class Exporter:
             for *columns, digest, previous in rows:
                 row = Row(*columns)
                 line = {"type": "entry", **row.to_json()}
-                if as_text(line["data"]) != row.data:
-                    line["text"] = row.data  # written by hand, or by another program
+                line |= _otherwise(line["data"], row.data)
                 if digest is not None:
                     line["hash"] = digest
                     if row.seq != self._last + 1:
                         line["previous"] = previous or self._gaps.get(row.seq, "")
                 self._last = row.seq
                 yield line
+
+
+def _otherwise(said: Any, text: str) -> dict[str, str]:
+    """The text itself, where it is not how popheal writes that now."""
+    return {} if as_text(said) == text else {"text": text}
 
 
 # --- the other way -------------------------------------------------------------------------------
@@ -222,12 +227,12 @@ def _load_owner(connection: sqlite3.Connection, line: Mapping[str, Any], _: Load
 
 
 def _load_table(connection: sqlite3.Connection, line: Mapping[str, Any], _: Loaded) -> None:
-    values = (line["hash"], as_text(line["table"]))
+    values = (line["hash"], _text_of(line, "table"))
     connection.execute("INSERT INTO procedure (hash, data) VALUES (?, ?)", values)
 
 
 def _load_healing(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
-    by = {"begun_by": line["begun_by"]} if line["begun_by"] else {}
+    by = {BEGUN_BY: line[BEGUN_BY]} if line.get(BEGUN_BY) else {}
     times = (line["cancel_at"], line["ended_at"])
     cancel_at, ended_at = (one and _moment(one) for one in times)
     if not loaded.whole:
@@ -251,8 +256,7 @@ def _load_healing(connection: sqlite3.Connection, line: Mapping[str, Any], loade
 
 
 def _load_entry(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
-    data = line["text"] if "text" in line else as_text(line["data"])
-    given = {**line, "at": _moment(line["at"]), "data": data}
+    given = {**line, "at": _moment(line["at"]), "data": _text_of(line, "data")}
     values = [given[name] for name in Row._fields]
     if loaded.chained:
         connection.execute(_INSERT_CHAINED, [*values, line["hash"]])
@@ -260,6 +264,13 @@ def _load_entry(connection: sqlite3.Connection, line: Mapping[str, Any], loaded:
         connection.execute(_INSERT_ENTRY, values)
     if "previous" in line:
         loaded.starts[line["seq"]] = line["previous"]
+
+
+def _text_of(line: Mapping[str, Any], key: str) -> str:
+    text: str = line.get("text", as_text(line[key]))
+    if as_text(json.loads(text)) != as_text(line[key]):
+        raise ValueError(f"its text and its {key} do not say the same")
+    return text
 
 
 def _moment(text: str) -> str:
