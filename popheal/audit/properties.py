@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from popheal.audit import healing_checks, run_checks, table_checks
+from popheal.audit import debt_checks, healing_checks, run_checks, table_checks
 from popheal.audit.healing_checks import Found as InHealing
 from popheal.audit.records import HealingStory
 from popheal.audit.run_checks import RunCheck
@@ -106,14 +106,14 @@ PROPERTIES: Final = (
         sentence="Protocol logging that was turned on was set back and the service told so, or, "
         "where that was tried in vain, handed over in writing.",
         look_at="Look whether protocol logging is on there: Get-PopSettings.",
-        runs=(run_checks.logging_is_settled,),
+        runs=(debt_checks.logging_is_settled,),
     ),
     JournalProperty(
         id="P10",
         sentence="Activation that was disabled was allowed again after a recovery, else handed "
         "over in writing.",
         look_at="Look whether activation is disabled there: Get-MailboxServer.",
-        runs=(run_checks.activation_is_settled,),
+        runs=(debt_checks.activation_is_settled,),
     ),
     JournalProperty(
         id="P11",
@@ -177,7 +177,7 @@ PROPERTIES: Final = (
         id="P21",
         sentence="Only what we had set was undone, and to the value from before.",
         look_at=_BY_HAND,
-        runs=(run_checks.only_what_we_set,),
+        runs=(debt_checks.only_what_we_set,),
     ),
     JournalProperty(
         id="P22",
@@ -213,7 +213,7 @@ PROPERTIES: Final = (
         sentence="Where only the front end was seen to be unwell after a restart of the server, "
         "that was put back, or it was tried, or a probe of its mailbox side did not succeed.",
         look_at="Look whether activation is disabled there: Get-MailboxServer.",
-        runs=(run_checks.well_servers_are_put_back,),
+        runs=(debt_checks.well_servers_are_put_back,),
     ),
     JournalProperty(
         id="P27",
@@ -227,7 +227,7 @@ PROPERTIES: Final = (
         sentence="PopProxy that was made active was set back, or handed over in writing, unless "
         "POP worked and, after the wait, it was still active.",
         look_at="Look whether POP works there, and PopProxy is active: Get-ServerComponentState.",
-        runs=(run_checks.pop_proxy_is_settled,),
+        runs=(debt_checks.pop_proxy_is_settled,),
     ),
     JournalProperty(
         id="J1",

@@ -10,9 +10,8 @@ from popheal.exchange.interpret import booted_since
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE, find_monitor
 from popheal.journal.entries import ActionFinished, EffectIntended, Entry
 from popheal.tables.actions import ACTIONS, PROBE_MAILBOX_SIDE
-from popheal.tables.debts import Debt, DebtKind, DebtStatus
+from popheal.tables.debts import DebtKind, DebtStatus
 from popheal.tables.outcomes import COULD_NOT_TELL, outcome_of
-from popheal.tables.table import Verdict
 
 #: What breaks a property: the entry at fault, if it is a single one, and a sentence.
 Found = Iterator[tuple[Entry | None, str]]
@@ -28,22 +27,14 @@ _BY_OTHERS_IN_0_1_0: Final = (
     "it has been restarted meanwhile",
     "somebody else has put activation back",
 )
-#: Which effect incurs each debt, and which actions pay it.
-_PAYMENT: Final = {
-    one.incurs: (
-        one.effects[0],
-        tuple(two.name for two in ACTIONS.values() if two.pays is one.incurs),
-    )
-    for one in ACTIONS.values()
-    if one.incurs
-}
 
 
 def _saw_it_fail(look: ActionFinished) -> bool:
     return not outcome_of(look.outcome).good and look.outcome != COULD_NOT_TELL
 
 
-def _intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[EffectIntended]:
+def intents(run: RunStory, effect: str, *, value: bool | None = None) -> list[EffectIntended]:
+    """What of an effect was written down before it, perhaps only where it set or set back."""
     return [
         line
         for line in run.intents
@@ -62,7 +53,7 @@ def is_stale(run: RunStory, look: ActionFinished | None, before: int | None) -> 
 
 def copies_were_clear(run: RunStory) -> Found:
     """P1: drained, and then seen to be clear."""
-    for line in _intents(run, "reboot"):
+    for line in intents(run, "reboot"):
         if not line.run.mailbox_role:
             continue
         drained = run.last("drain", before=line.seq)
@@ -81,7 +72,7 @@ def copies_were_clear(run: RunStory) -> Found:
 
 def switchover_was_feasible(run: RunStory) -> Found:
     """P2, the part of one run: the rest of the group was seen to be able to take over."""
-    for line in _intents(run, "set_activation_disabled", value=True):
+    for line in intents(run, "set_activation_disabled", value=True):
         looked = run.last("check_switchover", before=line.seq)
         if looked is None or looked.outcome != "feasible":
             yield line, f"{line.server} was to be drained without having seen that others can serve"
@@ -92,7 +83,7 @@ def restarted_at_most_once(run: RunStory) -> Found:
     done = [line for line in run.outcomes if came_of(line, "reboot")]
     for again in done[1:]:
         yield again, f"{again.server} was restarted a second time in one run"
-    for line in _intents(run, "reboot"):
+    for line in intents(run, "reboot"):
         before, booted = Memory.of(line).boot_at_start, line.booted_at
         if before and booted and booted_since(before, booted):
             yield line, f"{line.server} was to be restarted although it had been since triage"
@@ -100,7 +91,7 @@ def restarted_at_most_once(run: RunStory) -> Found:
 
 def service_was_tried_first(run: RunStory) -> Found:
     """P6: the service was restarted, POP failed since, and the back end is ruled out."""
-    for line in _intents(run, "reboot"):
+    for line in intents(run, "reboot"):
         tried = run.last("restart_service", before=line.seq)
         look = run.last(*LOOKS, before=line.seq)
         if tried is None or tried.outcome not in ("done", "failed"):
@@ -235,8 +226,8 @@ def nothing_was_done_in_vain(run: RunStory) -> Found:
 def failed_back_on_a_good_boot(run: RunStory) -> Found:
     """P7: a probe of the mailbox side succeeded after the latest boot."""
     backs = [
-        *_intents(run, "set_activation_disabled", value=False),
-        *_intents(run, "move_database"),
+        *intents(run, "set_activation_disabled", value=False),
+        *intents(run, "move_database"),
     ]
     for line in backs:
         probed = _last_proof(run, line)
@@ -261,19 +252,20 @@ def _last_proof(run: RunStory, before: EffectIntended) -> ActionFinished | None:
     Tables of before that knew no such probe took any.
     """
     table = run.table_of(before.run)
-    knows = table is None or any(_is_of_mailbox_side(str(one.action)) for one in table.states)
+    knows = table is None or any(is_of_mailbox_side(str(one.action)) for one in table.states)
     any_counts = not knows or find_monitor(run.then.monitor) in MAILBOX_SIDE
     probes = [
         line
         for line in run.outcomes
         if line.seq < before.seq
         and line.what == "probe"
-        and (any_counts or _is_of_mailbox_side(line.step.action))
+        and (any_counts or is_of_mailbox_side(line.step.action))
     ]
     return probes[-1] if probes else None
 
 
-def _is_of_mailbox_side(action: str) -> bool:
+def is_of_mailbox_side(action: str) -> bool:
+    """Whether an action is a probe of the mailbox side, which proves a server for a failback."""
     return action == str(PROBE_MAILBOX_SIDE)
 
 
@@ -286,131 +278,16 @@ def _passed_on(line: EffectIntended, boot: ActionFinished) -> bool:
     return booted is None or not booted_since(passed, booted)
 
 
-def only_what_we_set(run: RunStory) -> Found:
-    """P21: each value put back is what it was before we set it."""
-    for kind, (effect, _) in _PAYMENT.items():
-        for line in _intents(run, effect):
-            debt = line.run.owes(kind)
-            if debt is None:
-                yield line, f"{effect} on {line.server}, of which the run says nothing to put back"
-            elif debt.prior or line.values.get("prior"):
-                yield line, f"{effect} on {line.server}, which somebody else had set before"
-            elif not line.value and not _set_by_us(run, effect, line):
-                yield line, f"{effect} on {line.server} was to be undone, but was not set by us"
-    for line in _intents(run, "move_database"):
-        drained = _intents(run, "set_activation_disabled", value=True)
-        ours = drained[-1].values.get("active", []) if drained else []
-        if line.values.get("database") not in ours:
-            yield (
-                line,
-                f"{line.values.get('database')} was to be moved, which we had not moved away",
-            )
-
-
-def _set_by_us(run: RunStory, effect: str, back: EffectIntended) -> bool:
-    return any(
-        line.value is not back.value and line.seq < back.seq for line in _intents(run, effect)
-    )
-
-
-def logging_is_settled(run: RunStory) -> Found:
-    """P9: put back and reloaded, or tried in vain and handed over."""
-    yield from _settled(run, DebtKind.PROTOCOL_LOGGING)
-    for debt in _ended_debts(run, DebtKind.PROTOCOL_LOGGING, DebtStatus.HANDED_OVER):
-        set_on = _intents(run, "set_protocol_logging", value=True)
-        tried = [
-            line
-            for line in run.outcomes
-            if line.what == "restore_protocol_logging" and set_on and line.seq > set_on[-1].seq
-        ]
-        if not tried:
-            yield None, f"protocol logging of {debt.server} was handed over, and not set back first"
-
-
-def activation_is_settled(run: RunStory) -> Found:
-    """P10: allowed again after a recovery, else handed over."""
-    yield from _settled(run, DebtKind.ACTIVATION_DISABLED)
-
-
-def well_servers_are_put_back(run: RunStory) -> Found:
-    """P26: where only the front end is unwell after a restart, it was tried to put it back."""
-    table = run.table_of(run.then)
-    if table is None or not any(_is_of_mailbox_side(str(one.action)) for one in table.states):
-        return  # an older table, which left it drained
-    back = run.last("await_server")
-    if back is None or back.outcome != "up" or find_monitor(run.then.monitor) in MAILBOX_SIDE:
-        return
-    if run.verdict is Verdict.CANCELLED:
-        return
-    later = [line for line in run.outcomes if line.seq > back.seq]
-    looks = [line for line in later if line.what == "probe"]
-    unwell = any(not _went_well(one) for one in looks if not _is_of_mailbox_side(one.step.action))
-    unproved = any(not _went_well(one) for one in looks if _is_of_mailbox_side(one.step.action))
-    tried = any(line.what == "fail_back" for line in later)
-    for debt in _ended_debts(run, DebtKind.ACTIVATION_DISABLED, DebtStatus.HANDED_OVER):
-        if unwell and not unproved and not tried:
-            yield None, f"{debt.server} was left drained, although only its front end was unwell"
-
-
-def _went_well(line: ActionFinished) -> bool:
-    return outcome_of(line.outcome).good
-
-
 def pop_proxy_was_checked(run: RunStory) -> Found:
     """P27: made active only after a look that found nothing against it, and not while owed."""
-    for line in _intents(run, "set_component_state", value=True):
+    for line in intents(run, "set_component_state", value=True):
         looked = run.last("check_component", before=line.seq)
         if looked is None or looked.outcome != "feasible":
             yield line, f"PopProxy of {line.server} was to be made active without a look before"
         again = [
             one
-            for one in _intents(run, "set_component_state", value=True)
+            for one in intents(run, "set_component_state", value=True)
             if one.seq < line.seq and one.state != line.state
         ]
         if again:
             yield line, f"PopProxy of {line.server} was to be made active a second time"
-
-
-def pop_proxy_is_settled(run: RunStory) -> Found:
-    """P28: set back, or handed over, or seen to be of use after the wait."""
-    yield from _settled(run, DebtKind.COMPONENT_ACTIVATED)
-    kept, started = run.last("keep_component"), run.last("restart_service")
-    if run.verdict is Verdict.RECOVERED and kept and started and not waited(run, started, kept):
-        yield kept, f"PopProxy of {kept.server} was left active without having waited"
-
-
-def _settled(run: RunStory, kind: DebtKind) -> Found:
-    effect, payments = _PAYMENT[kind]
-    for line in _intents(run, effect, value=True):
-        outcome = run.outcome_of(line)
-        refused = outcome is not None and outcome.outcome == "refused"
-        if run.ended and not refused and not any(one.kind is kind for one in run.then.debts):
-            yield line, f"{effect} on {line.server} is not among what had to be put back"
-    for debt in _ended_debts(run, kind, DebtStatus.OWED):
-        yield None, f"{_named(debt)} was neither put back nor handed over"
-    for debt in _ended_debts(run, kind, DebtStatus.PAID):
-        paid = run.last(*payments)
-        if paid is None or paid.outcome != "done":
-            yield None, f"{_named(debt)} is said to be put back, but no step did that"
-    for debt in _ended_debts(run, kind, DebtStatus.HANDED_OVER):
-        if run.verdict is Verdict.RECOVERED:
-            yield None, f"{_named(debt)} was handed over, and yet the run is said to have recovered"
-        if run.healing.ended and not _is_in_writing(run, debt):
-            yield None, f"{_named(debt)} was handed over, but the report does not say so"
-
-
-def _ended_debts(run: RunStory, kind: DebtKind, status: DebtStatus) -> list[Debt]:
-    if not run.ended:
-        return []
-    return [one for one in run.then.debts if one.kind is kind and one.status is status]
-
-
-def _named(debt: Debt) -> str:
-    return f"{debt.kind.value.replace('_', ' ')} of {debt.server}"
-
-
-def _is_in_writing(run: RunStory, debt: Debt) -> bool:
-    report = run.healing.report or {}
-    told = {(one["kind"], one["server"], one["status"]) for one in report.get("debts", ())}
-    named = (debt.kind.value, debt.server, debt.status.value)
-    return bool(report.get("handover")) and named in told

@@ -12,9 +12,9 @@ from attrs import Factory, define, field, frozen
 from popheal.engine.approval import Approval, Approver
 from popheal.engine.control import Control
 from popheal.engine.moment import Moment
+from popheal.engine.not_commanded import EffectCancelled, EffectWithheld
 from popheal.engine.requests import Logic, Sync, Write
 from popheal.engine.run import Run
-from popheal.errors import PophealError
 from popheal.exchange.models import ProbeResult, ServerInfo
 from popheal.healthsets.pop import PROCEDURES
 from popheal.healthsets.pop.catalog import Monitor
@@ -223,13 +223,6 @@ class HealingContext:
                 log_failure(event.name, error)
 
 
-class EffectCancelled(PophealError):
-    """A person said stop before an effect was written down, so it is not begun."""
-
-    def sentence(self) -> str:
-        return "a person said stop before it was begun"
-
-
 @define(kw_only=True)
 class RunState:
     """What a run has seen and later states need.
@@ -278,31 +271,6 @@ class RunState:
     def moved_on(self) -> None:
         """Forget what was about the action that has just been carried out."""
         self.intended, self.until = {}, None
-
-
-class EffectWithheld(PophealError):
-    """An effect that was written down before a crash is not commanded again, though not seen.
-
-    Attributes:
-        why: Why not.
-    """
-
-    def __init__(self, *, why: str) -> None:
-        self.why = why
-        super().__init__(why)
-
-    def sentence(self) -> str:
-        return f"it may or may not have been done before popheal was interrupted: {self.why}"
-
-
-class EffectInterrupted(PophealError):
-    """Nobody knows whether an effect was commanded: whoever was to do it has died, or is silent.
-
-    A driver raises it once for an effect. The action is then begun again, and looks first.
-    """
-
-    def sentence(self) -> str:
-        return "whoever was to command it was interrupted"
 
 
 @define(kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from popheal.engine.actions.handlers import HANDLERS
 from popheal.engine.authorize import authorize
 from popheal.engine.case import RunRecord
-from popheal.engine.context import ActionResult, EffectCancelled, EffectInterrupted, RunContext
+from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.not_commanded import EffectCancelled, EffectInterrupted
 from popheal.engine.requests import Sync
 from popheal.errors import BackendError, JournalError, PophealError
 from popheal.journal import entries

@@ -15,6 +15,7 @@ from popheal.exchange.models import (
     Database,
     DatabaseCopy,
     HostStatus,
+    MailboxServer,
     MonitorHealth,
     ProbeResult,
     RecoveryAction,
@@ -206,6 +207,16 @@ def inactive_requesters(component: ComponentState) -> list[str] | None:
     if component.state.casefold() == "active":
         return None
     return sorted({who for who, state in component.requesters if state.casefold() != "active"})
+
+
+def is_blocked(server: MailboxServer) -> bool:
+    """Whether no database is activated there by itself, whatever happens elsewhere."""
+    return server.auto_activation_policy.casefold() == "blocked"
+
+
+def stays_in_site(server: MailboxServer) -> bool:
+    """Whether only databases of its own site are activated there by themselves."""
+    return server.auto_activation_policy.casefold() == "intrasiteonly"
 
 
 #: Microsoft's own maintenance sets the first, whoever maintains a server the second.

@@ -10,7 +10,7 @@ from popheal.engine.looks.server_state import look_for_plan
 from popheal.engine.requests import call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import why_out_of_service
+from popheal.exchange.interpret import is_blocked, why_out_of_service
 from popheal.exchange.models import Dag, Database, DatabaseCopy, ReplicationCheck
 from popheal.exchange.names import same_server
 from popheal.exchange.quorum import WITNESS_CHECK, has_even_votes, needs_witness
@@ -18,7 +18,6 @@ from popheal.exchange.redundancy import copies_needed, healthy_elsewhere, is_amo
 from popheal.readiness.lines import Judgement, Line
 from popheal.readiness.subject import Answer, Subject, bad, failed, good, not_asked, untold
 
-_BLOCKED: Final = "blocked"
 #: The check that says of all members at once what each has a line for.
 _MEMBERS_UP: Final = "dagmembersup"
 
@@ -37,10 +36,9 @@ async def activation(subject: Subject) -> Sequence[Answer]:
                 "-DatabaseCopyActivationDisabledAndMoveNow $false.",
             )
         ]
-    policy = found.auto_activation_policy
-    if policy.casefold() == _BLOCKED:
+    if is_blocked(found):
         return [good("allowed; but the policy there is Blocked, so it is never restarted")]
-    return [good(f"allowed, {policy}")]
+    return [good(f"allowed, {found.auto_activation_policy}")]
 
 
 async def group(subject: Subject) -> Sequence[Answer]:

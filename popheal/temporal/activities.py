@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -49,16 +50,16 @@ class BackendPool:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._free: list[Any] = []
-        self._given_up: list[Any] = []
+        self._closing: set[threading.Thread] = set()
 
     @contextmanager
     def one(self) -> Iterator[Any]:
-        """One of them, while it is used. One that a call may still hang in is not used again."""
+        """One of them, while it is used. One that a call may still hang in is closed before."""
         backend = self._free.pop() if self._free else self._make()
         try:
             yield backend
         except asyncio.CancelledError:
-            self._given_up.append(backend)
+            self._recover(backend)
             raise
         except BaseException:
             self._free.append(backend)
@@ -66,13 +67,29 @@ class BackendPool:
         else:
             self._free.append(backend)
 
+    def _recover(self, backend: Any) -> None:
+        """Close it once the call has ended, and use it again: shells of a server are few."""
+
+        def work() -> None:
+            _close(backend)
+            self._free.append(backend)
+            self._closing.discard(threading.current_thread())
+
+        thread = threading.Thread(target=work, name="popheal-closing", daemon=True)
+        self._closing.add(thread)
+        thread.start()
+
     def close(self) -> None:
-        """Close every connection."""
-        for backend in (*self._free, *self._given_up):
-            with contextlib.suppress(AttributeError):
-                backend.close()
-        self._free.clear()
-        self._given_up.clear()
+        """Close every connection, and wait for calls that hang in one."""
+        for thread in tuple(self._closing):
+            thread.join()
+        while self._free:
+            _close(self._free.pop())
+
+
+def _close(backend: Any) -> None:
+    with contextlib.suppress(AttributeError):
+        backend.close()
 
 
 @define(kw_only=True)

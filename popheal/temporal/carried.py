@@ -17,7 +17,7 @@ from temporalio.exceptions import (
 )
 
 from popheal import errors
-from popheal.engine.context import EffectInterrupted
+from popheal.engine.not_commanded import EffectInterrupted
 from popheal.engine.requests import REGISTERED, Effect
 from popheal.errors import (
     BackendError,

@@ -18,7 +18,8 @@ from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType
 
 from popheal.engine import requests as asked
-from popheal.engine.context import EffectInterrupted, HealingContext
+from popheal.engine.context import HealingContext
+from popheal.engine.not_commanded import EffectInterrupted
 from popheal.engine.perform import as_answerable, in_journal
 from popheal.engine.requests import (
     Claim,

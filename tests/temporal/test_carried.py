@@ -20,7 +20,7 @@ from temporalio.exceptions import (
 
 from popheal import errors
 from popheal.backends.simulated import load_scenario
-from popheal.engine.context import EffectInterrupted
+from popheal.engine.not_commanded import EffectInterrupted
 from popheal.exchange.backend import EFFECTS, LOOKS, Backend
 from popheal.temporal import carried
 from popheal.temporal.converter import DATA_CONVERTER

@@ -22,6 +22,7 @@ from popheal.engine.looks.group import Group, read_group, with_active_counted
 from popheal.engine.looks.retry import again, retry, retry_call
 from popheal.engine.triage.blockers import why_blocked
 from popheal.exchange.backend import Backend
+from popheal.exchange.interpret import is_blocked
 from popheal.exchange.models import HostStatus, MailboxServer
 from popheal.reports.report import FindingKind
 
@@ -84,7 +85,7 @@ def why_not_ours(mailbox: MailboxServer) -> Refusal | None:
             FindingKind.DRAINED,
             "somebody else has disabled database activation on the server meanwhile",
         )
-    if mailbox.auto_activation_policy.casefold() == "blocked":
+    if is_blocked(mailbox):
         return Refusal(
             FindingKind.MAINTENANCE,
             "its DatabaseCopyAutoActivationPolicy is Blocked: somebody keeps it out of service",

@@ -8,7 +8,6 @@ raises, as it must never count as no.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Final
 
 from attrs import frozen
 
@@ -16,7 +15,13 @@ from popheal.engine.looks.copies import Layout
 from popheal.engine.looks.group import Group, Member
 from popheal.engine.plan import PlannedMove
 from popheal.errors import Unreadable
-from popheal.exchange.interpret import can_take_over, is_active, is_seeding_source
+from popheal.exchange.interpret import (
+    can_take_over,
+    is_active,
+    is_blocked,
+    is_seeding_source,
+    stays_in_site,
+)
 from popheal.exchange.models import Database, DatabaseCopy
 from popheal.exchange.names import same_server
 from popheal.exchange.placement import without_a_place
@@ -208,7 +213,7 @@ def _why_not_there(
         yield "activation is blocked there"
     if not _same_site(member, group):
         sites = f"it is in {_site(member.site)}, and the database in {_site(group.site)}"
-        if member.mailbox.auto_activation_policy.casefold() == "intrasiteonly":
+        if stays_in_site(member.mailbox):
             yield f"it takes databases of its own site only (IntrasiteOnly); {sites}"
         if policy.same_site_only:
             yield f"databases stay in their site (policy: same_site_only); {sites}"
@@ -305,10 +310,6 @@ def moves_of(
     return tuple(sorted(moves, key=lambda one: one.database.casefold()))
 
 
-#: How the product says that a member keeps its databases to itself.
-_BLOCKED: Final = "blocked"
-
-
 def notes_on(group: Group, layout: Layout, policy: Policy) -> Iterator[str]:
     """What a person should know beforehand, though it holds nothing."""
     for move in moves_of(group, layout, policy):
@@ -317,11 +318,7 @@ def notes_on(group: Group, layout: Layout, policy: Policy) -> Iterator[str]:
             says = "can only go" if set(move.targets) == set(move.other_site) else "may go"
             where = " or ".join(sorted(_site(one) for one in sites))
             yield f"{move.database} {says} to another site ({where})"
-    blocked = [
-        one.server
-        for one in group.members
-        if one.mailbox.auto_activation_policy.casefold() == _BLOCKED
-    ]
+    blocked = [one.server for one in group.members if is_blocked(one.mailbox)]
     if blocked:
         yield f"{', '.join(blocked)} can take none (DatabaseCopyAutoActivationPolicy is Blocked)"
     recovery = [one.name for _, one in layout.here if one.recovery]

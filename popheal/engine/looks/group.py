@@ -15,7 +15,7 @@ from popheal.engine.looks.copies import Layout, count_active
 from popheal.engine.requests import call, look, open_ahead
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import why_out_of_service
+from popheal.exchange.interpret import is_blocked, why_out_of_service
 from popheal.exchange.models import Dag, HostStatus, MailboxServer, ReplicationCheck, ServerInfo
 from popheal.exchange.names import same_server
 from popheal.exchange.redundancy import is_among
@@ -47,8 +47,7 @@ class Member:
     @property
     def takes_no_more(self) -> bool:
         """Whether nothing is activated there by itself."""
-        policy = self.mailbox.auto_activation_policy.casefold()
-        return policy == "blocked" or self.mailbox.activation_disabled
+        return is_blocked(self.mailbox) or self.mailbox.activation_disabled
 
 
 @frozen(kw_only=True)

@@ -16,7 +16,12 @@ from popheal.engine.looks.retry import retry_call
 from popheal.engine.triage.triage_context import Stop, TriageContext
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import OVERDUE_AFTER, draining_components, inactive_components
+from popheal.exchange.interpret import (
+    OVERDUE_AFTER,
+    draining_components,
+    inactive_components,
+    is_blocked,
+)
 from popheal.exchange.models import ComponentState
 from popheal.healthsets.pop.catalog import POP_PROXY_COMPONENT
 from popheal.healthsets.pop.health import holds, is_maintenance
@@ -118,7 +123,7 @@ async def drained(context: TriageContext) -> Stop | None:
         return None
     seen = await retry_call(context.session, Backend.mailbox_server, context.info.fqdn)
     context.dag = seen.dag
-    if seen.auto_activation_policy.casefold() == "blocked":
+    if is_blocked(seen):
         context.findings.append(
             context.note(
                 FindingKind.NOTE,
