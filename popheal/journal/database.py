@@ -12,14 +12,12 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
-from attrs import frozen
-
 from popheal.errors import JournalError
 from popheal.journal.chain import Head, head_of
 from popheal.journal.glances import Glances
 from popheal.journal.group_commit import Turns, present_group
 from popheal.journal.next_steps import NEXT_STEPS, next_step_of
-from popheal.journal.opened import Opened
+from popheal.journal.opened import AsRead, Opened
 from popheal.journal.place import Misplaced, real_file
 from popheal.journal.rows import WRONG, problem_of
 from popheal.journal.schema import (
@@ -37,22 +35,6 @@ _SOON: Final = 0.01
 _PRIVATE: Final = 0o600
 _SYNCHRONOUS: Final = {True: "FULL", False: "NORMAL"}
 _MEMORY: Final = ":memory:"
-
-
-@frozen
-class _Seen:
-    """What tells whether a file has been written to."""
-
-    file: Path
-    has_log: bool
-    size: int
-    changed: int
-
-
-def _seen(file: Path) -> _Seen:
-    status = file.stat()
-    log = file.with_name(f"{file.name}-wal")
-    return _Seen(file, log.exists(), status.st_size, status.st_mtime_ns)
 
 
 class Database:
@@ -74,7 +56,7 @@ class Database:
         self.lock = RLock()
         #: How several threads write it.
         self.turns = Turns()
-        self._seen: _Seen | None = None
+        self._seen: AsRead | None = None
         self._inside = False  # a transaction of ours
         self._durable = True
         self._opened: Opened | None = None
@@ -279,7 +261,7 @@ class Database:
 
     def undisturbed(self) -> bool:
         """Whether a file that nobody had open, and so was read without locks, is still the same."""
-        return self._seen is None or self._seen == _seen(self._seen.file)
+        return self._seen is None or self._seen == AsRead.of(self._seen.file)
 
     # --- opening ---------------------------------------------------------------------------------
 
@@ -305,7 +287,7 @@ class Database:
             if not path.is_file():
                 exists = path.exists()
                 raise self.wrong("is no file" if exists else "does not exist", "Check the path.")
-            seen = _seen(path)
+            seen = AsRead.of(path)
         except OSError as error:
             raise self._unseen(error) from None
         if seen.has_log:

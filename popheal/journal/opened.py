@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from attrs import frozen
+
 #: What lies beside a journal that is in use, by the ending of its name: SQLite's log and its index.
 _BESIDE: Final = ("-wal", "-shm")
 _PUT_BACK: Final = "Put it back, then: popheal resume. Never move a journal that is in use."
@@ -54,6 +56,30 @@ class Opened:
                     return gone, _PUT_BACK
                 return f"has lost {file.name} beside it, which was removed or replaced", _RESUME
         return None
+
+
+@frozen
+class AsRead:
+    """A file as it was when it was read without locks: to see whether it was written to since.
+
+    Attributes:
+        file: The journal.
+        has_log: Whether SQLite's log lies beside it: then somebody has it open.
+        size: In bytes.
+        changed: When it was last written to, in nanoseconds.
+    """
+
+    file: Path
+    has_log: bool
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, file: Path) -> AsRead:
+        """A file as it is now. Raises OSError if it can't be looked at."""
+        status = file.stat()
+        log = file.with_name(f"{file.name}-wal")
+        return cls(file, log.exists(), status.st_size, status.st_mtime_ns)
 
 
 def _identity_of(path: Path) -> Identity | None:
