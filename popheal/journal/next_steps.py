@@ -10,7 +10,8 @@ NEXT_STEPS: Final = {
     "SQLITE_FULL": "Make room on the disk, then: popheal resume.",
     "SQLITE_READONLY": "Give the account the right to write the file and its folder; "
     "and if it was opened only to be read, open it anew.",
-    "SQLITE_CANTOPEN": "Check that the folder is there and can be written.",
+    "SQLITE_CANTOPEN": "Check that the folder is there and can be written. Only to read a journal "
+    "that was in use, copy it with what lies beside it (-wal) to one that can.",
     "SQLITE_BUSY": "Another program has locked it: let that end.",
     "SQLITE_NOTADB": "It is no journal: give another path.",
     "SQLITE_CORRUPT": "Keep the file for who can mend it, and begin a new one; look at the "
