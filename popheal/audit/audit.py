@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import define, evolve, field, frozen
 
 from popheal.audit.chain_checks import (
+    NO_CHAIN,
     NO_HASHES,
     NO_TABLES,
     PART,
@@ -126,12 +127,15 @@ def check_journal(path: str | os.PathLike[str], *, noted: str = "") -> AuditResu
     with TemporaryDirectory(prefix="popheal-") as folder:
         made = Path(folder) / "journal"
         loaded = load_export(path, made)
-        return evolve(_check_file(made, end, loaded), journal=str(path))
+        return evolve(_check_file(made, end, loaded, name=str(path)), journal=str(path))
 
 
-def _check_file(path: Path, noted: Head | None, loaded: Loaded | None = None) -> AuditResult:
+def _check_file(
+    path: Path, noted: Head | None, loaded: Loaded | None = None, *, name: str = ""
+) -> AuditResult:
     for _ in range(_TIMES):
         database = Database(path, create=False, read_only=True)
+        database.name = name or database.name  # as it was given
         try:
             judgement = _judge(database, noted, loaded)
         except JournalError:
@@ -185,8 +189,14 @@ def _judge(database: Database, noted: Head | None, loaded: Loaded | None) -> Aud
         tally.found["J1"] += _strangers(database)
         tally.found["J7"] += schema_violations(database)
         undecided = _undecided(database, loaded)
-        for violation in () if "J6" in undecided else chain.violations():
-            tally.found[violation.id].append(violation)
+        if is_chained(database):
+            for violation in chain.violations():
+                tally.found[violation.id].append(violation)
+        elif noted:
+            del undecided["J6"]
+            tally.found["J6"].append(Violation(id="J6", sentence=NO_CHAIN))
+    for said in chain.notes():
+        tally.notes[said].append("the journal")
     if loaded and not loaded.whole:
         tally.notes[PART].append("the export")
     for one in tally.across.violations():

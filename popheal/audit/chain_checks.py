@@ -16,16 +16,19 @@ from popheal.journal.database import Database
 from popheal.journal.export import Loaded
 from popheal.journal.gaps import read_gaps
 from popheal.journal.marks import Mark, digest_of_beginning, digest_of_end
-from popheal.journal.rows import WRONG, Row, json_object
+from popheal.journal.rows import WRONG, Row, is_as_written, json_object
 from popheal.journal.schema import CHAINED_SINCE, SELECT_CHAIN, tables_of_version
 
-#: Made by SQLite itself where somebody has it analyse the tables.
-_OF_SQLITE: Final = "sqlite_stat"
 #: Version 1 is of two kinds, which differ in this.
-_EITHER_WAY: Final = {1: "entry_of_effect"}
+_EITHER_WAY: Final = {1: "index entry_of_effect"}
 #: Why an older journal can't tell.
 NO_HASHES: Final = (
     "An older popheal has written the journal, without hashes; the next writing adds them."
+)
+
+#: What that means where a hash was noted: a chain does not come undone.
+NO_CHAIN: Final = (
+    "an end of its chain was noted, and it has no hashes: it was written anew, or is an older copy"
 )
 
 NO_TABLES: Final = "An export has rows, and no tables."
@@ -54,7 +57,7 @@ def schema_violations(database: Database) -> Iterator[Violation]:
     found, version = database.tables(), database.version()
     expected = tables_of_version(version)
     for name in sorted({*found, *expected}):
-        if name.startswith(_OF_SQLITE) or name == _EITHER_WAY.get(version):
+        if name == _EITHER_WAY.get(version):
             continue
         if found.get(name) != expected.get(name):
             what = "is missing" if name not in found else "is another one"
@@ -150,23 +153,38 @@ class ChainCheck:
     head: Head = field(init=False, default=Head())
     _implied: _Implied = field(init=False, factory=_Implied)
     _is_noted: bool = field(init=False, default=False)
+    _pruned: int = field(init=False, default=0)
+    _pruned_noted: bool = field(init=False, default=False)
 
     def violations(self) -> Iterator[Violation]:
         """J6 and J8, in a snapshot of the database."""
         yield from self._walk()
         yield from self._compare_healings()
-        if not self.loaded.whole:
-            return
         if self.noted and not self._is_noted:
             yield Violation(
                 id="J6",
                 sentence="the end that was noted is not in the chain: what came up to entry "
-                f"{self.noted.seq} was cut off, or all of it was written anew",
+                f"{self.noted.seq} was cut off, or all of it was written anew"
+                + ("" if self.loaded.whole else "; or it is not in this part of the journal"),
             )
+        claims = {tuple(key): whose for *key, whose in self.database.each(_CLAIMS)}
+        yield from _differences("the claim", self._implied.claims, claims)
+        if not self.loaded.whole:
+            return
         if self.loaded.head not in ("", str(self.head)):
             sentence = f"it does not end where its first line says, at {self.loaded.head}"
             yield Violation(id="J6", sentence=sentence)
         yield from self._compare()
+
+    def notes(self) -> Iterator[str]:
+        """What was removed on purpose, as entries say; once it was gone through."""
+        if self._pruned:
+            yield f"{self._pruned} entries were removed on purpose, by prune or archive"
+        if self.noted and self._pruned_noted:
+            yield (
+                f"entry {self.noted.seq}, whose hash was noted, is among what was removed on "
+                "purpose: that the chain is still the same can't be told; note its end anew"
+            )
 
     def _walk(self) -> Iterator[Violation]:
         gaps = read_gaps(self.database)
@@ -175,15 +193,17 @@ class ChainCheck:
             row = Row(*columns)
             while expected < row.seq and expected in gaps:
                 last, previous = gaps[expected]
-                self._note_end(Head(last, previous), first=expected)
+                self._note_gap(expected, Head(last, previous))
                 expected = last + 1
-            if row.seq in self.loaded.starts:
+            if row.seq in self.loaded.starts and not self.loaded.whole:
                 expected, previous = row.seq, self.loaded.starts[row.seq]
             where = partial(Violation, healing=row.healing, run=row.run, seq=row.seq)
             if row.seq != expected:
                 lost = f"{expected} to {row.seq - 1}"
                 yield where(id="J6", sentence=f"what was before it, {lost}, is gone")
-            elif link(previous, row) != digest:
+            elif link(previous, row) != digest or previous != self.loaded.starts.get(
+                row.seq, previous
+            ):
                 sentence = "its hash does not fit: it is not as it was written, or not where"
                 yield where(id="J6", sentence=sentence)
             try:
@@ -194,10 +214,16 @@ class ChainCheck:
             self._note_end(Head(row.seq, digest))
             self.head = Head(row.seq, digest)
 
-    def _note_end(self, end: Head, first: int = 0) -> None:
-        """Whether this is what was noted; or lies in what was pruned, which nobody can tell."""
-        if self.noted and (end == self.noted or 0 < first <= self.noted.seq < end.seq):
+    def _note_end(self, end: Head) -> None:
+        if end == self.noted:
             self._is_noted = True
+
+    def _note_gap(self, first: int, end: Head) -> None:
+        """Of what was noted of an entry in a gap, but for its last, nobody can tell."""
+        self._pruned += end.seq - first + 1
+        self._note_end(end)
+        if self.noted and first <= self.noted.seq < end.seq:
+            self._is_noted = self._pruned_noted = True
 
     # --- the other tables ------------------------------------------------------------------------
 
@@ -205,10 +231,11 @@ class ChainCheck:
         implied, read = self._implied, self.database.each
         owners = {owner: tuple(row) for owner, *row in read(_OWNERS)}
         yield from _differences("the process numbered", implied.owners, owners)
-        claims = {tuple(key): whose for *key, whose in read(_CLAIMS)}
-        yield from _differences("the claim", implied.claims, claims)
         tables = {key: digest_of(data) for key, data in read(_TABLES)}
         yield from _differences("the table of a run", implied.tables, tables)
+        counted = {name: last for name, last in read(_COUNTED) if last}
+        newest = {"owner": max(owners)} if owners else {}
+        yield from _differences("what SQLite counts of the table", newest, counted)
 
     def _compare_healings(self) -> Iterator[Violation]:
         missing = set(self._implied.healings)
@@ -226,6 +253,7 @@ class ChainCheck:
 _OWNERS: Final = "SELECT id, since, process FROM owner"
 _CLAIMS: Final = "SELECT organisation, kind, name, healing FROM claim"
 _TABLES: Final = "SELECT hash, data FROM procedure"
+_COUNTED: Final = "SELECT name, seq FROM sqlite_sequence"
 _HEALINGS: Final = (
     "SELECT id, owner, fence, cancel_at, ended_at, verdict, report,"
     " organisation, server, version, alert, policy, begun_at FROM healing"
@@ -235,14 +263,19 @@ _HEALINGS: Final = (
 def _problems(row: tuple[Any, ...], implied: _Healing) -> Iterator[str]:
     """Where the row of a healing is not what its entries imply."""
     _, owner, fence, cancel_at, ended_at, verdict, report, *beginning = row
+    organisation, server, version, *texts, begun_at = beginning
     try:
-        organisation, server, version, alert, policy, begun_at = beginning
-        said = (organisation, server, version, json_object(alert), json_object(policy), begun_at)
-        begun = digest_of_beginning(*said)
-        end = digest_of_end(ended_at, verdict, None if report is None else json_object(report))
+        alert, policy = map(json_object, texts)
+        reported = None if report is None else json_object(report)
+        begun = digest_of_beginning(organisation, server, version, alert, policy, begun_at)
+        end = digest_of_end(ended_at, verdict, reported)
+        written = zip((*texts, report), (alert, policy, reported), strict=True)
+        are_as_written = all(said is None or is_as_written(text, said) for text, said in written)
     except WRONG:
         yield "its row can't be read"
         return
+    if not are_as_written:
+        yield "its alert, policy or report is not written as popheal writes it"
     if begun != implied.digest:
         yield "server, alert, policy, version or beginning is not what was written then"
     if (owner, fence) != (implied.owner, implied.fence):

@@ -145,8 +145,27 @@ async def _resume(case: Case) -> Report:
     case.session.emit(events.HealingResumed, case.server, id=case.id)
     try:
         return await _heal(case)
+    except UnknownName as error:
+        return await _end_without_server(case, error)
     except DEFECTS as error:
         return await _end_by_defect(case, error)
+
+
+async def _end_without_server(case: Case, error: UnknownName) -> Report:
+    """End a healing that had found nothing to do yet, and whose server is not there any more.
+
+    Else it would be resumed again and again, and keep its claims.
+    """
+    summary = f"{error.sentence()} any more, so nothing was done"
+    await case.find(
+        Finding(
+            kind=FindingKind.COULD_NOT_TELL,
+            server=case.server,
+            detail=summary,
+            next_step="If it was not removed from the organisation, see how it is called now.",
+        )
+    )
+    return await case.end(Verdict.UNKNOWN, summary)
 
 
 async def _give_up(

@@ -47,7 +47,9 @@ def link(previous: str, row: Row) -> str:
         previous: The hash of the entry before it; empty for the first.
         row: The entry as it stands in the database.
     """
-    return sha256(f"{previous}\n{_canonical(row)}".encode("ascii")).hexdigest()
+    text = f"{previous}\n{_canonical(row)}"
+    # All of it is ASCII, but for a hash before that is none: then this one won't fit.
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def digest_of(*values: Any) -> str:

@@ -12,14 +12,14 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
-from attrs import frozen
-
 from popheal.errors import JournalError
 from popheal.journal.chain import Head, head_of
 from popheal.journal.glances import Glances
 from popheal.journal.group_commit import Turns, present_group
 from popheal.journal.next_steps import NEXT_STEPS, next_step_of
-from popheal.journal.place import ManyNames, real_file
+from popheal.journal.opened import AsRead, Opened
+from popheal.journal.place import Misplaced, real_file
+from popheal.journal.rows import WRONG, problem_of
 from popheal.journal.schema import (
     APPLICATION_ID,
     CHAINED_SINCE,
@@ -35,22 +35,6 @@ _SOON: Final = 0.01
 _PRIVATE: Final = 0o600
 _SYNCHRONOUS: Final = {True: "FULL", False: "NORMAL"}
 _MEMORY: Final = ":memory:"
-
-
-@frozen
-class _Seen:
-    """What tells whether a file has been written to."""
-
-    file: Path
-    has_log: bool
-    size: int
-    changed: int
-
-
-def _seen(file: Path) -> _Seen:
-    status = file.stat()
-    log = file.with_name(f"{file.name}-wal")
-    return _Seen(file, log.exists(), status.st_size, status.st_mtime_ns)
 
 
 class Database:
@@ -72,10 +56,10 @@ class Database:
         self.lock = RLock()
         #: How several threads write it.
         self.turns = Turns()
-        self._seen: _Seen | None = None
+        self._seen: AsRead | None = None
         self._inside = False  # a transaction of ours
         self._durable = True
-        self._identity: tuple[int, int] | None = None
+        self._opened: Opened | None = None
         self._glances: Glances | None = None
         where: Path | str = path or _MEMORY
         if path is not None and read_only:
@@ -96,8 +80,8 @@ class Database:
             if read_only:
                 self._prepare_to_read()
             else:
-                self._identity = _identity_of(path)
                 self._prepare()
+                self._opened = Opened(path) if path else None
         except BaseException:
             self._connection.close()
             raise
@@ -105,7 +89,7 @@ class Database:
     def close(self) -> None:
         """Close it; what is asked of it afterwards is a JournalError."""
         with self.lock:
-            self._identity = None  # so that it is not opened once more for a glance
+            self._opened = None  # so that it is not opened once more for a glance
             if self._glances:
                 self._glances.close()
             self._connection.close()
@@ -150,7 +134,7 @@ class Database:
             raise
 
     def _begin(self, *, durable: bool) -> None:
-        self.require_file()
+        self.require_files()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")  # an interrupt has left it open
         if durable is not self._durable:
@@ -181,17 +165,19 @@ class Database:
                     self._connection.execute("ROLLBACK")
             self.lock.release()
 
-    def require_file(self) -> None:
-        """Make sure that what is written is still what stands under its name.
+    def require_files(self) -> None:
+        """Make sure that what is written is still what stands under its name, for all to see.
 
         Raises:
-            JournalError: If the file was moved away, removed or replaced.
+            JournalError: If a file was moved away, removed or replaced; or in a fork.
         """
-        if self._identity is not None and _identity_of(self.path) != self._identity:
-            raise self.wrong(
-                "is not the file any more that was opened: it was moved or replaced",
-                "Put it back, then: popheal resume. Never move a journal that is in use.",
-            )
+        self._require_no_fork()
+        if self._opened and (changed := self._opened.changed()):
+            raise self.wrong(*changed)
+
+    def _require_no_fork(self) -> None:
+        if self._opened and (forked := self._opened.in_fork()):
+            raise self.wrong(*forked)
 
     def read(self, sql: str, *values: Any) -> list[Any]:
         """The rows of a query."""
@@ -203,6 +189,7 @@ class Database:
             return self._rows(sql, values)
 
     def _rows(self, sql: str, values: Any) -> list[Any]:
+        self._require_no_fork()
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -210,7 +197,7 @@ class Database:
 
     def glance(self, sql: str, values: Any) -> list[Any]:
         """Likewise as last committed, without waiting for who writes; not within a transaction."""
-        if self.path is None or self._identity is None:
+        if self._opened is None:
             return self.read_with(sql, values)
         if self.lock.acquire(blocking=False):
             # Nobody writes: what this connection has read before need not be read again.
@@ -220,7 +207,7 @@ class Database:
             finally:
                 self.lock.release()
         with self._explained("read"):
-            self._glances = glances = self._glances or Glances(self.path)
+            self._glances = glances = self._glances or Glances(self._opened.path)
             return glances.rows(sql, values)
 
     def each(self, sql: str, *values: Any) -> Iterator[Any]:
@@ -229,7 +216,7 @@ class Database:
             yield from self._connection.execute(sql, values)
 
     def tables(self) -> dict[str, str]:
-        """Its tables, indices and triggers, by name, as SQL."""
+        """Its tables, indices and triggers as SQL, by kind and name."""
         with self.lock, self._explained("read"):
             return tables_of(self._connection)
 
@@ -248,8 +235,8 @@ class Database:
         """What was read is made sense of meanwhile; what makes none is damage."""
         try:
             yield
-        except (ValueError, KeyError, TypeError) as error:
-            problem = f"is damaged: what stands in it makes no sense ({error})"
+        except WRONG as error:
+            problem = f"is damaged: what stands in it makes no sense ({problem_of(error)})"
             raise self.wrong(problem, NEXT_STEPS["SQLITE_CORRUPT"]) from None
 
     @contextlib.contextmanager
@@ -274,16 +261,15 @@ class Database:
 
     def undisturbed(self) -> bool:
         """Whether a file that nobody had open, and so was read without locks, is still the same."""
-        return self._seen is None or self._seen == _seen(self._seen.file)
+        return self._seen is None or self._seen == AsRead.of(self._seen.file)
 
     # --- opening ---------------------------------------------------------------------------------
 
     def _real_file(self, path: Path, *, only_read: bool) -> Path:
         try:
             return real_file(path, only_read=only_read)
-        except ManyNames as error:
-            step = "Keep one of them, under which it was used, and remove the others."
-            raise self.wrong(str(error), step) from None
+        except Misplaced as error:
+            raise self.wrong(error.problem, error.next_step) from None
         except OSError as error:
             raise self._unseen(error) from None
 
@@ -301,7 +287,7 @@ class Database:
             if not path.is_file():
                 exists = path.exists()
                 raise self.wrong("is no file" if exists else "does not exist", "Check the path.")
-            seen = _seen(path)
+            seen = AsRead.of(path)
         except OSError as error:
             raise self._unseen(error) from None
         if seen.has_log:
@@ -325,10 +311,15 @@ class Database:
             missing = not path.exists()
         except OSError as error:
             raise self._unseen(error) from None
-        if missing and not create:
+        if not missing:
+            raise self.wrong("is no file", "Check the path.")
+        if not create:
             raise self.wrong("does not exist", "Check the path.")
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE))
+            # Only a new one: to close one that is in use would take SQLite's locks from it.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE))
+        except FileExistsError:
+            return  # somebody else has just made it
         except OSError as error:
             raise self.wrong(
                 f"can't be made ({error.strerror})", "Give a path that can be written."
@@ -399,12 +390,3 @@ class Database:
 
     def _explanation(self, tried: str, error: sqlite3.Error) -> JournalError:
         return self.wrong(f"can't be {tried} ({error})", next_step_of(error))
-
-
-def _identity_of(path: Path | None) -> tuple[int, int] | None:
-    """What tells a file from another one of the same name; None if there is none."""
-    try:
-        found = path.stat() if path else None
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if found else None

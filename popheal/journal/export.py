@@ -15,12 +15,17 @@ from attrs import define, field
 from popheal.errors import JournalError
 from popheal.journal.database import Database
 from popheal.journal.gaps import read_gaps
+from popheal.journal.place import real_file
+from popheal.journal.record import BEGUN_BY
 from popheal.journal.rows import WRONG, Row, as_text, moment_as_text, problem_of
-from popheal.journal.schema import CHAINED_SINCE, make_version
+from popheal.journal.schema import CHAINED_SINCE, MIGRATIONS, make_version
 
 _INSERT_HEALING: Final = "INSERT INTO healing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_CHAINED: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#: Lines that only all of a journal has.
+_OF_THE_WHOLE: Final = ("owner", "table")
+_PROCESS: Final = "SELECT process FROM owner WHERE id = ?"
 #: Of the lines; grows when one of their keys changes its meaning. 1 had no hashes.
 FORMAT: Final = 2
 
@@ -80,7 +85,9 @@ class Exporter:
             yield {"type": "owner", "id": owner, "since": since, "process": process}
         if self.database.has_table("procedure"):
             for key, data in read("SELECT hash, data FROM procedure ORDER BY hash"):
-                yield {"type": "table", "hash": key, "table": json.loads(data)}
+                with self.database.read_as_written():
+                    line = {"type": "table", "hash": key, "table": json.loads(data)}
+                    yield line | _otherwise(line["table"], data)
         yield from self._lines(self.database.read(self._entries, ""))
 
     def of_healing(self, healing: str, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -106,8 +113,7 @@ class Exporter:
             for *columns, digest, previous in rows:
                 row = Row(*columns)
                 line = {"type": "entry", **row.to_json()}
-                if as_text(line["data"]) != row.data:
-                    line["text"] = row.data  # written by hand, or by another program
+                line |= _otherwise(line["data"], row.data)
                 if digest is not None:
                     line["hash"] = digest
                     if row.seq != self._last + 1:
@@ -116,14 +122,26 @@ class Exporter:
                 yield line
 
 
+def _otherwise(said: Any, text: str) -> dict[str, str]:
+    """The text itself, where it is not how popheal writes that now."""
+    return {} if as_text(said) == text else {"text": text}
+
+
 # --- the other way -------------------------------------------------------------------------------
 
 
 def is_export(path: Path) -> bool:
-    """Whether a file may be an export, and is no database."""
+    """Whether a file may be an export, and is no database.
+
+    A journal in use has SQLite's log beside it, and is not looked into: where this process has it
+    open, to close it here would take SQLite's locks away.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(1) == b"{"
+        file = real_file(path, only_read=True)
+        if file.with_name(f"{file.name}-wal").exists():
+            return False
+        with file.open("rb") as stream:
+            return stream.read(1) == b"{"
     except OSError:
         return False  # whoever opens it as a database says why
 
@@ -135,7 +153,7 @@ class Loaded:
     Attributes:
         whole: Whether it has all of a journal.
         chained: Whether it has hashes.
-        starts: Of a part, the hash before an entry, where the entry before is not in it.
+        starts: The hash before an entry, where the entry before is not right before it.
         head: The end of the chain, as the first line has it.
     """
 
@@ -158,7 +176,7 @@ def load_export(source: Path, target: Path) -> Loaded:
         try:
             with source.open(encoding="utf-8") as lines:
                 for number, line in enumerate(lines, 1):  # noqa: B007 - told below
-                    _load(connection, json.loads(line), loaded)
+                    _load(connection, _read_line(line), loaded)
             connection.execute("COMMIT")
         except OSError as error:
             raise _wrong(source, f"can't be read ({error.strerror})") from None
@@ -173,13 +191,30 @@ def _wrong(source: Path, problem: str) -> JournalError:
     return JournalError(journal=str(source), problem=problem, next_step=step)
 
 
+def _read_line(text: str) -> Mapping[str, Any]:
+    """One line. Raises one of WRONG if it says two things at once."""
+    line: Mapping[str, Any] = json.loads(text, object_pairs_hook=_object)
+    return line
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key of its JSON is there twice")
+    return found
+
+
 def _load(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
+    if line["type"] in _OF_THE_WHOLE and not loaded.whole:
+        raise ValueError(f"a part of a journal has no {line['type']} of its own")
     _LOADERS[line["type"]](connection, line, loaded)
 
 
 def _load_head(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
     if line["format"] != FORMAT:
         raise ValueError(f"it is of format {line['format']}, and this popheal reads {FORMAT}")
+    if line["version"] not in range(1, len(MIGRATIONS) + 1):
+        raise ValueError(f"there is no version {line['version']} of the tables that it knows")
     make_version(connection, line["version"])
     connection.execute("BEGIN")
     loaded.whole, loaded.chained = line["whole"], line["version"] >= CHAINED_SINCE
@@ -192,17 +227,19 @@ def _load_owner(connection: sqlite3.Connection, line: Mapping[str, Any], _: Load
 
 
 def _load_table(connection: sqlite3.Connection, line: Mapping[str, Any], _: Loaded) -> None:
-    values = (line["hash"], as_text(line["table"]))
-    connection.execute("INSERT OR REPLACE INTO procedure (hash, data) VALUES (?, ?)", values)
+    values = (line["hash"], _text_of(line, "table"))
+    connection.execute("INSERT INTO procedure (hash, data) VALUES (?, ?)", values)
 
 
 def _load_healing(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
-    by = {"begun_by": line["begun_by"]} if line["begun_by"] else {}
+    by = {BEGUN_BY: line[BEGUN_BY]} if line.get(BEGUN_BY) else {}
     times = (line["cancel_at"], line["ended_at"])
     cancel_at, ended_at = (one and _moment(one) for one in times)
     if not loaded.whole:
         owner = (line["owner_number"], "", line["owner"])
         connection.execute("INSERT OR IGNORE INTO owner VALUES (?, ?, ?)", owner)
+    if connection.execute(_PROCESS, (line["owner_number"],)).fetchone() != (line["owner"],):
+        raise ValueError("its owner is not the process of that number")
     values = (
         *(line[name] for name in ("id", "organisation", "server", "version")),
         as_text({**line["alert"], **by}),
@@ -219,15 +256,21 @@ def _load_healing(connection: sqlite3.Connection, line: Mapping[str, Any], loade
 
 
 def _load_entry(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
-    data = line["text"] if "text" in line else as_text(line["data"])
-    given = {**line, "at": _moment(line["at"]), "data": data}
+    given = {**line, "at": _moment(line["at"]), "data": _text_of(line, "data")}
     values = [given[name] for name in Row._fields]
     if loaded.chained:
         connection.execute(_INSERT_CHAINED, [*values, line["hash"]])
     else:
         connection.execute(_INSERT_ENTRY, values)
-    if "previous" in line and not loaded.whole:
+    if "previous" in line:
         loaded.starts[line["seq"]] = line["previous"]
+
+
+def _text_of(line: Mapping[str, Any], key: str) -> str:
+    text: str = line.get("text", as_text(line[key]))
+    if as_text(json.loads(text)) != as_text(line[key]):
+        raise ValueError(f"its text and its {key} do not say the same")
+    return text
 
 
 def _moment(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -293,7 +293,9 @@ class Journal(Reading):
             archive: A file that is not there yet, to which it is written first, as an export.
 
         Raises:
-            OSError: If the archive can't be written; then nothing is removed.
+            OSError: If the archive can't be written; then nothing is removed, and no part of an
+                archive is left.
+            UnknownName: Likewise, if something of it is not there any more.
         """
         digest = write_archive(archive, lambda: self.export(*plan.healings)) if archive else ""
         prune(self._database, plan, at=datetime.now(UTC), archive=digest)
@@ -303,11 +305,16 @@ class Journal(Reading):
 
         What is read at once is one healing, not the journal. ``check-journal`` reads it, too.
         """
-        if self.path is not None and not self._read_only:
-            # Apart from what is at work, which must not wait for whoever takes the lines.
-            with Journal(self.path, read_only=True) as apart:
-                yield from apart.export(*healings)
+        if self.path is None:
+            # All at once: nobody else gets in before the last line is taken.
+            yield from list(self._lines(healings))
             return
+        self._database.head()  # not after it was closed
+        # Apart from what is at work, which must not wait for whoever takes the lines.
+        with Journal(self.path, read_only=True) as apart:
+            yield from apart._lines(healings)
+
+    def _lines(self, healings: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         with self._database.snapshot():
             exporter = Exporter(self._database, whole=not healings)
             head = exporter.head(popheal=__version__, at=datetime.now(UTC))

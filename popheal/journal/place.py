@@ -7,9 +7,11 @@ files beside it, and two names would have two sets of them.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,8 @@ _NETWORK: Final = frozenset(
     )
 )
 _MOUNTS: Final = Path("/proc/self/mountinfo")
+#: How white space and backslashes are written there.
+_ESCAPED: Final = re.compile(rb"\\([0-3][0-7]{2})")
 _REMOTE_DRIVE: Final = 4  # of GetDriveType
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
@@ -40,8 +44,17 @@ class Concern:
         return f"{self.problem}. {self.next_step}"
 
 
-class ManyNames(OSError):
-    """The file has several names, and which one is in use can't be told."""
+class Misplaced(OSError):
+    """The file can be come to by several names, and which one is in use can't be told.
+
+    Attributes:
+        problem: What is wrong with the place.
+        next_step: What to do about it.
+    """
+
+    def __init__(self, problem: str, next_step: str) -> None:
+        super().__init__(problem)
+        self.problem, self.next_step = problem, next_step
 
 
 def real_file(path: Path, *, only_read: bool = False) -> Path:
@@ -52,7 +65,8 @@ def real_file(path: Path, *, only_read: bool = False) -> Path:
         only_read: Whether any name will do where nobody is at work.
 
     Raises:
-        ManyNames: If it has hard links, and it can't be told which of the names is in use.
+        Misplaced: If it has hard links, and it can't be told which of the names is in use; or if
+            it alone is mounted there, and so without the files beside it.
         OSError: If it can't be looked at.
     """
     try:
@@ -63,6 +77,9 @@ def real_file(path: Path, *, only_read: bool = False) -> Path:
         status = file.stat()
     except FileNotFoundError:
         return file
+    if not only_read and _is_mounted(file):
+        problem = "is mounted there alone, and what SQLite and popheal keep beside it is not"
+        raise Misplaced(problem, "Mount the folder that it lies in.")
     if status.st_nlink < 2 or not stat.S_ISREG(status.st_mode):  # noqa: PLR2004 - one is its own
         return file
     names = [one for one in file.parent.iterdir() if _is_same(one, status)]
@@ -73,7 +90,10 @@ def real_file(path: Path, *, only_read: bool = False) -> Path:
         if only_read and not in_use:
             return file
     known = ", ".join(sorted(str(one) for one in names if one != file)) or "one elsewhere"
-    raise ManyNames(f"has {status.st_nlink} names (hard links), also {known}")
+    raise Misplaced(
+        f"has {status.st_nlink} names (hard links), also {known}",
+        "Keep one of them, under which it was used, and remove the others.",
+    )
 
 
 def _is_same(path: Path, status: os.stat_result) -> bool:
@@ -131,29 +151,38 @@ def _can_others_write(path: Path) -> bool:
 
 
 def network_file_system(file: Path) -> str:
-    """The kind of network file system that a file lies on; empty if on none, or if unknown."""
+    """The kind of network file system that a file lies on; empty if on none, or if unknown.
+
+    It is that of the innermost mount, and of several at one place of the last.
+    """
     if sys.platform == "win32":
         return _remote_drive(file)
-    try:
-        mounts = _MOUNTS.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    kind = _kind_of_mount(file, mounts)
+    kind = max(
+        (
+            (len(point.parts), number, kind)
+            for number, (point, kind) in enumerate(_mounts())
+            if file.is_relative_to(point)
+        ),
+        default=(0, 0, ""),
+    )[2]
     return kind if kind in _NETWORK else ""
 
 
-def _kind_of_mount(file: Path, mounts: list[str]) -> str:
-    """The kind of the innermost mount that a file lies on; of several at one place the last."""
-    found, depth = "", -1
-    for line in mounts:
-        before, _, after = line.partition(" - ")
-        try:
-            point = Path(before.split()[4].encode().decode("unicode_escape"))
-        except (IndexError, UnicodeError):
-            continue
-        if len(point.parts) >= depth and file.is_relative_to(point):
-            found, depth = after.partition(" ")[0], len(point.parts)
-    return found
+def _is_mounted(file: Path) -> bool:
+    return any(point == file for point, _ in _mounts())
+
+
+def _mounts() -> Iterator[tuple[Path, str]]:
+    """Where something is mounted, and which kind of file system; none where that can't be read."""
+    try:
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        before, _, after = line.partition(b" - ")
+        with suppress(IndexError):
+            point = _ESCAPED.sub(lambda found: bytes((int(found[1], 8),)), before.split(b" ")[4])
+            yield Path(os.fsdecode(point)), os.fsdecode(after.partition(b" ")[0])
 
 
 def _remote_drive(file: Path) -> str:

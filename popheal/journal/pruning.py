@@ -27,6 +27,10 @@ LEAST: Final = timedelta(days=2)
 _REBOOTS_COUNT: Final = timedelta(days=366)
 _PRIVATE: Final = 0o600
 
+_NAMED: Final = "IN (SELECT value FROM json_each(?))"
+_REMOVED: Final = f"SELECT seq, hash FROM entry WHERE healing {_NAMED} ORDER BY seq"  # noqa: S608 - of ours
+_REMOVE_ENTRIES: Final = f"DELETE FROM entry WHERE healing {_NAMED}"  # noqa: S608 - of ours
+_REMOVE: Final = f"DELETE FROM healing WHERE id {_NAMED}"  # noqa: S608 - of ours
 _OLD: Final = "SELECT id FROM healing WHERE ended_at < :before"
 #: Why what is old enough stays all the same, in the order in which it is asked.
 _NEEDED: Final[Mapping[str, str]] = {
@@ -37,6 +41,7 @@ _NEEDED: Final[Mapping[str, str]] = {
     ),
     "as a watch asks about the newest of each server": (
         "NOT EXISTS (SELECT 1 FROM healing AS later WHERE later.begun_at > healing.begun_at"
+        " AND later.organisation = healing.organisation"
         " AND lower(substr(later.server, 1, instr(later.server || '.', '.') - 1))"
         " = lower(substr(healing.server, 1, instr(healing.server || '.', '.') - 1)))"
     ),
@@ -100,29 +105,24 @@ def prune(database: Database, plan: Pruning, *, at: datetime, archive: str = "")
 
     Args:
         database: The journal's.
-        plan: What to remove. Healings do not begin again, so a plan does not age.
+        plan: What to remove. Healings do not begin again, so a plan does not age; what somebody
+            else has removed meanwhile is left out.
         at: Now.
         archive: SHA-256 of the archive that has it, if one has.
     """
     with database.transaction() as connection:
         names = json.dumps(plan.healings)
-        removed = connection.execute(
-            "SELECT seq, hash FROM entry WHERE healing IN (SELECT value FROM json_each(?))"
-            " ORDER BY seq",
-            (names,),
-        )
-        gaps = list(_gaps(removed))
+        gaps = list(_gaps(connection.execute(_REMOVED, (names,))))
+        if not gaps:
+            return
         with pruning(connection):
-            for table, column in (("entry", "healing"), ("healing", "id")):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608 - of ours
-                    (names,),
-                )
+            connection.execute(_REMOVE_ENTRIES, (names,))
+            gone = connection.execute(_REMOVE, (names,)).rowcount
         pruned = mark(
             Mark.PRUNED,
             moment_as_text(at),
             before=moment_as_text(plan.before),
-            healings=len(plan.healings),
+            healings=gone,
             gaps=gaps,
             archive=archive,
         )
@@ -151,11 +151,26 @@ def write_archive(path: Path, lines: Callable[[], Iterator[Mapping[str, Any]]]) 
     """
     digest = sha256()
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    with os.fdopen(file, "wb") as stream:
-        for line in lines():
-            text = f"{json.dumps(line)}\n".encode("ascii")
-            digest.update(text)
-            stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with os.fdopen(file, "wb") as stream:
+            for line in lines():
+                text = f"{json.dumps(line)}\n".encode("ascii")
+                digest.update(text)
+                stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _keep_name(path)
+    except BaseException:
+        path.unlink()  # a part of it is none, and takes the room that there is not
+        raise
     return digest.hexdigest()
+
+
+def _keep_name(path: Path) -> None:
+    """A new file's name stands in its folder, which has to be on the disk as well."""
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -5,7 +5,6 @@ Each question is answered from an index. What is read grows with the answer, not
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from popheal.journal.kept_tables import read_tables
 from popheal.journal.marks import IS_STORY, Mark
 from popheal.journal.past_effects import EffectRecord, effects_since, reboots_since, restarts_since
 from popheal.journal.record import BEGUN_BY, HealingRecord
-from popheal.journal.rows import Row, moment_as_text, text_as_moment
+from popheal.journal.rows import Row, json_object, moment_as_text, text_as_moment
 from popheal.journal.schema import CHAINED_SINCE, SELECT_ENTRIES, host_of
 from popheal.policy.policy import Policy
 from popheal.reports.report import DebtReport
@@ -136,7 +135,12 @@ class Reading:
             organisation: Only those of this organisation.
             since: Only those that have not ended, or did so at that time or later.
             newest: Only so many, those that began last.
+
+        Raises:
+            ValueError: If a time has no zone, or if so many can't be.
         """
+        if newest is not None and newest < 0:
+            raise ValueError(f"there can't be {newest} healings")
         indexed = server.isascii() and self._database.version() >= CHAINED_SINCE
         wanted = {
             "ended_at IS NULL": unfinished,
@@ -170,7 +174,7 @@ class Reading:
         Raises:
             UnknownName: If there is none, or more than one.
         """
-        wanted = name.partition(".")[0]
+        wanted = name.partition(".")[0].encode("utf-8", "replace").decode()  # what can be asked
         exact = self._records(f"{_COLUMNS} WHERE healing.id = ?", (wanted,))
         if not exact and wanted:
             between = f"{_COLUMNS} WHERE healing.id >= ? AND healing.id < ? LIMIT {_KNOWN}"
@@ -188,7 +192,7 @@ class Reading:
     def _record(self, row: Sequence[Any]) -> HealingRecord:
         (healing, organisation, server, version, alert, policy, begun, process, owner) = row[:9]
         cancel, ended, verdict, report = row[9:]
-        answered = json.loads(alert)
+        answered = dict(json_object(alert))
         begun_by = answered.pop(BEGUN_BY, "")
         return HealingRecord(
             id=healing,
@@ -196,14 +200,14 @@ class Reading:
             server=server,
             version=version,
             alert=answered,
-            policy=json.loads(policy),
+            policy=json_object(policy),
             begun_at=datetime.fromisoformat(begun),
             owner=process,
             alive=ended is None and self._is_at_work(healing, owner),
             cancel_at=text_as_moment(cancel),
             ended_at=text_as_moment(ended),
             verdict=verdict or "",
-            report=json.loads(report) if report else None,
+            report=json_object(report) if report else None,
             begun_by=begun_by,
         )
 
@@ -263,6 +267,9 @@ class Reading:
         Args:
             server: On this server only; a short name matches any domain.
             since: From then on; without it from the beginning.
+
+        Raises:
+            ValueError: If it has no time zone.
         """
         return effects_since(self._database, since or _LONG_AGO, server)
 
@@ -279,6 +286,9 @@ class Reading:
             policy: Whose limits count.
             organisation: The backend's ``organisation``.
             at: Now; by default by the wall clock.
+
+        Raises:
+            ValueError: If it has no time zone.
         """
         now = at or datetime.now(UTC)
         day, hour = now - timedelta(days=1), now - timedelta(hours=1)

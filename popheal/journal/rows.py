@@ -10,7 +10,10 @@ from typing import Any, Final, NamedTuple
 from popheal.errors import ConfigurationError
 
 #: What can be wrong with what was read from JSON: a value is missing, or is something else.
-WRONG: Final = (ConfigurationError, KeyError, TypeError, ValueError, AttributeError)
+WRONG: Final = (
+    *(ConfigurationError, KeyError, TypeError, ValueError, AttributeError),
+    *(OverflowError, RecursionError),
+)
 
 #: Compact, and without looking for circles: what is written are plain values.
 as_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -54,9 +57,28 @@ def json_object(text: str) -> Mapping[str, Any]:
     return found
 
 
+def is_as_written(text: str, said: Mapping[str, Any]) -> bool:
+    """Whether an object's JSON is written as popheal writes it, whatever the version.
+
+    The same may be written otherwise, escaped or with a key twice: who looks for a word in the
+    text then does not find it, or finds another one.
+    """
+    return text in (as_text(said), json.dumps(said))
+
+
 def moment_as_text(at: datetime) -> str:
-    """A time such that earlier ones sort before later ones."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    """A time such that earlier ones sort before later ones.
+
+    Raises:
+        ValueError: If it does not say in which zone: that of this machine is a guess.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"a moment needs a time zone, and {at} has none")
+    try:
+        there = at.astimezone(UTC)
+    except OverflowError:  # before the first moment that there is, or after the last
+        there = at.replace(tzinfo=UTC)
+    return there.isoformat(timespec="microseconds")
 
 
 def zoned(text: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -84,6 +85,8 @@ BEGIN SELECT RAISE(ABORT, 'the history only grows'); END;
 CREATE TRIGGER entry_is_never_removed BEFORE DELETE ON entry
 BEGIN SELECT RAISE(ABORT, 'the history only grows'); END;
 """
+#: By their SQL: a name is no proof.
+_OF_SQLITE: Final = re.compile(r"CREATE TABLE sqlite_stat\d\([a-z,]+\)")
 _TRIGGERS: Final = ("entry_is_never_changed", "entry_is_never_removed")
 
 
@@ -176,10 +179,12 @@ def migrate(connection: sqlite3.Connection, found: int, *, in_memory: bool) -> N
 
 
 def tables_of(connection: sqlite3.Connection) -> dict[str, str]:
-    """What the database consists of, by name: tables, indices and triggers, as SQL."""
-    return dict(
-        connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    )
+    """What the database consists of: SQL by kind and name, as a trigger may be named like a table.
+
+    Without what SQLite makes itself where somebody has it analyse the tables.
+    """
+    found = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {f"{kind} {name}": sql for kind, name, sql in found if not _OF_SQLITE.fullmatch(sql)}
 
 
 def tables_of_version(version: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -20,6 +20,10 @@ from popheal.audit import chain_checks, check_journal
 from popheal.backends.simulated import load_scenario
 from popheal.cli.app import popheal
 from popheal.errors import ConfigurationError, JournalError
+from popheal.journal.chain import Head, append
+from popheal.journal.marks import IS_STORY, Mark, mark
+from popheal.journal.rows import moment_as_text
+from popheal.journal.schema import make_version, pruning
 from popheal.reports.events import HealingEnded
 from tests.evidence import tampering
 from tests.evidence.tampering import NOW, noticed, pattern
@@ -68,6 +72,8 @@ CLOSED = "(SELECT id FROM healing WHERE ended_at IS NOT NULL LIMIT 1)"
         ),
         ("J6", "UPDATE entry SET outcome = 'refused' WHERE kind = 'answered'"),
         ("J6", "UPDATE entry SET hash = lower(hex(zeroblob(32))) WHERE seq = 5"),
+        ("J6", "UPDATE entry SET hash = 'ü' || substr(hash, 2) WHERE seq = 5"),
+        ("J6", "UPDATE entry SET hash = CAST(x'ff' || substr(hash, 2) AS TEXT) WHERE seq = 5"),
         ("J6", "DELETE FROM entry WHERE seq = 7"),
         ("J8", f"UPDATE healing SET server = 'mbx7' WHERE id = {CLOSED}"),
         ("J8", f"UPDATE healing SET alert = '{{}}' WHERE id = {CLOSED}"),
@@ -83,6 +89,11 @@ CLOSED = "(SELECT id FROM healing WHERE ended_at IS NOT NULL LIMIT 1)"
         ("J8", "DELETE FROM healing WHERE id = 'unfinished'"),
         ("J7", "CREATE TRIGGER x AFTER INSERT ON entry BEGIN DELETE FROM claim; END"),
         ("J7", "DROP INDEX entry_of_healing"),
+        ("J8", f"UPDATE healing SET report = replace(report, '_', '\\u005f') WHERE id = {CLOSED}"),
+        ("J8", 'UPDATE healing SET report = replace(report, \'{"id"\', \'{"id":"x","id"\')'),
+        ("J8", "UPDATE healing SET alert = replace(alert, '\"server\"', '\"\\u0073erver\"')"),
+        ("J8", "UPDATE sqlite_sequence SET seq = 9223372036854775807"),
+        ("J8", "INSERT INTO sqlite_sequence VALUES ('entry', 1)"),
         ("J7", "CREATE TABLE more (a)"),
         ("J7", "PRAGMA user_version = 2"),
     ],
@@ -98,6 +109,35 @@ def test_dropped_triggers_are_noticed(path):
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP TRIGGER entry_is_never_removed")
     assert noticed(path) == {"J7"}
+
+
+def test_a_trigger_of_a_table_s_name_is_noticed(path):
+    """SQLite has names of triggers apart; the table may have been made after it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(
+            "CREATE TRIGGER claim AFTER INSERT ON entry BEGIN DELETE FROM claim; END"
+        )
+        sql = "SELECT sql FROM sqlite_master WHERE name = 'claim' AND type = 'table'"
+        ((made,),) = connection.execute(sql).fetchall()
+        rows = connection.execute("SELECT * FROM claim").fetchall()
+        connection.execute("DROP TABLE claim")
+        connection.execute(made)
+        connection.executemany("INSERT INTO claim VALUES (?, ?, ?, ?)", rows)
+    assert noticed(path) == {"J7"}
+
+
+def test_a_trigger_of_a_name_of_sqlite_s_is_noticed(path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE TRIGGER x AFTER INSERT ON entry BEGIN DELETE FROM claim; END")
+        connection.execute("PRAGMA writable_schema = ON")
+        new = "name = 'sqlite_stat1', sql = replace(sql, 'TRIGGER x', 'TRIGGER sqlite_stat1')"
+        connection.execute(f"UPDATE sqlite_master SET {new} WHERE name = 'x'")
+    assert noticed(path) == {"J7"}
+
+
+def test_what_sqlite_makes_to_analyse_is_none_of_anybody_s(path):
+    edit(path, "ANALYZE", "VACUUM")
+    assert noticed(path, pattern()[1]) == set()
 
 
 LAST = "(SELECT max(seq) FROM entry)"
@@ -138,6 +178,58 @@ def test_written_anew_it_is_another_chain(path, tmp_path):
         )
     assert "J6" not in noticed(path)  # its own hashes say nothing
     assert "J6" in noticed(path, pattern()[1])
+
+
+def test_a_chain_that_came_undone_is_noticed(path):
+    """As a journal of an older version it has no hashes, and so none that was noted."""
+    older = path.with_name("older")
+    with closing(sqlite3.connect(older, isolation_level=None)) as connection:
+        make_version(connection, 2)
+        connection.execute("ATTACH ? AS chained", (str(path),))
+        for table in ("owner", "healing", "procedure"):
+            connection.execute(f"INSERT INTO {table} SELECT * FROM chained.{table}")
+        columns = "seq, at, healing, run, server, kind, what, outcome, data"
+        connection.execute(
+            f"INSERT INTO entry SELECT {columns} FROM chained.entry WHERE {IS_STORY}"
+        )
+    assert noticed(older) == set()
+    assert noticed(older, pattern()[1]) == {"J6"}
+
+
+def test_a_noted_entry_that_was_pruned_since_is_said_to_be(path):
+    """Who may write the file may prune it, too, and more than popheal would: that is told."""
+    head = Head(*(int(pattern()[1].partition(":")[0]) + 1, "ab" * 32))
+    row = mark(Mark.PRUNED, moment_as_text(NOW), gaps=[[1, head.seq, head.hash]])
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for table in (*tampering.TABLES[1:], "sqlite_sequence"):
+            connection.execute(f"DELETE FROM {table}")
+        with pruning(connection):
+            connection.execute("DELETE FROM entry")
+        append(connection, [("", row)], head=head)
+    notes = " ".join(check_journal(path, noted=pattern()[1]).notes)
+    assert f"{head.seq} entries were removed on purpose" in notes
+    assert "whose hash was noted, is among what was removed on purpose" in notes
+
+
+@pytest.mark.parametrize("data", ["[" * 20_000, "3", '"x"', "null", '{"a": ' + "9" * 5000 + "}"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("entry", "data"),
+        *(("healing", column) for column in ("alert", "policy", "report")),
+        ("procedure", "data"),
+    ],
+)
+def test_whatever_stands_there_is_damage_and_no_defect(path, table, column, data):
+    value = data.replace("'", "''")
+    edit(path, f"UPDATE {table} SET {column} = '{value}'")
+    assert noticed(path)
+    with Journal(path, read_only=True) as journal:
+        for ask in (journal.healings, journal.debts, journal.tables, journal.entries):
+            with suppress(JournalError):
+                ask()
+        with suppress(JournalError):
+            list(journal.export())
 
 
 # --- random edits --------------------------------------------------------------------------------
@@ -220,6 +312,51 @@ def test_a_part_of_a_journal_is_checked_as_far_as_it_goes(path):
     assert "a part of a journal" in " ".join(judged.notes)
     exported.write_text(exported.read_text("utf-8").replace('"done"', '"refused"', 1), "utf-8")
     assert noticed(exported)
+
+
+def test_the_hash_that_was_noted_is_looked_for_in_a_part_as_well(path):
+    with Journal(path) as journal:
+        name = journal.healings()[0].id
+    exported = export_of(path, name)
+    assert noticed(exported) == set()
+    assert noticed(exported, pattern()[1]) == {"J6"}
+
+
+CHANGED_LINES = {
+    "who has it": ("healing", lambda one: one | {"owner": "process 1 on elsewhere"}),
+    "what it claims": ("healing", lambda one: one | {"claims": [{"kind": "dag", "name": "x"}]}),
+    "the hash before": ("entry", lambda one: one | {"previous": "ab" * 32}),
+    "another text": ("entry", lambda one: one | {"text": "{}", "data": {"more": 1}}),
+    "a table's other text": ("table", lambda one: one | {"text": json.dumps(one["table"])}),
+    "a table beside its text": (
+        "table",
+        lambda one: one | {"text": json.dumps(one["table"], separators=(",", ":")), "table": {}},
+    ),
+    "a number too large": ("entry", lambda one: one | {"seq": 10**30}),
+    "a time too late": ("entry", lambda one: one | {"at": "9999-12-31T23:59:59-14:00"}),
+    "no version": ("journal", lambda one: one | {"version": -1}),
+    "another version": ("journal", lambda one: one | {"version": 99}),
+    "a part": ("journal", lambda one: one | {"whole": False}),
+}
+
+
+@pytest.mark.parametrize(("kind", "change"), CHANGED_LINES.values(), ids=CHANGED_LINES)
+def test_what_a_line_of_an_export_says_is_held_against_the_others(path, kind, change):
+    exported = export_of(path)
+    lines = [json.loads(one) for one in exported.read_text("utf-8").splitlines()]
+    place = max(n for n, line in enumerate(lines) if line["type"] == kind)
+    lines[place] = change(lines[place])
+    exported.write_text("".join(f"{json.dumps(one)}\n" for one in lines), "utf-8")
+    assert noticed(exported, pattern()[1])
+
+
+@pytest.mark.parametrize("more", ["[" * 100_000, '{"type": "owner", "type": "table"}', "\n"])
+def test_a_line_that_can_not_be_read_in_one_way_only_is_none(path, more):
+    exported = export_of(path)
+    with exported.open("a", encoding="utf-8") as file:
+        file.write(more)
+    with pytest.raises(JournalError, match="is no export of a journal"):
+        check_journal(exported)
 
 
 @pytest.mark.parametrize(

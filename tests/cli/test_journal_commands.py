@@ -212,7 +212,7 @@ def of_the_future(path):
 WRONG_PATHS = {
     "not a database": (not_a_database, "is no journal"),
     "another database": (another_database, "a database, but not a journal"),
-    "a folder": (Path.mkdir, "Is a directory"),
+    "a folder": (Path.mkdir, "is no file"),
     "of the future": (of_the_future, "a newer popheal"),
 }
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from popheal import Control, Healer, Journal, Verdict, plan
+from popheal.audit import check_journal
 from popheal.backends.simulated import load_scenario
 from popheal.engine.context import HealingContext
 from popheal.engine.drive import drive
@@ -116,3 +117,26 @@ def test_a_stop_is_noted_for_the_server(tmp_path):
     assert resumed.verdict is Verdict.CANCELLED
     (noted,) = [one for one in events if one.name == "stop_noted"]
     assert (noted.server, noted.healing) == (scenario.server, begun.id)
+
+
+def test_what_is_resumed_ends_where_its_server_has_gone(tmp_path):
+    """It was left in its first look, and the server was removed meanwhile: nobody was to be healed.
+
+    Else each resume would end in an error, and its claims would stay.
+    """
+    scenario = load_scenario("mailbox-healed-by-reboot")
+    with Journal(tmp_path / "journal.db") as journal:
+        journal.begin(
+            "gone",
+            at=VirtualClock().now(),
+            organisation=scenario.backend.organisation,
+            server="mbx9.contoso.com",
+            version="",
+            alert={"server": "mbx9.contoso.com"},
+            policy=Policy().to_json(),
+        ).leave()
+        report = Healer(scenario.backend, journal=journal).resume("gone")
+        assert not journal.healings(unfinished=True)
+    assert report.verdict is Verdict.UNKNOWN
+    assert "no server 'mbx9.contoso.com' any more" in report.summary
+    assert check_journal(tmp_path / "journal.db").ok

@@ -169,6 +169,16 @@ def test_finished_healings_are_checked(name, copy_of):
     assert json.loads(told_by(0, "check-journal", "--journal", path, "--json"))["ok"]
 
 
+@pytest.mark.parametrize("name", TOLD)
+def test_their_exports_are_checked_like_them(name, copy_of):
+    """The whole, and each healing: nobody is named who began it, and tables are spelled apart."""
+    path = copy_of(name)
+    exported = path.with_suffix(".jsonl")
+    for healing in ("", *(one["id"] for one in healings_in(path))):
+        told_by(0, "export", *filter(None, (healing,)), "--journal", path, "--output", exported)
+        assert json.loads(told_by(0, "check-journal", "--journal", exported, "--json"))["ok"]
+
+
 @finished
 def test_after_them_a_healing_is_written_as_into_a_new_journal(name, copy_of):
     """And nothing that was there is changed."""

@@ -230,3 +230,34 @@ def test_a_network_file_system_is_recognised(tmp_path, monkeypatch, file, kind):
 def test_where_mounts_can_not_be_read_nothing_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(place, "_MOUNTS", tmp_path / "nothing")
     assert place.network_file_system(tmp_path / "journal") == ""
+
+
+def test_a_file_that_is_mounted_alone_is_refused(path, tmp_path, monkeypatch):
+    """As a container may have it: what lies beside the file is not what lies beside it there."""
+    Journal(path).close()
+    mounts = tmp_path / "mounts"
+    escaped = str(path.resolve()).replace(" ", "\\040")
+    mounts.write_text(f"22 1 8:1 / / rw - ext4 /dev/sda rw\n23 1 8:1 /j {escaped} rw - ext4 x rw\n")
+    monkeypatch.setattr(place, "_MOUNTS", mounts)
+    with pytest.raises(JournalError, match=r"is mounted there alone.*Mount the folder"):
+        Journal(path)
+    with Journal(path, read_only=True) as journal:
+        assert journal.healings() == []
+
+
+def test_names_beyond_ascii_are_known_among_the_mounts(tmp_path, monkeypatch):
+    folder = tmp_path / "büro und so"
+    folder.mkdir()
+    mounts = tmp_path / "mounts"
+    escaped = str(folder.resolve()).replace(" ", "\\040")
+    mounts.write_text(f"23 1 0:50 / {escaped} rw - nfs4 there:/ rw\n", "utf-8")
+    monkeypatch.setattr(place, "_MOUNTS", mounts)
+    assert place.network_file_system(folder.resolve() / "journal") == "nfs4"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs such files")
+def test_what_is_no_file_is_said_to_be_none(path):
+    os.mkfifo(path)
+    for other in (path, path.parent, Path(os.devnull)):
+        with pytest.raises(JournalError, match="is no file"):
+            Journal(other)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from datetime import UTC, datetime, timedelta
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +16,7 @@ from popheal import Journal, Policy, heal
 from popheal.audit import check_journal
 from popheal.backends.simulated import load_scenario
 from popheal.cli.app import popheal
-from popheal.errors import UnknownName
+from popheal.errors import JournalError, UnknownName
 from popheal.util.clock import VirtualClock
 from tests.support.healing import alert_of
 
@@ -247,6 +251,125 @@ def test_archived_it_can_be_checked_on_its_own(old, tmp_path):
     assert judged.healings == 4
     assert check_journal(old).ok
     assert run(*asked, "--yes")[0] == 2  # it is there already
+
+
+def test_what_two_have_planned_is_removed_once(old, tmp_path):
+    with Journal(old) as journal, Journal(old) as other:
+        before = datetime.now(UTC) - timedelta(days=30)
+        plan, same = journal.plan_pruning(before), other.plan_pruning(before)
+        journal.prune(plan)
+        head = journal.head()
+        other.prune(same)
+        assert journal.head() == head
+        with pytest.raises(UnknownName):
+            other.prune(same, archive=tmp_path / "archive")
+        assert list(tmp_path.glob("archive*")) == []
+    assert check_journal(old).ok
+
+
+def test_an_archive_that_can_not_be_written_whole_is_none(old, tmp_path, monkeypatch):
+    archive = tmp_path / "old.jsonl"
+    asked = ("journal", "archive", "--older-than", "30", "--journal", old, "--output", archive)
+
+    def full(_file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        result = CliRunner().invoke(popheal, [str(one) for one in (*asked, "--yes")])
+    assert result.exit_code == 2
+    assert f"{archive} can't be written (No space left on device), and nothing was" in result.stderr
+    assert not archive.exists()
+    assert check_journal(old).healings == 7
+    assert run(*asked, "--yes")[0] == 0
+
+
+def test_an_archive_s_name_is_on_the_disk_before_anything_is_removed(old, tmp_path, monkeypatch):
+    """A file that is synced, and whose folder is not, may be gone after a loss of power."""
+    synced, sync = [], os.fsync
+
+    def noted(file):
+        synced.append(os.fstat(file).st_ino)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    archive = tmp_path / "folder" / "old.jsonl"
+    archive.parent.mkdir()
+    with Journal(old) as journal:
+        journal.prune(journal.plan_pruning(datetime.now(UTC)), archive=archive)
+    assert synced == [one.stat().st_ino for one in (archive, archive.parent)]
+
+
+def test_the_newest_healing_of_each_organisation_s_server_stays(path):
+    """A journal may be of two, which have a server of one name."""
+    with Journal(path) as journal:
+        for number, organisation in enumerate(("one", "other")):
+            at = LONG_AGO + timedelta(days=number)
+            lease = begun(journal, organisation, at=at, organisation=organisation)
+            lease.end(at=at, verdict="recovered", report={})
+        assert journal.plan_pruning(datetime.now(UTC)).healings == ()
+
+
+# --- odd questions -------------------------------------------------------------------------------
+
+
+def test_a_time_without_a_zone_is_no_time(path):
+    """It would be taken for one of this machine's zone."""
+    then = NOW.replace(tzinfo=None)
+    with Journal(path) as journal:
+        for ask in (
+            lambda: journal.healings(since=then),
+            lambda: journal.effects(since=then),
+            lambda: journal.budgets("mbx1", Policy(), organisation="contoso", at=then),
+            lambda: journal.cancel("one", at=then),
+            lambda: begun(journal, "two", at=then),
+        ):
+            begun(journal, "one")
+            with pytest.raises(ValueError, match="needs a time zone"):
+                ask()
+
+
+def test_the_first_and_the_last_moment_are_moments_everywhere(path):
+    with Journal(path) as journal:
+        begun(journal, "one").end(at=NOW, verdict="recovered", report={})
+        for hours, count in ((14, 1), (-14, 1)):
+            early = datetime.min.replace(tzinfo=timezone(timedelta(hours=hours)))
+            late = datetime.max.replace(tzinfo=timezone(timedelta(hours=hours)))
+            assert len(journal.healings(since=early)) == count
+            assert journal.healings(since=late) == []
+
+
+def test_less_than_none_of_them_can_not_be_asked_for(path):
+    with Journal(path) as journal, pytest.raises(ValueError, match="can't be -1"):
+        journal.healings(newest=-1)
+
+
+def test_a_name_that_is_no_text_is_no_healing_s(path):
+    with Journal(path) as journal, pytest.raises(UnknownName):
+        journal.healing("\udc80")
+
+
+@pytest.mark.parametrize("kind", ["written", "read", "in memory"])
+def test_an_export_that_is_not_finished_holds_up_nobody(path, kind):
+    """Not another one, nor another thread: whoever takes the lines may never come back."""
+    with ExitStack() as stack:
+        first = stack.enter_context(Journal(None if kind == "in memory" else path))
+        begun(first, "one")
+        reads = kind == "read"
+        journal = stack.enter_context(Journal(path, read_only=True)) if reads else first
+        lines = journal.export()
+        next(lines)
+        whole = [one["type"] for one in journal.export()]
+        with ThreadPoolExecutor(1) as thread:
+            assert len(thread.submit(journal.healings).result(timeout=30)) == 1
+        assert [*(one["type"] for one in lines)] == whole[1:]
+
+
+def test_of_a_closed_one_nothing_is_exported(path):
+    with Journal(path) as journal:
+        begun(journal, "one")
+    with pytest.raises(JournalError, match="It was closed: open it anew"):
+        next(journal.export())
 
 
 def test_what_was_tampered_with_is_not_pruned(old):

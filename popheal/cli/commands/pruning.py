@@ -124,7 +124,13 @@ def _carry_out(days: int, path: Path, yes: bool, as_json: bool, archive: Path | 
         plan = opened.plan_pruning(before)
         if yes and plan.healings:
             _require_whole(path)
-            opened.prune(plan, archive=archive)
+            try:
+                opened.prune(plan, archive=archive)
+            except OSError as error:
+                raise click.UsageError(
+                    f"{archive} can't be written ({error.strerror}), and nothing was removed; give "
+                    "another path with --output."
+                ) from None
     done = yes and bool(plan.healings)
     if as_json:
         answer_json(_as_json(plan, done, archive))
