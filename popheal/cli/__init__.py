@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 #: Broken off by a person (``popheal.cli.exit_codes``, which is not loaded yet).
 _BROKEN_OFF = 130
+#: Where Temporal's core is, which has threads of its own that call Python.
+_CORE = "temporalio.bridge"
 
 
 def main() -> None:
@@ -21,6 +25,21 @@ def main() -> None:
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be broken off
         sys.exit(_BROKEN_OFF)
+    except SystemExit as end:
+        if _CORE in sys.modules:
+            _leave(end.code)
+        raise
+
+
+def _leave(status: str | int | None) -> None:
+    """End at once: taken down beneath one of the core's threads, Python would abort, now and then.
+
+    Everything is closed by then, and said.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def _run() -> None:

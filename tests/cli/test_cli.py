@@ -757,3 +757,17 @@ def test_the_command_line_is_imported_without_what_only_some_commands_need():
 )
 def test_durations_for_people(seconds, shown):
     assert shown == text.span(seconds)
+
+
+def test_where_temporals_core_has_threads_python_is_not_taken_down_beneath_them(monkeypatch):
+    left = []
+    monkeypatch.setattr(popheal.cli, "_run", lambda: sys.exit(3))
+    monkeypatch.setattr(os, "_exit", left.append)
+    monkeypatch.delitem(sys.modules, "temporalio.bridge", raising=False)
+    with pytest.raises(SystemExit):
+        popheal.cli.main()
+    assert left == []
+    monkeypatch.setitem(sys.modules, "temporalio.bridge", object())
+    with pytest.raises(SystemExit):
+        popheal.cli.main()
+    assert left == [3]
