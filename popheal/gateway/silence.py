@@ -17,6 +17,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError, FleetSilent
+from popheal.temporal.connection import is_without_namespace
 from popheal.util.text import one_line
 
 P = ParamSpec("P")
@@ -63,7 +64,7 @@ async def answered(*, by_worker: bool = False) -> AsyncIterator[timedelta]:
         async with asyncio.timeout((within + _SPARE).total_seconds()):
             yield within
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if error.status is RPCStatusCode.NOT_FOUND and not is_without_namespace(error):
             raise
         if by_worker and error.status in _NO_WORKER:
             raise _of_workers() from None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
 
 from popheal.errors import ConfigurationError
 from popheal.temporal.fleet_keys import fleet_keys
@@ -13,6 +15,8 @@ from popheal.temporal.sealing import converter_of
 
 #: Where Temporal's own tools look for a server if nobody says where it is.
 _HERE: Final = "localhost:7233"
+#: What Temporal says where there is no such namespace, and not only no such workflow.
+_NO_NAMESPACE: Final = "NamespaceNotFoundFailure"
 
 
 async def connect() -> Client:
@@ -36,3 +40,15 @@ async def connect() -> Client:
             next_step="Set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or start it. Without it a "
             "fleet heals nothing; popheal heal needs none.",
         ) from None
+
+
+def is_without_namespace(error: RPCError) -> bool:
+    """Whether something was not found because the whole namespace is not there."""
+    said = error.grpc_status
+    return any(one.type_url.endswith(_NO_NAMESPACE) for one in said.details)
+
+
+async def require_namespace(client: Client) -> None:
+    """Raise RPCError if the namespace is not there: a worker would say so less clearly."""
+    asked = DescribeNamespaceRequest(namespace=client.namespace)
+    await client.workflow_service.describe_namespace(asked)

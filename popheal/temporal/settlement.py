@@ -70,7 +70,7 @@ async def begin_settlement(
         raise ConfigurationError(
             source=f"The custodian of {server}",
             problem="is held by no healing",
-            next_step="There is nothing to settle.",
+            next_step="There is nothing to settle; popheal fleet heal begins anew.",
         )
     last, was_reset = await _last_run_of(client, holder)
     if was_reset:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
 pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from popheal import Alert
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
 from popheal.cli.app import popheal
@@ -53,6 +60,75 @@ def test_without_a_server_it_says_so():
     assert (status, out) == (2, "")
     assert "The Temporal server 127.0.0.1:1: can't be reached" in said
     assert "Set TEMPORAL_ADDRESS" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("worker", "--engine", "--current"),
+        ("worker", "--site", "berlin"),
+        ("heal", "ex1.contoso.com"),
+        ("healings",),
+        ("show", "ex1"),
+    ],
+)
+def test_without_its_namespace_it_says_so(fleet, configuration, command):
+    known = {"TEMPORAL_ADDRESS": fleet.address, "TEMPORAL_NAMESPACE": "nowhere"}
+    if "ex1.contoso.com" in command or "--site" in command:
+        command = (*command, "--config", configuration('[policy]\napproval_from = "never"\n'))
+    status, out, said = fleet_command(*command, **known)
+    assert (status, out) == (2, "")
+    assert said.endswith("temporal operator namespace create nowhere")
+    assert "defect" not in said
+
+
+def test_a_build_of_which_no_worker_runs_takes_no_healings(monkeypatch):
+    from popheal.cli.commands.fleet_worker import _make_current
+    from popheal.temporal import operations
+
+    async def missing(_client):
+        raise RPCError("no Worker Deployment found", RPCStatusCode.NOT_FOUND, b"")
+
+    monkeypatch.setattr(operations, "make_current", missing)
+    with pytest.raises(ClickException, match="Give --engine as well"):
+        asyncio.run(_make_current(SimpleNamespace(namespace="default")))
+
+
+def test_that_the_fleet_is_silent_for_a_while_does_not_end_the_waiting(monkeypatch, capsys):
+    """And only the healing that was begun is waited for, whatever its server has by then."""
+    from popheal.cli.commands import fleet_client
+    from popheal.temporal import listing
+
+    answers = iter(["silent", "silent", "RUNNING", "CONTINUED_AS_NEW", "COMPLETED"])
+
+    async def last(_client, workflow, first_run):
+        assert (workflow, first_run) == ("of mbx1", "first")
+        if (answer := next(answers)) == "silent":
+            raise RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
+        return SimpleNamespace(run_id=answer, status=WorkflowExecutionStatus[answer])
+
+    monkeypatch.setattr(listing, "last_of_chain", last)
+    monkeypatch.setattr(fleet_client, "_EVERY", 0.0)
+    begun = SimpleNamespace(id="of mbx1", first_execution_run_id="first")
+    assert asyncio.run(fleet_client._ended(None, begun, "mbx1")) == "COMPLETED"
+    said = capsys.readouterr().err
+    assert said.count("The fleet gives no answer: tcp connect error") == 1
+
+
+def test_whoever_waits_for_a_healing_that_is_terminated_is_told_what_to_do(fleet):
+    from popheal.cli.commands.fleet_client import report_of
+
+    async def work():
+        alert = Alert(server="mbx1.contoso.com")
+        begun = await fleet.begin(alert, "terminated", "nobody")
+        await begun.terminate(reason="by hand")
+        with pytest.raises(ClickException) as told:
+            await report_of(fleet.client, begun, "mbx1")
+        return told.value.message
+
+    said = fleet.run(work())
+    assert said.startswith("The healing of mbx1 was terminated (by hand).")
+    assert said.endswith("popheal fleet settle mbx1")
 
 
 @pytest.mark.slow

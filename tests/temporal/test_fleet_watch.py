@@ -313,3 +313,23 @@ def test_all_that_must_be_known_is_told_in_time_or_not_at_all(monkeypatch):
     with pytest.raises(FleetSilent, match="does not tell what was done about mbx1 in time"):
         asyncio.run(carrier.known(concern))
     assert asyncio.run(carrier.unfinished(["mbx1"])) == []
+
+
+def test_without_its_namespace_a_fleet_tells_nothing(fleet):
+    """It is not that nothing has been done, so that something might begin."""
+    from temporalio.client import Client
+
+    from popheal.gateway.fleet_records import FleetRecords
+
+    async def work():
+        client = await Client.connect(fleet.address, namespace="nowhere")
+        records = FleetRecords(client, "exchange")
+        for asked in (
+            records.newest_of("popheal/healing/exchange/mbx1"),
+            records.of_server("mbx1"),
+            records.holder("server", "mbx1"),
+        ):
+            with pytest.raises(FleetSilent, match="Namespace nowhere is not found"):
+                await asked
+
+    fleet.run(work())

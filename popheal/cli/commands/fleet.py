@@ -117,17 +117,18 @@ def heal(
 async def _heal(order: Any, server: str) -> Report | None:
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
-    from popheal.temporal.connection import connect
     from popheal.temporal.operations import begin_healing
 
-    client = await connect()
-    try:
-        handle = await begin_healing(client, order)
-    except WorkflowAlreadyStartedError:
-        say(f"A healing of {server} is under way. See: popheal fleet show {server}")
-        return None
-    say(f"Begun. See how it goes: popheal fleet show {server}")
-    return await report_of(handle, server)
+    async def healed(client: Client) -> Report | None:
+        try:
+            begun = await begin_healing(client, order)
+        except WorkflowAlreadyStartedError:
+            say(f"A healing of {server} is under way. See: popheal fleet show {server}")
+            return None
+        say(f"Begun. See how it goes: popheal fleet show {server}")
+        return await report_of(client, begun, server)
+
+    return await with_client(healed)
 
 
 @fleet.command(short_help="List the fleet's healings.")
@@ -292,10 +293,10 @@ def settle(server: str, *, as_json: bool) -> int:
 
     async def settled(client: Client) -> Report:
         try:
-            handle = await begin_settlement(client, ORGANISATION, server)
+            begun = await begin_settlement(client, ORGANISATION, server)
         except WorkflowAlreadyStartedError as error:
             raise click.ClickException(f"Its workflow is under way: {error.workflow_id}.") from None
-        return await report_of(handle, server)
+        return await report_of(client, begun, server)
 
     report = asyncio.run(with_client(settled))
     show_report(report, as_json=as_json)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -14,6 +15,7 @@ from popheal.reports.report import Report
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+    from temporalio.service import RPCError
 
 T = TypeVar("T")
 
@@ -40,42 +42,113 @@ def require_decided(policy: Policy, source: str, *, else_: str = "") -> None:
         )
 
 
-async def report_of(handle: Any, server: str) -> Report:
-    """Wait for the report of a healing."""
-    from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+async def report_of(client: Client, begun: Any, server: str) -> Report:
+    """Wait for the report of a healing that has just begun; no later one of its server counts."""
+    from temporalio.client import WorkflowFailureError
+
+    from popheal.temporal.healing_workflow import Healing
 
     try:
-        # By short questions: one that is answered at the end would keep us from leaving before.
-        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110
-            await asyncio.sleep(_EVERY)
-        result = await handle.result()
+        run = await _ended(client, begun, server)
+        ended = client.get_workflow_handle_for(Healing.run, begun.id, run_id=run)
+        result = await ended.result()
     except asyncio.CancelledError:
         say(f"The healing goes on. To stop it: popheal fleet stop {server}")
         raise
     except WorkflowFailureError as error:
-        raise click.ClickException(f"{error.cause}") from None
+        raise click.ClickException(_how_lost(error.cause, server)) from None
     return Report.from_json(result.report)
+
+
+def _how_lost(cause: BaseException, server: str) -> str:
+    """Why there is no report: in words of the healing, or else of whoever has ended it."""
+    from temporalio.exceptions import ApplicationError, TerminatedError
+
+    if isinstance(cause, ApplicationError):
+        return cause.message
+    how = "was terminated" if isinstance(cause, TerminatedError) else "has ended without a report"
+    return (
+        f"The healing of {server} {how} ({cause}). What it has changed stays so, and it keeps its "
+        f"claims, until you say: popheal fleet settle {server}"
+    )
+
+
+async def _ended(client: Client, begun: Any, server: str) -> str:
+    """The last run of a healing, once it has ended; that the fleet is silent changes nothing."""
+    from temporalio.client import WorkflowExecutionStatus
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from popheal.temporal.listing import last_of_chain
+
+    goes_on = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
+    silent = False
+    # By short questions: one that is answered at the end would keep us from leaving before.
+    while True:
+        try:
+            found = await last_of_chain(client, begun.id, begun.first_execution_run_id)
+        except RPCError as error:
+            if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED):
+                raise
+            if not silent:
+                say(
+                    f"The fleet gives no answer: {error.message}. The healing is not ended by "
+                    f"that, and is waited for. Later: popheal fleet show {server}"
+                )
+            silent = True
+        else:
+            if found is None:
+                raise click.ClickException(
+                    f"The history of the healing of {server} is gone. See: popheal fleet healings"
+                )
+            if found.status not in goes_on:
+                return found.run_id
+        await asyncio.sleep(_EVERY)
 
 
 async def with_client(do: Callable[[Client], Awaitable[T]]) -> T:
     """Do something with the fleet's server. Raises ClickException, in words, where it refuses."""
+    from popheal.temporal.connection import connect
+
+    client = await connect()
+    with in_words(client):
+        return await do(client)
+
+
+@contextmanager
+def in_words(client: Client) -> Iterator[None]:
+    """Raise ClickException, in words, where the fleet's server refuses something."""
     from temporalio.client import (
         WorkflowQueryFailedError,
         WorkflowUpdateFailedError,
         WorkflowUpdateRPCTimeoutOrCancelledError,
     )
-    from temporalio.service import RPCError, RPCStatusCode
+    from temporalio.service import RPCError
 
-    from popheal.temporal.connection import connect
-
-    client = await connect()
     try:
-        return await do(client)
+        yield
     except WorkflowUpdateFailedError as error:
         raise click.ClickException(f"It was not taken: {error.cause}.") from None
     except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowQueryFailedError):
         raise click.ClickException(_SILENT) from None
     except RPCError as error:
-        unknown = error.status is RPCStatusCode.NOT_FOUND
-        said = f"The fleet does not know it: {error.message}." if unknown else _SILENT
-        raise click.ClickException(said) from None
+        raise click.ClickException(_refusal(error, client.namespace)) from None
+
+
+def _refusal(error: RPCError, namespace: str) -> str:
+    from temporalio.service import RPCStatusCode
+
+    from popheal.temporal.connection import is_without_namespace
+
+    if error.status is RPCStatusCode.NOT_FOUND:
+        if is_without_namespace(error):
+            return (
+                f"The Temporal server has no namespace {namespace}. Set TEMPORAL_NAMESPACE, or "
+                f"make it: temporal operator namespace create {namespace}"
+            )
+        return f"The fleet does not know it: {error.message.rstrip('.')}."
+    if error.status in (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED):
+        return _SILENT
+    return (
+        f"The Temporal server refuses, or gives no answer: {error.message.rstrip('.')}. See that "
+        "it runs, and that TEMPORAL_... says how to log on to it."
+    )

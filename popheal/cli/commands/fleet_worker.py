@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from popheal.cli.commands.fleet_client import site_option
+from popheal.cli.commands.fleet_client import in_words, site_option
 from popheal.cli.render.console import say
 from popheal.cli.session import notifiers
 from popheal.cli.tables import table_named
 from popheal.healthsets.pop import PROCEDURES
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
     from popheal.config.load import Config
 
 own_tables_option: Final = click.option(
@@ -80,13 +82,14 @@ async def _work(
     from popheal.backends.psrp import PsrpBackend
     from popheal.temporal.activities import BackendPool, SiteActivities
     from popheal.temporal.build_name import build_id
-    from popheal.temporal.connection import connect
+    from popheal.temporal.connection import connect, require_namespace
     from popheal.temporal.fleet_keys import VARIABLE, fleet_keys
-    from popheal.temporal.operations import make_current
     from popheal.temporal.own_tables import tables
     from popheal.temporal.worker import engine_worker, site_worker
 
     client = await connect()
+    with in_words(client):
+        await require_namespace(client)
     by = next((f"encrypted by the key {one.name}" for one in fleet_keys()), "")
     say(f"What it sends is {by or f'in the clear: {VARIABLE} is not set'}.")
     leave = asyncio.Event()
@@ -112,7 +115,25 @@ async def _work(
                 if table is not PROCEDURES[name]:
                     say(f"By a table of your own: {name}, hash {table.hash}.")
         if current:
-            await make_current(client)
+            await _make_current(client)
             say("New healings begin on this build.")
         await leave.wait()
         say("Leaving when what is at work has ended.")
+
+
+async def _make_current(client: Client) -> None:
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from popheal.temporal.build_name import build_id
+    from popheal.temporal.operations import make_current
+
+    with in_words(client):
+        try:
+            await make_current(client)
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+                raise
+            raise click.ClickException(
+                f"No worker of the engine has shown itself that is of this build, {build_id()}, so "
+                "none can begin healings. Give --engine as well, or start one with it."
+            ) from None
