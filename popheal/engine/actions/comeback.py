@@ -24,7 +24,8 @@ from popheal.reports.report import FindingKind
 from popheal.util.text import moment
 
 HEALTH_MANAGER: Final = "MSExchangeHM"
-_POP3: Final = (POP3_FRONT_END, POP3_BACK_END)
+#: The product itself writes these names in several ways, so they are compared without case.
+_POP3: Final = frozenset({POP3_FRONT_END.casefold(), POP3_BACK_END.casefold()})
 
 
 async def await_server(work: RunContext) -> ActionResult:
@@ -136,9 +137,13 @@ async def _services_missing(work: RunContext, host: HostStatus) -> list[str]:
 
 def _in_words(work: RunContext, name: str, service: ServiceStatus | None) -> str:
     said = f"{name} ({service.state}, {service.start_type})" if service else name
-    if name == HEALTH_MANAGER and not work.session.policy.start_health_manager:
+    if _is_health_manager(name) and not work.session.policy.start_health_manager:
         return f"{said}, which popheal may not start (policy: start_health_manager)"
     return said
+
+
+def _is_health_manager(name: str) -> bool:
+    return name.casefold() == HEALTH_MANAGER.casefold()
 
 
 def _why_to_start(work: RunContext, service: ServiceStatus, host: HostStatus) -> str:
@@ -147,8 +152,8 @@ def _why_to_start(work: RunContext, service: ServiceStatus, host: HostStatus) ->
         return ""
     if service.start_type.casefold() == "manual":
         return "it ran before the reboot"
-    ours = service.name in _POP3 or (
-        service.name == HEALTH_MANAGER and work.session.policy.start_health_manager
+    ours = service.name.casefold() in _POP3 or (
+        _is_health_manager(service.name) and work.session.policy.start_health_manager
     )
     if not ours or not starts_by_itself(service) or not _has_had_its_time(work, host):
         return ""
