@@ -15,9 +15,9 @@ from temporalio.service import RPCError
 
 from popheal.engine.context import HealingContext
 from popheal.errors import AlreadyEnded, AlreadyRunning, Detached, FleetSilent, UnknownName
-from popheal.exchange.names import short_name
-from popheal.gateway.fleet_records import FleetRecords, Found
-from popheal.gateway.silence import answered, never_gone
+from popheal.gateway.fleet_records import FleetRecords
+from popheal.gateway.found import Found
+from popheal.gateway.silence import answered, in_time, never_gone
 from popheal.journal import HealingRecord
 from popheal.reports import events
 from popheal.reports.report import Alert, Report
@@ -29,6 +29,7 @@ from popheal.temporal.operations import begin_healing
 from popheal.util.serialize import to_jsonable
 from popheal.watch.carrier import AtWork, Concern, Known
 from popheal.watch.decide import Incident
+from popheal.watch.place import Place
 
 #: Seconds from one look at a healing that is followed to the next.
 _EVERY: Final = 2.0
@@ -50,6 +51,7 @@ class FleetCarrier:
     """
 
     follows: ClassVar[bool] = True
+    patience: ClassVar[float | None] = 2.0
 
     records: FleetRecords
     order: HealingOrder
@@ -65,21 +67,25 @@ class FleetCarrier:
         If that can't be told now, one is found as soon as its server is seen to be unhealthy.
         """
         with contextlib.suppress(FleetSilent):
-            return [one.record for one in await self.records.at_work(servers)]
+            async with in_time("what is under way"):
+                return [one.record for one in await self.records.at_work(servers)]
         return []
 
     async def known(self, concern: Concern) -> Known:
-        """As the fleet has it. Raises FleetSilent if that can't be told."""
-        own, *others = await asyncio.gather(*map(self.records.of_server, concern.reaches_back))
+        """As the fleet has it. Raises FleetSilent if that can't be told in time."""
+        async with in_time(f"what was done about {concern.server}"):
+            return await self._known(concern)
+
+    async def _known(self, concern: Concern) -> Known:
+        lately, holder, own, *others = await asyncio.gather(
+            self._lately(concern),
+            self._holder(concern.place),
+            *(
+                self.records.of_server(server, concern.now - since)
+                for server, since in concern.reaches_back.items()
+            ),
+        )
         of_each = dict(zip(concern.reaches_back, (own, *others), strict=True))
-        lately: list[HealingRecord] = []
-        if concern.incident.only_end_to_end:
-            since = concern.now - concern.retry
-            ended = await self.records.ended_since(since, concern.now)
-            far = {short_name(one) for one in concern.far}
-            lately = [one.record for one in ended if short_name(one.record.server) not in far]
-        place = concern.place
-        holder = await self.records.holder(place.kind, place.name) if place else None
         return Known(
             healings={
                 server: [
@@ -93,6 +99,16 @@ class FleetCarrier:
             at_place=holder.record if holder else None,
             in_the_way=_lost_among(own, concern.incident, concern),
         )
+
+    async def _lately(self, concern: Concern) -> list[HealingRecord]:
+        if not concern.incident.only_end_to_end:
+            return []
+        since = concern.now - concern.retry
+        ended = await self.records.ended_since(since, concern.now, but_of=concern.far)
+        return [one.record for one in ended]
+
+    async def _holder(self, place: Place | None) -> Found | None:
+        return await self.records.holder(place.kind, place.name) if place else None
 
     @never_gone
     async def heal(self, alert: Alert, work: AtWork, session: HealingContext) -> Report:

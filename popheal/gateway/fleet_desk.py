@@ -13,7 +13,8 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from popheal.errors import AlreadyEnded, ApprovalNotPending, FleetSilent, JournalError
-from popheal.gateway.fleet_records import FleetRecords, Found
+from popheal.gateway.fleet_records import FleetRecords
+from popheal.gateway.found import Found
 from popheal.gateway.silence import answered
 from popheal.healthsets.pop import PROCEDURES, SETTLE_DEBTS
 from popheal.journal import Author, HealingRecord, Journal, Question

@@ -8,120 +8,56 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
-from attrs import evolve, fields_dict, frozen
+from attrs import evolve
 from temporalio.client import (
     Client,
     WorkflowExecution,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from popheal.errors import FleetSilent, UnknownName
+from popheal.errors import ConfigurationError, FleetSilent, UnknownName
 from popheal.exchange.names import same_server
-from popheal.gateway.silence import answered, never_gone
+from popheal.gateway import silence
+from popheal.gateway.found import Execution, Found, record_of
+from popheal.gateway.silence import answered, in_time, never_gone
 from popheal.journal import HealingRecord
 from popheal.journal.marks import Mark
 from popheal.journal.rows import zoned
+from popheal.tables.table import Verdict
 from popheal.temporal.continuing import begun_with
 from popheal.temporal.custodian import Custodian, custodian_id
-from popheal.temporal.custody import Custody, Line
+from popheal.temporal.custody import Custody
 from popheal.temporal.healing_history import entries_of, order_of
 from popheal.temporal.healing_workflow import Healing, healing_id, healing_of
-from popheal.temporal.listing import HEALING
+from popheal.temporal.listing import HEALING, NAME, last_of_chain
 from popheal.temporal.messages import HealingResult
+from popheal.temporal.own_tables import OTHER_TABLES
 from popheal.temporal.settlement import version_of
-from popheal.util.serialize import from_jsonable
 from popheal.util.text import one_line
 
 #: As many workflows of a server, or of all, are looked at as no decision goes back further.
 _NEWEST: Final = 50
 #: As many are searched for one that is asked for by its name.
 _SEARCHED: Final = 2000
+#: As many are listed at a time.
+_PAGE: Final = 500
 #: As many of those that have ended are remembered: they don't change any more.
 _REMEMBERED: Final = 2000
 #: As many are asked about at the same time.
 _AT_ONCE: Final = 16
+#: Seconds in which a healing that no worker answers for is told of by its history.
+_SILENT: Final = 60.0
 #: Why something has failed is told no longer than that.
 _LONGEST: Final = 300
 _NAME: Final = re.compile(r"[0-9a-f]{12}")
-_FIELDS: Final = tuple(fields_dict(HealingRecord))
-
-_OPEN: Final = WorkflowExecutionStatus.RUNNING
-_DONE: Final = WorkflowExecutionStatus.COMPLETED
-_GOES_ON: Final = WorkflowExecutionStatus.CONTINUED_AS_NEW
-
-
-@frozen(kw_only=True)
-class Execution:
-    """A workflow of a healing, by its last run.
-
-    Attributes:
-        workflow: Its id, which all healings of a server have.
-        run: Its last run.
-        first_run: Its first one, which tells it from the others of that id; empty as long as it
-            was only seen in a list.
-        status: What Temporal says of it.
-    """
-
-    workflow: str
-    run: str
-    first_run: str
-    status: WorkflowExecutionStatus
-    began: datetime
-    closed: datetime | None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it runs, in whichever of its runs."""
-        return self.status in (_OPEN, _GOES_ON)
-
-    @classmethod
-    def of(cls, found: WorkflowExecution) -> Execution:
-        """As Temporal describes it, or lists it."""
-        return cls(
-            workflow=found.id,
-            run=found.run_id,
-            first_run=found.raw_info.first_run_id,
-            status=found.status or _OPEN,
-            began=found.start_time,
-            closed=found.close_time,
-        )
-
-
-@frozen(kw_only=True)
-class Found:
-    """A healing of the fleet.
-
-    Attributes:
-        record: As a journal has it. One whose workflow has ended without a report has not ended,
-            and is not alive.
-        lines: What is known of what it has written down, as an export of a journal has it.
-        at: Its workflow.
-        failed: Why that has failed, if it has.
-    """
-
-    record: HealingRecord
-    at: Execution
-    lines: Sequence[Line] = ()
-    failed: str = ""
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether its workflow was terminated, or has failed: it owes what it has changed."""
-        return self.record.ended_at is None and not self.record.alive
-
-    @property
-    def how_lost(self) -> str:
-        """What Temporal says of it, and what to do, in words."""
-        what = self.failed or f"its workflow is {self.at.status.name.lower().replace('_', ' ')}"
-        return f"{what}: see popheal fleet settle {self.record.server}"
 
 
 class FleetRecords:
@@ -139,6 +75,8 @@ class FleetRecords:
         self._ended: dict[str, Found | None] = {}
         self._by_name: dict[str, Execution] = {}
         self._few = asyncio.Semaphore(_AT_ONCE)
+        #: Of which workflow no worker has told anything lately: until when it is not asked.
+        self._silent: dict[str, float] = {}
 
     def handle(self, at: Execution) -> WorkflowHandle[Any, Any]:
         """For what is asked about that run, and no other."""
@@ -152,31 +90,33 @@ class FleetRecords:
         handle = self.client.get_workflow_handle(workflow, run_id=run)
         try:
             async with answered() as within:
-                found = Execution.of(await handle.describe(rpc_timeout=within))
+                return Execution.described(await handle.describe(rpc_timeout=within))
         except RPCError:
             return None
-        return found if found.first_run else evolve(found, first_run=found.run)
 
     @never_gone
     async def of_chain(self, workflow: str, first_run: str) -> Execution | None:
         """The workflow that has begun with that run, if it is still known."""
-        newest = await self.newest_of(workflow)
-        if newest is None or newest.first_run == first_run:
-            return newest
-        for one in await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST):
-            known = await self.newest_of(workflow, run=one.run)
-            if known is not None and known.first_run == first_run:
-                return known
-        return await self.newest_of(workflow, run=first_run)
+        async with answered() as within:
+            found = await last_of_chain(self.client, workflow, first_run, within)
+        return Execution.described(found) if found else None
 
     @never_gone
-    async def of_server(self, server: str) -> list[Found]:
-        """Those of a server that may matter to what is decided, the oldest first."""
+    async def of_server(self, server: str, lately: timedelta | None = None) -> list[Found]:
+        """Those of a server that may matter to what is decided, the oldest first.
+
+        Args:
+            server: The server.
+            lately: Only the newest, and what has ended within that time; None for all.
+        """
         workflow = healing_id(self.organisation, server)
         newest = await self.newest_of(workflow)
         if newest is None:
             return []
-        listed = await self._listed(f"WorkflowId = '{_quoted(workflow)}'", _NEWEST)
+        which = f"WorkflowId = '{_quoted(workflow)}'"
+        if lately is not None:
+            which += f" AND CloseTime >= '{(datetime.now(UTC) - lately).isoformat()}'"
+        listed = await self._listed(which, _NEWEST)
         known = [one.at for one in self._ended.values() if one and one.at.workflow == workflow]
         found = await self._all_of([*known, *reversed(listed), newest])
         return [one for one in found if same_server(one.record.server, server)]
@@ -201,18 +141,22 @@ class FleetRecords:
         return await self._all_of(one for one in listed if one.workflow in wanted)
 
     @never_gone
-    async def ended_since(self, since: datetime, now: datetime) -> list[Found]:
+    async def ended_since(
+        self, since: datetime, now: datetime, *, but_of: Iterable[str] = ()
+    ) -> list[Found]:
         """Those that have ended since then.
 
         Args:
             since: When, by the clock of healings.
             now: What that shows.
+            but_of: Servers whose healings are not asked for.
         """
-        passed: timedelta = now - since
-        at = datetime.now(now.tzinfo) - passed
+        at = datetime.now(UTC) - (now - since)
         listed = await self._listed(f"CloseTime >= '{at.isoformat()}'", _NEWEST)
         known = [one.at for one in self._ended.values() if one and (one.at.closed or at) >= at]
-        found = await self._all_of([*known, *reversed(listed)])
+        unwanted = {healing_id(self.organisation, one) for one in but_of}
+        wanted = [one for one in (*known, *reversed(listed)) if one.workflow not in unwanted]
+        found = await self._all_of(wanted)
         return [one for one in found if one.record.ended_at and one.record.ended_at >= since]
 
     @never_gone
@@ -220,10 +164,10 @@ class FleetRecords:
         """The healing of just that id. Raises UnknownName if there is none."""
         at = self._by_name.get(healing)
         if at is None and _NAME.fullmatch(healing):
-            # One that went on in another run is named after its first one.
-            listed = await self._listed("", _SEARCHED, all_runs=True)
-            at = next((one for one in listed if healing_of(one.run) == healing), None)
+            async with in_time(f"whether there is a healing {healing}"):
+                at = await self._named(healing)
         if at is not None:
+            self._silent.pop(at.workflow, None)  # just that one is asked for
             for one in await self.of_server(at.workflow.rpartition("/")[2]):
                 if one.record.id == healing:
                     return one
@@ -247,23 +191,51 @@ class FleetRecords:
         if (holder := known.holder) is None:
             return None
         at = await self.newest_of(holder.workflow)
-        if at is None or at.first_run != holder.first_run or at.status is not _OPEN:
+        if at is None or at.first_run != holder.first_run or not at.is_open:
             return None
         return await self.at(at)
 
     # --- one after another -----------------------------------------------------------------------
 
-    async def _listed(self, which: str, most: int, *, all_runs: bool = False) -> list[Execution]:
-        """Of this organisation, the newest first; unless all are wanted, last runs only."""
+    async def _named(self, healing: str) -> Execution | None:
+        """The one of that id among all that are listed.
+
+        It is named after its first run; where that may be gone, a later one tells.
+        """
+        known = 0
+        async for page in self._pages(""):
+            for one in page:
+                if healing in (healing_of(one.run_id), await _told_by(one)):
+                    return Execution.listed(one)
+            known += len(page)
+            if known >= _SEARCHED:
+                break
+        return None
+
+    async def _listed(self, which: str, most: int) -> list[Execution]:
+        """Of this organisation, the newest first: last runs only."""
+        found: list[Execution] = []
+        async for page in self._pages(which, most):
+            found += map(Execution.listed, page)
+            if len(found) >= most:
+                break
+        return [one for one in found[:most] if not one.goes_on]
+
+    async def _pages(
+        self, which: str, most: int = _SEARCHED
+    ) -> AsyncIterator[Sequence[WorkflowExecution]]:
         ours = healing_id(_quoted(self.organisation), "")
         query = f"WorkflowType = '{HEALING}' AND WorkflowId STARTS_WITH '{ours}'"
         asked = f"{query} AND {which}" if which else query
-        found = []
-        async with answered() as within:
-            listed = self.client.list_workflows(asked, limit=most, rpc_timeout=within)
-            async for one in listed:
-                found.append(Execution.of(one))  # noqa: PERF401 - it is asked page by page
-        return [one for one in found if all_runs or one.status is not _GOES_ON]
+        listed = self.client.list_workflows(
+            asked, page_size=min(most, _PAGE), rpc_timeout=silence.SERVER_WITHIN
+        )
+        while True:
+            async with answered():
+                await listed.fetch_next_page()
+            yield listed.current_page or ()
+            if not listed.next_page_token:
+                return
 
     async def _all_of(self, executions: Iterable[Execution]) -> list[Found]:
         """The healings of some workflows, the oldest first.
@@ -285,7 +257,7 @@ class FleetRecords:
     async def _asked(self, at: Execution) -> Found | None:
         if at.is_open or not at.first_run:  # lists lag, and don't tell all
             now = await self.newest_of(at.workflow, run=at.run)
-            if now is not None and now.status is _GOES_ON:
+            if now is not None and now.goes_on:
                 now = await self.of_chain(now.workflow, now.first_run)
             if now is None:
                 return None  # it is older than the namespace keeps
@@ -297,22 +269,27 @@ class FleetRecords:
             if now is None or now.is_open:  # no worker of its build runs
                 return await self._by_its_history(at, alive=True)
             at = now  # it has ended since
-        found = await (self._reported(at) if at.status is _DONE else self._lost(at))
+        found = await (self._reported(at) if at.is_done else self._lost(at))
         self._ended[at.run] = found
         return found
 
     def _remember(self, found: Iterable[Found]) -> None:
         self._by_name.update({one.record.id: one.at for one in found})
-        for known in (self._ended, self._by_name):
+        for known in (self._ended, self._by_name, self._silent):
             for name in [*known][:-_REMEMBERED]:
                 del known[name]
 
     async def _under_way(self, at: Execution) -> Found | None:
         """As it tells itself; None if it can't be asked, or has not written anything down."""
+        if monotonic() < self._silent.get(at.workflow, 0.0):
+            return None
         try:
             async with answered(by_worker=True) as within:
                 told = await self.handle(at).query(Healing.written, rpc_timeout=within)
-        except (FleetSilent, RPCError):
+        except RPCError:
+            return None
+        except FleetSilent:
+            self._silent[at.workflow] = monotonic() + _SILENT
             return None
         if (record := record_of(told.lines)) is None:
             return None
@@ -328,7 +305,7 @@ class FleetRecords:
 
     async def _lost(self, at: Execution) -> Found | None:
         """It has ended without a report. If there is no such server, it has never been."""
-        failed = ""
+        failed, not_begun = "", False
         try:
             async with answered() as within:
                 await self.handle(at).result(rpc_timeout=within)
@@ -337,7 +314,12 @@ class FleetRecords:
                 failed = one_line(error.cause.message.rstrip("."), _LONGEST)
                 if error.cause.type == UnknownName.__name__:
                     return None
-        return evolve(await self._by_its_history(at, alive=False), failed=failed)
+                not_begun = error.cause.type == OTHER_TABLES
+        found = evolve(await self._by_its_history(at, alive=False), failed=failed)
+        if not_begun:  # it owes nothing, and may be tried again later
+            unknown = Verdict.UNKNOWN.value
+            return evolve(found, record=evolve(found.record, ended_at=at.closed, verdict=unknown))
+        return found
 
     async def _by_its_history(self, at: Execution, *, alive: bool) -> Found:
         """What is known of a healing that can't be asked, and has left no report."""
@@ -370,13 +352,12 @@ class FleetRecords:
         return Found(record=record, lines=entries, at=at)
 
 
-def record_of(lines: Iterable[Line]) -> HealingRecord | None:
-    """The healing of which an export tells; None if there is none in it yet."""
-    line = next((one for one in lines if one["type"] == "healing"), None)
-    if line is None:
-        return None
-    known = {name: line[name] for name in _FIELDS if name in line}
-    return from_jsonable(known, HealingRecord)
+async def _told_by(listed: WorkflowExecution) -> str:
+    """The healing that a run says it is of; empty if it says none, or by a key not given here."""
+    try:
+        return str(await listed.memo_value(NAME, ""))
+    except ConfigurationError:
+        return ""
 
 
 def _quoted(text: str) -> str:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 SERVER_WITHIN: Final = timedelta(seconds=5)
 #: And so does a worker, by way of it.
 WORKER_WITHIN: Final = timedelta(seconds=8)
+#: All that has to be known before one server can be answered is told within this.
+ALL_WITHIN: Final = timedelta(seconds=15)
 #: So much longer is it waited: the client of Temporal tries again where nobody can be reached,
 #: whatever it was told.
 _SPARE: Final = timedelta(seconds=1)
@@ -77,6 +79,22 @@ async def answered(*, by_worker: bool = False) -> AsyncIterator[timedelta]:
     except ConfigurationError as error:  # it is encrypted by a key that is not here
         raise FleetSilent(
             where=error.source, problem=error.problem, next_step=error.next_step
+        ) from None
+
+
+@asynccontextmanager
+async def in_time(what: str) -> AsyncIterator[None]:
+    """Raise FleetSilent if several questions together take too long.
+
+    Args:
+        what: What is asked, for people.
+    """
+    try:
+        async with asyncio.timeout(ALL_WITHIN.total_seconds()):
+            yield
+    except TimeoutError:
+        raise FleetSilent(
+            where="The fleet", problem=f"does not tell {what} in time", next_step=_START_IT
         ) from None
 
 

@@ -24,15 +24,22 @@ from popheal.temporal.custody import Line
 from popheal.temporal.messages import HealingOrder
 
 
-async def histories_of(client: Client, workflow: str) -> list[WorkflowHistory]:
-    """The histories of a healing, the newest last; of the newest with that workflow's id.
+async def histories_of(
+    client: Client, workflow: str, run: str | None = None
+) -> list[WorkflowHistory]:
+    """The histories of a healing, the newest last.
 
     The oldest may be gone, if the namespace keeps none for so long.
+
+    Args:
+        client: The fleet's.
+        workflow: The workflow's id.
+        run: The run of the newest one; by default the newest of that id.
 
     Raises:
         RPCError: If there is none at all.
     """
-    found = [await client.get_workflow_handle(workflow).fetch_history()]
+    found = [await client.get_workflow_handle(workflow, run_id=run).fetch_history()]
     while before := _started(found[0]).continued_execution_run_id:
         try:
             one = await client.get_workflow_handle(workflow, run_id=before).fetch_history()
@@ -131,11 +138,14 @@ async def misfits(
                 if not intended[effect]:
                     found.append(f"{where}: {effect[0]} was not written down before")
                 intended -= Counter([effect])
-            if event.HasField("workflow_task_failed_event_attributes"):
-                cause = event.workflow_task_failed_event_attributes
-                if cause.base_run_id:
-                    found.append(f"{where}: it was reset, from run {cause.base_run_id}")
+            if base := reset_from(event):
+                found.append(f"{where}: it was reset, from run {base}")
     return found
+
+
+def reset_from(event: HistoryEvent) -> str:
+    """The run that was reset, if this event says so; else empty."""
+    return event.workflow_task_failed_event_attributes.base_run_id
 
 
 def _intents(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,7 @@ from popheal.temporal.continuing import (
 )
 from popheal.temporal.custody import Line
 from popheal.temporal.driver import WorkflowClock, drive
-from popheal.temporal.listing import GROUP, HEALING, RETRY_AT, SERVER, STATE, VERDICT, Shown
+from popheal.temporal.listing import GROUP, HEALING, NAME, RETRY_AT, SERVER, STATE, VERDICT, Shown
 from popheal.temporal.messages import (
     Asked,
     Continued,
@@ -47,7 +47,7 @@ from popheal.temporal.messages import (
     Written,
     site_queue,
 )
-from popheal.temporal.own_tables import other_tables, tables
+from popheal.temporal.own_tables import OTHER_TABLES, other_tables, tables
 from popheal.temporal.performer import Performer
 from popheal.util.clock import SteadyClock
 from popheal.util.serialize import from_jsonable
@@ -158,7 +158,7 @@ class Healing:
         except HistoryIsLong as end:
             self.left = True
             # Now, as somebody may have said something since.
-            workflow.continue_as_new(self._from_here(end.parked))
+            workflow.continue_as_new(self._from_here(end.parked), memo={NAME: self.id})
         except UnknownName as error:
             raise ApplicationError(str(error), type="UnknownName", non_retryable=True) from None
         finally:
@@ -190,7 +190,7 @@ class Healing:
                 f"the workers that took it up have other tables: {others}. It was not begun. Start "
                 "workers that have them: popheal fleet worker --engine --current --procedure"
             )
-            raise ApplicationError(said, type="OtherTables", non_retryable=True)
+            raise ApplicationError(said, type=OTHER_TABLES, non_retryable=True)
         return begin(self.context, self.alert, self.journal, self.id)
 
     async def _settle(self, settles: Settlement) -> Logic[Report]:

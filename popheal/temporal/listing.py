@@ -5,7 +5,7 @@ A list lags some seconds behind. It is for people; nothing is ever decided by on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,9 +13,14 @@ from attrs import define, field, frozen
 from temporalio import workflow
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+)
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 SERVER: Final = SearchAttributeKey.for_keyword("PophealServer")
 GROUP: Final = SearchAttributeKey.for_keyword("PophealGroup")
@@ -26,8 +31,17 @@ ATTRIBUTES: Final = (SERVER, GROUP, STATE, VERDICT, RETRY_AT)
 
 #: What a healing's workflow is called.
 HEALING: Final = "popheal.Healing"
+#: The memo of a run that tells which healing it is of, where that is not named after itself.
+NAME: Final = "popheal-healing"
 #: For so long is an answer waited for, by the server or by a worker.
 ANSWERS_WITHIN: Final = timedelta(seconds=20)
+#: As many ids are asked for at once.
+_AT_ONCE: Final = 50
+_OURS: Final = f"WorkflowType = '{HEALING}' AND ExecutionStatus"
+#: Of one with several histories only the last has ended.
+_CLOSED: Final = f"{_OURS} != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+#: As many workflows of one id are looked at for a certain one.
+_NEWEST: Final = 50
 #: No keyword is longer in a database.
 _LONGEST: Final = 255
 
@@ -106,16 +120,37 @@ async def list_healings(client: Client, newest: int) -> list[Listed]:
     Raises:
         RPCError: If it can't be asked.
     """
-    ours = f"WorkflowType = '{HEALING}' AND ExecutionStatus"
-    found = [one async for one in client.list_workflows(f"{ours} = 'Running'")]
-    # Of one with several histories only the last has ended.
-    closed = f"{ours} != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
-    found += [one async for one in client.list_workflows(closed, limit=newest)]
-    long = {one.id async for one in client.list_workflows(f"{ours} = 'ContinuedAsNew'")}
+    found = [one async for one in client.list_workflows(f"{_OURS} = 'Running'")]
+    found += [one async for one in client.list_workflows(_CLOSED, limit=newest)]
+    long = await _with_several_histories(client, {one.id for one in found})
     return [
         _listed(one, await _began(client, one) if one.id in long else one.start_time)
         for one in found
     ]
+
+
+async def count_ended(client: Client) -> int:
+    """How many have ended, of which the namespace still knows.
+
+    Raises:
+        RPCError: If it can't be asked.
+    """
+    return (await client.count_workflows(_CLOSED)).count
+
+
+async def _with_several_histories(client: Client, workflows: Iterable[str]) -> set[str]:
+    """Which of these have had a healing that went on in a new history."""
+    found, wanted = set[str](), sorted(workflows)
+    while wanted:
+        some, wanted = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
+        names = ", ".join(f"'{_quoted(one)}'" for one in some)
+        which = f"{_OURS} = 'ContinuedAsNew' AND WorkflowId IN ({names})"
+        found |= {one.id async for one in client.list_workflows(which)}
+    return found
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
 
 
 async def first_run_of(client: Client, found: WorkflowExecution) -> str:
@@ -127,6 +162,48 @@ async def first_run_of(client: Client, found: WorkflowExecution) -> str:
     run = client.get_workflow_handle(found.id, run_id=found.run_id)
     described = await run.describe(rpc_timeout=ANSWERS_WITHIN)
     return described.raw_info.first_run_id
+
+
+async def last_of_chain(
+    client: Client, workflow: str, first_run: str, within: timedelta = ANSWERS_WITHIN
+) -> WorkflowExecutionDescription | None:
+    """The last run of a workflow by its first one, which may be gone by now; None if all are.
+
+    A namespace keeps each run for as long after its own end.
+
+    Args:
+        client: The fleet's.
+        workflow: The workflow's id, which others may have had before and since.
+        first_run: Its first run.
+        within: For so long is each answer waited for.
+
+    Raises:
+        RPCError: If it can't be asked.
+    """
+    found = await _described(client, workflow, within)
+    if found is None or _first_run(found) == first_run:
+        return found
+    ends = f"WorkflowId = '{_quoted(workflow)}' AND ExecutionStatus != 'ContinuedAsNew'"
+    async for one in client.list_workflows(ends, limit=_NEWEST, rpc_timeout=within):
+        found = await _described(client, workflow, within, one.run_id)
+        if found is not None and _first_run(found) == first_run:
+            return found
+    return await _described(client, workflow, within, first_run)  # lists lag behind
+
+
+def _first_run(found: WorkflowExecutionDescription) -> str:
+    return found.raw_info.first_run_id or found.run_id
+
+
+async def _described(
+    client: Client, workflow: str, within: timedelta, run: str | None = None
+) -> WorkflowExecutionDescription | None:
+    try:
+        return await client.get_workflow_handle(workflow, run_id=run).describe(rpc_timeout=within)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
 
 
 async def _began(client: Client, found: WorkflowExecution) -> datetime:

@@ -17,6 +17,7 @@ from popheal.temporal.custody import Custody
 from popheal.temporal.healing_workflow import Healing, healing_id
 from popheal.temporal.listing import has_attributes
 from popheal.temporal.messages import ENGINE_QUEUE, Decision, HealingOrder
+from popheal.temporal.sealing import require_key
 from popheal.util.account import account
 
 _SOON: Final = 0.1
@@ -64,7 +65,9 @@ async def begin_healing(
 
     Raises:
         WorkflowAlreadyStartedError: If one of that server is under way.
+        ConfigurationError: If others encrypt what they ask for, and no key is given here.
     """
+    await require_key(client)
     server = str(order.alert["server"])
     return await client.start_workflow(
         Healing.run,

@@ -6,19 +6,28 @@ whoever asks how the fleet stands has to be told of them.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Final
 
 from attrs import frozen
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.temporal.custodian import Custodian, custodian_id
-from popheal.temporal.listing import ANSWERS_WITHIN, HEALING, first_run_of
+from popheal.temporal.listing import ANSWERS_WITHIN, HEALING, last_of_chain
 
 _ENDED_BADLY: Final = (
     f"WorkflowType = '{HEALING}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 )
+
+_LOST: Final = (
+    WorkflowExecutionStatus.TERMINATED,
+    WorkflowExecutionStatus.FAILED,
+    WorkflowExecutionStatus.TIMED_OUT,
+)
+#: As many custodians are asked at the same time.
+_AT_ONCE: Final = 16
 
 
 @frozen(kw_only=True)
@@ -46,41 +55,41 @@ async def orphaned(client: Client) -> list[Orphaned]:
     Raises:
         RPCError: If it can't be asked.
     """
-    told: dict[str, Orphaned] = {}
-    async for one in client.list_workflows(_ENDED_BADLY):
-        found = await _if_it_holds(client, one)
-        if found:
-            told.setdefault(found.healing, found)  # each reset has made a run of it
-    return list(told.values())
+    # Thousands may have ended like that of a few servers; of each the right is asked for once.
+    ids = dict.fromkeys([one.id async for one in client.list_workflows(_ENDED_BADLY)])
+    few = asyncio.Semaphore(_AT_ONCE)
+
+    async def asked(workflow: str) -> Orphaned | None:
+        async with few:
+            return await _of_workflow(client, workflow)
+
+    found = [one for one in await asyncio.gather(*map(asked, ids)) if one]
+    return sorted(found, key=lambda one: str(one.closed), reverse=True)
 
 
-async def _if_it_holds(client: Client, ended: WorkflowExecution) -> Orphaned | None:
-    """Itself, if the right on its own server is still that of a workflow that is gone.
+async def _of_workflow(client: Client, workflow: str) -> Orphaned | None:
+    """The healing of that workflow's id that is gone, and has the right on its own server still.
 
     That right is the first that a healing claims, and it is given up with all others.
     """
-    _, _, organisation, server = ended.id.split("/", 3)
+    _, _, organisation, server = workflow.split("/", 3)
     custodian = client.get_workflow_handle(custodian_id(organisation, "server", server))
     try:
         known = await custodian.query(Custodian.state, rpc_timeout=ANSWERS_WITHIN)
-        holder = known.holder
-        if holder is None or holder.workflow != ended.id:
-            return None
-        first = await first_run_of(client, ended)
-        now = await client.get_workflow_handle(ended.id).describe(rpc_timeout=ANSWERS_WITHIN)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return None  # it has claimed nothing, or its history is gone
+            return None  # nobody has ever claimed it
         raise
-    if holder.first_run != first:
+    holder = known.holder
+    if holder is None or holder.workflow != workflow:
         return None
-    is_open = now.close_time is None and now.raw_info.first_run_id == first
-    if is_open or ended.status is None:
-        return None  # it was reset, and goes on
+    last = await last_of_chain(client, workflow, holder.first_run)
+    if last is None or last.status not in _LOST:
+        return None  # its history is gone, or it was reset and goes on
     return Orphaned(
         healing=holder.healing,
         server=server,
-        workflow=ended.id,
-        status=ended.status.name.lower(),
-        closed=ended.close_time,
+        workflow=workflow,
+        status=last.status.name.lower(),
+        closed=last.close_time,
     )

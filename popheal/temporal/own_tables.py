@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from popheal.errors import UnknownName
 from popheal.healthsets.pop import PROCEDURES
 from popheal.tables.table import Procedure
+
+#: What a healing ends by that was asked for by other tables: nothing of it has begun.
+OTHER_TABLES: Final = "OtherTables"
 
 _at_work: Mapping[str, Procedure] = PROCEDURES
 

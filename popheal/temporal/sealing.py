@@ -14,11 +14,14 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
 from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.service import RPCError
 
 from popheal.errors import ConfigurationError
 from popheal.temporal.converter import DATA_CONVERTER
 from popheal.temporal.fleet_keys import VARIABLE, FleetKey
+from popheal.temporal.listing import HEALING
 
 #: What Temporal's own tools call encrypted payloads.
 ENCODING: Final = b"binary/encrypted"
@@ -100,6 +103,28 @@ class _Unsealed(PayloadCodec):
         return list(payloads)
 
 
+async def require_key(client: Client) -> None:
+    """See that what is to be said where others encrypt is not said in the clear.
+
+    The newest healing tells whether they do. Where there is none, or nobody answers, they may.
+
+    Raises:
+        ConfigurationError: If that was asked for by a key, and none is given here.
+    """
+    codec = client.data_converter.payload_codec
+    if not isinstance(codec, _Unsealed):
+        return
+    try:
+        async for one in client.list_workflows(f"WorkflowType = '{HEALING}'", limit=1):
+            run = client.get_workflow_handle(one.id, run_id=one.run_id)
+            async for event in run.fetch_history_events(page_size=1):
+                asked = event.workflow_execution_started_event_attributes.input.payloads
+                await codec.decode(asked)
+                return
+    except RPCError:
+        return
+
+
 def _beside(metadata: dict[str, bytes]) -> bytes:
     """What is authenticated with a payload: what is said of how it is encrypted."""
     return b"\0".join((b"popheal", *(metadata[one] for one in ("encoding", "version", KEY_NAME))))
@@ -111,7 +136,8 @@ def _unreadable(name: str, seen: str) -> ConfigurationError:
     return ConfigurationError(
         source="The fleet",
         problem=f"has sent something that only the key {called} decrypts ({VARIABLE}: {seen})",
-        next_step=f"Add that key to {VARIABLE} on this machine, behind the first one.",
+        next_step=f"Add that key to {VARIABLE} on this machine, behind the first one if there is "
+        "one.",
     )
 
 

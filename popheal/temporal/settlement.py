@@ -13,6 +13,7 @@ from typing import Any, Final
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import (
     Client,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowHistory,
@@ -23,9 +24,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from popheal.errors import ConfigurationError
 from popheal.temporal.custodian import Custodian, custodian_id
 from popheal.temporal.custody import ClaimAnswer, Claimant, ClaimOrder, Custody
-from popheal.temporal.healing_history import entries_of, order_of
+from popheal.temporal.healing_history import entries_of, histories_of, order_of, reset_from
 from popheal.temporal.healing_workflow import Healing
-from popheal.temporal.listing import ANSWERS_WITHIN
+from popheal.temporal.listing import ANSWERS_WITHIN, NAME, last_of_chain
 from popheal.temporal.messages import Guarded, HealingOrder, Settlement
 from popheal.temporal.operations import begin_healing
 from popheal.util.account import account
@@ -79,7 +80,8 @@ async def begin_settlement(
             next_step=_by_hand([custodian]),
         )
     history = await last.fetch_history()
-    return await begin_healing(client, await _order_for(client, history, holder), **options)
+    order = await _order_for(client, history, holder)
+    return await begin_healing(client, order, memo={NAME: holder.healing}, **options)
 
 
 async def _known_to(client: Client, custodian: str) -> Custody:
@@ -89,10 +91,30 @@ async def _known_to(client: Client, custodian: str) -> Custody:
 
 
 async def _last_run_of(client: Client, holder: Claimant) -> tuple[WorkflowHandle[Any, Any], bool]:
-    """The last run of a healing that has ended, and whether any was reset.
+    """The last run of a healing that has ended, and whether any was reset."""
+    try:
+        found, was_reset = await _followed(client, holder)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        last = await last_of_chain(client, holder.workflow, holder.first_run)
+        if last is None:
+            raise
+        # The first ones are gone. What was reset there and had begun, custodians know.
+        kept = await histories_of(client, holder.workflow, last.run_id)
+        found, was_reset = last, any(reset_from(one) for story in kept for one in story.events)
+    if found.status in _NOT_LOST:
+        problem, next_step = _NOT_LOST[found.status]
+        raise ConfigurationError(
+            source=f"The healing {holder.healing}",
+            problem=f"{problem}, by the workflow {holder.workflow}",
+            next_step=next_step,
+        )
+    return client.get_workflow_handle(holder.workflow, run_id=found.run_id), was_reset
 
-    Each reset makes another run, and so does each new history.
-    """
+
+async def _followed(client: Client, holder: Claimant) -> tuple[WorkflowExecutionDescription, bool]:
+    """Likewise from the first run on: each reset makes another one, and so does a new history."""
     next_run, was_reset = holder.first_run, False
     seen: set[str] = set()
     while next_run and next_run not in seen:
@@ -103,14 +125,7 @@ async def _last_run_of(client: Client, holder: Claimant) -> tuple[WorkflowHandle
         was_reset = was_reset or bool(next_run)
         if not next_run and found.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
             next_run = await _continued_by(run)
-    if found.status in _NOT_LOST:
-        problem, next_step = _NOT_LOST[found.status]
-        raise ConfigurationError(
-            source=f"The healing {holder.healing}",
-            problem=f"{problem}, by the workflow {holder.workflow}",
-            next_step=next_step,
-        )
-    return run, was_reset
+    return found, was_reset
 
 
 async def _continued_by(run: WorkflowHandle[Any, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -27,10 +27,8 @@ from popheal.watch.decide import (
     wait_for_back_ends,
 )
 from popheal.watch.healings import Healings
+from popheal.watch.questions import Questions
 from popheal.watch.watched import Watched, tell_once
-
-#: Seconds in which who was silent is not asked again.
-_SILENT: Final = 10.0
 
 #: Has a healing carried out.
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -47,6 +45,7 @@ class Answering:
         retry: The pause after a healing.
         healings: Those at work.
         spawn: Has a healing carried out.
+        questions: What is asked of the carrier.
     """
 
     session: HealingContext
@@ -55,39 +54,62 @@ class Answering:
     retry: timedelta
     healings: Healings
     spawn: Spawn
-    #: When who carries healings out gave no answer about which servers; and when it last did.
-    _silent: dict[str, tuple[float, FleetSilent]] = field(factory=dict, init=False)
-    _answered: float = field(default=float("-inf"), init=False)
+    questions: Questions = field(init=False)
 
-    async def answer(self, server: Watched, others: Iterable[Watched]) -> None:
-        """Do what is to be done about what was seen on a server. Raises JournalError.
+    def __attrs_post_init__(self) -> None:
+        self.questions = Questions(carrier=self.carrier, clock=self.session.clock)
+
+    async def ask(self, servers: Iterable[Watched], watched: Collection[Watched]) -> None:
+        """Have it found out what is known that answers to some servers hang on.
 
         Args:
-            server: Who has been looked at.
-            others: Everybody else that is watched.
+            servers: Who has been looked at.
+            watched: Everybody that is watched.
         """
-        server.waits_until = None
+        wanted = {}
+        for server in servers:
+            if server.incident and not self.healings.on(server.name):
+                others = (one for one in watched if one is not server)
+                concern = self._concern(server, server.incident, others)
+                if why := self._why_no_room(server):
+                    concern = evolve(concern, place=None)  # who is at work there is known already
+                wanted[server.name] = concern, why
+        await self.questions.ask(wanted)
+
+    def answer(self, server: Watched) -> bool:
+        """Do what is to be done about what was seen on a server. Raises JournalError.
+
+        Returns:
+            Whether it is answered; not as long as what that hangs on is not told.
+        """
         if work := self.healings.on(server.name):
+            server.waits_until = None
             server.is_answered(
                 Answer(what="waits", healing=work.healing, why="a healing is at work on it")
             )
-            return
+            return True
         incident = server.incident
         if incident is None:
+            server.waits_until = None
             server.is_answered(Answer(what="nothing_unhealthy"))
-            return
-        why_no_room = self._why_no_room(server)
-        concern = self._concern(server, incident, others)
-        if why_no_room:
-            concern = evolve(concern, place=None)  # who is at work there is known already
+            return True
+        question = self.questions.answered(server.name, incident)
+        if question is None:
+            return False
+        server.waits_until = None
         try:
-            decision = self._decide(concern, await self._known(concern))
+            decision = self._decide(question.concern, question.known.result())
         except FleetSilent as error:
             self.healings.has_not_begun(server, error)
-            return
+            return True
+        why_no_room = question.why_no_room or self._why_no_room(server)
         if decision.what is not Next.WAIT and why_no_room:
             decision = Decision(what=Next.WAIT, why=why_no_room)
             server.waits_for_room = True
+        self._act(server, incident, decision)
+        return True
+
+    def _act(self, server: Watched, incident: Incident, decision: Decision) -> None:
         server.waits_until = decision.until
         record = decision.healing
         if decision.what is Next.WAIT:
@@ -101,27 +123,6 @@ class Answering:
             self.go_on_with(record, server)
         else:
             self._heal(server, incident)
-
-    async def _known(self, concern: Concern) -> Known:
-        """Who was silent just now is not asked again at once: everybody would wait.
-
-        Of one server it may be what stands in the way of that one alone; of a second one it is
-        taken for the fleet's, until there is an answer again.
-        """
-        now = self.session.clock.monotonic()
-        lately = {name: one for name, one in self._silent.items() if now < one[0] + _SILENT}
-        if concern.server in lately:
-            raise lately[concern.server][1]
-        since = [one for one in lately.values() if one[0] >= self._answered]
-        if len(since) > 1:
-            raise since[-1][1]
-        try:
-            known = await self.carrier.known(concern)
-        except FleetSilent as error:
-            self._silent = {**lately, concern.server: (self.session.clock.monotonic(), error)}
-            raise
-        self._silent, self._answered = lately, self.session.clock.monotonic()
-        return known
 
     def go_on_with(self, record: HealingRecord, server: Watched) -> None:
         """Go on with a healing that was broken off, or follow one that somebody else has begun."""

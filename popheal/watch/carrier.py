@@ -116,6 +116,14 @@ class Carrier(Protocol):
     def follows(self) -> bool:
         """Whether a healing that somebody else has begun is followed to its end from here."""
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds in which what is known of all who are asked about is mostly told.
+
+        So long is it waited for all of them, so that what is nearest to a cause is answered
+        first. Then each is answered when it is told of that one. None if all of it is always told.
+        """
+
     def alone(self) -> AbstractContextManager[None]:
         """While this lasts, nobody else may watch, where two would be in each other's way."""
 

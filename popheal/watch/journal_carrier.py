@@ -32,6 +32,7 @@ class JournalCarrier:
     """
 
     follows: ClassVar[bool] = False
+    patience: ClassVar[float | None] = None
 
     organisation: str
     journal: Journal

@@ -125,7 +125,7 @@ class Watching:
             await self._answer()
             if not self._once:
                 self.healings.ended.clear()  # nobody asks, and there may be years of them
-            elif not (self._looks or self._at_work):
+            elif not (self._looks or self._at_work or self._answering.questions.open):
                 return
             await self._wait()
 
@@ -138,6 +138,7 @@ class Watching:
         self._checking.detach()
         for look in self._looks:
             look.cancel()  # it changes nothing
+        self._answering.questions.drop_all()
         if not self.is_ending:
             self.healings.leave_all()
         self._ends = True
@@ -151,7 +152,8 @@ class Watching:
 
     async def _wait(self) -> None:
         """Wait until something has come back, or it is time to see what is to be done."""
-        tasks = {*self._looks, *self._at_work}
+        own = {*self._looks, *self._at_work}
+        tasks: set[asyncio.Task[Any]] = {*own, *self._answering.questions.open}
         if self._once:
             # Nothing is due later, so the clock, which may be a virtual one, need not go on.
             done, _ = await asyncio.wait(tasks, timeout=_OFTEN, return_when=FIRST_COMPLETED)
@@ -162,7 +164,7 @@ class Watching:
                 done, _ = await asyncio.wait({*tasks, self._sleeper}, return_when=FIRST_COMPLETED)
             finally:
                 self._sleeper.cancel()
-        for one in done & tasks:
+        for one in done & own:
             ended_healing = one in self._at_work
             self._looks.discard(one)
             self._at_work.discard(one)
@@ -258,6 +260,7 @@ class Watching:
 
     def _make_room(self) -> None:
         """A healing has ended: whoever has waited for that is looked at again, and answered."""
+        self._answering.questions.overtake()
         for one in self._servers.values():
             if one.waits_for_room:
                 one.waits_for_room, one.asked_again = False, True
@@ -265,14 +268,16 @@ class Watching:
 
     async def _answer(self) -> None:
         """Answer what was seen, what is nearest to a cause first. Raises JournalError."""
-        ripe = self._ripe()
-        for server in sorted(ripe, key=lambda one: one.rank):
+        ripe = sorted(self._ripe(), key=lambda one: one.rank)
+        await self._answering.ask(ripe, self._servers.values())
+        for server in ripe:
             if self.is_ending:
                 return
-            if self._fresh.pop(server.name, None) is None:
+            if server.name not in self._fresh:
                 continue  # another look has come back meanwhile, and has seen nothing
-            others = (one for one in self._servers.values() if one is not server)
-            await self._answering.answer(server, others)
+            if not self._answering.answer(server):
+                continue  # nobody else waits for what is not told of this one
+            self._fresh.pop(server.name)
             if until := server.waits_until:
                 seconds = (until - self.session.clock.now()).total_seconds()
                 self._rota.ask_for(server.name, self._now + seconds)

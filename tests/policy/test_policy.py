@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
@@ -115,7 +116,7 @@ def test_every_field_is_tested_and_documented():
     assert [name for name, _ in WRONG] == [one.name for one in fields(Policy)]
     for record in (Policy, Timing):
         for one in fields(record):
-            assert f"\n        {one.name}: " in record.__doc__
+            assert f"\n    {one.name}: " in inspect.getdoc(record)
 
 
 # --- JSON ----------------------------------------------------------------------------------------

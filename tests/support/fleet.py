@@ -41,6 +41,9 @@ _SETTINGS = (
     # By default a shard hands out twenty tasks a second, so ten activities, and there is one shard.
     "history.transferProcessorMaxPollRPS=1000",
     "history.timerProcessorMaxPollRPS=1000",
+    # What is deleted is so once these have said how far they are, by default every half minute.
+    'history.transferProcessorUpdateAckInterval="200ms"',
+    'history.visibilityProcessorUpdateAckInterval="200ms"',
 )
 #: So many workers of the engine, and of each site.
 WORKERS = 2

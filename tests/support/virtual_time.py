@@ -93,6 +93,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.clock.monotonic()
 
+    async def shutdown_default_executor(self, *_: float | None) -> None:
+        """However long its threads take: since Python 3.12 it is by this loop's own time."""
+        await super().shutdown_default_executor()
+
     def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> Any:
         return self.awaited(super().run_in_executor(executor, func, *args))
 

@@ -11,8 +11,12 @@ from attrs import evolve
 
 pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 
+from temporalio.service import RPCError
+
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
+from popheal.errors import ConfigurationError, UnknownName
+from popheal.gateway.fleet_records import FleetRecords
 from popheal.policy.policy import Policy
 from popheal.reports.report import Report
 from popheal.tables.actions import Impact
@@ -21,12 +25,12 @@ from popheal.tables.table import Verdict
 from popheal.temporal import continuing, operations
 from popheal.temporal.build_name import build_id
 from popheal.temporal.healing_history import as_text, histories_of, lines_of, misfits
-from popheal.temporal.healing_workflow import Healing
+from popheal.temporal.healing_workflow import Healing, healing_of
 from popheal.temporal.listing import list_healings
 from popheal.temporal.messages import Decision
 from popheal.temporal.operations import begin_healing
 from popheal.temporal.orphaned import orphaned
-from tests.evidence.disturbed import effects
+from tests.evidence.disturbed import effects, reset
 from tests.evidence.on_temporal import compare
 from tests.support.fleet import healed
 from tests.support.waiting import WaitingHealing
@@ -194,6 +198,90 @@ def test_one_that_is_lost_in_a_later_history_is_settled(fleet, monkeypatch, tmp_
     path = tmp_path / "healing.jsonl"
     path.write_text(as_text(lines))
     assert check_journal(path).ok
+
+
+async def _forget(client, workflow, run):
+    """Have the server forget a run, as it does when the namespace's retention is over."""
+    from temporalio.api.common.v1 import WorkflowExecution
+    from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+
+    request = DeleteWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=workflow, run_id=run),
+    )
+    await client.workflow_service.delete_workflow_execution(request)
+
+    async def listed():
+        found = client.list_workflows(f"WorkflowId = '{workflow}'")
+        return [one.run_id async for one in found]
+
+    while run in await listed():  # noqa: ASYNC110 - a server tells nobody
+        await asyncio.sleep(0.1)
+    with pytest.raises(RPCError, match="not found"):
+        await client.get_workflow_handle(workflow, run_id=run).describe()
+
+
+async def _gone_first(site, *, beside=0):
+    """The healing is lost, and only its last history is there; perhaps with others of its id."""
+    client = site.fleet.client
+    histories = await histories_of(client, site.handle.id)
+    assert len(histories) > 1
+    await site.terminate()
+    for _ in range(beside):
+        await (await site.begin()).result()  # it is held by the claims
+    await _told_as_orphaned(site.handle)
+    for one in histories[:-1]:
+        await _forget(client, site.handle.id, one.run_id)
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_one_whose_first_history_is_gone_is_found_and_settled(fleet, beside):
+    """The namespace's retention is over for that; also where another one was held since."""
+
+    async def settled():
+        async with WaitingHealing(fleet, LOGGING, 2, long=AT_ONCE) as site:
+            name = healing_of(site.handle.result_run_id)
+            await _gone_first(site, beside=beside)
+            found = await FleetRecords(fleet.client, site.name).find(name)
+            with pytest.raises(UnknownName):
+                await FleetRecords(fleet.client, site.name).find("0123456789ab")
+            report = await site.settle()
+            return site, found, name, report
+
+    site, found, name, report = fleet.run(settled())
+    assert (found.record.id, found.is_lost) == (name, True)
+    assert report.id == name
+    assert report.verdict is Verdict.CANCELLED
+    assert [one.status for one in report.debts] == [DebtStatus.PAID]
+    assert ("protocol_logging_set", "MBX1", False) in effects(site.organisation.history)
+
+
+def test_one_whose_first_history_is_gone_and_that_was_reset_is_not_settled(fleet):
+    """Its histories do not tell of all that it has done."""
+
+    async def refused():
+        async with WaitingHealing(fleet, LOGGING, 2, long=AT_ONCE) as site:
+            first, *_ = await histories_of(fleet.client, site.handle.id)
+            await reset(fleet, site.newest())
+            await _forget(fleet.client, site.handle.id, first.run_id)
+            await site.terminate()
+            with pytest.raises(ConfigurationError) as caught:
+                await site.settle()
+            return str(caught.value)
+
+    assert "was reset" in fleet.run(refused())
+
+
+def test_one_that_is_gone_altogether_can_not_be_settled(fleet):
+    async def refused():
+        async with WaitingHealing(fleet, LOGGING, 1) as site:
+            await site.terminate()
+            await (await site.begin()).result()
+            await _forget(fleet.client, site.handle.id, site.handle.result_run_id)
+            with pytest.raises(RPCError, match="not found"):
+                await site.settle()
+
+    fleet.run(refused())
 
 
 def test_without_its_tables_it_pays_what_it_owes(fleet, monkeypatch):

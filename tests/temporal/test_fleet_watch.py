@@ -13,6 +13,8 @@ pytest.importorskip("temporalio", reason="needs the extra 'temporal'")
 from popheal import Alert, Control, Journal
 from popheal.backends.simulated.scenario import build_scenario
 from popheal.engine.context import HealingContext
+from popheal.errors import FleetSilent
+from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal.status import standing_of
 from popheal.tables.table import Verdict
 from popheal.temporal.operations import begin_healing
@@ -191,11 +193,36 @@ def test_a_healing_that_somebody_else_began_is_waited_for_and_followed(fleet, mo
     assert ended.left == organisation.named("healing_resumed")[0].id
 
 
+def test_where_workers_have_other_tables_nothing_begins_and_it_is_tried_later(fleet):
+    """They may be replaced meanwhile; and no person has anything to settle."""
+    organisation = Organisation(fleet, ill=("MBX1",))
+
+    async def once():
+        watch = await organisation.watch()
+        watch.carrier.order = evolve(watch.carrier.order, tables={"mailbox": "another"})
+        await watch.run(once=True)
+        return watch.carrier.records
+
+    async def work():
+        async with organisation.worker():
+            await once()
+            records = await once()
+            return await records.of_server("mbx1")
+
+    (found,) = fleet.run(work())
+    assert (found.record.verdict, found.is_lost) == ("unknown", False)
+    first, second = [one.why for one in organisation.named("alert_waits")]
+    assert "have other tables: mailbox" in first
+    assert "settle" not in first
+    assert f"healing {found.record.id} ended as unknown, until" in second
+    assert not restarted(organisation.simulation.history)
+
+
 def test_what_a_fleet_without_workers_can_tell(fleet, monkeypatch):
     """A healing that nobody takes up: it is known, and not stopped; no second one begins."""
     from temporalio.client import Client
 
-    from popheal.errors import AlreadyRunning, FleetSilent
+    from popheal.errors import AlreadyRunning
     from popheal.gateway import silence
     from popheal.gateway.fleet_desk import FleetDesk
     from popheal.temporal.converter import DATA_CONVERTER
@@ -225,3 +252,64 @@ def test_what_a_fleet_without_workers_can_tell(fleet, monkeypatch):
         await handle.terminate()
 
     fleet.run(work())
+
+
+def test_who_was_silent_about_a_healing_is_not_asked_at_each_look(fleet, monkeypatch):
+    """Its history is read instead, at once; unless just that healing is asked for."""
+    from temporalio.client import Client, WorkflowHandle
+
+    from popheal.gateway import silence
+    from popheal.temporal.converter import DATA_CONVERTER
+
+    monkeypatch.setattr(silence, "WORKER_WITHIN", timedelta(seconds=1))
+    query, asked = WorkflowHandle.query, []
+
+    async def counted(handle, *args, **more):
+        asked.append(handle.id)
+        return await query(handle, *args, **more)
+
+    monkeypatch.setattr(WorkflowHandle, "query", counted)
+    organisation = Organisation(fleet)
+
+    async def work():
+        carrier = await organisation.carrier()
+        records = carrier.records
+        records.client = await Client.connect(
+            fleet.address, namespace=SECRETIVE, data_converter=DATA_CONVERTER
+        )
+        order = evolve(carrier.order, alert=to_jsonable(Alert(server="mbx1.contoso.com")))
+        handle = await begin_healing(records.client, order)
+        (first,) = await records.of_server("mbx1")
+        (again,) = await records.of_server("mbx1")
+        assert (first.record, len(asked)) == (again.record, 1)
+        assert (await records.find(first.record.id)).record == first.record
+        assert len(asked) == 2
+        await handle.terminate()
+
+    fleet.run(work())
+
+
+def test_all_that_must_be_known_is_told_in_time_or_not_at_all(monkeypatch):
+    from popheal.gateway import silence
+    from popheal.gateway.fleet_carrier import FleetCarrier
+    from popheal.watch.carrier import Concern
+    from popheal.watch.decide import Incident
+
+    class Hanging:
+        async def of_server(self, *_):
+            await asyncio.Event().wait()
+
+        at_work = of_server
+
+    monkeypatch.setattr(silence, "ALL_WITHIN", timedelta(seconds=0.01))
+    carrier = FleetCarrier(records=Hanging(), order=None)
+    now = SystemClock().now()
+    concern = Concern(
+        server="mbx1",
+        incident=Incident(monitor=MONITORS[0]),
+        now=now,
+        retry=timedelta(minutes=10),
+    )
+    with pytest.raises(FleetSilent, match="does not tell what was done about mbx1 in time"):
+        asyncio.run(carrier.known(concern))
+    assert asyncio.run(carrier.unfinished(["mbx1"])) == []

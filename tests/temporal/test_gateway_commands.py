@@ -45,6 +45,15 @@ def test_what_it_can_not_begin_with_is_said(tmp_path, command, configuration, sa
     assert not (tmp_path / "journal.db").exists(), "a fleet needs none"
 
 
+@pytest.mark.parametrize(("command", "section"), [("serve", TOKEN), ("watch", WATCH)])
+def test_a_table_that_is_nowhere_is_no_table(tmp_path, command, section):
+    path = tmp_path / "popheal.toml"
+    path.write_text(EXCHANGE + section)
+    said = ("--config", str(path), "--procedure", "no_such_module:TABLE")
+    status, _, told = fleet_command(command, *said, **ENVIRONMENT, **NOWHERE)
+    assert (status, "no_such_module" in told) == (2, True)
+
+
 @pytest.mark.slow
 def test_it_serves_until_it_is_told_to_end(fleet, tmp_path):
     """Servers that can't be reached are looked at, too; what is told of that has no secret."""

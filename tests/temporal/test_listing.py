@@ -64,6 +64,9 @@ def test_a_healing_shows_where_it_stands_and_how_it_ended(fleet):
     assert "  mbx1  DAG1  recovered\n" in out
     _, out, _ = fleet_command("healings", "--newest", "0", "--json", **there)
     assert handle.id not in out  # only those that are under way
+    assert json.loads(out)["left_off"] >= 1
+    _, _, said = fleet_command("healings", "--newest", "0", **there)
+    assert "that ended before. --newest N lists more." in said
 
 
 def test_it_shows_until_when_something_was_refused(fleet):

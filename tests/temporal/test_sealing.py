@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from copy import copy
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
+from temporalio.service import RPCError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from popheal import errors
@@ -256,6 +258,53 @@ def test_a_history_tells_nothing_to_whoever_has_no_key(secretive, tmp_path):
         assert (status, out, "only the key 'new' decrypts" in said) == (2, "", True)
     status, _, said = fleet_command("show", "mbx1", **there, POPHEAL_FLEET_KEYS="new")
     assert (status, f"{VARIABLE}: has an entry" in said) == (2, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("keys", "refused"), [(None, True), (f"new:{OTHER}", False)])
+def test_where_others_encrypt_nothing_is_asked_for_in_the_clear(fleet, secretive, keys, refused):
+    """By whoever has forgotten the keys: nothing has begun. That keys are others is no such case.
+
+    Where nobody has asked for anything by a key yet, nobody can know.
+    """
+    from temporalio.client import Client
+
+    from popheal.backends.simulated import load_scenario
+    from popheal.temporal.listing import HEALING
+    from popheal.temporal.sealing import require_key
+    from tests.support.healing import alert_of
+
+    alert = alert_of(load_scenario("mailbox-healed-by-restart"))
+    site = uuid4().hex
+
+    async def ask():
+        by_key = await secretive.begin(alert, f"{site}-sealed", site)
+        known = f"WorkflowType = '{HEALING}' AND WorkflowId = '{by_key.id}'"
+        while (await secretive.client.count_workflows(known)).count == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        lacking = converter_of(fleet_keys({VARIABLE: keys} if keys else {}))
+        client = await Client.connect(fleet.address, namespace=SECRETIVE, data_converter=lacking)
+        elsewhere = await Client.connect(
+            fleet.address, namespace="default", data_converter=converter_of(())
+        )
+        other = copy(secretive)
+        other.client = client
+        try:
+            await require_key(elsewhere)
+            begun = await other.begin(alert, f"{site}-clear", site)
+        except errors.ConfigurationError as error:
+            with pytest.raises(RPCError, match="not found"):
+                await client.get_workflow_handle(f"popheal/healing/{site}-clear/mbx1").describe()
+            return str(error)
+        else:
+            await begun.terminate()
+        finally:
+            await by_key.terminate()
+        return ""
+
+    said = fleet.run(ask())
+    assert bool(said) is refused
+    assert ("only the key 'new' decrypts" in said and VARIABLE in said) is refused
 
 
 @workflow.defn(sandboxed=False)

@@ -24,10 +24,11 @@ class Silent:
     """One that knows nothing, or can begin nothing."""
 
     follows = True
+    patience = 2.0
 
-    def __init__(self, *, knows=False, about=""):
-        self.asked, self.begun = [], []
-        self._knows, self._about = knows, about
+    def __init__(self, *, knows=False, about="", takes=0.0):
+        self.asked, self.begun, self.begun_after = [], [], {}
+        self._knows, self._about, self._takes = knows, about, takes
 
     def alone(self):
         return nullcontext()
@@ -38,12 +39,28 @@ class Silent:
     async def known(self, concern):
         self.asked.append(concern.server)
         if not self._knows or concern.server == self._about:
+            await asyncio.sleep(self._takes)
             raise SILENT
         return Known(healings=dict.fromkeys(concern.reaches_back, ()))
 
     async def heal(self, alert, work, session):
         self.begun.append(alert.server)
+        self.begun_after.setdefault(alert.server, asyncio.get_running_loop().time())
         raise SILENT
+
+
+class Slow(Silent):
+    """One that tells late of one server, and heals at once."""
+
+    def __init__(self):
+        super().__init__(knows=True)
+        self.told = []
+
+    async def known(self, concern):
+        if concern.server == SERVERS[0] and not self.told:
+            await asyncio.sleep(10.0)
+        self.told.append((concern.server, asyncio.get_running_loop().time()))
+        return await super().known(concern)
 
 
 def watched(carrier, minutes=3, ill=ILL):
@@ -76,12 +93,35 @@ def test_who_is_silent_ends_nothing_and_is_named_once(knows):
     assert len(looks) > 2 * len(SERVERS)
 
 
-def test_who_is_silent_is_not_asked_for_each_server():
-    """Each question takes seconds, in which nobody else would be looked at or answered."""
-    carrier = Silent()
+def test_who_is_silent_about_each_server_delays_no_look():
+    """All are asked at the same time, and whoever was silent is left alone for a while."""
+    carrier = Silent(takes=20.0)
     _, events = watched(carrier, ill=("MBX1", "MBX2", "MBX3"))
     looks = [one for one in events if one.name == "server_looked" and one.health == "unhealthy"]
-    assert 2 * len(looks) >= 3 * len(carrier.asked) > 0
+    quick = Silent()
+    _, as_quick = watched(quick, ill=("MBX1", "MBX2", "MBX3"))
+    again = [one for one in as_quick if one.name == "server_looked" and one.health == "unhealthy"]
+    assert len(looks) == len(again)
+    assert 0 < len(carrier.asked) <= len(looks)
+
+
+def test_what_is_told_late_of_one_server_delays_nobody_else():
+    """What is known of the others is known by then, so they are healed; and it, when it is told."""
+    carrier = Silent(knows=True, about=SERVERS[0], takes=30.0)
+    watched(carrier, minutes=1)
+    (begun, *_) = carrier.begun
+    assert begun == SERVERS[1]
+    assert carrier.begun_after[SERVERS[1]] < 5.0
+
+
+def test_of_what_is_told_late_nothing_is_taken_that_a_healing_has_overtaken():
+    """Mbx2 is healed while it is asked about mbx1; then that is asked again."""
+    carrier = Slow()
+    watched(carrier, minutes=1)
+    first, second, *_ = [one for one in carrier.told if one[0] == SERVERS[0]]
+    assert (
+        carrier.begun_after[SERVERS[1]] < first[1] <= second[1] <= carrier.begun_after[SERVERS[0]]
+    )
 
 
 def test_what_can_not_be_told_of_one_server_keeps_nobody_else_from_being_healed():

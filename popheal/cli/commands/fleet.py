@@ -18,12 +18,11 @@ from popheal.cli.commands.fleet_client import (
     with_client,
 )
 from popheal.cli.commands.fleet_gateway import serve, watch
-from popheal.cli.commands.fleet_worker import own_tables_option, worker
+from popheal.cli.commands.fleet_worker import hashes_of, own_tables_option, worker
 from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.cli.session import decided, show_report
-from popheal.cli.tables import table_named
 from popheal.reports.report import Report
 from popheal.util.account import account
 from popheal.util.text import moment, one_line
@@ -31,6 +30,7 @@ from popheal.util.text import moment, one_line
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from popheal.temporal.listing import Listed
     from popheal.temporal.messages import Decision, Progress
     from popheal.temporal.orphaned import Orphaned
 
@@ -105,7 +105,7 @@ def heal(
         by=account(),
         site=site,
         second_opinion=told.second_opinion is not None,
-        tables={one.name: one.hash for one in map(table_named, procedure)},
+        tables=hashes_of(procedure),
     )
     report = asyncio.run(_heal(order, alert.server))
     if report is None:
@@ -143,11 +143,16 @@ def healings(newest: int, *, as_json: bool) -> int:
     \b
       popheal fleet healings
     """
-    from popheal.temporal.listing import list_healings
+    from popheal.temporal.listing import count_ended, list_healings
     from popheal.temporal.orphaned import orphaned
     from popheal.util.serialize import to_jsonable
 
-    found = asyncio.run(with_client(lambda client: list_healings(client, newest)))
+    async def listed(client: Client) -> tuple[list[Listed], int]:
+        found = await list_healings(client, newest)
+        ended = sum(one.status != "running" for one in found)
+        return found, max(0, await count_ended(client) - ended)
+
+    found, left_off = asyncio.run(with_client(listed))
     holding: list[Orphaned] | None = None
     try:
         holding = asyncio.run(with_client(orphaned))
@@ -155,7 +160,8 @@ def healings(newest: int, *, as_json: bool) -> int:
         say(f"Whether a terminated one still holds its claims can't be told. {error.message}")
     if as_json:
         lost = None if holding is None else [to_jsonable(one) for one in holding]
-        answer_json({"healings": [to_jsonable(one) for one in found], "orphaned": lost})
+        healings = [to_jsonable(one) for one in found]
+        answer_json({"healings": healings, "left_off": left_off, "orphaned": lost})
         return 0
     for gone in holding or ():
         ended = f"{gone.status} {moment(gone.closed)}" if gone.closed else gone.status
@@ -166,7 +172,9 @@ def healings(newest: int, *, as_json: bool) -> int:
         known = f"{stands or one.status}{again}"
         said = (moment(one.began), one.server, one.group or "-", known)
         answer_text("  ".join(map(one_line, said)))
-    if not found:
+    if left_off:
+        say(f"Left off: {left_off} that ended before. --newest N lists more.")
+    elif not found:
         answer_text("There is no healing.")
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 from attrs import frozen
 
 from popheal.cli.commands.fleet_client import require_decided, site_option
+from popheal.cli.commands.fleet_worker import hashes_of, own_tables_option
 from popheal.cli.commands.serve import but_looks, counted
 from popheal.cli.commands.serve import wanted as wanted_serving
 from popheal.cli.commands.watch import (
@@ -45,11 +46,17 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 @click.command(short_help="Watch servers, and have the fleet heal what turns unhealthy.")
 @config_option
 @site_option
+@own_tables_option
 @click.option("--once", is_flag=True, help="Look at each server once, and end.")
 @health_file_option
 @metrics_port_option
 def watch(
-    config: Path, site: str, once: bool, health_file: Path | None, metrics_port: int | None
+    config: Path,
+    site: str,
+    procedure: tuple[str, ...],
+    once: bool,
+    health_file: Path | None,
+    metrics_port: int | None,
 ) -> int:
     """Like popheal watch, by the fleet: it begins healings there, and follows them.
 
@@ -66,20 +73,23 @@ def watch(
     told = load_config(config)
     settings = wanted(told)
     require_decided(told.policy, told.source)
+    tables = hashes_of(procedure)
 
     async def work(watching: Watch, _: FleetRecords) -> int:
         ended = await watching.run(once=once, check=not once)
         return worst(one.exit_status for one in ended) if once else 0
 
     with watched_by(health_file, metrics_port, None) as watchers:
-        return _run(_Told(told, site, settings.servers, [*watchers, *_lines()]), work)
+        observers = [*watchers, *_lines()]
+        return _run(_Told(told, site, settings.servers, observers, tables), work)
 
 
 @click.command(short_help="Take alerts over HTTP for the fleet, and watch servers meanwhile.")
 @config_option
 @site_option
+@own_tables_option
 @health_file_option
-def serve(config: Path, site: str, health_file: Path | None) -> int:
+def serve(config: Path, site: str, procedure: tuple[str, ...], health_file: Path | None) -> int:
     """Like popheal serve, by the fleet: alerts come in over HTTP, and healings begin there.
 
     The requests are the same, and so are the tokens that [serve] in FILE names. It looks at
@@ -101,6 +111,7 @@ def serve(config: Path, site: str, health_file: Path | None) -> int:
     settings = wanted_serving(told)
     tokens = load_tokens(settings, config)
     require_decided(told.policy, told.source)
+    tables = hashes_of(procedure)
     counters, metrics = counted(None)
     lines = _lines()
 
@@ -118,7 +129,7 @@ def serve(config: Path, site: str, health_file: Path | None) -> int:
 
     servers = told.watch.servers if told.watch else ()
     with watched_by(health_file, None, None) as watchers:
-        return _run(_Told(told, site, servers, [*counters, *watchers, *lines]), work)
+        return _run(_Told(told, site, servers, [*counters, *watchers, *lines], tables), work)
 
 
 # --- inside --------------------------------------------------------------------------------------
@@ -132,6 +143,7 @@ class _Told:
     site: str
     servers: Sequence[str]
     observers: Sequence[Observer]
+    tables: Mapping[str, str]
 
 
 def _run(said: _Told, work: Callable[[Watch, FleetRecords], Awaitable[int]]) -> int:
@@ -171,6 +183,7 @@ async def _watch(said: _Told, backend: object, control: Control) -> tuple[Watch,
         by=account(),
         site=said.site,
         second_opinion=told.second_opinion is not None,
+        tables=said.tables,
     )
     watching = Watch(
         said.servers,

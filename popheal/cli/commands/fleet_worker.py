@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,11 @@ own_tables_option: Final = click.option(
     metavar="MODULE:NAME",
     help="A table of your own, in place of popheal's of its name; any number of times.",
 )
+
+
+def hashes_of(procedures: Iterable[str]) -> dict[str, str]:
+    """Tables that a healing must follow, as an order has them. Raises UnknownName."""
+    return {one.name: one.hash for one in map(table_named, procedures)}
 
 
 @click.command(short_help="Be a worker: of the engine, or next to the servers of a site.")

@@ -25,6 +25,17 @@ from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from cryptography.x509.oid import NameOID  # noqa: E402
 
 SERVER = "ex1.contoso.test"
+SIGNS = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 
 
@@ -50,6 +61,15 @@ def authority(tmp_path_factory):
                 .not_valid_after(now + timedelta(days=days))
                 .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             )
+            # Since Python 3.13 whose key it is, and what it may be used for, must be told.
+            own = self.key.public_key()
+            if ca:
+                subject_key = x509.SubjectKeyIdentifier.from_public_key(own)
+                made = made.add_extension(subject_key, critical=False)
+                made = made.add_extension(SIGNS, critical=True)
+            else:
+                issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(own)
+                made = made.add_extension(issuer_key, critical=False)
             if names:
                 made = made.add_extension(x509.SubjectAlternativeName(names), critical=not ca)
             return made.sign(self.key, hashes.SHA256())
