@@ -41,7 +41,7 @@ async def heal_server(
     if outcome:
         return outcome
     while True:
-        triage = await _look(case, server, monitors, healed, pending, behind)
+        triage = await _look(case, server, monitors, healed, pending, behind, ill=bool(parent))
         if not isinstance(triage, Triage):
             return triage
         server = triage.server
@@ -136,6 +136,8 @@ async def _look(
     healed: list[str],
     pending: set[str],
     behind: Sequence[str],
+    *,
+    ill: bool,
 ) -> Triage | tuple[Verdict, str]:
     """What is verified to fail now; or how it ends, if nothing is to be healed (any more)."""
     session = case.session
@@ -143,7 +145,7 @@ async def _look(
     if busy:
         return await _held_back(case, server, busy, healed)
     session.emit(events.TriageStarted, server)
-    triage = await triage_server(session, server, monitors, healed, behind)
+    triage = await triage_server(session, server, monitors, healed, behind, ill=ill)
     session.progress.clear()
     first = not case.run_records
     if first and same_server(triage.server, case.alert.server):

@@ -63,6 +63,11 @@ def is_active(copy: DatabaseCopy) -> bool:
     return status not in _A_PASSIVE_COPY_IS
 
 
+def is_dismounted(copy: DatabaseCopy) -> bool:
+    """Whether it is the active copy of a database that is not mounted, nor about to be."""
+    return copy.status.casefold() == "dismounted"
+
+
 def can_take_over(copy: DatabaseCopy) -> bool:
     """Whether a passive copy could be activated without losing or delaying mail."""
     return (

@@ -36,6 +36,24 @@ from popheal.tables.outcomes import COULD_NOT_TELL, FAILED, REFUSED
 _SEE_WHY: Final = "Do away with the reason. " + LATER
 
 _STUCK: Final = evolve(FOR_KIND[FindingKind.STUCK], is_down=True)
+_OFF_BEHIND: Final = Advice(
+    headline="POP is switched off at a Mailbox server behind {front_end}",
+    steps=(
+        "Nothing is broken at {front_end}. Ask whether POP is meant to run at the Mailbox server "
+        "named above. If so, set MSExchangePOP3BE there to start by itself, and start it."
+    ),
+    commands=SWITCHED_OFF.commands,
+)
+_NOT_TURNED_OFF: Final = Advice(
+    headline="protocol logging could not be turned off at {server}",
+    steps="Turn logging off by hand: it fills the disk.",
+    commands=commands.LOGGING,
+)
+_NOT_TOLD_ON: Final = Advice(
+    headline="whether protocol logging is on at {server} could not be told",
+    steps="See whether it is. Left on, it fills the disk.",
+    commands=commands.LOGGING,
+)
 _NOT_UP: Final = Advice(
     headline="POP3 does not run on {server} after its restart",
     steps=(
@@ -180,15 +198,8 @@ FOR_ACTION: Final[Mapping[tuple[str, FindingKind | str], Advice]] = MappingProxy
             ),
             commands=(commands.LOGGING, commands.RUN_PROBE),
         ),
-        (CHECK_BACKENDS.name, "off"): Advice(
-            headline="POP is switched off at a Mailbox server behind {front_end}",
-            steps=(
-                "Nothing is broken at {front_end}. Ask whether POP is meant to run at the Mailbox "
-                "server named above. If so, set MSExchangePOP3BE there to start by itself, and "
-                "start it."
-            ),
-            commands=SWITCHED_OFF.commands,
-        ),
+        (CHECK_BACKENDS.name, "off"): _OFF_BEHIND,
+        (CHECK_BACKENDS.name, FindingKind.SWITCHED_OFF): _OFF_BEHIND,
         (CHECK_BACKENDS.name, FindingKind.NOT_RUNNING): Advice(
             headline="MSExchangePOP3BE does not run at a Mailbox server behind {front_end}",
             steps=(
@@ -229,6 +240,10 @@ FOR_ACTION: Final[Mapping[tuple[str, FindingKind | str], Advice]] = MappingProxy
             steps="Nothing was changed by that. " + _SEE_WHY,
             commands=commands.LOGGING,
         ),
+        (ENABLE_PROTOCOL_LOGGING.name, FAILED): _NOT_TOLD_ON,
+        (ENABLE_PROTOCOL_LOGGING.name, COULD_NOT_TELL): _NOT_TOLD_ON,
+        (RESTORE_PROTOCOL_LOGGING.name, FAILED): _NOT_TURNED_OFF,
+        (RESTORE_PROTOCOL_LOGGING.name, REFUSED): _NOT_TURNED_OFF,
         (RESTORE_PROTOCOL_LOGGING.name, COULD_NOT_TELL): Advice(
             headline="whether {server} still writes protocol logs could not be told",
             steps="See whether logging is on, and turn it off: it fills the disk.",
@@ -248,6 +263,11 @@ FOR_ACTION: Final[Mapping[tuple[str, FindingKind | str], Advice]] = MappingProxy
         (ACTIVATE_COMPONENT.name, REFUSED): Advice(
             headline="PopProxy is offline on {server}, and was left so",
             steps="Nothing was changed by that. " + _SEE_WHY,
+            commands=commands.COMPONENTS,
+        ),
+        (ACTIVATE_COMPONENT.name, FAILED): Advice(
+            headline="PopProxy could not be made active on {server}",
+            steps="See who holds it inactive: any entry of another requester wins.",
             commands=commands.COMPONENTS,
         ),
         (ACTIVATE_COMPONENT.name, COULD_NOT_TELL): Advice(

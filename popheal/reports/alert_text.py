@@ -25,16 +25,29 @@ _HOST: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9-]{0
 #: there counts: ``Path`` has the name in full, ``Source`` may be anything.
 _SERVER_FIELDS: Final = (
     r"Failing Server",
-    r"Server ?Name|Server|MachineName|Machine|Computer ?Name|Computer|Host ?name|FQDN",
-    r"Path",
+    (
+        r"Server ?Name|Server|MachineName|Machine|Computer ?Name|Computer|Host ?name|FQDN"
+        r"|Serveur|Ordinateur|Servidor|Equipo"
+    ),
+    r"Path|Pfad|Chemin(?: d.acc[eè]s)?|Ruta de acceso|Percorso|Configuration item|CI|Host|Node",
     r"PrincipalName|LoggingComputer|Logging Computer|Monitored Computer",
     r"Source",
 )
-_AFTER_FIELD: Final = r"\s*[:=>]\s*[\"'\[]?"
+_AFTER_FIELD: Final = r"[\"']?\s*[:=>]\s*[\"'\[]?"
+#: What makes a server one that the alert is not about: who reports it, or what mail passes.
+_OTHER_SERVERS: Final = "".join(
+    rf"(?<!\b{one}[ _-])"
+    for one in (
+        *("management", "gateway", "reporting", "monitoring", "witness", "backup", "file", "web"),
+        *("smtp", "mail", "dns", "proxy", "relay", "syslog", "time", "license", "update", "name"),
+    )
+)
 #: Words of a sentence that a server's name follows; a short name only behind the word "server".
 _SERVER_WORDS: Final = re.compile(
-    rf"\bon +(?:the +)?(?:(?:Mailbox|Client Access|Exchange) +)?"
-    rf"(?:(?:server|computer) +[\"']?(?P<short>{_HOST})|[\"']?(?P<full>{_HOST}\.{_HOST}))",
+    rf"\b(?:on|auf|sur|en) +(?:(?:the|dem|le|el) +)?(?:(?:Mailbox|Client Access|Exchange) +)?"
+    rf"(?:(?:server|computer|serveur|servidor) +[\"']?(?P<short>{_HOST})"
+    rf"|[\"']?(?P<full>{_HOST}\.{_HOST}))"
+    rf"|\b{_OTHER_SERVERS}(?:server|serveur|servidor) +[\"']?(?P<alone>{_HOST}\.{_HOST})",
     re.IGNORECASE,
 )
 #: The server that a command was asked about. By position, the name counts only where it can't be
@@ -56,9 +69,10 @@ _MOST_SERVERS: Final = 50
 _NO_SERVER: Final = {"localhost", "unknown", "n", "system", "this", "the", "a"}
 #: What writes such alerts is no server either.
 _SOURCES: Final = ("microsoft-exchange", "msexchange")
+_HEALTH_SET_NAMES: Final = frozenset(one.casefold() for one in HEALTH_SETS)
 
 _HEALTH_SET: Final = re.compile(
-    r"\bHealth ?Set(?: ?Name)?\s*[:=>]\s*[\"']?(?P<field>[\w.]+)"
+    r"\bHealth[ _]?Set(?: ?Name)?[\"']?\s*[:=>]\s*[\"']?(?P<field>[\w.]+)"
     r"|(?P<before>\b[A-Za-z][\w.]{0,60}) health ?set\b"
     r"|\bhealth set (?:of |named )?[\"'](?P<quoted>[\w.]+)[\"']"
     r"|\b(?P<alone>POP\.(?:Protocol|Proxy))\b",
@@ -186,14 +200,14 @@ def _servers(text: str) -> tuple[str, ...]:
     Else by a command that was given, by a table of rows, or by a sentence.
     """
     for fields in _SERVER_FIELDS:
-        pattern = rf"(?:^|[\s<,;(])(?:{fields}){_AFTER_FIELD}({_HOST})"
+        pattern = rf"(?:^|[\s<,;(|{{\"']){_OTHER_SERVERS}(?:{fields}){_AFTER_FIELD}({_HOST})"
         found = _distinct(re.findall(pattern, text, re.IGNORECASE | re.MULTILINE))
         if found:
             return found
     ways = (
         (m["named"] or m["quoted"] or m["full"] for m in _ASKED.finditer(text)),
         _first_cells(text.splitlines()),
-        (m["short"] or m["full"] for m in _SERVER_WORDS.finditer(text)),
+        (m["short"] or m["full"] or m["alone"] for m in _SERVER_WORDS.finditer(text)),
     )
     return next((found for way in ways if (found := _distinct(way))), ())
 
@@ -226,6 +240,8 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     found: list[str] = []
     for name in (one.rstrip(".") for one in names):
         host = short_name(name)
+        if name.casefold() in _HEALTH_SET_NAMES:
+            continue
         if host in _NO_SERVER or host.startswith(_SOURCES) or name.replace(".", "").isdigit():
             continue
         at = next((n for n, one in enumerate(found) if same_server(one, name)), None)

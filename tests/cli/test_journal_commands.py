@@ -906,6 +906,7 @@ def test_killed_while_it_waits_for_the_server_and_gone_on_with(tmp_path):
     with lab(tmp_path, "mailbox-healed-by-reboot", 60) as config:
         with_journal(config)
         with Healing(config, "awaiting_server") as process:
+            process.send_signal(signal.SIGSTOP)  # it waits however long the others take
             (living,) = listed(config)
             assert living["state"] == "running"
             assert living["process"].startswith(f"process {process.pid} on ")

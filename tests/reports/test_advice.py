@@ -76,6 +76,21 @@ def test_each_outcome_that_ends_a_run_has_advice(action):
         assert advice.steps, outcome
 
 
+def test_what_is_off_behind_a_front_end_is_not_said_of_the_front_end():
+    advice = advice_for(FindingKind.SWITCHED_OFF, "check_backends", "off")
+    assert advice
+    assert "a Mailbox server behind {front_end}" in advice.headline
+
+
+@pytest.mark.parametrize("outcome", ["failed", "refused", "could_not_tell"])
+def test_logging_that_stays_on_is_named(outcome):
+    """Not by the name of a step."""
+    advice = advice_for(None, "restore_protocol_logging", outcome)
+    assert advice
+    assert advice.headline
+    assert "fills the disk" in " ".join(advice.steps)
+
+
 def test_advice_is_about_what_there_is():
     """No action or outcome that no table has. The outcomes of later tables are known by name."""
     for name, outcome in FOR_ACTION:

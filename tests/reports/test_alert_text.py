@@ -68,7 +68,7 @@ Error: -ERR [Error=ProxyFailed Proxy=mbx1.contoso.com:1995:SSL]
         (ROW, "EX4", "POP.Protocol", "PopSelfTestMonitor"),
         (NAGIOS, "ex5.contoso.com", "POP.Protocol", "PopDeepTestMonitor"),
         (PROBE, "EX6", "POP", "PopCTPMonitor"),
-        ('{"computer": "ex7.contoso.com", "HealthSet": "POP.Proxy"}', None, "POP.Proxy", None),
+        ('{"computer": "ex7.contoso.com", "HealthSet": "POP"}', "ex7.contoso.com", "POP", None),
         ("POP logon fails on Mailbox server EX8", "EX8", None, None),
         ("popTESTdeepMONITOR, server=ex9", "ex9", "POP.Protocol", "PopDeepTestMonitor"),
     ],
@@ -80,6 +80,28 @@ def test_known_shapes(text, server, health_set, monitor):
         assert seen.servers == ((server,) if server else seen.servers)
         assert (seen.health_set, seen.monitor) == (health_set, monitor)
     assert seen.text
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("Management server: scomgw.contoso.com\nPath: ex1.contoso.com", ("ex1.contoso.com",)),
+        ("SMTP Server=relay1; Computer=EX1", ("EX1",)),
+        ("Witness Server: fs1", ()),
+        ("The management server scomgw.contoso.com has raised it", ()),
+        ("Mailbox Server: ex1", ("ex1",)),
+        ("Server ex1.contoso.com: PopDeepTestMonitor Unhealthy", ("ex1.contoso.com",)),
+        ("Configuration item: ex1.contoso.com", ("ex1.contoso.com",)),
+        ("Source : POP\nChemin d'accès : ex1.contoso.com", ("ex1.contoso.com",)),
+        ("Quelle: POP.Proxy\nPfad: ex1.contoso.com", ("ex1.contoso.com",)),
+        ("Source: POP.Proxy", ()),
+        ("Ordinateur : EX1.contoso.com", ("EX1.contoso.com",)),
+        ("PopCTPMonitor auf dem Server EX1 fehlerhaft", ("EX1",)),
+    ],
+)
+def test_a_server_is_one_that_the_alert_is_about(text, servers):
+    """Not whoever reports it, nor the health set; whatever language its labels are in."""
+    assert read_alert(text).servers == servers
 
 
 def test_what_is_unclear_is_told():

@@ -145,7 +145,7 @@ class Availability:
         if not (server.activation_disabled and server.up and database.active is server):
             return
         target = self._best(database)
-        if target is not None and database.mount in ("Mounted", "Dismounted"):
+        if target is not None and database.mount == "Mounted":
             self._move(database, target, actor, "move_now")
             return
         if not told and target is None:

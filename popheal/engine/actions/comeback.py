@@ -14,17 +14,20 @@ from popheal.exchange.interpret import (
     booted_since,
     evaluated_after,
     find_service,
+    inactive_components,
     is_running,
     starts_by_itself,
 )
 from popheal.exchange.models import HostStatus, ServiceStatus
-from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END
+from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, POP_PROXY_COMPONENT
 from popheal.healthsets.pop.health import pop_rows
 from popheal.reports.report import FindingKind
 from popheal.util.text import moment
 
 HEALTH_MANAGER: Final = "MSExchangeHM"
-_POP3: Final = (POP3_FRONT_END, POP3_BACK_END)
+_WHOLE_SERVER: Final = "serverwideoffline"
+#: The product itself writes these names in several ways, so they are compared without case.
+_POP3: Final = frozenset({POP3_FRONT_END.casefold(), POP3_BACK_END.casefold()})
 
 
 async def await_server(work: RunContext) -> ActionResult:
@@ -104,41 +107,65 @@ async def _look_for_server(work: RunContext, host: HostStatus | BackendError) ->
         return _not_back(said, FindingKind.STUCK)
     work.memory.changed_at = host.boot_time
     try:
-        missing = await _services_missing(work, host)
+        missing, by_design = await _services_missing(work, host)
     except BackendError as error:
         return ActionResult("could_not_tell", str(error))
     if missing:
-        return _not_back(f"up, but not running: {', '.join(missing)}", FindingKind.NOT_RUNNING)
+        kind = FindingKind.COMPONENT_INACTIVE if by_design else FindingKind.NOT_RUNNING
+        return _not_back(f"up, but not running: {', '.join(missing)}{by_design}", kind)
     if not await _health_is_fresh(work, host):
         return ActionResult("could_not_tell", "up, but its monitors have not been evaluated yet")
     return ActionResult("up", f"booted at {moment(host.boot_time)}{_started(work)}")
 
 
-async def _services_missing(work: RunContext, host: HostStatus) -> list[str]:
-    """Those that ran before the reboot and do not run now, in words; some are started."""
+async def _services_missing(work: RunContext, host: HostStatus) -> tuple[list[str], str]:
+    """Those that ran before the reboot and do not run now, in words; some are started.
+
+    And why the front end is not: with PopProxy inactive it stops by design.
+    """
     wanted = work.memory.running_before
     if not wanted:
-        return []
+        return [], ""
     seen = await call(Backend.services, work.server, wanted)
-    missing = []
+    missing, by_design = [], ""
     for name in wanted:
         service = find_service(name, seen)
         if service and is_running(service):
             continue
         missing.append(_in_words(work, name, service))
         reason = _why_to_start(work, service, host) if service else ""
+        if reason and name.casefold() == POP3_FRONT_END.casefold():
+            by_design = await _why_it_stops(work)
+            if by_design:
+                continue
         command = f"Start-Service {name}"
         if reason and work.session.progress.count(command) == 1:
             await work.intend(Backend.start_service, name, command=command, reason=reason)
             await try_call(Backend.start_service, work.server, name)
-    return missing
+    return missing, by_design
+
+
+async def _why_it_stops(work: RunContext) -> str:
+    """Why a front end that was started would stop again; empty if it would not."""
+    seen = await call(Backend.component_states, work.server)
+    names = (_WHOLE_SERVER, POP_PROXY_COMPONENT.casefold())
+    off = [one for one in inactive_components(seen) if one[0].component.casefold() in names]
+    said = "".join(
+        f"; {one.component} is Inactive" + (f" ({', '.join(who)})" if who else "")
+        for one, who in off
+    )
+    return f"{said}: with that the front end stops by design" if said else ""
 
 
 def _in_words(work: RunContext, name: str, service: ServiceStatus | None) -> str:
     said = f"{name} ({service.state}, {service.start_type})" if service else name
-    if name == HEALTH_MANAGER and not work.session.policy.start_health_manager:
+    if _is_health_manager(name) and not work.session.policy.start_health_manager:
         return f"{said}, which popheal may not start (policy: start_health_manager)"
     return said
+
+
+def _is_health_manager(name: str) -> bool:
+    return name.casefold() == HEALTH_MANAGER.casefold()
 
 
 def _why_to_start(work: RunContext, service: ServiceStatus, host: HostStatus) -> str:
@@ -147,8 +174,8 @@ def _why_to_start(work: RunContext, service: ServiceStatus, host: HostStatus) ->
         return ""
     if service.start_type.casefold() == "manual":
         return "it ran before the reboot"
-    ours = service.name in _POP3 or (
-        service.name == HEALTH_MANAGER and work.session.policy.start_health_manager
+    ours = service.name.casefold() in _POP3 or (
+        _is_health_manager(service.name) and work.session.policy.start_health_manager
     )
     if not ours or not starts_by_itself(service) or not _has_had_its_time(work, host):
         return ""

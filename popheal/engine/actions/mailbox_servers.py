@@ -29,6 +29,7 @@ from popheal.exchange.protocol_log import Correlation, correlate
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE, POP3_BACK_END, find_monitor
 from popheal.healthsets.pop.health import is_row_of, pop_rows
 from popheal.reports.report import FindingKind
+from popheal.tables.table import Verdict
 
 #: Log lines are written a little before and after the times that the probe reports.
 SLACK = timedelta(seconds=2)
@@ -251,4 +252,24 @@ async def recover_backends(work: RunContext) -> ActionResult:
         said.append(f"{backend}: {verdict.value}")
         if not verdict.good:
             return ActionResult("failed", "; ".join(said))
+        if verdict is not Verdict.RECOVERED and (idle := await _idle(work, backend)):
+            return ActionResult("failed", "; ".join([*said, idle]), kind=FindingKind.NOT_RUNNING)
     return ActionResult("done", "; ".join(said))
+
+
+async def _idle(work: RunContext, backend: str) -> str:
+    """Why a back end where nothing was found to heal is no success: its service doesn't run.
+
+    Neither is one of which that can't be told: what follows may restart the front end's server.
+    """
+    try:
+        services = await retry_call(work.session, Backend.services, backend, (POP3_BACK_END,))
+    except BackendError as error:
+        return str(error)
+    service = find_service(POP3_BACK_END, services)
+    if service is None or is_running(service):
+        return ""
+    return (
+        f"no monitor of {backend} says that {service.name} is {service.state}; run on {backend}: "
+        f"Start-Service {service.name}"
+    )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from attrs import evolve
+
 from popheal.engine.actions.gates import why_group_forbids, why_not_ours, why_not_touch
 from popheal.engine.actions.proof import why_no_proof, why_wait_would_fail
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
 from popheal.engine.looks.copies import read_copies_of, read_copies_on
 from popheal.engine.looks.retry import poll, retry, retry_call
-from popheal.engine.requests import Claim, look
+from popheal.engine.requests import Claim, look, try_call
 from popheal.errors import BackendError, NotBegun, Unreadable
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import is_mounted, still_active
@@ -83,7 +85,16 @@ async def verify_copies(work: RunContext) -> ActionResult:
             watch=watch,
             seen=active,
         ):
-            return observed
+            return await _told_why(work, observed) if active else observed
+
+
+async def _told_why(work: RunContext, observed: ActionResult) -> ActionResult:
+    """With what may be why databases stay, once they have had their time: the drain was undone."""
+    mailbox = await try_call(Backend.mailbox_server, work.server)
+    if isinstance(mailbox, BackendError) or mailbox.activation_disabled:
+        return observed
+    said = f"{observed.detail}; activation is allowed there: somebody has undone the drain"
+    return evolve(observed, detail=said)
 
 
 def _still_here(active: Sequence[str]) -> ActionResult:

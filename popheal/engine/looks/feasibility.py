@@ -19,6 +19,7 @@ from popheal.exchange.interpret import (
     can_take_over,
     is_active,
     is_blocked,
+    is_dismounted,
     is_seeding_source,
     stays_in_site,
 )
@@ -135,6 +136,12 @@ def why_databases_forbid(group: Group, layout: Layout, policy: Policy) -> Obstac
                 FindingKind.UNDER_WAY,
                 f"another copy of {database.name} is being reseeded from the one on this server "
                 "(SeedingSource); let that end",
+            )
+        if not database.recovery and is_dismounted(copy):
+            return Obstacle(
+                FindingKind.UNDER_WAY,
+                f"{database.name} is active on this server and dismounted: a drain moves mounted "
+                "databases only, and somebody may be at work on it",
             )
     return _why_they_stay(group, layout, policy) or _why_too_few(group, layout, policy)
 

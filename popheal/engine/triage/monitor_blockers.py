@@ -27,18 +27,24 @@ from popheal.tables.table import Verdict
 
 async def switched_off(context: TriageContext, monitor: Monitor) -> Stop | None:
     """The service that would be restarted isn't meant to run here (D13)."""
-    off = [
-        service.name
+    services = [
+        service
         for name in _services_restarted(context, monitor)
         if (service := find_service(name, context.services)) and is_switched_off(service)
     ]
-    if not off:
+    if not services:
         return None
+    off = [one.name for one in services]
+    why = (
+        "does not run and is not set to start by itself: "
+        "POP is off here, and healing would turn it on"
+    )
+    if all(map(is_running, services)):
+        why = "runs and is Disabled: it could be stopped, but not started again"
     return (
         context.note(
             FindingKind.SWITCHED_OFF,
-            f"{', '.join(off)} does not run and is not set to start by itself: "
-            "POP is off here, and healing would turn it on",
+            f"{', '.join(off)} {why}",
             f"If POP is meant to run here: {turn_on(off, context.info.fqdn)}",
             monitor,
         ),

@@ -86,8 +86,8 @@ async def component_states(context: TriageContext) -> Stop | None:
                 context.note(
                     FindingKind.MAINTENANCE,
                     _is_inactive(component, who, nobody="a requester that could not be read"),
-                    "Somebody is working on the server. Let them finish, then look again. If it "
-                    "is meant to stay so, name it in ignored_components (policy).",
+                    "Somebody is working on the server. Let them finish, then look again."
+                    + _meant_to_stay(component),
                 ),
                 Verdict.HELD,
             )
@@ -97,6 +97,12 @@ async def component_states(context: TriageContext) -> Stop | None:
         # ServerWideOffline or HighAvailability, by HealthAPI alone: the product's own doing.
         context.findings.append(context.note(FindingKind.NOTE, _is_inactive(component, who)))
     return None
+
+
+def _meant_to_stay(component: ComponentState) -> str:
+    if component.component.casefold() == POP_PROXY_COMPONENT.casefold():
+        return ""  # POP can't work without it
+    return " If it is meant to stay so, name it in ignored_components (policy)."
 
 
 def _pop_proxy(context: TriageContext, component: ComponentState, who: list[str]) -> Stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from attrs import define, field
 
@@ -17,7 +18,7 @@ from popheal.engine.triage.triage_context import Stop, TriageContext
 from popheal.engine.triage.verification import verify
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_running
+from popheal.exchange.interpret import find_service, is_running, is_switched_off
 from popheal.exchange.models import (
     HostStatus,
     MailboxServer,
@@ -27,6 +28,7 @@ from popheal.exchange.models import (
 )
 from popheal.healthsets.pop.catalog import (
     HEALTH_MANAGER,
+    MAILBOX_SIDE,
     POP3_BACK_END,
     POP3_FRONT_END,
     Monitor,
@@ -34,6 +36,8 @@ from popheal.healthsets.pop.catalog import (
 from popheal.reports.events import Pausing
 from popheal.reports.report import Finding, FindingKind
 from popheal.tables.table import Verdict
+
+_NO_HEALTH_MANAGER: Final = "without it no monitor is evaluated, and no probe can be run"
 
 
 @define(kw_only=True)
@@ -91,6 +95,8 @@ async def triage_server(
     monitors: Sequence[Monitor],
     healed: Collection[str] = (),
     behind: Collection[str] = (),
+    *,
+    ill: bool = False,
 ) -> Triage:
     """Verify whether a server's POP health sets are ill, and whether that is ours to heal.
 
@@ -100,6 +106,7 @@ async def triage_server(
         monitors: The monitors to look at.
         healed: Names of monitors healed before in this healing: their rows may lag.
         behind: Mailbox servers behind it that were healed before in this healing, likewise.
+        ill: Whether a run of another server has seen that its POP3 back end is not well.
 
     Raises:
         UnknownName: If the organisation has no such server.
@@ -117,7 +124,10 @@ async def triage_server(
         result.blind = True
         return result.end(Verdict.UNKNOWN, _could_not_tell(result.server, error))
     result.findings += describe(info.fqdn, rows)
-    suspects = rows.are("unhealthy")
+    try:
+        suspects = rows.are("unhealthy") or (await _unseen(session, info, rows) if ill else [])
+    except BackendError as error:
+        return result.end(Verdict.UNKNOWN, _could_not_tell(info.fqdn, error))
     if not suspects:
         if healed and not rows.by_class:
             return result.end(Verdict.NOTHING_WRONG, None, "no other POP monitor is there")
@@ -163,6 +173,19 @@ async def _read_rows(session: HealingContext, server: str, monitors: Sequence[Mo
             return rows
 
 
+async def _unseen(session: HealingContext, info: ServerInfo, rows: Rows) -> list[Monitor]:
+    """Monitors to verify by their probe, as the back end does not run and their rows don't say so.
+
+    A row lags behind by minutes; what a front end's test was passed on to and found stopped is
+    stopped now.
+    """
+    services = await retry_call(session, Backend.services, info.fqdn, (POP3_BACK_END,))
+    service = find_service(POP3_BACK_END, services)
+    if service is None or is_running(service) or is_switched_off(service):
+        return []
+    return [one for one in MAILBOX_SIDE if one in rows.are("healthy")]
+
+
 async def _nothing_unhealthy(
     session: HealingContext, result: Triage, info: ServerInfo, rows: Rows
 ) -> Triage:
@@ -196,7 +219,11 @@ async def _nothing_unhealthy(
     unclear = [*rows.are("degraded"), *rows.are("could_not_tell")]
     if unclear:
         names = ", ".join(one.name for one in unclear)
-        return result.end(Verdict.UNKNOWN, None, f"could not tell whether {names} is healthy")
+        said = f"could not tell whether {names} is healthy"
+        if stopped := await _health_manager_stopped(info):
+            result.findings.append(stopped)
+            said = f"{stopped.detail}; {said}"
+        return result.end(Verdict.UNKNOWN, None, said)
     if rows.are("healthy"):
         await _note_drain(info, result)
         return result.end(Verdict.NOTHING_WRONG, None, "no POP monitor is Unhealthy")
@@ -210,6 +237,21 @@ async def _nothing_unhealthy(
             detail="Get-ServerHealth returned no row of a known POP monitor for this server",
             next_step="Check that the Health Manager service (MSExchangeHM) runs there.",
         ),
+    )
+
+
+async def _health_manager_stopped(info: ServerInfo) -> Finding | None:
+    """The service without which no row says anything, if it is seen not to run."""
+    seen = await try_call(Backend.services, info.fqdn, (HEALTH_MANAGER,))
+    service = None if isinstance(seen, BackendError) else find_service(HEALTH_MANAGER, seen)
+    if service is None or is_running(service):
+        return None
+    return Finding(
+        kind=FindingKind.NOT_RUNNING,
+        server=info.fqdn,
+        detail=f"{service.name} is {service.state} ({service.start_type}): {_NO_HEALTH_MANAGER}",
+        next_step=f"Start it on {info.fqdn}: Start-Service {service.name}. Its monitors need some "
+        "minutes then. If it does not stay up, the System log there has its reason.",
     )
 
 
@@ -268,11 +310,7 @@ def _note_services(context: TriageContext) -> None:
         if is_running(service) or service.start_type.casefold() != "automatic":
             continue
         pop3 = service.name.casefold() != HEALTH_MANAGER.casefold()
-        why = (
-            "a reason for restarting it"
-            if pop3
-            else "without it no monitor is evaluated, and no probe can be run"
-        )
+        why = "a reason for restarting it" if pop3 else _NO_HEALTH_MANAGER
         context.findings.append(
             context.note(
                 FindingKind.NOT_RUNNING,

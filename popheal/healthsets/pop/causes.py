@@ -82,7 +82,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="The account is disabled or restricted",
         pattern=r"0xC0000072|0xC000006E|0x80070533|ERROR_ACCOUNT_DISABLED"
-        r"|ERROR_ACCOUNT_RESTRICTION|\bAccountDisabled\b",
+        r"|ERROR_ACCOUNT_RESTRICTION|\bAccountDisabled\b|0xC000015B|0x80070569"
+        r"|ERROR_LOGON_TYPE_NOT_GRANTED|not been granted the requested logon type",
         says="the account that logs on is disabled, or may not log on here",
         next_step=_ACCOUNTS,
         source=seen.NTSTATUS,
@@ -123,7 +124,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         name="A certificate is not accepted",
         pattern=r"remote certificate|\bRemoteCertificate(NameMismatch|ChainErrors|NotAvailable)\b"
         r"|\bSEC_E_(UNTRUSTED_ROOT|CERT_EXPIRED|WRONG_PRINCIPAL|CERT_UNKNOWN)\b"
-        r"|\bCERT_E_[A-Z]+|0x800B010[19AF]|0x8009032[2578]",
+        r"|\bCERT_E_[A-Z]+|0x800B010[19AF]|0x8009032[2578]"
+        r"|certificate chain was issued by an authority that is not trusted",
         says="the certificate has expired, does not fit its name, or is not trusted",
         next_step=_CERTIFICATES,
         source=f"{seen.SSPI}; {seen.BOUND}",
@@ -132,7 +134,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         name="TLS could not be agreed on",
         pattern=r"\bSystem\.Security\.Authentication\.AuthenticationException\b"
         r"|\bSEC_E_(ALGORITHM_MISMATCH|ILLEGAL_MESSAGE|UNSUPPORTED_FUNCTION)\b"
-        r"|0x80090331|0x80090326|0x80090302",
+        r"|0x80090331|0x80090326|0x80090302|\bnone of the cipher suites supported by the client\b",
         says="the two sides have no TLS version or cipher in common, or one has no certificate",
         next_step="Compare the TLS settings of the servers (CSS-Exchange HealthChecker). "
         + _CERTIFICATES,
@@ -141,7 +143,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="POP has no usable certificate",
         pattern=r"\bX509CertificateName\b|\bSEC_E_NO_CREDENTIALS\b|0x8009030E"
-        r"|\bSchannel\b.{0,200}\b368(71|88|74|70)\b",
+        r"|\bSchannel\b.{0,200}\b368(71|88|74|70)\b|\b368(71|88|74|70)\b.{0,200}\bSchannel\b",
         says="no certificate on the server fits the name that POP is configured with",
         next_step=_CERTIFICATES,
         source="frankysweb.de: Schannel 36888/36871 after renewing the backend certificate",
@@ -200,7 +202,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="The directory can't be used",
         pattern=r"\bADTransientException\b|\bNoSuitableServer|\bSuitabilityDirectoryException\b"
-        r"|\bDomainControllerNotFound|\bLdapException\b|\bADServerSettings(Changed)?Exception\b",
+        r"|\bDomainControllerNotFound|\bLdapException\b|\bADServerSettings(Changed)?Exception\b"
+        r"|\bLDAP server is unavailable\b",
         says="no domain controller answers Exchange as it needs",
         next_step="Look at the health set AD, and at event 2080 (MSExchangeADTopology).",
         source="learn.microsoft.com/troubleshoot/exchange: suitable directory servers, event 2080",
@@ -208,7 +211,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="Windows can't authenticate",
         pattern=r"\bSEC_E_NO_AUTHENTICATING_AUTHORITY\b|0x80090311|0x800706F[CD]|0xC000005E"
-        r"|\bERROR_TRUST(ED_RELATIONSHIP|ED_DOMAIN)_FAILURE\b|\bERROR_NO_LOGON_SERVERS\b",
+        r"|\bERROR_TRUST(ED_RELATIONSHIP|ED_DOMAIN)_FAILURE\b|\bERROR_NO_LOGON_SERVERS\b"
+        r"|\btrust relationship between\b.{0,80}\bfailed\b",
         says="the server reaches no domain controller to log on with, or has lost its trust",
         next_step="Test-ComputerSecureChannel on the server; name service and time of the domain.",
         source=f"{seen.SSPI}; {seen.SYSTEM}",
@@ -236,14 +240,16 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="No way to the other server",
         pattern=r"\b(Network|Host)(Unreachable|Down)\b|\bWSAE(NET|HOST)(UNREACH|DOWN)\b"
-        r"|\bSocket(Error)?Exception.{0,80}\b100(50|51|64|65)\b",
+        r"|\bSocket(Error)?Exception.{0,80}\b100(50|51|64|65)\b"
+        r"|\bto an unreachable (network|host)\b",
         says="the network does not lead to the server that is connected to",
         next_step="Test-NetConnection from the server; route, firewall, the other server's state.",
         source=seen.WINSOCK,
     ),
     Cause(
         name="Something else has the port",
-        pattern=r"\bAddressAlreadyInUse\b|\bWSAEADDRINUSE\b|\bSocket(Error)?Exception.{0,80}\b10048\b",
+        pattern=r"\bAddressAlreadyInUse\b|\bWSAEADDRINUSE\b|\bSocket(Error)?Exception.{0,80}\b10048\b"
+        r"|\bOnly one usage of each socket address\b|\baddress already in use\b",
         says="another program listens on the port that POP3 is configured with",
         next_step="netstat -abno on the server; Get-PopSettings shows the bindings.",
         source=seen.WINSOCK,
