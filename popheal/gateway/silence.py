@@ -17,7 +17,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError, FleetSilent
-from popheal.temporal.connection import is_without_namespace
+from popheal.temporal.connection import NO_WORKER, is_without_namespace
 from popheal.util.text import one_line
 
 P = ParamSpec("P")
@@ -42,8 +42,6 @@ _START_WORKERS: Final = (
     "See that a worker of the healing's build runs, and that one was told to take new healings "
     "(popheal fleet worker --engine --current), and try again."
 )
-#: What the server says when nobody polls, or what was asked of a worker took too long.
-_NO_WORKER: Final = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED)
 
 
 @asynccontextmanager
@@ -66,7 +64,7 @@ async def answered(*, by_worker: bool = False) -> AsyncIterator[timedelta]:
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND and not is_without_namespace(error):
             raise
-        if by_worker and error.status in _NO_WORKER:
+        if by_worker and error.status in NO_WORKER:
             raise _of_workers() from None
         raise _of_server(error.message or error.status.name) from None
     except TimeoutError:

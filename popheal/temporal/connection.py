@@ -7,7 +7,7 @@ from typing import Final
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError
 from popheal.temporal.fleet_keys import fleet_keys
@@ -15,6 +15,13 @@ from popheal.temporal.sealing import converter_of
 
 #: Where Temporal's own tools look for a server if nobody says where it is.
 _HERE: Final = "localhost:7233"
+#: What is said when nobody polls, or what was asked of a worker took too long: by the server, or
+#: by the client, where that was the first to have waited long enough.
+NO_WORKER: Final = (
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+)
 #: What Temporal says where there is no such namespace, and not only no such workflow.
 _NO_NAMESPACE: Final = "NamespaceNotFoundFailure"
 

@@ -19,6 +19,7 @@ from popheal import Alert
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
 from popheal.cli.app import popheal
+from popheal.errors import FleetSilent
 from tests.temporal.test_people import at_work
 
 CONFIGURATION = """
@@ -113,6 +114,25 @@ def test_that_the_fleet_is_silent_for_a_while_does_not_end_the_waiting(monkeypat
     assert asyncio.run(fleet_client._ended(None, begun, "mbx1")) == "COMPLETED"
     said = capsys.readouterr().err
     assert said.count("The fleet gives no answer: tcp connect error") == 1
+
+
+@pytest.mark.parametrize("status", ["FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "CANCELLED"])
+def test_workers_are_looked_for_where_they_are_silent_whoever_has_waited_enough(status):
+    """A client that has waited as long as the server would says that it was cancelled."""
+    from popheal.cli.commands.fleet_client import in_words
+    from popheal.gateway.silence import answered
+
+    silent = RPCError("Timeout expired", RPCStatusCode[status], b"")
+
+    async def ask():
+        async with answered(by_worker=True):
+            raise silent
+
+    client, said = SimpleNamespace(namespace="default"), "See that a worker of the healing's build"
+    with pytest.raises(ClickException, match=said), in_words(client):
+        raise silent
+    with pytest.raises(FleetSilent, match="The fleet's workers give no answer"):
+        asyncio.run(ask())
 
 
 def test_whoever_waits_for_a_healing_that_is_terminated_is_told_what_to_do(fleet):

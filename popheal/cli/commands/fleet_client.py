@@ -23,7 +23,8 @@ T = TypeVar("T")
 _EVERY: Final = 1.0
 _SILENT: Final = (
     "The fleet gives no answer in time. See that a worker of the healing's build runs, and that "
-    "one was told to take new healings: popheal fleet worker --engine --current"
+    "one was told to take new healings (popheal fleet worker --engine --current), and has the same "
+    "POPHEAL_FLEET_KEYS as here."
 )
 
 
@@ -137,7 +138,7 @@ def in_words(client: Client) -> Iterator[None]:
 def _refusal(error: RPCError, namespace: str) -> str:
     from temporalio.service import RPCStatusCode
 
-    from popheal.temporal.connection import is_without_namespace
+    from popheal.temporal.connection import NO_WORKER, is_without_namespace
 
     if error.status is RPCStatusCode.NOT_FOUND:
         if is_without_namespace(error):
@@ -146,7 +147,7 @@ def _refusal(error: RPCError, namespace: str) -> str:
                 f"make it: temporal operator namespace create {namespace}"
             )
         return f"The fleet does not know it: {error.message.rstrip('.')}."
-    if error.status in (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED):
+    if error.status in NO_WORKER:
         return _SILENT
     return (
         f"The Temporal server refuses, or gives no answer: {error.message.rstrip('.')}. See that "
