@@ -306,9 +306,9 @@ class Database:
     def _make_private(self, path: Path, *, create: bool) -> None:
         """Make the file such that only its owner can read it: it tells about mail servers."""
         try:
-            if path.is_file():
-                return
             missing = not path.exists()
+            if path.is_file():  # perhaps only now: somebody else is making it, too
+                return
         except OSError as error:
             raise self._unseen(error) from None
         if not missing:

@@ -693,7 +693,8 @@ def test_a_healing_that_another_process_takes_over_is_left_to_it(tmp_path):
     other.close()
 
 
-def test_one_that_can_not_be_gone_on_with_is_told_and_keeps_nothing_else(tmp_path):
+def with_one_left(tmp_path):
+    """A watch whose journal has a healing of a server that has gone since."""
     watching = Watching(tmp_path, organisation(faults=[fault()]))
     with Journal(watching.path) as journal:
         journal.begin(
@@ -705,9 +706,24 @@ def test_one_that_can_not_be_gone_on_with_is_told_and_keeps_nothing_else(tmp_pat
             alert={"server": "gone.contoso.com"},
             policy=Policy().to_json(),
         )
+    return watching
+
+
+def test_one_that_can_not_be_gone_on_with_is_told_and_keeps_nothing_else(tmp_path, monkeypatch):
+    async def fails(*_, **__):
+        raise LookupError("a defect")
+
+    monkeypatch.setattr("popheal.api.Healer.aresume", fails)
+    watching = with_one_left(tmp_path)
     assert watching.start() == [Verdict.UNKNOWN, Verdict.RECOVERED]
     (told,) = watching.named("look_failed")
-    assert "There is no server 'gone.contoso.com'" in told.details["error"]
+    assert "a defect" in told.details["error"]
+
+
+def test_one_whose_server_has_gone_is_ended(tmp_path):
+    watching = with_one_left(tmp_path)
+    assert watching.start() == [Verdict.UNKNOWN, Verdict.RECOVERED]
+    assert [one.verdict for one in watching.healings if one.id == "nowhere"] == ["unknown"]
 
 
 def test_what_has_no_recipe_is_told_and_no_alert(tmp_path):
