@@ -21,7 +21,7 @@ from popheal.backends.simulated.scenario import build_scenario
 from popheal.cli.app import popheal as command
 from popheal.cli.signals import BrokenOff
 from popheal.engine.control import Control
-from popheal.errors import BackendError, JournalError, NotAuthorised, Unreachable
+from popheal.errors import BackendError, JournalError, NotAuthorised, UnknownName, Unreachable
 from popheal.exchange.models import MonitorHealth
 from popheal.healthsets.pop.catalog import MONITORS
 from popheal.journal import HealingRecord
@@ -711,13 +711,13 @@ def with_one_left(tmp_path):
 
 def test_one_that_can_not_be_gone_on_with_is_told_and_keeps_nothing_else(tmp_path, monkeypatch):
     async def fails(*_, **__):
-        raise LookupError("a defect")
+        raise UnknownName(kind="server", name="gone", known=())
 
     monkeypatch.setattr("popheal.api.Healer.aresume", fails)
     watching = with_one_left(tmp_path)
     assert watching.start() == [Verdict.UNKNOWN, Verdict.RECOVERED]
     (told,) = watching.named("look_failed")
-    assert "a defect" in told.details["error"]
+    assert "There is no server 'gone'" in told.details["error"]
 
 
 def test_one_whose_server_has_gone_is_ended(tmp_path):
