@@ -1,6 +1,6 @@
 """``python -m popheal``: the command line."""
 
 if __name__ == "__main__":
-    from popheal.cli import main
+    from popheal.cli import program
 
-    main()
+    program()

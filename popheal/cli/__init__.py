@@ -25,6 +25,12 @@ def main() -> None:
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be broken off
         sys.exit(_BROKEN_OFF)
+
+
+def program() -> None:
+    """Likewise as a process of its own, which ends by it."""
+    try:
+        main()
     except SystemExit as end:
         if _CORE in sys.modules:
             _leave(end.code)

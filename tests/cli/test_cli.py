@@ -765,9 +765,12 @@ def test_where_temporals_core_has_threads_python_is_not_taken_down_beneath_them(
     monkeypatch.setattr(os, "_exit", left.append)
     monkeypatch.delitem(sys.modules, "temporalio.bridge", raising=False)
     with pytest.raises(SystemExit):
-        popheal.cli.main()
+        popheal.cli.program()
     assert left == []
     monkeypatch.setitem(sys.modules, "temporalio.bridge", object())
     with pytest.raises(SystemExit):
-        popheal.cli.main()
+        popheal.cli.program()
+    assert left == [3]
+    with pytest.raises(SystemExit):
+        popheal.cli.main()  # called by another program, which goes on
     assert left == [3]
