@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 
 #: Broken off by a person (``popheal.cli.exit_codes``, which is not loaded yet).
@@ -42,6 +40,9 @@ def _leave(status: str | int | None) -> None:
 
     Everything is closed by then, and said.
     """
+    import contextlib
+    import os
+
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
