@@ -322,15 +322,23 @@ def test_a_task_that_is_cancelled_as_it_wakes_has_been_stopped(journal, monkeypa
     """Wherever it is just then: it ends as one that was stopped, and nothing is left open."""
     monkeypatch.setattr(writer, "TOGETHER", 1)
 
+    async def cancel(task, steps):
+        """After so many turns of the loop: not after a time, in which a fast machine is done."""
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+
     async def run():
         ward = Ward(journal)
         await ward.admit(6)
         await ward.clock.allow(WAIT)
         await ward.clock.reached(WAIT)
-        for number, task in enumerate(ward.tasks):
-            asyncio.get_running_loop().call_later(number * 0.002, task.cancel)
+        steps = enumerate(ward.tasks)
+        cancelling = [asyncio.create_task(cancel(task, 3 * number)) for number, task in steps]
         await ward.clock.allow(FOR_EVER)
-        return await asyncio.gather(*ward.tasks, return_exceptions=True)
+        ended = await asyncio.gather(*ward.tasks, return_exceptions=True)
+        await asyncio.gather(*cancelling)
+        return ended
 
     assert {type(one) for one in asyncio.run(run())} == {asyncio.CancelledError}
     assert not journal.healings(unfinished=True)
