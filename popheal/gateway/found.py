@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
 from popheal.journal import HealingRecord
 from popheal.temporal.custody import Line
+from popheal.temporal.listing import OPEN
 from popheal.util.serialize import from_jsonable
 
 _FIELDS: Final = tuple(fields_dict(HealingRecord))
@@ -43,7 +44,7 @@ class Execution:
     @property
     def is_open(self) -> bool:
         """Whether it runs, in whichever of its runs."""
-        return self.goes_on or self.status is WorkflowExecutionStatus.RUNNING
+        return self.status in OPEN
 
     @property
     def is_done(self) -> bool:

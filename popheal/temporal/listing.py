@@ -35,6 +35,8 @@ HEALING: Final = "popheal.Healing"
 NAME: Final = "popheal-healing"
 #: For so long is an answer waited for, by the server or by a worker.
 ANSWERS_WITHIN: Final = timedelta(seconds=20)
+#: How a workflow stands that has not ended: its last run runs, or has gone on in another.
+OPEN: Final = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 #: As many ids are asked for at once.
 _AT_ONCE: Final = 50
 _OURS: Final = f"WorkflowType = '{HEALING}' AND ExecutionStatus"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -16,6 +17,23 @@ class Signed:
     authority: Path
     certificate: Path
     key: Path
+
+
+def signing() -> Any:
+    """What an authority's certificate says that its key may be used for."""
+    from cryptography import x509
+
+    others = (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
+        "crl_sign",
+    )
+    not_for = dict.fromkeys(others, False)
+    return x509.KeyUsage(digital_signature=True, key_cert_sign=True, **not_for)
 
 
 def signed_for(name: str, folder: Path) -> Signed:
@@ -44,18 +62,6 @@ def signed_for(name: str, folder: Path) -> Signed:
         return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    usage = dict.fromkeys(
-        [
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "encipher_only",
-            "decipher_only",
-            "crl_sign",
-        ],
-        False,
-    )
     identifier = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     authority = make(
         named("An authority of the tests"),
@@ -63,7 +69,7 @@ def signed_for(name: str, folder: Path) -> Signed:
         authority_key,
         authority_key,
         (x509.BasicConstraints(ca=True, path_length=0), True),
-        (x509.KeyUsage(digital_signature=True, key_cert_sign=True, **usage), True),
+        (signing(), True),
         (identifier, False),
     )
     server = make(

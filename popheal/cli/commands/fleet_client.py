@@ -76,12 +76,10 @@ def _how_lost(cause: BaseException, server: str) -> str:
 
 async def _ended(client: Client, begun: Any, server: str) -> str:
     """The last run of a healing, once it has ended; that the fleet is silent changes nothing."""
-    from temporalio.client import WorkflowExecutionStatus
     from temporalio.service import RPCError, RPCStatusCode
 
-    from popheal.temporal.listing import last_of_chain
+    from popheal.temporal.listing import OPEN, last_of_chain
 
-    goes_on = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
     silent = False
     # By short questions: one that is answered at the end would keep us from leaving before.
     while True:
@@ -101,7 +99,7 @@ async def _ended(client: Client, begun: Any, server: str) -> str:
                 raise click.ClickException(
                     f"The history of the healing of {server} is gone. See: popheal fleet healings"
                 )
-            if found.status not in goes_on:
+            if found.status not in OPEN:
                 return found.run_id
         await asyncio.sleep(_EVERY)
 

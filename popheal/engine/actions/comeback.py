@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.looks.component import WHOLE_SERVER
 from popheal.engine.looks.retry import poll
 from popheal.engine.requests import Look, call, try_call
 from popheal.errors import BackendError, NotAuthorised
@@ -19,13 +20,16 @@ from popheal.exchange.interpret import (
     starts_by_itself,
 )
 from popheal.exchange.models import HostStatus, ServiceStatus
-from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, POP_PROXY_COMPONENT
+from popheal.healthsets.pop.catalog import (
+    HEALTH_MANAGER,
+    POP3_BACK_END,
+    POP3_FRONT_END,
+    POP_PROXY_COMPONENT,
+)
 from popheal.healthsets.pop.health import pop_rows
 from popheal.reports.report import FindingKind
 from popheal.util.text import moment
 
-HEALTH_MANAGER: Final = "MSExchangeHM"
-_WHOLE_SERVER: Final = "serverwideoffline"
 #: The product itself writes these names in several ways, so they are compared without case.
 _POP3: Final = frozenset({POP3_FRONT_END.casefold(), POP3_BACK_END.casefold()})
 
@@ -148,7 +152,7 @@ async def _services_missing(work: RunContext, host: HostStatus) -> tuple[list[st
 async def _why_it_stops(work: RunContext) -> str:
     """Why a front end that was started would stop again; empty if it would not."""
     seen = await call(Backend.component_states, work.server)
-    names = (_WHOLE_SERVER, POP_PROXY_COMPONENT.casefold())
+    names = (WHOLE_SERVER, POP_PROXY_COMPONENT.casefold())
     off = [one for one in inactive_components(seen) if one[0].component.casefold() in names]
     said = "".join(
         f"; {one.component} is Inactive" + (f" ({', '.join(who)})" if who else "")

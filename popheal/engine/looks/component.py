@@ -19,7 +19,7 @@ from popheal.healthsets.pop.catalog import (
 
 _ACTIVE = "active"
 #: Overrides all others that matter here.
-_WHOLE_SERVER = "serverwideoffline"
+WHOLE_SERVER = "serverwideoffline"
 #: Where POP3 has to listen, so that a probe on the server itself gets an answer.
 _LOOPBACK = frozenset({"0.0.0.0", "[::]", "127.0.0.1", "[::1]"})  # noqa: S104 - only compared
 
@@ -74,7 +74,7 @@ def _held_by_others(seen: Iterable[ComponentState]) -> str:
         return "PopProxy is not among the server's components"
     if mine.state.casefold() == _ACTIVE:
         return "PopProxy is active"
-    whole = _find(components, _WHOLE_SERVER)
+    whole = _find(components, WHOLE_SERVER)
     if whole is not None and whole.state.casefold() != _ACTIVE:
         return f"ServerWideOffline is {whole.state}"
     holding = {who.casefold(): who for who, state in mine.requesters if state.casefold() != _ACTIVE}

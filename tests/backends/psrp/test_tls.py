@@ -24,18 +24,9 @@ from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from cryptography.x509.oid import NameOID  # noqa: E402
 
+from tests.support.certificates import signing  # noqa: E402
+
 SERVER = "ex1.contoso.test"
-SIGNS = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
 LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 
 
@@ -66,7 +57,7 @@ def authority(tmp_path_factory):
             if ca:
                 subject_key = x509.SubjectKeyIdentifier.from_public_key(own)
                 made = made.add_extension(subject_key, critical=False)
-                made = made.add_extension(SIGNS, critical=True)
+                made = made.add_extension(signing(), critical=True)
             else:
                 issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(own)
                 made = made.add_extension(issuer_key, critical=False)
