@@ -20,6 +20,11 @@ hypothesis.settings.load_profile(
 #: So many cases of a test are taken, where it is a campaign.
 OF_A_CAMPAIGN = 20
 
+#: Tests so marked wait for real servers and processes, by the real clock, for seconds; one in some
+#: thousands fails where the machine had no time for it. Such a one is tried once more, and the
+#: summary tells of both tries. A campaign never is: what goes wrong once in it is wrong.
+BY_THE_REAL_CLOCK = {"lab", "slow"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -84,6 +89,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept &= set(fewer(items, most))
     config.hook.pytest_deselected(items=[one for one in items if one not in kept])
     items[:] = [one for one in items if one in kept]
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & BY_THE_REAL_CLOCK and "campaign" not in marks:
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
