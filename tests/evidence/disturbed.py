@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import signal
 import time
@@ -62,7 +63,7 @@ class Scene:
         lab: The organisation.
         site: The name of the site, and of the organisation.
         pipe: To who waits at the gate.
-        engine: The process that carries it out, if that is not the fleet's own.
+        engines: The processes that carry it out, if that is not the fleet's own.
         handle: The healing, in whichever of its runs.
     """
 
@@ -70,8 +71,8 @@ class Scene:
     lab: LabProcess
     site: str
     pipe: Pipe
-    engine: BaseProcess | None = None
     handle: Any = None
+    engines: list[BaseProcess] = field(factory=list)
     workers: list[BaseProcess] = field(factory=list)
 
     def pass_on(self) -> None:
@@ -84,12 +85,12 @@ class Scene:
         self.workers.append(start(work_at, self.fleet.address, self.site, way))
 
     def another_engine(self) -> None:
-        """One more worker of the engine; the one before must be dead."""
-        self.engine = start(engine_at, self.fleet.address)
+        """One more worker of the engine."""
+        self.engines.append(start(engine_at, self.fleet.address))
 
     def end(self) -> None:
         """End every process."""
-        for process in (*self.workers, *([self.engine] if self.engine else ())):
+        for process in (*self.workers, *self.engines):
             process.kill()
             end_of(process)
 
@@ -101,11 +102,10 @@ class Scene:
     async def activity_id(self) -> str:
         return str((await last_effect(self.handle)).activity_id)
 
-    async def timed_out(self) -> None:
-        """Wait until an effect was given up."""
-        while not any(  # noqa: ASYNC110 - a server tells nobody
-            one.HasField("activity_task_timed_out_event_attributes") for one in await self.events()
-        ):
+    async def timed_out(self, task: str) -> None:
+        """Wait until a task was given up: ``activity_task``, ``workflow_task``."""
+        name = f"{task}_timed_out_event_attributes"
+        while not any(one.HasField(name) for one in await self.events()):  # noqa: ASYNC110 - a server tells nobody
             await asyncio.sleep(_EVERY)
 
     async def refused(self) -> bool:
@@ -178,21 +178,35 @@ def _site_killed(scene: Scene) -> None:
 
 def _site_frozen(scene: Scene) -> None:
     """Past the time that an effect has; it wakes as another one is at work on the same."""
-    pid = scene.workers[0].pid
-    assert pid
-    os.kill(pid, signal.SIGSTOP)
-    scene.another_worker()
-    scene.fleet.run(scene.timed_out())
-    scene.pass_on()
-    os.kill(pid, signal.SIGCONT)
+    with _frozen(scene.workers[0]):
+        scene.another_worker()
+        scene.fleet.run(scene.timed_out("activity_task"))
+        scene.pass_on()
+
+
+@contextlib.contextmanager
+def _frozen(process: BaseProcess) -> Iterator[None]:
+    assert process.pid
+    os.kill(process.pid, signal.SIGSTOP)
+    yield
+    os.kill(process.pid, signal.SIGCONT)
 
 
 def _engine_killed(scene: Scene) -> None:
-    assert scene.engine
-    scene.engine.kill()
-    end_of(scene.engine)
+    (engine,) = scene.engines
+    engine.kill()
+    end_of(engine)
     scene.another_engine()
     scene.pass_on()
+
+
+def _engine_frozen(scene: Scene) -> None:
+    """In the midst of a workflow task; it wakes as another one goes on from before it."""
+    (engine,) = scene.engines
+    with _frozen(engine):
+        scene.another_engine()
+        scene.fleet.run(scene.timed_out("workflow_task"))
+        scene.pass_on()
 
 
 def _server_killed(scene: Scene) -> None:
@@ -249,6 +263,7 @@ HOWS: Final[Mapping[str, How]] = {
     "site-killed": How(_site_killed, ("asked", "granted", "done")),
     "site-frozen": How(_site_frozen, ("asked", "granted", "done")),
     "engine-killed": How(_engine_killed, ("asked", "done"), engine=True, own=True),
+    "engine-frozen": How(_engine_frozen, ("asked", "done"), engine=True, own=True),
     "engine-killed-meanwhile": How(_engine_killed, ("asked", "granted"), own=True),
     "server-killed": How(_server_killed, ("asked", "granted", "done"), own=True),
     "activity-paused": How(_activity_paused),
@@ -299,7 +314,8 @@ def disturbed(
         scene = Scene(fleet, lab, site, ours)
         try:
             if way.own:
-                scene.engine = start(engine_at, fleet.address, *([gate] if way.engine else ()))
+                gated = [gate] if way.engine else []
+                scene.engines.append(start(engine_at, fleet.address, *gated))
             own = () if way.engine else (gate,)
             scene.workers.append(start(work_at, fleet.address, site, lab.ways[0], *own))
             scene.handle = fleet.run(_begin(fleet, scenario, site, long))

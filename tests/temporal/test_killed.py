@@ -41,6 +41,9 @@ def apart(fleet, tmp_path_factory):
     apart.close()
 
 
-@pytest.mark.parametrize(("how", "when"), [("engine-killed", "done"), ("server-killed", "granted")])
+@pytest.mark.parametrize(
+    ("how", "when"),
+    [("engine-killed", "done"), ("engine-frozen", "asked"), ("server-killed", "granted")],
+)
 def test_it_ends_alike_without_engine_or_server(apart, how, when):
     assert disturbed(apart, SCENARIO, 1, when, how).wrong == ()
