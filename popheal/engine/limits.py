@@ -30,7 +30,7 @@ from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import services_of
 from popheal.journal.past_effects import Reboot
 from popheal.policy.policy import Consent, Policy
-from popheal.policy.windows import is_open, next_opening
+from popheal.policy.windows import closes_within, is_open, next_opening
 from popheal.reports.report import FindingKind
 from popheal.tables.actions import (
     ACTIONS,
@@ -45,6 +45,7 @@ from popheal.tables.actions import (
     Impact,
     for_each_action,
 )
+from popheal.tables.debts import DebtKind
 from popheal.tables.table import Guard, Procedure
 from popheal.util.text import moment
 
@@ -86,7 +87,8 @@ async def check_disruption_limits(work: RunContext, host: HostStatus) -> Refusal
         host: The server as it was seen just now: its last boot counts, whoever made it.
     """
     boot = host.boot_time - timedelta(seconds=work.memory.skew)
-    checks = (_impact, _window, partial(_reboots, boot=boot), _group_pause)
+    window = _window if _restart_is_next(work) else _lasting_window
+    checks = (_impact, window, partial(_reboots, boot=boot), _group_pause)
     return await _first(checks, work, REBOOT)
 
 
@@ -184,8 +186,37 @@ async def _window(work: RunContext, action: Action) -> Refusal | None:
     )
 
 
+def _restart_is_next(work: RunContext) -> bool:
+    """Whether no database has to leave the server before: there are none, or they have left."""
+    drained = work.run.owed(DebtKind.ACTIVATION_DISABLED) is not None
+    return drained or not work.info.mailbox_role
+
+
+async def _lasting_window(work: RunContext, action: Action) -> Refusal | None:
+    """Before a drain: one that is open until the databases must have left.
+
+    Else it could close meanwhile, and the server would be left drained until the next one opens.
+    """
+    refusal = await _window(work, action)
+    policy, now = work.session.policy, work.session.wall_now
+    if refusal or not policy.needs_window(action.impact):
+        return refusal
+    closes = closes_within(policy.windows, now, timedelta(seconds=work.timing.drain_deadline))
+    if closes is None:
+        return None
+    return Refusal(
+        FindingKind.WINDOW,
+        f"the maintenance window will have closed at {moment(closes)}, maybe before the databases "
+        "have left: the server would stay drained (policy: windows, drain_deadline)",
+        next_opening(policy.windows, closes),
+    )
+
+
 async def _restarts(work: RunContext, _: Action) -> Refusal | None:
     limit = work.session.policy.restarts_per_hour
+    if not limit:
+        said = "the policy allows no restart of POP3 (restarts_per_hour = 0)"
+        return Refusal(FindingKind.POLICY, said)
     since = work.session.clock.now() - _HOUR
     mine: list[datetime] = await Count("restarts", since, work.server)
     services = services_of(BY_ROLE, work.info)
@@ -202,6 +233,9 @@ async def _restarts(work: RunContext, _: Action) -> Refusal | None:
 
 async def _reboots(work: RunContext, _: Action, *, boot: datetime | None = None) -> Refusal | None:
     limit = work.session.policy.reboots_per_server
+    if not limit:
+        said = "the policy allows no restart of a server (reboots_per_server = 0)"
+        return Refusal(FindingKind.POLICY, said)
     since = work.session.clock.now() - _DAY
     # A boot of this day may have come of a command before it.
     before = since - _until_booted(work)
@@ -330,8 +364,8 @@ async def _boots_in_group(
 
 
 def _frees_up(times: Iterable[datetime], limit: int, span: timedelta) -> datetime | None:
-    """When fewer than the limit will lie within the span; None if the limit is 0."""
-    newest = sorted(times)[-limit:] if limit else []
+    """When fewer than the limit, which is at least one, will lie within the span."""
+    newest = sorted(times)[-limit:]
     return newest[0] + span if newest else None
 
 

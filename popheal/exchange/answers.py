@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from attrs import fields, has, resolve_types
 
@@ -20,6 +20,10 @@ from popheal.exchange.backend import Backend, LogonLasts, OpensAhead, RightsKnow
 #: Finds the first thing wrong with a value, and says where; None if it is right.
 Check = Callable[[Any], str | None]
 
+#: Looks whose empty answer says that nothing could be seen, and not that nothing is there: every
+#: server has components, and the one that was asked about is a server itself.
+_NEVER_EMPTY: Final = {Backend.component_states.__name__, Backend.all_servers.__name__}
+
 
 def check_answer(server: str, method: str, answer: Any) -> None:
     """Make sure that a look of the backend returned what the protocol promises.
@@ -28,6 +32,8 @@ def check_answer(server: str, method: str, answer: Any) -> None:
         Unreadable: If it did not; it names the field.
     """
     wrong = _check_of_method(method)(answer)
+    if not wrong and method in _NEVER_EMPTY and not answer:
+        wrong = "nothing came, and there is always something"
     if wrong:
         raise Unreadable(
             server=server,

@@ -90,6 +90,21 @@ def is_seeding_source(copy: DatabaseCopy) -> bool:
     return copy.status.casefold() == "seedingsource"
 
 
+def is_seeding(copy: DatabaseCopy) -> bool:
+    """Whether this copy is being reseeded."""
+    return copy.status.casefold() == "seeding"
+
+
+def is_service_down(copy: DatabaseCopy) -> bool:
+    """Whether the replication service of its server does not answer, so that nothing can move."""
+    return copy.status.casefold() == "servicedown"
+
+
+def is_out_of_cluster(host: HostStatus) -> bool:
+    """Whether a server's node in the cluster is neither up nor untold, nor paused by somebody."""
+    return host.cluster_node.casefold() not in (*_IN_THE_CLUSTER, "paused")
+
+
 def is_mounted(copy: DatabaseCopy) -> bool:
     """Whether a copy serves its mailboxes."""
     return copy.status.casefold() == "mounted"
@@ -224,6 +239,8 @@ def stays_in_site(server: MailboxServer) -> bool:
     return server.auto_activation_policy.casefold() == "intrasiteonly"
 
 
+#: A node that takes part and takes databases; empty where there is no cluster, or it wasn't told.
+_IN_THE_CLUSTER: Final = {"", "up"}
 #: Microsoft's own maintenance sets the first, whoever maintains a server the second.
 _KEEPS_A_MEMBER_OUT: Final = {"highavailability", "serverwideoffline"}
 
@@ -234,8 +251,10 @@ def why_out_of_service(components: Iterable[ComponentState], host: HostStatus) -
     That its databases aren't activated by themselves (``Blocked``) is usual for the members of a
     second site, and no reason.
     """
-    if host.cluster_node.casefold() == "paused":
-        return "its node in the cluster is Paused"
+    if host.setup_running:
+        return "Exchange Setup is running on it"
+    if host.cluster_node.casefold() not in _IN_THE_CLUSTER:
+        return f"its node in the cluster is {host.cluster_node}"
     for one in components:
         if one.component.casefold() in _KEEPS_A_MEMBER_OUT and one.state.casefold() != "active":
             return f"its component {one.component} is {one.state}"

@@ -30,6 +30,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY: Final = timedelta(days=1)
+_MINUTE: Final = timedelta(minutes=1)
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -133,6 +134,14 @@ def is_open(windows: Iterable[Window], at: datetime) -> bool:
     """Whether one of the windows is open at a moment; always if there are none."""
     windows = tuple(windows)
     return not windows or any(window.is_open(at) for window in windows)
+
+
+def closes_within(windows: Iterable[Window], at: datetime, span: timedelta) -> datetime | None:
+    """The first minute of a span of time at which none of them is open; None if there is none."""
+    windows = tuple(windows)
+    minutes = (at + number * _MINUTE for number in range(span // _MINUTE + 2))
+    within = (min(minute, at + span) for minute in minutes)
+    return next((minute for minute in within if not is_open(windows, minute)), None)
 
 
 def next_opening(windows: Iterable[Window], at: datetime) -> datetime:

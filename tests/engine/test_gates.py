@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import evolve
@@ -223,6 +223,21 @@ def test_a_copy_here_from_which_another_is_reseeded(scenario):
     assert_refused(one, report, FindingKind.UNDER_WAY, "DB02", "SeedingSource")
 
 
+def test_a_copy_here_that_is_reseeded_itself(scenario):
+    """A restart would break that off, too, and the copy would have to be begun anew."""
+    one = scenario(f'{DAG3}\n[databases.DB02.on.MBX1]\nstatus = "Seeding"')
+    report, _ = healed(one)
+    assert_refused(one, report, FindingKind.UNDER_WAY, "DB02", "Seeding")
+
+
+def test_nothing_moves_from_a_server_whose_replication_service_is_down(scenario):
+    """It would only be left drained."""
+    one = scenario(f'{DAG3}\n[servers.MBX1.services.MSExchangeRepl]\nstate = "Stopped"')
+    report, _ = healed(one)
+    assert_refused(one, report, FindingKind.DEPENDENCY, "DB01", "MSExchangeRepl")
+    assert report.handover.commands == ()
+
+
 def test_redundancy_that_goes_while_the_databases_move(scenario):
     """It is counted again before the restart, and more than once, as a copy may settle."""
     one = scenario(COPIES)
@@ -363,6 +378,8 @@ def inactive(component):
         ({"component_states": inactive("HighAvailability")}, "HighAvailability is Inactive"),
         ({"component_states": inactive("ServerWideOffline")}, "ServerWideOffline is Inactive"),
         ({"host_status": only_of("mbx3", cluster_node="Paused")}, "is Paused"),
+        ({"host_status": only_of("mbx3", cluster_node="Down")}, "is Down"),
+        ({"host_status": only_of("mbx3", setup_running=True)}, "Exchange Setup is running"),
         ({"mailbox_server": only_of("mbx3", activation_disabled=True)}, "is drained"),
     ],
 )
@@ -414,6 +431,27 @@ def test_the_own_node_is_paused(scenario):
     one = scenario()
     report, _ = healed(one, host_status=only_of("mbx1", cluster_node="Paused"))
     assert_refused(one, report, FindingKind.MAINTENANCE, "Paused")
+
+
+@pytest.mark.parametrize("node", ["Down", "Joining"])
+def test_the_own_node_is_not_in_the_cluster(scenario, node):
+    """Then no database is switched over from it in order."""
+    one = scenario()
+    report, _ = healed(one, host_status=only_of("mbx1", cluster_node=node))
+    assert_refused(one, report, FindingKind.DEPENDENCY, node)
+
+
+@pytest.mark.parametrize("method", ["component_states", "all_servers"])
+@pytest.mark.parametrize("since", ["checking_switchover", "draining", "rebooting"])
+def test_an_answer_with_nothing_in_it_says_nothing(scenario, method, since):
+    """Every server has components, and is one of the organisation's: never "none is off"."""
+    one = scenario()
+    report, _ = healed(one, since=since, **{method: lambda ask, *args: []})
+    step = last_step(report)
+    assert step.state == since
+    assert step.outcome == ("refused" if since != "checking_switchover" else "could_not_tell")
+    assert "nothing came" in step.detail
+    assert not one.organisation.history.of(h.RebootCommanded)
 
 
 @pytest.mark.parametrize("witness", [True, False])
@@ -631,6 +669,45 @@ def test_a_front_end_without_databases_needs_no_proof_but_rows_it_does():
     assert "monitoring_items" not in {name for name, _ in backend.asked}
 
 
+#: CAS2 is the one that is ill, so CAS1 has to serve.
+ALONE = """
+[alert]
+server = "CAS2"
+health_set = "POP.Proxy"
+
+[organisation]
+preset = "split2013"
+
+[[faults]]
+server = "CAS2"
+fails = ["proxy"]
+cure = "reboot"
+
+[servers.CAS1]
+"""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "pop_start = 'Manual'\npop_running = false",
+        "services = { MSExchangePop3 = { state = 'Stopped' } }",
+        "setup_running = true",
+    ],
+)
+def test_a_front_end_that_does_not_serve_whatever_its_monitors_say(tmp_path, other):
+    """Clients would be cut off: monitors of a service that never ran say Healthy."""
+    path = tmp_path / "one.toml"
+    path.write_text(f'title = "Alone"\n{ALONE}{other}\n')
+    one = load_scenario(str(path))
+    assert any("no other client access" in said for said in planned(one).obstacles)
+    report, _ = healed(one)
+    step = last_step(report)
+    assert (step.state, step.outcome) == ("rebooting", "refused")
+    assert "no other client access server" in step.detail
+    assert not one.organisation.history.of(h.RebootCommanded)
+
+
 # --- what else is under way ----------------------------------------------------------------------
 
 
@@ -740,6 +817,10 @@ copies = ["MBX1", "MBX2", "MBX3"]
 """
 
 
+#: A boot before the virtual clock begins, by two hours.
+LATELY_AT = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(("hours", "limit", "well"), [(5, 1, False), (5, 2, True), (25, 1, True)])
 def test_a_boot_within_the_day_counts_whoever_made_it(scenario, hours, limit, well):
     """A crash, an administrator, updates: the server has been restarted."""
@@ -819,6 +900,10 @@ def test_a_plan_says_what_is_known_beforehand(scenario):
         ({"replication_health": check_of("QuorumGroup")}, "QuorumGroup"),
         ({"replication_health": failing(of="mbx3")}, "MBX3"),
         ({"databases": only_of("mbx1", backup_in_progress=True)}, "backup"),
+        ({"host_status": only_of("mbx1", cluster_node="Paused")}, "node in the cluster is Paused"),
+        ({"host_status": only_of("mbx1", boot_time=LATELY_AT)}, "restarted within the day"),
+        ({"host_status": only_of("mbx2", boot_time=LATELY_AT)}, "MBX2, another member of DAG1"),
+        ({"mailbox_server": only_of("mbx1", auto_activation_policy="Blocked")}, "Blocked"),
     ],
 )
 def test_a_plan_says_what_would_be_refused(scenario, altered, words):
@@ -910,3 +995,43 @@ def test_an_answer_about_copies_that_does_not_fit_decides_nothing(scenario, chan
     assert report.verdict is Verdict.ESCALATED
     assert ("set_activation_disabled", "mbx1.contoso.com") not in backend.asked
     assert said in last_step(report).detail
+
+
+# --- a clock that is set -------------------------------------------------------------------------
+
+
+def ahead(minutes):
+    """A server whose clock has been set forward: its boot time moves with it."""
+
+    def change(ask, server, *args):
+        seen = ask(server, *args)
+        if not server.casefold().startswith("mbx1"):
+            return seen
+        by = timedelta(minutes=minutes)
+        return evolve(seen, boot_time=seen.boot_time + by, local_time=seen.local_time + by)
+
+    return change
+
+
+def test_a_clock_that_is_set_is_no_restart(scenario):
+    """It has been up as long as before; so it is neither said to have restarted, nor restarted."""
+    one = scenario()
+    report, _ = healed(one, since="rebooting", host_status=ahead(2))
+    step = last_step(report)
+    assert (step.state, step.outcome) == ("rebooting", "refused")
+    assert "its clock was set" in step.detail
+    assert "restart of POP3 and of the server" not in report.summary
+    assert not one.organisation.history.of(h.RebootCommanded)
+    assert report.handover.commands
+
+
+def test_a_clock_that_is_set_while_a_server_does_not_go_down(scenario):
+    """It is not back, as it has not been away."""
+    one = scenario(f'{DAG3}\n[servers.MBX1]\nreboot = "never_goes_down"')
+    report, _ = healed(one, since="awaiting_server", host_status=ahead(2))
+    step = last_step(report)
+    assert (step.state, step.outcome, step.kind) == (
+        "awaiting_server",
+        "not_back",
+        FindingKind.STUCK,
+    )

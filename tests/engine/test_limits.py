@@ -14,7 +14,7 @@ from popheal.errors import CommandFailed
 from popheal.exchange.models import RecoveryAction
 from popheal.healthsets.pop import MAILBOX
 from popheal.journal import entries
-from popheal.policy.windows import Window
+from popheal.policy.windows import DAYS, Window
 from popheal.reports.report import FindingKind, Step
 from popheal.tables.actions import Impact
 from tests.support.healing import alert_of
@@ -224,7 +224,7 @@ def test_service_restarts_within_the_hour(tmp_path, limit, spelt):
     before = touched(scenario)
     report = heal(alert_of(scenario), scenario.backend, journal=journal, policy=policy)
     assert report.verdict is Verdict.HELD
-    assert report.findings[-1].kind is FindingKind.BUDGET
+    assert report.findings[-1].kind is (FindingKind.BUDGET if limit else FindingKind.POLICY)
     assert f"restarts_per_hour = {limit}" in report.summary
     assert touched(scenario) == before
     if limit:
@@ -305,6 +305,32 @@ def test_a_window_that_only_a_disruption_needs():
     assert "no maintenance window is open" in report.summary
     assert [type(one) for one in touched(scenario)] == [h.ServiceRestarted]
     assert report.retry_at is not None
+
+
+@pytest.mark.parametrize(("minutes", "verdict"), [(20, Verdict.ESCALATED), (40, Verdict.RECOVERED)])
+def test_nothing_is_drained_in_a_window_that_may_close_before_the_restart(minutes, verdict):
+    """Else the server would be left drained until the next one opens."""
+    scenario = load_scenario(DEFAULT)
+    now = scenario.backend.clock.now()
+    window = Window(DAYS, f"{now:%H:%M}", f"{now + timedelta(minutes=minutes):%H:%M}")
+    policy = Policy(windows=(window,), window_from=Impact.DISRUPT)
+    report = heal(alert_of(scenario), scenario.backend, journal=Journal(), policy=policy)
+    assert report.verdict is verdict
+    drained = any(isinstance(one, h.ActivationDisabledSet) for one in touched(scenario))
+    assert drained is (verdict is Verdict.RECOVERED)
+    if not drained:
+        assert "drain_deadline" in report.summary
+        assert report.retry_at == now + timedelta(days=1)
+
+
+def test_a_policy_that_allows_no_restart_of_a_server_is_no_used_up_budget():
+    """Nothing was restarted too often, so that is not what a person is told to look into."""
+    scenario = load_scenario(DEFAULT)
+    policy = Policy(reboots_per_server=0)
+    report = heal(alert_of(scenario), scenario.backend, journal=Journal(), policy=policy)
+    assert "the policy allows no restart of a server" in report.summary
+    assert not any("restarts before" in one for one in report.handover.next_steps)
+    assert report.retry_at is None
 
 
 # --- Managed Availability ------------------------------------------------------------------------

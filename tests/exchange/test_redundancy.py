@@ -186,6 +186,8 @@ def test_the_witness():
         ("ServerWideOffline", "Inactive", "Up", "ServerWideOffline"),
         ("highavailability", "Draining", "Up", "highavailability"),
         ("HighAvailability", "Active", "Paused", "Paused"),
+        ("HighAvailability", "Active", "Down", "Down"),
+        ("HighAvailability", "Active", "Joining", "Joining"),
         ("HighAvailability", "Active", "Up", ""),
         ("OwaProxy", "Inactive", "Up", ""),
     ],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from popheal.engine.context import ActionResult, RunContext
+from popheal.engine.looks.boot import only_its_clock_was_set
 from popheal.engine.looks.component import WHOLE_SERVER
 from popheal.engine.looks.retry import poll
 from popheal.engine.requests import Look, call, try_call
@@ -75,7 +76,7 @@ async def _awaited(
     None where what is done about a service depends on how long the server has been up.
     """
     before = work.memory.boot_before
-    if isinstance(host, BackendError) or before is None or not booted_since(before, host.boot_time):
+    if isinstance(host, BackendError) or before is None or not _has_booted(work, before, host):
         return Look(Backend.host_status.__name__, (work.server,)), host
     wanted = work.memory.running_before
     if observed.kind is not FindingKind.NOT_RUNNING or not _has_had_its_time(work, host):
@@ -84,6 +85,10 @@ async def _awaited(
     if isinstance(seen, BackendError):
         return None, None
     return Look(Backend.services.__name__, (work.server, wanted)), seen
+
+
+def _has_booted(work: RunContext, before: datetime, host: HostStatus) -> bool:
+    return booted_since(before, host.boot_time) and not only_its_clock_was_set(work, host)
 
 
 def _has_had_its_time(work: RunContext, host: HostStatus) -> bool:
@@ -106,7 +111,7 @@ async def _look_for_server(work: RunContext, host: HostStatus | BackendError) ->
     before = work.memory.boot_before
     if before is None:
         return ActionResult("could_not_tell", "its boot time was not recorded before")
-    if not booted_since(before, host.boot_time):
+    if not _has_booted(work, before, host):
         said = f"it has not gone down: it still runs since {moment(host.boot_time)}"
         return _not_back(said, FindingKind.STUCK)
     work.memory.changed_at = host.boot_time

@@ -11,11 +11,13 @@ from popheal.engine.context import RunContext
 from popheal.engine.limits import Refusal, check_disruption_limits, check_group_pause
 from popheal.engine.looks.copies import Layout, read_layout
 from popheal.engine.looks.feasibility import (
+    KEPT_OUT,
     Obstacle,
     notes_on,
     why_backups_forbid,
     why_databases_forbid,
     why_members_forbid,
+    why_node_forbids,
     why_quorum_is_unsure,
 )
 from popheal.engine.looks.group import Group, read_group, with_active_counted
@@ -58,11 +60,8 @@ async def why_not_touch(work: RunContext, host: HostStatus | None = None) -> Ref
         return Refusal(finding.kind, finding.detail, next_step=finding.next_step)
     if host is None:
         host = await retry_call(work.session, Backend.host_status, work.server)
-    if host.cluster_node.casefold() == "paused":
-        return Refusal(
-            FindingKind.MAINTENANCE,
-            "its node in the cluster is Paused: somebody is working on the server",
-        )
+    if obstacle := why_node_forbids(host):
+        return Refusal(obstacle.kind, obstacle.why)
     if host.reboot_pending and work.session.policy.heed_pending_restart:
         return Refusal(
             FindingKind.UNDER_WAY,
@@ -88,7 +87,7 @@ def why_not_ours(mailbox: MailboxServer) -> Refusal | None:
     if is_blocked(mailbox):
         return Refusal(
             FindingKind.MAINTENANCE,
-            "its DatabaseCopyAutoActivationPolicy is Blocked: somebody keeps it out of service",
+            KEPT_OUT,
         )
     return None
 

@@ -7,15 +7,16 @@ from popheal.engine.actions.proof import why_wait_would_fail
 from popheal.engine.actions.switchover import require_clear, why_not_clear, why_not_now
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.limits import Refusal
+from popheal.engine.looks.boot import only_its_clock_was_set
+from popheal.engine.looks.front_ends import NONE_SERVES, another_serves
 from popheal.engine.looks.retry import retry_call
-from popheal.engine.requests import Claim, call, try_effect
-from popheal.errors import NOTHING_DONE, BackendError, NotBegun
+from popheal.engine.requests import Claim, try_effect
+from popheal.errors import NOTHING_DONE, NotBegun
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import booted_since, inactive_components, is_running
+from popheal.exchange.interpret import booted_since, is_running
 from popheal.exchange.models import HostStatus
-from popheal.exchange.names import client_access_of, same_server
+from popheal.exchange.names import client_access_of
 from popheal.healthsets.pop.catalog import services_of
-from popheal.healthsets.pop.health import serves_pop
 from popheal.reports.reasons import kind_of
 from popheal.reports.report import FindingKind
 from popheal.util.text import moment
@@ -40,7 +41,14 @@ async def reboot(work: RunContext) -> ActionResult:
     # Written down before a crash, so perhaps commanded: then nothing is certain but the boot time.
     not_done = "could_not_tell" if work.memory.intended else "refused"
     host = await retry_call(work.session, Backend.host_status, work.server)
-    if booted_since(work.memory.boot_at_start, host.boot_time):
+    moved = booted_since(work.memory.boot_at_start, host.boot_time)
+    if moved and only_its_clock_was_set(work, host):
+        said = (
+            "not attempted: its clock was set meanwhile, so its boot time has moved to "
+            f"{moment(host.boot_time)}, and it has not restarted"
+        )
+        return ActionResult(not_done, said, kind=FindingKind.COULD_NOT_TELL)
+    if moved:
         work.memory.boot_before = work.memory.boot_at_start
         said = f"it has been restarted meanwhile, at {moment(host.boot_time)}; not repeated"
         return ActionResult("done", said, by_others=True)
@@ -66,8 +74,8 @@ async def reboot(work: RunContext) -> ActionResult:
         require_clear(work.server, work.memory.active_before) if work.info.mailbox_role else None
     )
     error = await try_effect(Backend.reboot, work.server, host.boot_time, guard=guard)
-    moved = isinstance(error, NotBegun) and error.reason == "boot_time"
-    if isinstance(error, NOTHING_DONE) and not moved:
+    has_booted = isinstance(error, NotBegun) and error.reason == "boot_time"
+    if isinstance(error, NOTHING_DONE) and not has_booted:
         # Somebody else's shutdown is not ours to wait for.
         return ActionResult(not_done, str(error), kind=kind_of(error))
     if error:
@@ -97,29 +105,9 @@ async def _why_last_of_role(work: RunContext) -> Refusal | None:
     if await Claim("site", client_access_of(site)):
         said = f"another healing is acting on a client access server of site {site}"
         return Refusal(FindingKind.BUSY, said)
-    for one in await retry_call(work.session, Backend.all_servers, work.server):
-        alike = one.client_access_role and site is not None and one.site == site
-        if not alike or same_server(one.fqdn, work.server):
-            continue
-        if await _is_serving(one.fqdn):
-            return None
-    return Refusal(
-        FindingKind.OUT_OF_SERVICE,
-        "no other client access server of its site is seen to serve POP, so clients would be "
-        "cut off (policy: reboot_last_of_role)",
-    )
-
-
-async def _is_serving(server: str) -> bool:
-    """Whether a client access server is seen to serve POP now; if it can't be told, it is not."""
-    try:
-        host = await call(Backend.host_status, server)
-        rows = await call(Backend.server_health, server)
-        components = await call(Backend.component_states, server)
-    except BackendError:
-        return False
-    serves = serves_pop(server, rows, host.local_time, host.utc_offset)
-    return serves and not inactive_components(components)
+    if await another_serves(work.session, work.info):
+        return None
+    return Refusal(FindingKind.OUT_OF_SERVICE, NONE_SERVES)
 
 
 async def _running_now(work: RunContext) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ raises, as it must never count as no.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Final
 
 from attrs import frozen
 
@@ -20,10 +21,13 @@ from popheal.exchange.interpret import (
     is_active,
     is_blocked,
     is_dismounted,
+    is_out_of_cluster,
+    is_seeding,
     is_seeding_source,
+    is_service_down,
     stays_in_site,
 )
-from popheal.exchange.models import Database, DatabaseCopy
+from popheal.exchange.models import Database, DatabaseCopy, HostStatus
 from popheal.exchange.names import same_server
 from popheal.exchange.placement import without_a_place
 from popheal.exchange.quorum import keeps_majority, needs_witness, read_checks
@@ -38,6 +42,30 @@ class Obstacle:
 
     kind: FindingKind
     why: str
+
+
+# --- the server itself ---------------------------------------------------------------------------
+
+#: Why a server is left alone whose databases may not be activated on it.
+KEPT_OUT: Final = (
+    "its DatabaseCopyAutoActivationPolicy is Blocked: somebody keeps it out of service"
+)
+
+
+def why_node_forbids(host: HostStatus) -> Obstacle | None:
+    """The server's own node in the cluster is not up."""
+    if host.cluster_node.casefold() == "paused":
+        return Obstacle(
+            FindingKind.MAINTENANCE,
+            "its node in the cluster is Paused: somebody is working on the server",
+        )
+    if is_out_of_cluster(host):
+        return Obstacle(
+            FindingKind.DEPENDENCY,
+            f"its node in the cluster is {host.cluster_node}: no database is switched over in "
+            "order from a member that is not in the cluster",
+        )
+    return None
 
 
 # --- the group -----------------------------------------------------------------------------------
@@ -136,6 +164,18 @@ def why_databases_forbid(group: Group, layout: Layout, policy: Policy) -> Obstac
                 FindingKind.UNDER_WAY,
                 f"another copy of {database.name} is being reseeded from the one on this server "
                 "(SeedingSource); let that end",
+            )
+        if is_seeding(copy):
+            return Obstacle(
+                FindingKind.UNDER_WAY,
+                f"the copy of {database.name} on this server is being reseeded (Seeding), which a "
+                "restart would break off; let that end",
+            )
+        if is_service_down(copy):
+            return Obstacle(
+                FindingKind.DEPENDENCY,
+                f"the copy of {database.name} on this server reads ServiceDown: MSExchangeRepl "
+                "does not answer there, and without it no database is switched over",
             )
         if not database.recovery and is_dismounted(copy):
             return Obstacle(

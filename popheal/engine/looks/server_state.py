@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 
 from attrs import evolve, frozen
 
 from popheal.engine.context import HealingContext
 from popheal.engine.looks.copies import Layout, read_layout
 from popheal.engine.looks.feasibility import (
+    KEPT_OUT,
     moves_of,
     note_on_the_manager,
     notes_on,
     why_backups_forbid,
     why_databases_forbid,
     why_members_forbid,
+    why_node_forbids,
     why_quorum_is_unsure,
 )
+from popheal.engine.looks.front_ends import NONE_SERVES, another_serves
 from popheal.engine.looks.group import Group, read_group, with_active_counted
 from popheal.engine.looks.retry import retry
 from popheal.engine.plan import PlannedMove
@@ -24,11 +28,12 @@ from popheal.engine.plan_basis import DatabaseFacts, MemberFacts, ServerState
 from popheal.engine.requests import call, try_call
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_active
+from popheal.exchange.interpret import is_active, is_blocked
 from popheal.exchange.models import Dag, HostStatus
 from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE_HEALTH_SET, MAILBOX_SIDE_PROBES
 from popheal.policy.policy import Policy
+from popheal.util.text import moment
 
 
 @frozen(kw_only=True)
@@ -75,8 +80,9 @@ async def look_for_plan(
     """
     facts, layout, host = await retry(session, "plan", lambda: _read_state(server, drained))
     notes = list(_on_the_host(host))
-    held = _why_host_holds(host, session.policy)
+    held = tuple(_why_host_holds(host, session.policy))
     if layout is None:
+        held += await _why_last(session, server)
         return Seen(facts=facts, notes=tuple(notes), obstacles=held)
     notes.append(await _proof(server))
     if not facts.dag:
@@ -85,6 +91,7 @@ async def look_for_plan(
     try:
         group = await read_group(server, facts.dag, drained is None)
         layout = await with_active_counted(group, layout)
+        held += (KEPT_OUT,) if is_blocked(await call(Backend.mailbox_server, server)) else ()
         held += tuple(_obstacles(group, layout, session.policy, drained=drained is not None))
     except BackendError as error:
         return Seen(facts=facts, notes=tuple(notes), obstacles=(*held, str(error)))
@@ -98,10 +105,34 @@ def _on_the_host(host: HostStatus) -> Iterator[str]:
         yield "Windows has a restart pending: a restart takes longer, as it configures updates"
 
 
-def _why_host_holds(host: HostStatus, policy: Policy) -> tuple[str, ...]:
+def _why_host_holds(host: HostStatus, policy: Policy) -> Iterator[str]:
+    if node := why_node_forbids(host):
+        yield node.why
     if host.reboot_pending and policy.heed_pending_restart:
-        return ("Windows has a restart pending (policy: heed_pending_restart)",)
-    return ()
+        yield "Windows has a restart pending (policy: heed_pending_restart)"
+    limit = policy.reboots_per_server
+    if not limit:
+        yield "the policy allows no restart of a server (reboots_per_server = 0)"
+    elif limit == 1 and _is_up_for_less(host, 24):
+        yield (
+            f"it was restarted within the day, at {moment(host.boot_time)}, whoever did so "
+            "(policy: reboots_per_server = 1)"
+        )
+
+
+def _is_up_for_less(host: HostStatus, hours: float) -> bool:
+    return host.local_time - host.boot_time < timedelta(hours=hours)
+
+
+async def _why_last(session: HealingContext, server: str) -> tuple[str, ...]:
+    """Whether a server without databases is the only one of its site that serves clients."""
+    if session.policy.reboot_last_of_role:
+        return ()
+    try:
+        info = await call(Backend.server_info, server)
+        return () if await another_serves(session, info) else (NONE_SERVES,)
+    except BackendError as error:
+        return (str(error),)
 
 
 async def _proof(server: str) -> str:
@@ -129,6 +160,14 @@ def _obstacles(group: Group, layout: Layout, policy: Policy, *, drained: bool) -
     ):
         if found:
             yield found.why
+    hours = policy.hours_between_reboots
+    for name, host in group.hosts.items():
+        if _is_up_for_less(host, hours):
+            yield (
+                f"{name}, another member of {group.dag.name}, has booted at "
+                f"{moment(host.boot_time)}, less than {hours:g} hours ago, whoever restarted it "
+                f"(policy: hours_between_reboots = {hours:g})"
+            )
 
 
 async def _read_state(

@@ -94,7 +94,7 @@ async def component_states(context: TriageContext) -> Stop | None:
     for component, who in holding:
         if component.component.casefold() == POP_PROXY_COMPONENT.casefold():
             return _pop_proxy(context, component, who)
-        # ServerWideOffline or HighAvailability, by HealthAPI alone: the product's own doing.
+        # HighAvailability by HealthAPI alone: the product's own doing.
         context.findings.append(context.note(FindingKind.NOTE, _is_inactive(component, who)))
     return None
 
@@ -142,7 +142,8 @@ async def drained(context: TriageContext) -> Stop | None:
         context.note(
             FindingKind.DRAINED,
             "DatabaseCopyActivationDisabledAndMoveNow is set already, not by this healing",
-            "Find out who drained the server. When they are done: Set-MailboxServer "
+            "Find out who drained the server; a healing that ended before may have left it so, "
+            "and popheal runs lists those. When they are done: Set-MailboxServer "
             f"{context.info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false.",
         ),
         Verdict.HELD,

@@ -66,7 +66,7 @@ def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
     Only of those that :func:`holds` is true of; of all others, inactivity means nothing for POP.
     """
     name = component.component.casefold()
-    if name in _HANDS_OFF:
+    if name in _HANDS_OFF or name == _WHOLE_SERVER:
         return True
     if name not in _HOLDING:
         return False
@@ -85,10 +85,12 @@ def holds(component: ComponentState) -> bool:
 
 #: Inactive here: the owner has told Managed Availability not to act, and means us too.
 _HANDS_OFF: Final = {"monitoring", "recoveryactionsenabled"}
+#: Takes PopProxy along, so nothing cures POP meanwhile, whoever's name was given.
+_WHOLE_SERVER: Final = "serverwideoffline"
 #: The whole server, POP itself, the taking over of databases, and the two above.
 _HOLDING: Final = {
     *_HANDS_OFF,
-    "serverwideoffline",
+    _WHOLE_SERVER,
     "highavailability",
     POP_PROXY_COMPONENT.casefold(),
 }
