@@ -170,8 +170,8 @@ def _next_steps(
     steps += [STOPPED] if verdict is Verdict.CANCELLED else []
     steps += [again] if retry_at else []
     steps += [
-        f"{server} is drained. See that its databases are mounted on other servers. While it is, "
-        "popheal leaves it alone: before popheal is asked again, put that back."
+        f"{server} is drained. See that its databases are mounted on other servers. popheal "
+        "leaves a drained server alone, so put that back before you ask it again."
         for server in drained(owed)
     ]
     if owed:

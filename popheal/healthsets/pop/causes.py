@@ -59,6 +59,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"AuthFailed:LogonDenied"
         r"|HealthMailbox.{0,400}unknown user name or bad password"
         r"|unknown user name or bad password.{0,400}HealthMailbox"
+        r"|HealthMailbox.{0,400}user ?name or password is incorrect"
+        r"|user ?name or password is incorrect.{0,400}HealthMailbox"
         r"|0xC000006D|0xC000006A|0x8007052E|ERROR_LOGON_FAILURE",
         says="the logon of the monitoring mailbox was denied, so the probe fails where POP is well",
         next_step=_ACCOUNTS,
@@ -66,7 +68,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         name="The account is locked out",
-        pattern=r"0xC0000234|0x80070775|ERROR_ACCOUNT_LOCKED_OUT|\bAccountLocked(Out)?\b",
+        pattern=r"0xC0000234|0x80070775|ERROR_ACCOUNT_LOCKED_OUT|\bAccountLocked(Out)?\b"
+        r"|\baccount is currently locked out\b",
         says="the directory has locked the account that logs on",
         next_step="Find out who locks it (event 4740 on the domain controllers). " + _ACCOUNTS,
         source=seen.NTSTATUS,
@@ -74,7 +77,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="The account or its password has expired",
         pattern=r"0xC0000071|0xC0000224|0xC0000193|0x80070532|0x80070773|ERROR_PASSWORD_EXPIRED"
-        r"|ERROR_PASSWORD_MUST_CHANGE|ERROR_ACCOUNT_EXPIRED|\bPasswordExpired\b|\bAccountExpired\b",
+        r"|ERROR_PASSWORD_MUST_CHANGE|ERROR_ACCOUNT_EXPIRED|\bPasswordExpired\b|\bAccountExpired\b"
+        r"|\bpassword must be changed before\b|\bpassword (for this account )?has expired\b",
         says="the account that logs on has expired, or its password has",
         next_step="Take monitoring accounts out of policies about passwords. " + _ACCOUNTS,
         source=seen.NTSTATUS,
@@ -82,7 +86,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="The account is disabled or restricted",
         pattern=r"0xC0000072|0xC000006E|0x80070533|ERROR_ACCOUNT_DISABLED"
-        r"|ERROR_ACCOUNT_RESTRICTION|\bAccountDisabled\b|0xC000015B|0x80070569"
+        r"|ERROR_ACCOUNT_RESTRICTION|\bAccountDisabled(Exception)?\b|\bMapiExceptionMailboxDisabled\b|0xC000015B|0x80070569"
         r"|ERROR_LOGON_TYPE_NOT_GRANTED|not been granted the requested logon type",
         says="the account that logs on is disabled, or may not log on here",
         next_step=_ACCOUNTS,
@@ -91,7 +95,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         name="A monitoring mailbox is missing",
         pattern=r"monitoring mailbox.{0,200}not found|\bADNoSuchObjectException\b"
-        r"|\bCommonAccessTokenHelper\b|MonitoringMailboxNotFound",
+        r"|\bCommonAccessTokenHelper\b|MonitoringMailboxNotFound|\bno monitoring mailbox"
+        r"|\bMapiExceptionUnknownUser\b|\bUserHasNoMailboxException\b",
         says="the mailbox that the probe logs on to is not there, or under another address",
         next_step=_ACCOUNTS,
         source=seen.SCOM,
@@ -125,7 +130,10 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"remote certificate|\bRemoteCertificate(NameMismatch|ChainErrors|NotAvailable)\b"
         r"|\bSEC_E_(UNTRUSTED_ROOT|CERT_EXPIRED|WRONG_PRINCIPAL|CERT_UNKNOWN)\b"
         r"|\bCERT_E_[A-Z]+|0x800B010[19AF]|0x8009032[2578]"
-        r"|certificate chain was issued by an authority that is not trusted",
+        r"|certificate chain was issued by an authority that is not trusted"
+        r"|\bcertificate\b.{0,40}\bexpired\b|\b(TrustFailure|SecureChannelFailure)\b"
+        r"|Could not (establish trust relationship|create SSL/TLS secure channel)"
+        r"|\bCRYPT_E_(REVOKED|REVOCATION_OFFLINE|NO_REVOCATION_CHECK)\b|0x8009201[0-3]",
         says="the certificate has expired, does not fit its name, or is not trusted",
         next_step=_CERTIFICATES,
         source=f"{seen.SSPI}; {seen.BOUND}",
@@ -134,7 +142,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         name="TLS could not be agreed on",
         pattern=r"\bSystem\.Security\.Authentication\.AuthenticationException\b"
         r"|\bSEC_E_(ALGORITHM_MISMATCH|ILLEGAL_MESSAGE|UNSUPPORTED_FUNCTION)\b"
-        r"|0x80090331|0x80090326|0x80090302|\bnone of the cipher suites supported by the client\b",
+        r"|0x80090331|0x80090326|0x80090302|\bnone of the cipher suites supported by the client\b"
+        r"|\bdo not possess a common algorithm\b",
         says="the two sides have no TLS version or cipher in common, or one has no certificate",
         next_step="Compare the TLS settings of the servers (CSS-Exchange HealthChecker). "
         + _CERTIFICATES,
@@ -203,7 +212,9 @@ CAUSES: Final[tuple[Cause, ...]] = (
         name="The directory can't be used",
         pattern=r"\bADTransientException\b|\bNoSuitableServer|\bSuitabilityDirectoryException\b"
         r"|\bDomainControllerNotFound|\bLdapException\b|\bADServerSettings(Changed)?Exception\b"
-        r"|\bLDAP server is unavailable\b",
+        r"|\bLDAP server is unavailable\b|\bany available domain controller\b"
+        r"|\bActive Directory server .{1,80} is not available\b"
+        r"|No Minimal Required Number of Suitable Directory Servers",
         says="no domain controller answers Exchange as it needs",
         next_step="Look at the health set AD, and at event 2080 (MSExchangeADTopology).",
         source="learn.microsoft.com/troubleshoot/exchange: suitable directory servers, event 2080",
@@ -212,14 +223,15 @@ CAUSES: Final[tuple[Cause, ...]] = (
         name="Windows can't authenticate",
         pattern=r"\bSEC_E_NO_AUTHENTICATING_AUTHORITY\b|0x80090311|0x800706F[CD]|0xC000005E"
         r"|\bERROR_TRUST(ED_RELATIONSHIP|ED_DOMAIN)_FAILURE\b|\bERROR_NO_LOGON_SERVERS\b"
-        r"|\btrust relationship between\b.{0,80}\bfailed\b",
+        r"|\btrust relationship between\b.{0,80}\bfailed\b"
+        r"|KRB_AP_ERR_MODIFIED\b|\bKDC_ERR_[A-Z_]+",
         says="the server reaches no domain controller to log on with, or has lost its trust",
         next_step="Test-ComputerSecureChannel on the server; name service and time of the domain.",
         source=f"{seen.SSPI}; {seen.SYSTEM}",
     ),
     Cause(
         name="Clocks differ too much",
-        pattern=r"\bSEC_E_TIME_SKEW\b|0x80090324|\bKRB_AP_ERR_SKEW\b|0xC0000133",
+        pattern=r"\bSEC_E_TIME_SKEW\b|0x80090324|KRB_AP_ERR_SKEW\b|0xC0000133",
         says="Kerberos refuses, as the clocks are more than five minutes apart",
         next_step="w32tm /query /status on the server and on its domain controller.",
         source=seen.SSPI,
@@ -230,7 +242,9 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"\bHostNotFound\b|\bWSAHOST_NOT_FOUND\b|0x80072AF9"
         r"|\bSocket(Error)?Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b"
         r"|\bNameResolutionFailure\b|\bNo such host is known\b"
-        r"|\bDNS didn't return any information\b",
+        r"|\bDNS didn't return any information\b|\bWSANO_DATA\b"
+        r"|\bno data of the requested type was found\b"
+        r"|\bDNS_ERROR_RCODE_NAME_ERROR\b|\bDNS name does not exist\b",
         says="the name service does not know a name that is connected to",
         next_step="Resolve-DnsName on the server, for the name in the message; if it is the "
         "server's own, look whether its network adapter registers its addresses.",
@@ -272,7 +286,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # --- the installation ------------------------------------------------------------------------
     Cause(
         name="A disk is full",
-        pattern=r"0x80070070|\bERROR_(HANDLE_)?DISK_FULL\b|not enough space on the disk",
+        pattern=r"0x80070070|\bERROR_(HANDLE_)?DISK_FULL\b|not enough space on the disk"
+        r"|\bJET_err(Log)?DiskFull\b|JetError(Log)?DiskFull\b",
         says="a disk of the server is full",
         next_step="Free room; protocol logs have no age limit (Get-PopSettings, LogFileLocation).",
         source="github.com/cunninghamp/ExchangeAnalyzer: issue 82 (POP and IMAP logs)",
