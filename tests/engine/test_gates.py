@@ -433,6 +433,28 @@ def test_the_own_node_is_paused(scenario):
     assert_refused(one, report, FindingKind.MAINTENANCE, "Paused")
 
 
+@pytest.mark.parametrize(
+    "services",
+    [
+        "MSExchangePOP3BE = { state = 'Stopped', start_type = 'Manual' }",
+        "MSExchangePOP3BE = { state = 'Absent' }",
+        "MSExchangeIS = { state = 'Stopped' }",
+    ],
+)
+def test_pop_would_not_work_where_the_databases_go(scenario, services):
+    """A healing of POP takes it from no mailbox: that member is no target; one that serves is."""
+    off = f"[servers.MBX2]\nservices = {{ {services} }}\n"
+    one = scenario(f'preset = "dag2"\n{off}')
+    report, _ = healed(one)
+    name = services.partition(" ")[0]
+    assert_refused(one, report, FindingKind.NOWHERE_TO_GO, "POP would not work there", name)
+
+    one = scenario(f"{DAG3}\n{off}")
+    run = planned(one)
+    assert {one.targets for one in run.databases} == {("MBX3",)}
+    assert any("POP would not work for what moves to MBX2" in one for one in run.notes)
+
+
 @pytest.mark.parametrize("node", ["Down", "Joining"])
 def test_the_own_node_is_not_in_the_cluster(scenario, node):
     """Then no database is switched over from it in order."""

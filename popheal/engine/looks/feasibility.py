@@ -256,18 +256,25 @@ def _why_not_there(
         return
     if out := why_out(member):
         yield f"it {out}"
+    if member.does_not_serve:
+        yield f"POP would not work there: {member.does_not_serve}"
     if member.takes_no_more:
         yield "activation is blocked there"
-    if not _same_site(member, group):
-        sites = f"it is in {_site(member.site)}, and the database in {_site(group.site)}"
-        if stays_in_site(member.mailbox):
-            yield f"it takes databases of its own site only (IntrasiteOnly); {sites}"
-        if policy.same_site_only:
-            yield f"databases stay in their site (policy: same_site_only); {sites}"
+    yield from _why_not_from_here(member, group, policy)
     free = _free_places(member, layout)
     if free is not None and free <= 0:
         limit = member.mailbox.maximum_active_databases
         yield f"hosts its maximum of {limit} active databases"
+
+
+def _why_not_from_here(member: Member, group: Group, policy: Policy) -> Iterator[str]:
+    if _same_site(member, group):
+        return
+    sites = f"it is in {_site(member.site)}, and the database in {_site(group.site)}"
+    if stays_in_site(member.mailbox):
+        yield f"it takes databases of its own site only (IntrasiteOnly); {sites}"
+    if policy.same_site_only:
+        yield f"databases stay in their site (policy: same_site_only); {sites}"
 
 
 def _why_unfit(copy: DatabaseCopy) -> str:
@@ -368,6 +375,10 @@ def notes_on(group: Group, layout: Layout, policy: Policy) -> Iterator[str]:
     blocked = [one.server for one in group.members if is_blocked(one.mailbox)]
     if blocked:
         yield f"{', '.join(blocked)} can take none (DatabaseCopyAutoActivationPolicy is Blocked)"
+    for one in in_service(group):
+        # The product does not ask for POP when it chooses where a database goes.
+        if one.does_not_serve:
+            yield f"POP would not work for what moves to {one.server}: {one.does_not_serve}"
     recovery = [one.name for _, one in layout.here if one.recovery]
     if recovery:
         yield f"recovery databases stay where they are: {', '.join(recovery)}"

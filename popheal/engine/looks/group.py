@@ -6,8 +6,8 @@ way through the server under repair to answer it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from attrs import evolve, frozen
 
@@ -15,10 +15,21 @@ from popheal.engine.looks.copies import Layout, count_active
 from popheal.engine.requests import call, look, open_ahead
 from popheal.errors import Unreadable
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import is_blocked, why_out_of_service
-from popheal.exchange.models import Dag, HostStatus, MailboxServer, ReplicationCheck, ServerInfo
+from popheal.exchange.interpret import find_service, is_blocked, is_running, why_out_of_service
+from popheal.exchange.models import (
+    Dag,
+    HostStatus,
+    MailboxServer,
+    ReplicationCheck,
+    ServerInfo,
+    ServiceStatus,
+)
 from popheal.exchange.names import same_server
 from popheal.exchange.redundancy import is_among
+from popheal.healthsets.pop.catalog import POP3_BACK_END
+
+#: Where a database is active, these have to run, or its mailboxes can't be read by POP3.
+_SERVING: Final = ("MSExchangeIS", POP3_BACK_END)
 
 
 @frozen(kw_only=True)
@@ -34,6 +45,8 @@ class Member:
         host: Its operating system, and its node in the cluster.
         out_of_service: Why it is out of service although it is up; empty if it isn't.
         checks: The rows of ``Test-ReplicationHealth`` about it.
+        does_not_serve: Which of the services without which its mailboxes can't be read by POP3
+            does not run there; empty if all do.
     """
 
     server: str
@@ -43,6 +56,7 @@ class Member:
     host: HostStatus | None = None
     out_of_service: str = ""
     checks: tuple[ReplicationCheck, ...] = ()
+    does_not_serve: str = ""
 
     @property
     def takes_no_more(self) -> bool:
@@ -115,6 +129,7 @@ async def _member(member: str, dag: Dag, infos: Iterable[ServerInfo], *, checked
             cause="the state of its node in the cluster was not told, so it may be in maintenance",
             next_step="Let the account that popheal uses read the cluster on each member.",
         )
+    services = await call(Backend.services, member, _SERVING)
     checks = await call(Backend.replication_health, member) if checked else ()
     return Member(
         server=member,
@@ -124,7 +139,17 @@ async def _member(member: str, dag: Dag, infos: Iterable[ServerInfo], *, checked
         host=host,
         out_of_service=why_out_of_service(components, host),
         checks=tuple(checks),
+        does_not_serve=", ".join(_not_running(services)),
     )
+
+
+def _not_running(services: Sequence[ServiceStatus]) -> Iterator[str]:
+    for name in _SERVING:
+        service = find_service(name, services)
+        if service is None:
+            yield f"{name} was not found"
+        elif not is_running(service):
+            yield f"{service.name} is {service.state} ({service.start_type})"
 
 
 def _site_of(server: str, infos: Iterable[ServerInfo]) -> str | None:
