@@ -65,6 +65,16 @@ STOPPED: Final = (
     "popheal was stopped by a person, and whoever that was has the case. To let it go on, ask it "
     "again: it looks before it acts."
 )
+#: What a person is told who has stopped popheal while a server restarts.
+RESTARTING: Final = Advice(
+    headline="{server} was told to restart, and has not been seen to be well since",
+    steps=(
+        "See that {server} comes up, and that its services run, before databases are let back: "
+        "nobody waits for it any more."
+    ),
+    commands=(commands.BOOT_TIME, commands.NOT_STARTED),
+    is_down=True,
+)
 SWITCHED_OFF: Final = Advice(
     headline="POP is switched off at {server}",
     steps=(

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from popheal.errors import BackendError, NotAuthorised, NotBegun, Unreachable
 from popheal.healthsets.pop.catalog import POP3_BACK_END, POP3_FRONT_END, find_monitor
 from popheal.healthsets.pop.causes import find_cause
-from popheal.reports.advice import FOR_KIND, Advice
+from popheal.reports.advice import FOR_KIND, RESTARTING, Advice
 from popheal.reports.advice_by_outcome import FOR_ACTION, FOR_OUTCOME
 from popheal.reports.commands import filled
 from popheal.reports.report import DebtReport, Finding, FindingKind, RunReport, Step
@@ -23,7 +23,7 @@ from popheal.tables.actions import (
     VERIFY_COPIES,
 )
 from popheal.tables.debts import DebtKind, DebtStatus
-from popheal.tables.outcomes import FAILED, outcome_of
+from popheal.tables.outcomes import FAILED, REFUSED, outcome_of
 from popheal.tables.table import Verdict
 
 #: Findings that tell what was seen, and call for nothing by themselves.
@@ -164,10 +164,29 @@ def reasons(
 
 def _down(run: RunReport) -> Iterator[Reason]:
     """What has gone down in a run, and was not seen to come up again."""
+    # A wait that a person broke off says nothing of why the server is not back yet.
+    broken_off = run.verdict is Verdict.CANCELLED and _is_restarting(run.steps)
     for number, step in enumerate(run.steps):
+        if broken_off and step.action == AWAIT_SERVER.name:
+            continue
         reason = _of_step(step, run)
         if reason and reason.advice.is_down and not _came_up(step, run.steps[number + 1 :]):
             yield reason
+    if broken_off:
+        yield Reason(advice=RESTARTING, server=run.server, names=_names(run.server, run.monitor))
+
+
+def _is_restarting(steps: Sequence[Step]) -> bool:
+    """Whether a restart of the server was commanded, and nobody has seen it come back."""
+    done = [one for one in steps if one.action in (REBOOT.name, AWAIT_SERVER.name)]
+    commanded = any(
+        one.action == REBOOT.name and one.outcome not in (REFUSED, FAILED) for one in done
+    )
+    return commanded and not (done[-1].action == AWAIT_SERVER.name and _is_good(done[-1]))
+
+
+def _is_good(step: Step) -> bool:
+    return outcome_of(step.outcome).good
 
 
 def _came_up(step: Step, later: Iterable[Step]) -> bool:

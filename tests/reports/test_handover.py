@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from popheal import Report, Verdict, heal, triage
+from popheal import Control, Report, Verdict, heal, triage
 from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.errors import ConfigurationError
 from popheal.reports.handover import HANDED_OVER, SUPPORT, hand_over
@@ -443,3 +443,28 @@ def test_each_command_of_a_mail_can_be_copied():
     name = shown.tags[0][0]
     assert name in ("p", "pre")
     assert shown.tags == [(name, []), ("code", []), "code", name] * 2
+
+
+# --- a person's stop -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stopped_in", "restarts"),
+    [("verifying_no_active_copies", False), ("awaiting_server", True), ("failing_back", False)],
+)
+def test_whoever_stops_while_a_server_restarts_is_told_to_look_after_it(stopped_in, restarts):
+    """First of all: nobody waits for it any more. Not before the command, nor once it is back."""
+    scenario, control = load_scenario("mailbox-healed-by-reboot"), Control()
+
+    def observe(event):
+        if event.name == "action_started" and event.state == stopped_in:
+            control.cancel()
+
+    report = heal(alert_of(scenario), scenario.backend, control=control, observers=[observe])
+    said = f"{report.server} was told to restart"
+    assert (said in report.summary) is restarts
+    if restarts:
+        assert report.verdict is Verdict.CANCELLED
+        assert report.summary.startswith(said)
+        assert report.handover.next_steps[0].startswith(f"See that {report.server} comes up")
+        assert "LastBootUpTime" in report.handover.first_commands[0]
