@@ -69,7 +69,7 @@ _NOT_UP: Final = Advice(
 FOR_ACTION: Final[Mapping[tuple[str, FindingKind | str], Advice]] = MappingProxyType(
     {
         (AWAIT_SERVER.name, FindingKind.STUCK): Advice(
-            headline="{server} was told to restart, and did not",
+            headline="{server} {told} to restart, and did not",
             steps=(
                 "Look at the console of {server}: something may keep it from shutting down. It "
                 "may still go down at any moment, so don't put databases on it, and don't "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -51,7 +51,7 @@ _AND_THEN: Final = {
     "does not, set it back.",
 }
 _LEFT: Final = {
-    DebtKind.ACTIVATION_DISABLED: "{server} is left drained: it takes no active databases",
+    DebtKind.ACTIVATION_DISABLED: "{server} {how} left drained: it takes no active databases",
     DebtKind.PROTOCOL_LOGGING: "{server} may still write POP3 protocol logs, which fill its disk",
     DebtKind.MONITOR_REPAIRING: "a monitor of {server} is left marked Repairing",
     DebtKind.COMPONENT_ACTIVATED: "PopProxy of {server} may be left active, which Managed "
@@ -73,6 +73,7 @@ def hand_over(
     support = _support(findings, runs) if verdict is Verdict.ESCALATED else ""
     found = reasons(verdict, findings, runs)
     owed = [debt for debt in debts if debt.status is DebtStatus.HANDED_OVER]
+    left = drained(owed, runs)
     seen = [f"{one.server}: {one.detail}" for one in findings]
     done: list[str] = []
     for run in runs:
@@ -84,10 +85,16 @@ def hand_over(
         summary=summary,
         seen=tuple(seen),
         done=tuple(done) or ("Nothing was changed.",),
-        left_as=tuple(_LEFT[debt.kind].format(server=debt.server) for debt in owed)
+        left_as=tuple(
+            _LEFT[debt.kind].format(server=debt.server, how=left.get(debt.server, "is"))
+            for debt in owed
+        )
         or ("Every setting is as it was before.",),
-        next_steps=(*_next_steps(verdict, found, owed, retry_at), *([support] if support else [])),
-        first_commands=tuple(dict.fromkeys(_first_commands(found, owed))),
+        next_steps=(
+            *_next_steps(verdict, found, owed, left, retry_at),
+            *([support] if support else []),
+        ),
+        first_commands=tuple(dict.fromkeys(_first_commands(found, left))),
         commands=tuple(_commands(owed)),
         evidence=tuple(_evidence(findings, runs)),
         logs=tuple(_logs(runs)),
@@ -158,6 +165,7 @@ def _next_steps(
     verdict: Verdict,
     found: Sequence[Reason],
     owed: Sequence[DebtReport],
+    left: Mapping[str, str],
     retry_at: datetime | None,
 ) -> list[str]:
     """What to do: what is down first, then what makes it well, then what to put back."""
@@ -170,9 +178,9 @@ def _next_steps(
     steps += [STOPPED] if verdict is Verdict.CANCELLED else []
     steps += [again] if retry_at else []
     steps += [
-        f"{server} is drained. See that its databases are mounted on other servers. popheal "
+        f"{server} {how} drained. See that its databases are mounted on other servers. popheal "
         "leaves a drained server alone, so put that back before you ask it again."
-        for server in drained(owed)
+        for server, how in left.items()
     ]
     if owed:
         servers = ", ".join(dict.fromkeys(debt.server for debt in owed))
@@ -181,10 +189,10 @@ def _next_steps(
     return list(dict.fromkeys(steps)) or ["Look at what was seen above, then try again."]
 
 
-def _first_commands(found: Sequence[Reason], owed: Sequence[DebtReport]) -> Iterator[str]:
+def _first_commands(found: Sequence[Reason], left: Iterable[str]) -> Iterator[str]:
     for one in found:
         yield from one.commands
-    for server in drained(owed):
+    for server in left:
         yield filled(MOUNTED, {"server": server}) or ""
 
 

@@ -16,6 +16,7 @@ from popheal.reports.commands import filled
 from popheal.reports.report import DebtReport, Finding, FindingKind, RunReport, Step
 from popheal.tables.actions import (
     AWAIT_SERVER,
+    DRAIN,
     FAIL_BACK,
     PROBE,
     REBOOT,
@@ -23,7 +24,7 @@ from popheal.tables.actions import (
     VERIFY_COPIES,
 )
 from popheal.tables.debts import DebtKind, DebtStatus
-from popheal.tables.outcomes import FAILED, REFUSED, outcome_of
+from popheal.tables.outcomes import COULD_NOT_TELL, FAILED, REFUSED, outcome_of
 from popheal.tables.table import Verdict
 
 #: Findings that tell what was seen, and call for nothing by themselves.
@@ -136,7 +137,7 @@ class Reason:
         return (one for one in found if one)
 
     def _worded(self, text: str) -> str:
-        for place in ("server", "front_end", "tried"):
+        for place in ("server", "front_end", "tried", "told"):
             text = text.replace(f"{{{place}}}", self.names.get(place, ""))
         return text
 
@@ -201,7 +202,8 @@ def _of_step(step: Step, run: RunReport) -> Reason | None:
     if advice is None:
         return None
     cause = find_cause([step.detail]) if step.kind is FindingKind.CAUSE else None
-    names = _names(run.server, run.monitor) | {"tried": _tried(run.steps)}
+    names = _names(run.server, run.monitor)
+    names |= {"tried": _tried(run.steps), "told": _told(run.steps)}
     if step.about:
         names |= {"server": step.about, "service": POP3_BACK_END}
     own = (cause.next_step,) if cause else ()
@@ -246,14 +248,26 @@ def _tried(steps: Iterable[Step]) -> str:
     return f" after a restart of {' and of '.join(said)}" if said else ""
 
 
+def _told(steps: Iterable[Step]) -> str:
+    """Whether a run has told the server to restart: unknown where it went on after a crash."""
+    unclear = any(one.action == REBOOT.name and one.outcome == COULD_NOT_TELL for one in steps)
+    return "may have been told" if unclear else "was told"
+
+
 # --- in one sentence -----------------------------------------------------------------------------
 
 
-def drained(debts: Iterable[DebtReport]) -> list[str]:
-    """The servers that are left drained."""
+def drained(debts: Iterable[DebtReport], runs: Iterable[RunReport]) -> dict[str, str]:
+    """The servers that are left drained: by name ``is``, or ``may be`` where that wasn't seen."""
     left = [one for one in debts if one.status is DebtStatus.HANDED_OVER]
     names = [one.server for one in left if one.kind is DebtKind.ACTIVATION_DISABLED]
-    return list(dict.fromkeys(names))
+    came_to = {
+        run.server: step.outcome for run in runs for step in run.steps if step.action == DRAIN.name
+    }
+    return {
+        name: "may be" if came_to.get(name) == COULD_NOT_TELL else "is"
+        for name in dict.fromkeys(names)
+    }
 
 
 def in_a_sentence(run: RunReport) -> str:
@@ -280,6 +294,6 @@ def worst_first(summary: str, runs: Sequence[RunReport], debts: Iterable[DebtRep
     """A summary that begins with what is worst: a server that is down, then one left drained."""
     down = [reason.headline for run in reversed(runs) for reason in _down(run)]
     told = [summary if summary.startswith(one) else one for one in down]
-    told += [f"{server} is left drained" for server in drained(debts)]
+    told += [f"{server} {how} left drained" for server, how in drained(debts, runs).items()]
     *first, last = dict.fromkeys([*told, summary])
     return "; ".join([*(one.rstrip(".") for one in first), last])

@@ -19,6 +19,7 @@ from popheal.backends.simulated import load_scenario, scenario_names
 from popheal.errors import ConfigurationError
 from popheal.reports.handover import HANDED_OVER, SUPPORT, hand_over
 from popheal.reports.markdown import SUPPORT_PAGE, code_block, escaped
+from popheal.reports.reasons import in_a_sentence, worst_first
 from popheal.reports.report import Alert, DebtReport, Finding, FindingKind, RunReport, Step
 from popheal.tables.actions import Impact
 from popheal.tables.citations import Section
@@ -468,3 +469,37 @@ def test_whoever_stops_while_a_server_restarts_is_told_to_look_after_it(stopped_
         assert report.summary.startswith(said)
         assert report.handover.next_steps[0].startswith(f"See that {report.server} comes up")
         assert "LastBootUpTime" in report.handover.first_commands[0]
+
+
+# --- what was not seen ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("outcome", "how"), [("done", "is"), ("could_not_tell", "may be")])
+def test_a_drain_that_was_not_seen_is_not_told_as_one(outcome, how):
+    """After a crash it may never have been commanded."""
+    debt = DebtReport(
+        kind=DebtKind.ACTIVATION_DISABLED, server="mbx1", prior=False, status=DebtStatus.HANDED_OVER
+    )
+    run = a_run(a_step("draining", outcome, "why", action="drain", impact=Impact.DISRUPT))
+    assert worst_first("the end", [run], [debt]) == f"mbx1 {how} left drained; the end"
+    given = hand_over(Verdict.ESCALATED, "the end", [], [run], [debt])
+    assert given.left_as[0].startswith(f"mbx1 {how} left drained")
+    assert any(one.startswith(f"mbx1 {how} drained. ") for one in given.next_steps)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"), [("done", "was"), ("could_not_tell", "may have been")]
+)
+def test_a_restart_that_may_not_have_been_commanded_is_not_told_as_one(outcome, told):
+    """Likewise."""
+    run = a_run(
+        a_step("rebooting", outcome, "why", action="reboot", impact=Impact.DISRUPT),
+        a_step(
+            "awaiting_server",
+            "not_back",
+            "it has not gone down",
+            action="await_server",
+            kind=FindingKind.STUCK,
+        ),
+    )
+    assert in_a_sentence(run).startswith(f"mbx1 {told} told to restart, and did not")
