@@ -22,8 +22,8 @@ OF_A_CAMPAIGN = 20
 
 #: Tests so marked wait for real servers and processes, by the real clock, for seconds; one in some
 #: thousands fails where the machine had no time for it. Such a one is tried once more, and the
-#: summary tells of both tries. A campaign never is: what goes wrong once in it is wrong.
-BY_THE_REAL_CLOCK = {"lab", "slow"}
+#: summary tells of both tries. What goes wrong only once in the others is wrong.
+BY_THE_REAL_CLOCK, ONE_TRY = {"lab", "slow"}, {"campaign", "evidence"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [one for one in items if one in kept]
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        if marks & BY_THE_REAL_CLOCK and "campaign" not in marks:
+        if marks & BY_THE_REAL_CLOCK and not marks & ONE_TRY:
             item.add_marker(pytest.mark.flaky(reruns=1))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -97,3 +97,12 @@ def test_fewer_cases_leave_no_test_out(request, most):
         for some in (items, kept)
     )
     assert left == {name: min(most, number) for name, number in there.items()}
+
+
+def test_what_is_evidence_has_one_try(request):
+    """Nor has anything else a second one but what waits by the real clock."""
+    for one in request.session.items:
+        names = {mark.name for mark in one.iter_markers()}
+        if "flaky" in names:
+            assert not {"campaign", "evidence"} & names, one.nodeid
+            assert {"lab", "slow"} & names, one.nodeid

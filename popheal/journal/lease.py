@@ -222,7 +222,7 @@ class Lease:
 
     def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
         """Keep the table of a run under its hash, if it is not there; with the next commit."""
-        self._outbox.keep_table(key, as_text(table))
+        self._outbox.keep_table(key, table)
 
     def end(self, *, at: datetime, verdict: str, report: Mapping[str, Any]) -> None:
         """Write down how the healing ended, and give up its claims; no question stays open."""

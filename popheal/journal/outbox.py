@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from popheal.journal.chain import append_to, digest_of
 from popheal.journal.database import Database
 from popheal.journal.marks import IS_STORY, Mark, mark
+from popheal.journal.rows import as_text
 
 _LAST: Final = (
     "SELECT at, run, server, kind, what, outcome, data FROM entry"  # noqa: S608 - of ours
@@ -94,10 +95,10 @@ class Outbox:
             self._sent = (row, len(self._pending))
             append_to(connection, self._healing, row)
 
-    def keep_table(self, key: str, data: str) -> None:
+    def keep_table(self, key: str, table: Mapping[str, Any]) -> None:
         """Keep the table of a run under its hash, if it is not there; with the next commit."""
         if not self._database.glance(_IS_KEPT, (key,)):
-            self._tables[key] = data
+            self._tables[key] = as_text(table)
 
     def flush(self) -> None:
         """All of it is on the disk when this returns."""

@@ -24,7 +24,7 @@ from tests.evidence.crashes import FAST, Mined, Points, ending, mined
 from tests.support.healing import Watched, alert_of
 from tests.support.lab_process import PATIENCE, PROCESSES, DistantClock, LabProcess, Way, start
 
-pytestmark = [pytest.mark.slow, pytest.mark.lab]
+pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.evidence]
 
 TWO_ILL = """
 title = "Two members of one group are ill, each so that only a reboot helps"

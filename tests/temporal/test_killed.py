@@ -12,7 +12,7 @@ pytest.importorskip("psrpcore", reason="needs popheal[lab]")
 from tests.evidence.disturbed import disturbed
 from tests.support.fleet import Fleet, server_program
 
-pytestmark = [pytest.mark.slow, pytest.mark.lab]
+pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.evidence]
 
 SCENARIO = "mailbox-healed-by-restart"
 
