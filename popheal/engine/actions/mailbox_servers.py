@@ -22,12 +22,19 @@ from popheal.exchange.interpret import (
     is_switched_off,
     is_unhealthy,
     servers_named,
+    value_since,
 )
-from popheal.exchange.models import MonitorHealth, ProbeResult, ServerInfo, ServiceStatus
+from popheal.exchange.models import (
+    HostStatus,
+    MonitorHealth,
+    ProbeResult,
+    ServerInfo,
+    ServiceStatus,
+)
 from popheal.exchange.names import same_server
 from popheal.exchange.protocol_log import Correlation, correlate
 from popheal.healthsets.pop.catalog import MAILBOX_SIDE, POP3_BACK_END, find_monitor
-from popheal.healthsets.pop.health import is_row_of, pop_rows
+from popheal.healthsets.pop.health import EVALUATED_WITHIN, is_row_of, pop_rows
 from popheal.reports.report import FindingKind
 from popheal.tables.table import Verdict
 
@@ -196,9 +203,10 @@ async def _judge(work: RunContext, backend: str) -> _Judged:
         if not is_running(service):
             return _judge_idle(backend, service)
         rows = await retry_call(work.session, Backend.server_health, backend)
+        host = await retry_call(work.session, Backend.host_status, backend)
     except BackendError as error:
         return _Judged(backend, "could_not_tell", str(error))
-    health = mailbox_side_of(backend, rows)
+    health = mailbox_side_of(backend, rows, host)
     if health in ("healthy", "unhealthy"):
         return _Judged(backend, health)
     return _Judged(backend, "could_not_tell", health)
@@ -219,11 +227,11 @@ def _judge_idle(backend: str, service: ServiceStatus) -> _Judged:
     return _Judged(backend, "unhealthy", f"{said}, although it starts by itself")
 
 
-def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:
+def mailbox_side_of(server: str, rows: Sequence[MonitorHealth], host: HostStatus) -> str:
     """``unhealthy`` or ``healthy``; else why neither can be said.
 
-    Healthy needs both monitors, current and with their component online, and nothing else
-    unhealthy in their health set.
+    Healthy needs both monitors, evaluated lately by the server's own clock and with their component
+    online, and nothing else unhealthy in their health set.
     """
     mine = [row for row in pop_rows(server, rows) if row.health_set.casefold() == _MAILBOX_SET]
     known = {
@@ -241,7 +249,15 @@ def mailbox_side_of(server: str, rows: Sequence[MonitorHealth]) -> str:
         or (find_monitor(row.monitor) and alert_value(row) != "healthy")
         or row.state.casefold() == "offline"
     ]
-    return f"{', '.join(odd)} can't be called well" if odd else "healthy"
+    if odd:
+        return f"{', '.join(odd)} can't be called well"
+    lately = host.local_time - EVALUATED_WITHIN
+    old = [
+        name
+        for name, found in known.items()
+        if value_since(found, lately, host.utc_offset) != "healthy"
+    ]
+    return f"{', '.join(old)} has not been evaluated lately" if old else "healthy"
 
 
 async def recover_backends(work: RunContext) -> ActionResult:
