@@ -192,3 +192,24 @@ def test_a_scenario_is_there_to_be_loaded():
     scenario = load_scenario("siblings-alike")
     work = work_on(scenario.backend, "MBX1", "PopCTPMonitor", "reprobing")
     assert blocked(scenario.backend, work)[0].kind is FindingKind.SIBLINGS
+
+
+@pytest.mark.parametrize(
+    ("monitor", "state"),
+    [
+        ("PopSelfTestMonitor", "checking_switchover"),
+        ("PopProxyTestMonitor", "draining"),
+        ("AverageCommandProcessingTimeGt60sMonitor", "rebooting"),
+    ],
+)
+@pytest.mark.parametrize("health_set", ["AD", "Store", "Clustering", "DataProtection", "Network"])
+def test_a_server_is_not_taken_out_of_service_while_what_pop_needs_is_ill(
+    sick, monitor, state, health_set
+):
+    """Though the runbook's table lists no dependency of that monitor; its service is restarted."""
+    ill = row("mbx1.contoso.com", health_set, "AnyMonitor")
+    backend = Telling(sick.organisation, rows=[ill])
+    assert blocked(backend, work_on(backend, "mbx1", monitor)) is None
+    finding, _ = blocked(backend, work_on(backend, "mbx1", monitor, state))
+    assert finding.kind is FindingKind.DEPENDENCY
+    assert health_set in finding.detail

@@ -98,7 +98,10 @@ TROUBLES = {
     "services closed": planted("services", "denied", "account", **refused("services")),
     "back end stopped": planted(
         "pop_service MSExchangePOP3BE", "does not run", "Start-Service MSExchangePOP3BE",
-        answers={"services": lambda rows: [
+        # Not on the member that would take over: of that one the store is asked about as well.
+        answers={"services": lambda rows: rows if any(
+            one.name == "MSExchangeIS" for one in rows
+        ) else [
             evolve(one, state="Stopped") if one.name.endswith("BE") else one for one in rows
         ]},
     ),

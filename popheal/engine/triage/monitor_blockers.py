@@ -16,6 +16,7 @@ from popheal.exchange.names import same_server
 from popheal.healthsets.pop.catalog import (
     ALIKE_AT_LEAST,
     BEHIND_THE_FRONT_END,
+    DEPENDENCY_HEALTH_SETS,
     Monitor,
     services_of,
 )
@@ -95,22 +96,31 @@ def half_enabled(context: TriageContext) -> Stop | None:
 
 
 async def dependency(context: TriageContext, monitor: Monitor) -> Stop | None:
-    """Something that the monitor's probe needs is unhealthy: healing POP would not help."""
-    for name in monitor.dependencies:
+    """Something that the monitor's probe needs is unhealthy: healing POP would not help.
+
+    The self test, the proxy test and command times need nothing, says the runbook's table. But a
+    server is not taken out of service for one of them while its store, say, or its cluster is ill.
+    """
+    for name in DEPENDENCY_HEALTH_SETS if context.disrupting else monitor.dependencies:
         row = _unhealthy_row(context, name)
         if row is None or await _is_elsewhere(context, monitor, name):
             continue
         return (
             context.note(
                 FindingKind.DEPENDENCY,
-                f"{monitor.name} depends on {name}, and "
-                f"{row.health_set}\\{row.monitor} is Unhealthy",
+                f"{_why_it_matters(monitor, name)}{row.health_set}\\{row.monitor} is Unhealthy",
                 f"Heal the health set {row.health_set} first.",
                 monitor,
             ),
             Verdict.ESCALATED,
         )
     return None
+
+
+def _why_it_matters(monitor: Monitor, name: str) -> str:
+    if name in monitor.dependencies:
+        return f"{monitor.name} depends on {name}, and "
+    return f"a server is not taken out of service for {monitor.name} while "
 
 
 def _unhealthy_row(context: TriageContext, name: str) -> MonitorHealth | None:

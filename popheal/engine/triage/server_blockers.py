@@ -143,7 +143,7 @@ async def drained(context: TriageContext) -> Stop | None:
             FindingKind.DRAINED,
             "DatabaseCopyActivationDisabledAndMoveNow is set already, not by this healing",
             "Find out who drained the server; a healing that ended before may have left it so, "
-            "and popheal runs lists those. When they are done: Set-MailboxServer "
+            "and popheal healings lists those. When they are done: Set-MailboxServer "
             f"{context.info.fqdn} -DatabaseCopyActivationDisabledAndMoveNow $false.",
         ),
         Verdict.HELD,
