@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from popheal import PophealError
 from popheal.errors import InvalidValue
-from popheal.policy.windows import DAYS, Window, is_open, next_opening
+from popheal.policy.windows import DAYS, Window, closes_within, is_open, next_opening
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -272,3 +272,21 @@ def test_without_a_database_of_zones_there_is_utc(monkeypatch):
     assert Window(DAYS, "00:00", "00:00").is_open(datetime(2026, 1, 3, tzinfo=UTC))
     with pytest.raises(InvalidValue, match=r"has no database of time zones.*install tzdata"):
         Window(DAYS, "00:00", "00:00", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("hours", "closed_after"),
+    [
+        ([("20:00", "22:00")], 60),  # it closes
+        ([("20:00", "23:00")], None),
+        ([("20:00", "22:00"), ("22:00", "23:00")], None),  # the next one opens at once
+        ([("20:00", "22:00"), ("22:05", "23:00")], 60),  # and there is a gap
+        ([("22:00", "23:00")], 0),  # it is not open yet
+    ],
+)
+def test_whether_windows_stay_open_for_a_while(hours, closed_after):
+    """To the minute: the first one in an hour and a half at which none is open."""
+    at = datetime(2026, 1, 5, 21, 0, tzinfo=UTC)
+    windows = [Window(DAYS, start, end) for start, end in hours]
+    closes = closes_within(windows, at, timedelta(minutes=90))
+    assert closes == (None if closed_after is None else at + timedelta(minutes=closed_after))
