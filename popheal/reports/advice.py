@@ -234,8 +234,9 @@ FOR_KIND: Final[Mapping[FindingKind, Advice]] = MappingProxyType(
         FindingKind.BUDGET: Advice(
             headline="nothing more is restarted on {server} now",
             steps=(
-                "Find out why the restarts before did not help for long. Don't restart it once "
-                "more by hand: what those did not cure, another one hardly will."
+                "Find out what was restarted before, and why. Don't restart {server} by hand till "
+                "then: what a restart of it did not cure for long, another one hardly will, and "
+                "after one of another member copies need their time."
             ),
             commands=(commands.RESTARTS, commands.RUN_PROBE),
             waits=True,

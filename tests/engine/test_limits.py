@@ -329,7 +329,7 @@ def test_a_policy_that_allows_no_restart_of_a_server_is_no_used_up_budget():
     policy = Policy(reboots_per_server=0)
     report = heal(alert_of(scenario), scenario.backend, journal=Journal(), policy=policy)
     assert "the policy allows no restart of a server" in report.summary
-    assert not any("restarts before" in one for one in report.handover.next_steps)
+    assert not any("restarted before" in one for one in report.handover.next_steps)
     assert report.retry_at is None
 
 
