@@ -11,6 +11,7 @@ from typing import Final
 
 from popheal.healthsets.pop import cause_sources as seen
 from popheal.healthsets.pop.cause import Cause, Helps, gravest_named
+from popheal.healthsets.pop.cause_steps import ACCOUNTS, CERTIFICATES, PROXY_STATE
 
 __all__ = ["CAUSES", "Cause", "Helps", "find_cause", "name_cause"]
 
@@ -32,21 +33,6 @@ def find_cause(texts: Iterable[str], causes: Iterable[Cause] | None = None) -> C
 # language. Numbers that could be something else (a port, a count) are matched only beside words
 # of .NET or Windows that say what they are.
 
-_CERTIFICATES: Final = (
-    "Compare the certificate that POP uses with its names: Get-ExchangeCertificate (Services, "
-    "NotAfter), Get-PopSettings (X509CertificateName). Mend it with Enable-ExchangeCertificate or "
-    "Set-PopSettings, then restart POP3."
-)
-_ACCOUNTS: Final = (
-    "Look at the health mailboxes and their accounts: Get-Mailbox -Monitoring; container "
-    "Microsoft Exchange System Objects\\Monitoring Mailboxes. The Health Manager (MSExchangeHM) "
-    "sets their passwords, and makes missing ones when it starts."
-)
-_PROXY_STATE: Final = (
-    "Get-ServerComponentState -Component PopProxy, and its LocalStates for who set it: while it "
-    "is Inactive, the service stops or refuses by design."
-)
-
 #: The name of the cause that a deep test without an active database has.
 NOTHING_TO_TEST: Final = "Nothing to test"
 
@@ -59,11 +45,10 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"AuthFailed:LogonDenied"
         r"|HealthMailbox.{0,400}unknown user name or bad password"
         r"|unknown user name or bad password.{0,400}HealthMailbox"
-        r"|HealthMailbox.{0,400}user ?name or password is incorrect"
-        r"|user ?name or password is incorrect.{0,400}HealthMailbox"
+        r"|HealthMailbox.{0,400}password is incorrect|password is incorrect.{0,400}HealthMailbox"
         r"|0xC000006D|0xC000006A|0x8007052E|ERROR_LOGON_FAILURE",
         says="the logon of the monitoring mailbox was denied, so the probe fails where POP is well",
-        next_step=_ACCOUNTS,
+        next_step=ACCOUNTS,
         source=seen.DENIED,
     ),
     Cause(
@@ -71,7 +56,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"0xC0000234|0x80070775|ERROR_ACCOUNT_LOCKED_OUT|\bAccountLocked(Out)?\b"
         r"|\baccount is currently locked out\b",
         says="the directory has locked the account that logs on",
-        next_step="Find out who locks it (event 4740 on the domain controllers). " + _ACCOUNTS,
+        next_step="Find out who locks it (event 4740 on the domain controllers). " + ACCOUNTS,
         source=seen.NTSTATUS,
     ),
     Cause(
@@ -80,7 +65,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|ERROR_PASSWORD_MUST_CHANGE|ERROR_ACCOUNT_EXPIRED|\bPasswordExpired\b|\bAccountExpired\b"
         r"|\bpassword must be changed before\b|\bpassword (for this account )?has expired\b",
         says="the account that logs on has expired, or its password has",
-        next_step="Take monitoring accounts out of policies about passwords. " + _ACCOUNTS,
+        next_step="Take monitoring accounts out of policies about passwords. " + ACCOUNTS,
         source=seen.NTSTATUS,
     ),
     Cause(
@@ -89,7 +74,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|ERROR_ACCOUNT_RESTRICTION|\bAccountDisabled(Exception)?\b|\bMapiExceptionMailboxDisabled\b|0xC000015B|0x80070569"
         r"|ERROR_LOGON_TYPE_NOT_GRANTED|not been granted the requested logon type",
         says="the account that logs on is disabled, or may not log on here",
-        next_step=_ACCOUNTS,
+        next_step=ACCOUNTS,
         source=seen.NTSTATUS,
     ),
     Cause(
@@ -98,7 +83,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|\bCommonAccessTokenHelper\b|MonitoringMailboxNotFound|\bno monitoring mailbox"
         r"|\bMapiExceptionUnknownUser\b|\bUserHasNoMailboxException\b",
         says="the mailbox that the probe logs on to is not there, or under another address",
-        next_step=_ACCOUNTS,
+        next_step=ACCOUNTS,
         source=seen.SCOM,
     ),
     Cause(
@@ -106,7 +91,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"\bMonitoringMailboxCleaner\b|\bCreateMonitoringMailbox\b",
         says="monitoring mailboxes were deleted, or could not be made",
         next_step="Server names that begin alike and have a hyphen delete each other's. "
-        + _ACCOUNTS,
+        + ACCOUNTS,
         source=seen.MAILBOXES,
     ),
     Cause(
@@ -122,7 +107,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"\bProxyNotAuthenticated\b",
         says="the back end did not accept the front end's connection (ProxyNotAuthenticated), "
         "which is nearly always a certificate that has expired or does not fit its name",
-        next_step=_CERTIFICATES,
+        next_step=CERTIFICATES,
         source=f"{seen.LOG_LINES}; {seen.BOUND}",
     ),
     Cause(
@@ -135,18 +120,18 @@ CAUSES: Final[tuple[Cause, ...]] = (
         r"|Could not (establish trust relationship|create SSL/TLS secure channel)"
         r"|\bCRYPT_E_(REVOKED|REVOCATION_OFFLINE|NO_REVOCATION_CHECK)\b|0x8009201[0-3]",
         says="the certificate has expired, does not fit its name, or is not trusted",
-        next_step=_CERTIFICATES,
+        next_step=CERTIFICATES,
         source=f"{seen.SSPI}; {seen.BOUND}",
     ),
     Cause(
         name="TLS could not be agreed on",
         pattern=r"\bSystem\.Security\.Authentication\.AuthenticationException\b"
         r"|\bSEC_E_(ALGORITHM_MISMATCH|ILLEGAL_MESSAGE|UNSUPPORTED_FUNCTION)\b"
-        r"|0x80090331|0x80090326|0x80090302|\bnone of the cipher suites supported by the client\b"
+        r"|0x80090331|0x80090326|0x80090302|\bnone of the cipher suites supported by"
         r"|\bdo not possess a common algorithm\b",
         says="the two sides have no TLS version or cipher in common, or one has no certificate",
         next_step="Compare the TLS settings of the servers (CSS-Exchange HealthChecker). "
-        + _CERTIFICATES,
+        + CERTIFICATES,
         source=f"{seen.SSPI}; learn.microsoft.com/dotnet: AuthenticationException",
     ),
     Cause(
@@ -154,7 +139,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"\bX509CertificateName\b|\bSEC_E_NO_CREDENTIALS\b|0x8009030E"
         r"|\bSchannel\b.{0,200}\b368(71|88|74|70)\b|\b368(71|88|74|70)\b.{0,200}\bSchannel\b",
         says="no certificate on the server fits the name that POP is configured with",
-        next_step=_CERTIFICATES,
+        next_step=CERTIFICATES,
         source="frankysweb.de: Schannel 36888/36871 after renewing the backend certificate",
     ),
     # --- limits ----------------------------------------------------------------------------------
@@ -213,8 +198,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"\bADTransientException\b|\bNoSuitableServer|\bSuitabilityDirectoryException\b"
         r"|\bDomainControllerNotFound|\bLdapException\b|\bADServerSettings(Changed)?Exception\b"
         r"|\bLDAP server is unavailable\b|\bany available domain controller\b"
-        r"|\bActive Directory server .{1,80} is not available\b"
-        r"|No Minimal Required Number of Suitable Directory Servers",
+        r"|\bActive Directory server .{1,80} is not available\b|Suitable Directory Servers Found",
         says="no domain controller answers Exchange as it needs",
         next_step="Look at the health set AD, and at event 2080 (MSExchangeADTopology).",
         source="learn.microsoft.com/troubleshoot/exchange: suitable directory servers, event 2080",
@@ -242,9 +226,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"\bHostNotFound\b|\bWSAHOST_NOT_FOUND\b|0x80072AF9"
         r"|\bSocket(Error)?Exception.{0,80}\b1100[1-4]\b|\bErrorCode\W{1,5}1100[1-4]\b"
         r"|\bNameResolutionFailure\b|\bNo such host is known\b"
-        r"|\bDNS didn't return any information\b|\bWSANO_DATA\b"
-        r"|\bno data of the requested type was found\b"
-        r"|\bDNS_ERROR_RCODE_NAME_ERROR\b|\bDNS name does not exist\b",
+        r"|\bDNS didn't return any information\b|\bno data of the requested type was found\b"
+        r"|\bWSANO_DATA\b|\bDNS_ERROR_RCODE_NAME_ERROR\b|\bDNS name does not exist\b",
         says="the name service does not know a name that is connected to",
         next_step="Resolve-DnsName on the server, for the name in the message; if it is the "
         "server's own, look whether its network adapter registers its addresses.",
@@ -280,7 +263,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"Server response while making\s+connection:\s*\[\s*\]",
         says="the server closed the connection without a word, as it does while PopProxy is "
         "Inactive; here, or at the server behind",
-        next_step=_PROXY_STATE,
+        next_step=PROXY_STATE,
         source=seen.POP_PROXY,
     ),
     # --- the installation ------------------------------------------------------------------------
@@ -334,7 +317,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         name="Managed Availability has taken POP offline",
         pattern=r"\bPopProxyTestCafeOffline\b|\bPopProxy\b.{0,80}\bInactive\b",
         says="the responder that takes POP offline has acted, or wanted to",
-        next_step=_PROXY_STATE,
+        next_step=PROXY_STATE,
         helps=Helps.UNDECIDED,
         source=seen.TROUBLESHOOTER,
     ),
@@ -343,7 +326,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"terminated unexpectedly|started and then stopped|\bSCM\b.{0,80}\b703[14]\b",
         says="it sounds like a crash, and need not be one: with PopProxy Inactive the service "
         "stops by design",
-        next_step=_PROXY_STATE + " Only then look for a crash in the Application log.",
+        next_step=PROXY_STATE + " Only then look for a crash in the Application log.",
         helps=Helps.UNDECIDED,
         source=f"{seen.COMPONENTS}; github.com/MicrosoftDocs/OfficeDocs-Support: issue 1654",
     ),
@@ -359,7 +342,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         name="Authentication failed",
         pattern=r"\bAuthentication failed\b",
         says="a wrong password, or a component taken offline: an empty server answer is the latter",
-        next_step=_PROXY_STATE,
+        next_step=PROXY_STATE,
         helps=Helps.UNDECIDED,
         source=seen.POP_PROXY,
     ),
@@ -368,7 +351,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         pattern=r"\bConnectionReset\b|\bWSAECONNRESET\b|forcibly closed"
         r"|\bSocket(Error)?Exception.{0,80}\b10054\b",
         says="the other side broke off: it hangs, stops, or is offline",
-        next_step=_PROXY_STATE,
+        next_step=PROXY_STATE,
         helps=Helps.UNDECIDED,
         source=f"{seen.WINSOCK}; {seen.POP_PROXY}",
     ),
