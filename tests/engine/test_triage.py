@@ -166,6 +166,28 @@ def test_without_a_nearer_cause_the_brake_holds(tmp_path):
     assert report.verdict is Verdict.RECOVERED
 
 
+@pytest.mark.parametrize(
+    ("component", "requester", "compared"),
+    [
+        ("ServerWideOffline", "Maintenance", False),
+        ("HighAvailability", "Maintenance", False),
+        ("PopProxy", "HealthAPI", True),  # what fails alike may have come to that
+        ("OwaProxy", "Maintenance", True),
+    ],
+)
+def test_a_server_in_maintenance_is_not_compared(tmp_path, component, requester, compared):
+    """It is unhealthy for that: no reason not to restart POP3 here."""
+    others = FAILS.format(aspect="deep", cure="restart")
+    others += FAILS.format(aspect="deep", cure="never").replace("MBX1", "MBX2")
+    others += f'[servers.MBX2.components.{component}]\n{requester} = "Inactive"\n'
+    scenario = scenario_of(tmp_path, DEEP, "dag2", others)
+    report = heal(alert_of(scenario), scenario.backend, journal=Journal())
+    assert (FindingKind.SIBLINGS in kinds_of(report)) is compared
+    assert (report.verdict is Verdict.RECOVERED) is not compared
+    told = any("mbx2 is not compared, as it is in maint" in one.detail for one in report.findings)
+    assert told is not compared
+
+
 def test_the_brake_names_the_back_end_that_does_not_run(tmp_path):
     """Both front ends fail as it is off; one that can't be asked is noted, and changes nothing."""
     off = (

@@ -10,11 +10,22 @@ from popheal.engine.requests import call, open_ahead
 from popheal.engine.triage.triage_context import TriageContext
 from popheal.errors import BackendError
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import backends_named_in, find_service, is_running, is_unhealthy
+from popheal.exchange.interpret import (
+    backends_named_in,
+    find_service,
+    inactive_components,
+    is_running,
+    is_unhealthy,
+)
 from popheal.exchange.models import MonitorHealth, ServerInfo, ServiceStatus
 from popheal.exchange.names import same_server, short_name
 from popheal.healthsets.pop.catalog import POP3_BACK_END, Monitor
-from popheal.healthsets.pop.health import is_row_of, pop_rows, unhealthy_mailbox_side
+from popheal.healthsets.pop.health import (
+    is_maintenance,
+    is_row_of,
+    pop_rows,
+    unhealthy_mailbox_side,
+)
 from popheal.reports.report import FindingKind
 
 #: As many servers as a database availability group may have. In a larger organisation the nearest
@@ -25,13 +36,29 @@ MOST_ASKED: Final = 16
 async def failing_alike(context: TriageContext, monitor: Monitor) -> tuple[list[str], int]:
     """The other servers of the same roles and site with this monitor Unhealthy; how many answered.
 
+    One that somebody is working on is Unhealthy for that, so it is not compared.
+
     Raises:
         BackendError: If the servers of the organisation can't be listed.
     """
     alike = await _choose(context, monitor, lambda one: _are_alike(one, context.info))
     asked = [(one, rows) for one in alike if (rows := await _rows_of(context, one)) is not None]
     ill = [one.fqdn for one, rows in asked if _is_failing(monitor, one.fqdn, rows)]
-    return ill, len(asked)
+    in_work = [one for one in ill if await _is_in_maintenance(context, one)]
+    return [one for one in ill if one not in in_work], len(asked) - len(in_work)
+
+
+async def _is_in_maintenance(context: TriageContext, server: str) -> bool:
+    """Whether its components say so; not if they can't be read, as then it is compared."""
+    try:
+        inactive = inactive_components(await call(Backend.component_states, server))
+    except BackendError:
+        return False
+    said = [one.component for one, who in inactive if is_maintenance(one, who)]
+    if said:
+        why = f"{short_name(server)} is not compared, as it is in maintenance ({', '.join(said)})"
+        context.findings.append(context.note(FindingKind.NOTE, why))
+    return bool(said)
 
 
 async def nearer_cause(context: TriageContext, monitor: Monitor) -> tuple[str, ...]:
