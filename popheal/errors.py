@@ -191,6 +191,10 @@ class JournalError(PophealError):
         return f"The journal {self.journal} {self.problem}"
 
 
+class JournalLost(JournalError):
+    """The file that was opened is no longer there under its name, or is not this process's own."""
+
+
 class Fenced(JournalError):
     """Another process has taken this healing over; this one does nothing more.
 
