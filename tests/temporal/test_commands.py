@@ -64,6 +64,31 @@ def test_without_a_server_it_says_so():
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TEMPORAL_TLS_CLIENT_CERT_PATH", "/nowhere/cert.pem", "'/nowhere/cert.pem'"),
+        ("TEMPORAL_PROFILE", "nowhere", "Profile 'nowhere' not found"),
+        ("TEMPORAL_ADDRESS", "http://temporal.contoso.com:7233", "begins with http://"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_no_server_that_is_away(variable, value, said):
+    """Nothing was tried, so no server is named, and none is to be started."""
+    status, out, told = fleet_command("show", "ex1", **{variable: value})
+    assert (status, out) == (2, "")
+    assert told.startswith("popheal: Temporal's settings: can't be used")
+    assert said in told
+    assert "localhost" not in told
+    assert "Mend TEMPORAL_... in the environment, or the profile" in told
+
+
+def test_tls_for_a_server_that_speaks_none_is_told(fleet):
+    known = {"TEMPORAL_ADDRESS": fleet.address, "TEMPORAL_TLS": "true"}
+    status, _, said = fleet_command("healings", **known)
+    assert (status, "can't be reached by TLS" in said) == (2, True)
+    assert "See that it speaks TLS" in said
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ("worker", "--engine", "--current"),
@@ -165,7 +190,7 @@ def test_a_healing_that_is_asked_answered_and_exported(fleet, tmp_path):
                 break
         assert f"approve mbx1 --plan {plan}" in fleet_command("show", "mbx1", **server)[1]
         status, _, said = fleet_command("approve", "mbx1", "--plan", "another", **server)
-        assert (status, "It was not taken" in said) == (2, True)
+        assert (status, "It was not taken: it asks about" in said) == (2, True)
         assert fleet_command("approve", "mbx1", "--plan", plan, **server)[0] == 0
 
     report, _ = at_work(fleet, say, name=ORGANISATION)
@@ -176,8 +201,11 @@ def test_a_healing_that_is_asked_answered_and_exported(fleet, tmp_path):
     path.write_text(out)
     assert check_journal(path).ok
     status, _, said = fleet_command("stop", "mbx1", **server)
-    assert (status, "already completed" in said) == (2, True)
-    assert "not found" in fleet_command("stop", "mbx9", **server)[2]
+    assert (status, "The healing has ended, so there is nothing" in said) == (2, True)
+    said = fleet_command("stop", "mbx9", **server)[2]
+    assert "not found" in said
+    assert said.endswith("See what there is: popheal fleet healings")
+    assert "None" not in fleet_command("show", "mbx1", **server)[1]
     cleared = fleet_command(
         "clear", f"popheal/custodian/{ORGANISATION}/server/mbx1", "--why", "looked", **server
     )
