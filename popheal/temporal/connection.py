@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from typing import Any, Final
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from popheal.errors import ConfigurationError
@@ -38,7 +41,7 @@ async def connect() -> Client:
     converter = converter_of(fleet_keys())
     options = _options()
     try:
-        return await Client.connect(**options, data_converter=converter)
+        return await Client.connect(**options, data_converter=converter, runtime=_runtime())
     except (RuntimeError, ValueError, OSError) as error:
         by, also = (" by TLS", "See that it speaks TLS there. ") if options.get("tls") else ("", "")
         raise ConfigurationError(
@@ -47,6 +50,16 @@ async def connect() -> Client:
             next_step=f"{also}Set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or start it. Without "
             "it a fleet heals nothing; popheal heal needs none.",
         ) from None
+
+
+@cache
+def _runtime() -> Runtime:
+    """One that logs where Python does: by itself it would write in colours on standard error."""
+    forwarding = LogForwardingConfig(
+        logger=logging.getLogger("temporalio.core"), prepend_target_on_message=False
+    )
+    logs = LoggingConfig(filter=LoggingConfig.default.filter, forwarding=forwarding)
+    return Runtime(telemetry=TelemetryConfig(logging=logs))
 
 
 def _options() -> dict[str, Any]:

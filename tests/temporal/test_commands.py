@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from click import ClickException
@@ -19,7 +21,7 @@ from popheal import Alert
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
 from popheal.cli.app import popheal
-from popheal.errors import FleetSilent
+from popheal.errors import ConfigurationError, FleetSilent
 from tests.temporal.test_people import at_work
 
 CONFIGURATION = """
@@ -139,6 +141,38 @@ def test_that_the_fleet_is_silent_for_a_while_does_not_end_the_waiting(monkeypat
     assert asyncio.run(fleet_client._ended(None, begun, "mbx1")) == "COMPLETED"
     said = capsys.readouterr().err
     assert said.count("The fleet gives no answer: tcp connect error") == 1
+
+
+def test_what_temporal_logs_is_said_in_a_sentence_and_not_again_and_again(capsys, monkeypatch):
+    """Else its library writes tracebacks, and in colours, many times a second in an outage."""
+    from popheal.cli import temporal_log
+
+    logger = logging.getLogger("temporalio")
+    monkeypatch.setattr(logger, "propagate", logger.propagate)
+    monkeypatch.setattr(logger, "handlers", [])
+    temporal_log.say_what_temporal_logs()
+    temporal_log.say_what_temporal_logs()
+    for run in ("01a22d6e-2304", "01a22d6e-2305"):
+        error = ConfigurationError(source="The fleet", problem="has a key", next_step="Add it.")
+        logger.getChild("worker").error("Failed handling activation of %s", run, exc_info=error)
+    for times in range(9):
+        logger.getChild("core").warning("poll retried %s times {'error': 'refused'}", times)
+    failed, retried = capsys.readouterr().err.splitlines()
+    assert failed == (
+        "popheal: Temporal's library: Failed handling activation of 01a22d6e-2304: "
+        "The fleet: has a key. Add it."
+    )
+    assert retried == "popheal: Temporal's library: poll retried 0 times {'error': 'refused'}"
+
+
+def test_the_library_logs_where_python_does():
+    from popheal.temporal.connection import _runtime
+
+    assert _runtime() is _runtime()
+    with patch("temporalio.runtime.Runtime.__init__", return_value=None) as made:
+        _runtime.__wrapped__()
+    logs = made.call_args.kwargs["telemetry"].logging
+    assert logs.forwarding.logger.name == "temporalio.core"
 
 
 @pytest.mark.parametrize("status", ["FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "CANCELLED"])
