@@ -157,5 +157,5 @@ def _next_step(holder: Claimant, custodian: str, *, alive: bool) -> str:
     return (
         f"Its workflow, {holder.workflow}, has ended without giving it up. Have it settled: "
         f"popheal fleet settle {server}. Or look at the servers, put back, then: popheal fleet "
-        f"clear {custodian}"
+        f"clear {custodian} --why TEXT"
     )
