@@ -192,7 +192,8 @@ TROUBLES = {
     ),
     # --- databases and group ---------------------------------------------------------------------
     "drained by somebody": planted(
-        "activation", "a healing that popheal healings lists, has drained", "$false", **mine(activation_disabled=True)
+        "activation", "a healing that popheal healings lists, has drained", "$false",
+        **mine(activation_disabled=True)
     ),
     "group closed": planted("group", "denied", "account", **refused("dag")),
     "no member of its group": planted(
