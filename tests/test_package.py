@@ -153,7 +153,7 @@ def test_no_module_is_longer_than_a_person_reads_at_once():
 #: code, may be as new as they like.
 TEST_TOOLS = {
     *("celery", "fastapi", "httpx", "hypothesis"),
-    *("pytest", "pytest-cov", "pytest-xdist", "sybil"),
+    *("pytest", "pytest-cov", "pytest-rerunfailures", "pytest-xdist", "sybil"),
 }
 
 

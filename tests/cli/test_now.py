@@ -72,7 +72,7 @@ def test_a_plain_terminal_is_told_once_and_once_more_of_the_call(monkeypatch, ca
     now.show("verifying", "ex1")
     while timer is not now._timer:  # as long as each has made another one
         timer = now._timer
-        timer.join()
+        assert timer.finished.wait(60), "which it may be before it has even begun"
     assert capsys.readouterr().err.splitlines() == [
         "popheal: verifying on ex1, 0 s",
         "popheal: verifying on ex1, 0 s: connecting to ex2",
