@@ -370,6 +370,15 @@ def test_what_is_no_export_is_said_to_be_none(tmp_path, text):
         check_journal(other)
 
 
+@pytest.mark.parametrize("noted", ["", " "])
+def test_what_was_noted_and_is_empty_is_no_assurance(path, noted):
+    """As of a script whose variable is not set: nothing was compared."""
+    asked = ["check-journal", "--journal", str(path), "--noted", noted]
+    result = CliRunner().invoke(popheal, asked)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--noted is empty, so nothing would be compared" in result.stderr
+
+
 @pytest.mark.parametrize("lines", [slice(1, None), slice(0, 0), [0, 0, 1]])
 def test_an_export_begins_with_the_line_of_the_journal_and_has_no_other(path, lines):
     """Cut off at its beginning, or put together of two: in words, and as wrong usage."""
