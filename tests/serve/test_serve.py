@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 
 import pytest
 
@@ -157,7 +158,10 @@ def test_whoever_hangs_up_in_the_middle_has_found_no_defect(served, body):
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(4096):
             pass  # until it is closed
-    told = [one for one in served.events[known:] if one.name == "request_answered"]
+    until, told = time.monotonic() + PATIENCE, []
+    while not told and time.monotonic() < until:  # it is told of once that was seen
+        time.sleep(0.02)
+        told = [one for one in served.events[known:] if one.name == "request_answered"]
     assert [one.status for one in told] == [400]
 
 
