@@ -118,8 +118,7 @@ class ConfigurationError(PophealError):
     """
 
     def __init__(self, *, source: str, problem: str, next_step: str = "") -> None:
-        self.source = source
-        self.problem = problem
+        self.source, self.problem = source, problem
         super().__init__(source, problem)
         self.next_step = next_step or "Correct it and try again; nothing was done."
 
@@ -182,13 +181,16 @@ class JournalError(PophealError):
     """
 
     def __init__(self, *, journal: str, problem: str, next_step: str = "") -> None:
-        self.journal = journal
-        self.problem = problem
+        self.journal, self.problem = journal, problem
         super().__init__(journal, problem)
         self.next_step = next_step or "Mend it, or give another path, then: popheal resume."
 
     def sentence(self) -> str:
         return f"The journal {self.journal} {self.problem}"
+
+
+class JournalLost(JournalError):
+    """The file that was opened is no longer there under its name, or is not this process's own."""
 
 
 class Fenced(JournalError):
@@ -252,8 +254,7 @@ class AlreadyEnded(UnknownName):
     """
 
     def __init__(self, *, healing: str, server: str, how: str) -> None:
-        self.server = server
-        self.how = how
+        self.server, self.how = server, how
         super().__init__(kind="unfinished healing", name=healing)
         self.next_step = f"See: popheal show {healing}"
 

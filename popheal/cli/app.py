@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 import sys
 from typing import Any, Final, NoReturn
 
@@ -53,6 +54,12 @@ _EXPECTED: Final = (
     click.Abort,
     OSError,
 )
+#: How each is opened that was closed.
+_STREAMS: Final = (
+    ("stdin", os.O_RDONLY, "r"),
+    ("stdout", os.O_RDONLY, "w"),
+    ("stderr", os.O_WRONLY, "w"),
+)
 #: More known names than these are no help in an error.
 _MOST_NAMES: Final = 10
 
@@ -63,6 +70,7 @@ class _Group(click.Group):
     context_class = Context
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
+        _open_what_is_closed()
         for stream in (sys.stdout, sys.stderr):
             # A name that the terminal's encoding lacks is no reason to fail.
             with contextlib.suppress(AttributeError, ValueError):
@@ -105,6 +113,18 @@ class _Group(click.Group):
             if is_verbose(ctx) and not expected:
                 print_traceback()
             raise
+
+
+def _open_what_is_closed() -> None:
+    """Have the three streams lead somewhere, where whoever has started this has closed them.
+
+    No other file may take their numbers, and nothing that is said in the middle of a healing may
+    fail. Only what is written to standard output fails, as on a full disk: an answer is lost.
+    """
+    for name, flags, mode in _STREAMS:
+        if getattr(sys, name) is None:
+            stream = os.fdopen(os.open(os.devnull, flags), mode, errors="backslashreplace")
+            setattr(sys, name, stream)
 
 
 def _drop_what_cannot_be_written() -> None:

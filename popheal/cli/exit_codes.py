@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterable
 from typing import Final
 
-from popheal.errors import Fenced, JournalError
+from popheal.errors import Fenced, JournalError, JournalLost
 from popheal.reports.report import FindingKind, Report
 from popheal.tables.table import Verdict
 
@@ -47,6 +47,8 @@ def of_journal_error(error: JournalError) -> int:
     """Another path would do, reading or writing failed, or another process has it."""
     if isinstance(error, Fenced):
         return HELD
+    if isinstance(error, JournalLost):
+        return INPUT_OUTPUT
     cause = error.__context__
     if type(cause).__module__ == "sqlite3":
         name = getattr(cause, "sqlite_errorname", "")

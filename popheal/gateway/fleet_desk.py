@@ -23,6 +23,7 @@ from popheal.journal.status import Standing, standing_of
 from popheal.reports.report import Alert
 from popheal.serve.desk import Read
 from popheal.tables.stored import table_to_json
+from popheal.temporal.connection import said_by
 from popheal.temporal.custody import Line
 from popheal.temporal.healing_history import lines_of
 from popheal.temporal.healing_workflow import Healing
@@ -87,7 +88,7 @@ class FleetDesk:
         try:
             await self._tell(found, Healing.answer, said)
         except WorkflowUpdateFailedError as error:
-            raise _not_pending(found, plan, str(error.cause)) from None
+            raise _not_pending(found, plan, said_by(error.cause)) from None
         return question
 
     async def stop(self, healing: str, *, by: str) -> Standing:
@@ -99,7 +100,7 @@ class FleetDesk:
             _require_alive(await self._records.find(healing))
             raise FleetSilent(
                 where=f"Healing {healing}",
-                problem=f"can't be stopped now: {error.cause}",
+                problem=f"can't be stopped now: {said_by(error.cause)}",
                 next_step="Try again in a moment.",
             ) from None
         standing = await self._standing(await self._records.find(healing))

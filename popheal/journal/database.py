@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
-from popheal.errors import JournalError
+from popheal.errors import JournalError, JournalLost
 from popheal.journal.chain import Head, head_of
 from popheal.journal.glances import Glances
 from popheal.journal.group_commit import Turns, present_group
@@ -173,11 +173,11 @@ class Database:
         """
         self._require_no_fork()
         if self._opened and (changed := self._opened.changed()):
-            raise self.wrong(*changed)
+            raise self._lost(*changed)
 
     def _require_no_fork(self) -> None:
         if self._opened and (forked := self._opened.in_fork()):
-            raise self.wrong(*forked)
+            raise self._lost(*forked)
 
     def read(self, sql: str, *values: Any) -> list[Any]:
         """The rows of a query."""
@@ -379,6 +379,10 @@ class Database:
     def wrong(self, problem: str, next_step: str = "") -> JournalError:
         """An error about this journal."""
         return JournalError(journal=self.name, problem=problem, next_step=next_step)
+
+    def _lost(self, problem: str, next_step: str) -> JournalError:
+        """Likewise, where it was opened, and can't be used any more: something may be begun."""
+        return JournalLost(journal=self.name, problem=problem, next_step=next_step)
 
     @contextlib.contextmanager
     def _explained(self, tried: str) -> Iterator[None]:

@@ -138,8 +138,8 @@ def is_export(path: Path) -> bool:
     """
     try:
         file = real_file(path, only_read=True)
-        if file.with_name(f"{file.name}-wal").exists():
-            return False
+        if file.with_name(f"{file.name}-wal").exists() or not file.is_file():
+            return False  # to open a pipe would wait for somebody who writes to it
         with file.open("rb") as stream:
             return stream.read(1) == b"{"
     except OSError:
@@ -205,6 +205,8 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _load(connection: sqlite3.Connection, line: Mapping[str, Any], loaded: Loaded) -> None:
+    if (line["type"] == "journal") is connection.in_transaction:
+        raise ValueError("the first line, and no other, is that of the journal")
     if line["type"] in _OF_THE_WHOLE and not loaded.whole:
         raise ValueError(f"a part of a journal has no {line['type']} of its own")
     _LOADERS[line["type"]](connection, line, loaded)

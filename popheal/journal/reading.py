@@ -44,6 +44,8 @@ _TOLD: Final = f"""
 _AFTER_ALL_NAMES: Final = "\U0010ffff"
 #: More healings than these that a name may mean are not told.
 _KNOWN: Final = 20
+#: No journal has more, and SQLite knows no larger number.
+_ALL: Final = 2**63 - 1
 _LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -149,7 +151,7 @@ class Reading:
             "(ended_at IS NULL OR ended_at >= :since)": since is not None,
         }
         where = " AND ".join(condition for condition, is_wanted in wanted.items() if is_wanted)
-        limit = "" if newest is None or server else f" LIMIT {int(newest)}"
+        limit = "" if newest is None or server else f" LIMIT {min(int(newest), _ALL)}"
         # What is asked for decides the index; the order does only where nothing is.
         order = "+begun_at" if where else "begun_at"
         found = self._records(

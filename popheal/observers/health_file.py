@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -44,6 +45,8 @@ class HealthFile:
 
     def __attrs_post_init__(self) -> None:
         try:
+            if self.path.is_dir():  # as where nothing was given: no file can take its place
+                raise IsADirectoryError(errno.EISDIR, "it is a folder")
             with self._new.open("w", encoding="utf-8"):
                 pass
             self._new.unlink()

@@ -30,9 +30,10 @@ async def activation(subject: Subject) -> Sequence[Answer]:
         return [
             bad(
                 "disabled",
-                "somebody has drained the server (DatabaseCopyActivationDisabledAndMoveNow), so "
-                "popheal leaves it alone",
-                f"When they are done: Set-MailboxServer {subject.server} "
+                "somebody, or a healing that popheal healings lists, has drained the server "
+                "(DatabaseCopyActivationDisabledAndMoveNow), so no other healing touches it",
+                "Let a healing end that is at work there. When whoever it was is done: "
+                f"Set-MailboxServer {subject.server} "
                 "-DatabaseCopyActivationDisabledAndMoveNow $false.",
             )
         ]
@@ -99,7 +100,7 @@ async def _member(subject: Subject, name: str, found: Dag) -> Answer:
         return bad(
             "drained",
             "database activation is disabled there",
-            f"When they are done: Set-MailboxServer {name} "
+            f"When whoever did it is done: Set-MailboxServer {name} "
             "-DatabaseCopyActivationDisabledAndMoveNow $false.",
             name,
         )

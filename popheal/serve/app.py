@@ -126,7 +126,8 @@ class Service:
             except PophealError as error:
                 response, refused = _refusal(error), error.sentence()
             except Exception as error:  # noqa: BLE001 - a defect is told, and ends nothing else
-                response = _error(500, f"a defect of popheal: {type(error).__name__}")
+                refused = f"a defect of popheal: {type(error).__name__}"
+                response = _error(500, refused)
             return self._answered(request, response, owner, refused)
 
         return guarded

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from popheal.exchange.names import is_server_name
 from popheal.reports.alert_given import alert_given
@@ -39,6 +39,8 @@ async def body_of(request: Request) -> bytes:
                 found += piece
                 if len(found) > MOST_BYTES:
                     raise HTTPException(413, f"The body has more than {MOST_BYTES:,} bytes.")
+    except ClientDisconnect:
+        raise HTTPException(400, "The connection ended before the body was there.") from None
     except TimeoutError:
         raise HTTPException(408, f"The body was not there within {_PATIENCE:g} seconds.") from None
     return bytes(found)

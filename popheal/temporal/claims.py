@@ -151,11 +151,11 @@ def _here(healing: str) -> Claimant:
 
 
 def _next_step(holder: Claimant, custodian: str, *, alive: bool) -> str:
-    if alive:
-        return f"Let it, or stop it: the workflow {holder.workflow}."
     server = holder.workflow.rpartition("/")[2]
+    if alive:
+        return f"Let it, or stop it: popheal fleet stop {server}"
     return (
         f"Its workflow, {holder.workflow}, has ended without giving it up. Have it settled: "
         f"popheal fleet settle {server}. Or look at the servers, put back, then: popheal fleet "
-        f"clear {custodian}"
+        f"clear {custodian} --why TEXT"
     )

@@ -95,8 +95,8 @@ class _Context(HealingContext):
     def emit(
         self, kind: type[Event], server: str, run: Run | None = None, /, **details: Any
     ) -> None:
-        said = [kind.name.replace("_", " "), *(details[one] for one in _SAID if one in details)]
-        text = " ".join(str(getattr(one, "value", one)) for one in said)
+        said = [kind.name.replace("_", " "), *(details.get(one) for one in _SAID)]
+        text = " ".join(str(getattr(one, "value", one)) for one in said if one is not None)
         self.told.append(one_line(f"{self.clock.now():%H:%M:%S} {server}: {text}", _LONGEST))
         if kind is HandedOver:
             report, head = details["report"].to_json(), details["head"]

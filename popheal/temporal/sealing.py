@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle
 from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.service import RPCError
 
@@ -31,6 +32,10 @@ _VERSION: Final = b"1"
 KEY_NAME: Final = "popheal-key"
 #: Bytes; random, which is safe for some four thousand million payloads by one key.
 _NONCE: Final = 12
+#: As many healings are looked at for one that was taken up.
+_LOOKED_AT: Final = 20
+#: In so many events it stands whether one was.
+_FIRST_EVENTS: Final = 10
 
 
 class SealedPayloads(PayloadCodec):
@@ -106,7 +111,9 @@ class _Unsealed(PayloadCodec):
 async def require_key(client: Client) -> None:
     """See that what is to be said where others encrypt is not said in the clear.
 
-    The newest healing tells whether they do. Where there is none, or nobody answers, they may.
+    The newest healing that a worker has taken up tells whether they do: what was asked for by a
+    key that no worker has says nothing about the others. Where there is none, or nobody answers,
+    they may.
 
     Raises:
         ConfigurationError: If that was asked for by a key, and none is given here.
@@ -114,15 +121,28 @@ async def require_key(client: Client) -> None:
     codec = client.data_converter.payload_codec
     if not isinstance(codec, _Unsealed):
         return
+    newest: Sequence[Payload] = ()
     try:
-        async for one in client.list_workflows(f"WorkflowType = '{HEALING}'", limit=1):
-            run = client.get_workflow_handle(one.id, run_id=one.run_id)
-            async for event in run.fetch_history_events(page_size=1):
-                asked = event.workflow_execution_started_event_attributes.input.payloads
-                await codec.decode(asked)
-                return
+        async for one in client.list_workflows(f"WorkflowType = '{HEALING}'", limit=_LOOKED_AT):
+            asked, taken_up = await _asked_by(client.get_workflow_handle(one.id, run_id=one.run_id))
+            newest = newest or asked
+            if taken_up:
+                newest = asked
+                break
     except RPCError:
         return
+    await codec.decode(newest)
+
+
+async def _asked_by(run: WorkflowHandle[Any, Any]) -> tuple[Sequence[Payload], bool]:
+    """What a healing was asked for with, and whether a worker could read it."""
+    asked: Sequence[Payload] = ()
+    async for event in run.fetch_history_events(page_size=_FIRST_EVENTS):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+            asked = event.workflow_execution_started_event_attributes.input.payloads
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            return asked, True
+    return asked, False
 
 
 def _beside(metadata: dict[str, bytes]) -> bytes:

@@ -209,7 +209,7 @@ async def _custodians(
 
 
 def _by_hand(held: Sequence[str]) -> str:
-    clear = ", and ".join(f"popheal fleet clear {one}" for one in held)
+    clear = ", and ".join(f"popheal fleet clear {one} --why TEXT" for one in held)
     return f"Look at the servers, and put back. Then {clear or 'all is free'}."
 
 

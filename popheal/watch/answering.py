@@ -84,9 +84,10 @@ class Answering:
         """
         if work := self.healings.on(server.name):
             server.waits_until = None
-            server.is_answered(
-                Answer(what="waits", healing=work.healing, why="a healing is at work on it")
-            )
+            if work.healing:  # else whoever has raised this is answered once it has begun, or can't
+                server.is_answered(
+                    Answer(what="waits", healing=work.healing, why="a healing is at work on it")
+                )
             return True
         incident = server.incident
         if incident is None:

@@ -29,7 +29,7 @@ class AtWork:
         server: Whom it heals.
         place: Where it lets no other heal.
         control: By which this healing is stopped, and not the watch.
-        healing: Its id, once that is known.
+        healing: Its id, once that is known: of one that begins, when it has begun.
         asks: It waits for a person's approval.
         stop_noted: It was stopped from here, and not by ``popheal cancel``.
     """

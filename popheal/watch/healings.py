@@ -70,18 +70,21 @@ class Healings:
 
     def heal(self, server: Watched, alert: Alert) -> Coroutine[Any, Any, None]:
         """Note that a healing begins; what is returned carries it out to its end."""
-        return self._begin(server, lambda work: self.carrier.heal(alert, work, self.session))
+        return self._begin(server, "", lambda work: self.carrier.heal(alert, work, self.session))
 
     def go_on(self, server: Watched, record: HealingRecord) -> Coroutine[Any, Any, None]:
         """Likewise, for one that has begun before."""
-        return self._begin(server, lambda work: self.carrier.go_on(record, work, self.session))
+        return self._begin(
+            server, record.id, lambda work: self.carrier.go_on(record, work, self.session)
+        )
 
     def leave_all(self) -> None:
         """Leave every healing where it is."""
         self._within.detach()
 
-    def _begin(self, server: Watched, carry: Carry) -> Coroutine[Any, Any, None]:
-        work = AtWork(server=server, place=server.place, control=Control(within=self._within))
+    def _begin(self, server: Watched, healing: str, carry: Carry) -> Coroutine[Any, Any, None]:
+        control = Control(within=self._within)
+        work = AtWork(server=server, place=server.place, control=control, healing=healing)
         self._at_work[short_name(server.name)] = work
         return self._carry_out(work, carry)
 

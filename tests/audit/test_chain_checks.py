@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing, suppress
@@ -367,6 +368,37 @@ def test_what_is_no_export_is_said_to_be_none(tmp_path, text):
     other.write_text(text, "utf-8")
     with pytest.raises(JournalError, match="is no export of a journal: line 1"):
         check_journal(other)
+
+
+@pytest.mark.parametrize("noted", ["", " "])
+def test_what_was_noted_and_is_empty_is_no_assurance(path, noted):
+    """As of a script whose variable is not set: nothing was compared."""
+    asked = ["check-journal", "--journal", str(path), "--noted", noted]
+    result = CliRunner().invoke(popheal, asked)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--noted is empty, so nothing would be compared" in result.stderr
+
+
+@pytest.mark.parametrize("lines", [slice(1, None), slice(0, 0), [0, 0, 1]])
+def test_an_export_begins_with_the_line_of_the_journal_and_has_no_other(path, lines):
+    """Cut off at its beginning, or put together of two: in words, and as wrong usage."""
+    exported = export_of(path)
+    there = exported.read_text("utf-8").splitlines(keepends=True)
+    taken = there[lines] if isinstance(lines, slice) else [there[one] for one in lines]
+    exported.write_text("".join(taken), "utf-8")
+    result = CliRunner().invoke(popheal, ["check-journal", "--journal", str(exported)])
+    assert result.exit_code == 2, result.output
+    said = "the first line, and no other, is that of the journal" if taken else "is empty"
+    assert said in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_journal(tmp_path):
+    """Nobody may ever write to it, so it is not waited for."""
+    pipe = tmp_path / "journal.jsonl"
+    os.mkfifo(pipe)
+    with pytest.raises(JournalError, match="is no file"):
+        check_journal(pipe)
 
 
 # --- what is told --------------------------------------------------------------------------------

@@ -712,6 +712,28 @@ def test_a_full_disk_is_said(unbuffered):
     assert result.stderr.count("No space left") == 1
 
 
+@pytest.mark.parametrize(
+    ("closed", "status", "said"),
+    [
+        (">&-", 74, "Reading or writing failed: Bad file descriptor"),
+        ("2>&-", 0, "Verdict    recovered"),
+        ("<&-", 0, "Verdict    recovered"),
+        (">&- 2>&-", 74, ""),
+        ("<&- >&- 2>&-", 74, ""),
+    ],
+)
+def test_a_stream_that_is_closed_is_no_defect(closed, status, said):
+    """As by a cron job: nothing fails in the middle, and an answer that is lost is told of."""
+    result = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *POPHEAL, "rehearse"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == status, result.stderr
+    assert said in result.stdout + result.stderr
+
+
 def test_an_answer_in_ascii_if_nothing_else_will_do(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(

@@ -278,6 +278,18 @@ def test_a_journal_that_another_program_has_locked(world, monkeypatch):
     other.close()
 
 
+def test_a_journal_that_is_moved_away_in_the_middle(world):
+    """It is no wrong usage: a server has been drained, and what is to be done is said."""
+    gone = world.folder / "gone.db"
+    world.backend = Dying(world.scenario.backend, "reboot", lambda: world.path.rename(gone))
+    result = run("heal", SERVER, "--config", world.config, "--json")
+    assert (result.exit_code, result.stdout) == (74, "")
+    assert "it was moved or replaced. Put it back, then: popheal resume." in result.stderr
+    gone.rename(world.path)
+    world.backend = world.scenario.backend
+    assert "recovered" in run("resume", "--config", world.config).stdout
+
+
 def test_a_disk_that_fills_up_in_the_middle(world, monkeypatch):
     def open_journal(path, **keywords):
         journal = Journal(path, **keywords)

@@ -67,6 +67,7 @@ def test_healings_are_asked_for_by_what_they_are(path):
         assert ids(organisation="fabrikam") == ["other"]
         assert ids(since=NOW + timedelta(days=1)) == ["h1", "h2", "h3"]
         assert ids(newest=2) == ["h2", "h3"]
+        assert ids(newest=10**30) == ids()
         assert ids(newest=1, server="mbx1.contoso.com") == ["h1"]
         assert [one.id for one in journal.each_healing()] == ids()
 

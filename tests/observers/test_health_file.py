@@ -108,10 +108,14 @@ def test_anybody_may_read_it_and_nothing_is_left_beside_it(path, tmp_path):
     assert [one.name for one in tmp_path.iterdir() if "health" in one.name] == [path.name]
 
 
-def test_where_it_cannot_be_written(tmp_path):
+@pytest.mark.parametrize(
+    ("where", "why"), [("nowhere/health.json", "No such"), ("", "a folder"), (".", "a folder")]
+)
+def test_where_it_cannot_be_written(tmp_path, monkeypatch, where, why):
     """It is said at the beginning, not when it is missed."""
-    with pytest.raises(ConfigurationError, match="can't be written"):
-        HealthFile(tmp_path / "nowhere" / "health.json")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=f"can't be written .*{why}"):
+        HealthFile(where)
 
 
 def test_numbers_are_served_while_the_watch_runs(path, tmp_path):

@@ -195,7 +195,8 @@ TROUBLES = {
     ),
     # --- databases and group ---------------------------------------------------------------------
     "drained by somebody": planted(
-        "activation", "drained the server", "$false", **mine(activation_disabled=True)
+        "activation", "a healing that popheal healings lists, has drained", "$false",
+        **mine(activation_disabled=True)
     ),
     "group closed": planted("group", "denied", "account", **refused("dag")),
     "no member of its group": planted(

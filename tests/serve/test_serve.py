@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 
 import pytest
 
@@ -143,6 +144,35 @@ def test_what_can_not_be_used_is_said(served, body, kind, status, said):
     answer = served.ask("scom", "POST", "/alerts", body, kind)
     assert answer.status == status
     assert said in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 500\r\n\r\nmbx1", b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n"]
+)
+def test_whoever_hangs_up_in_the_middle_has_found_no_defect(served, body):
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    known = len(served.events)
+    head = f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token('scom')}\r\n"
+    with socket.create_connection((host, int(port)), PATIENCE) as connection:
+        connection.sendall(head.encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass  # until it is closed
+    until, told = time.monotonic() + PATIENCE, []
+    while not told and time.monotonic() < until:  # it is told of once that was seen
+        time.sleep(0.02)
+        told = [one for one in served.events[known:] if one.name == "request_answered"]
+    assert [one.status for one in told] == [400]
+
+
+def test_a_defect_is_told_in_the_log_as_well(served, monkeypatch):
+    async def broken(_desk, **_asked):
+        raise RuntimeError("with something that nobody should read")
+
+    monkeypatch.setattr(JournalDesk, "healings", broken)
+    assert served.ask("ann", "GET", "/healings").status == 500
+    told = [one for one in served.events if one.name == "request_answered"]
+    assert told[-1].refused == "a defect of popheal: RuntimeError"
 
 
 def test_other_paths_and_methods(served):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from click import ClickException
@@ -19,7 +21,7 @@ from popheal import Alert
 from popheal.audit import check_journal
 from popheal.backends.psrp.backend import ORGANISATION
 from popheal.cli.app import popheal
-from popheal.errors import FleetSilent
+from popheal.errors import ConfigurationError, FleetSilent
 from tests.temporal.test_people import at_work
 
 CONFIGURATION = """
@@ -61,6 +63,31 @@ def test_without_a_server_it_says_so():
     assert (status, out) == (2, "")
     assert "The Temporal server 127.0.0.1:1: can't be reached" in said
     assert "Set TEMPORAL_ADDRESS" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TEMPORAL_TLS_CLIENT_CERT_PATH", "/nowhere/cert.pem", "'/nowhere/cert.pem'"),
+        ("TEMPORAL_PROFILE", "nowhere", "Profile 'nowhere' not found"),
+        ("TEMPORAL_ADDRESS", "http://temporal.contoso.com:7233", "begins with http://"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_no_server_that_is_away(variable, value, said):
+    """Nothing was tried, so no server is named, and none is to be started."""
+    status, out, told = fleet_command("show", "ex1", **{variable: value})
+    assert (status, out) == (2, "")
+    assert told.startswith("popheal: Temporal's settings: can't be used")
+    assert said in told
+    assert "localhost" not in told
+    assert "Mend TEMPORAL_... in the environment, or the profile" in told
+
+
+def test_tls_for_a_server_that_speaks_none_is_told(fleet):
+    known = {"TEMPORAL_ADDRESS": fleet.address, "TEMPORAL_TLS": "true"}
+    status, _, said = fleet_command("healings", **known)
+    assert (status, "can't be reached by TLS" in said) == (2, True)
+    assert "See that it speaks TLS" in said
 
 
 @pytest.mark.parametrize(
@@ -116,6 +143,38 @@ def test_that_the_fleet_is_silent_for_a_while_does_not_end_the_waiting(monkeypat
     assert said.count("The fleet gives no answer: tcp connect error") == 1
 
 
+def test_what_temporal_logs_is_said_in_a_sentence_and_not_again_and_again(capsys, monkeypatch):
+    """Else its library writes tracebacks, and in colours, many times a second in an outage."""
+    from popheal.cli import temporal_log
+
+    logger = logging.getLogger("temporalio")
+    monkeypatch.setattr(logger, "propagate", logger.propagate)
+    monkeypatch.setattr(logger, "handlers", [])
+    temporal_log.say_what_temporal_logs()
+    temporal_log.say_what_temporal_logs()
+    for run in ("01a22d6e-2304", "01a22d6e-2305"):
+        error = ConfigurationError(source="The fleet", problem="has a key", next_step="Add it.")
+        logger.getChild("worker").error("Failed handling activation of %s", run, exc_info=error)
+    for times in range(9):
+        logger.getChild("core").warning("poll retried %s times {'error': 'refused'}", times)
+    failed, retried = capsys.readouterr().err.splitlines()
+    assert failed == (
+        "popheal: Temporal's library: Failed handling activation of 01a22d6e-2304: "
+        "The fleet: has a key. Add it."
+    )
+    assert retried == "popheal: Temporal's library: poll retried 0 times {'error': 'refused'}"
+
+
+def test_the_library_logs_where_python_does():
+    from popheal.temporal.connection import _runtime
+
+    assert _runtime() is _runtime()
+    with patch("temporalio.runtime.Runtime.__init__", return_value=None) as made:
+        _runtime.__wrapped__()
+    logs = made.call_args.kwargs["telemetry"].logging
+    assert logs.forwarding.logger.name == "temporalio.core"
+
+
 @pytest.mark.parametrize("status", ["FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "CANCELLED"])
 def test_workers_are_looked_for_where_they_are_silent_whoever_has_waited_enough(status):
     """A client that has waited as long as the server would says that it was cancelled."""
@@ -165,7 +224,7 @@ def test_a_healing_that_is_asked_answered_and_exported(fleet, tmp_path):
                 break
         assert f"approve mbx1 --plan {plan}" in fleet_command("show", "mbx1", **server)[1]
         status, _, said = fleet_command("approve", "mbx1", "--plan", "another", **server)
-        assert (status, "It was not taken" in said) == (2, True)
+        assert (status, "It was not taken: it asks about" in said) == (2, True)
         assert fleet_command("approve", "mbx1", "--plan", plan, **server)[0] == 0
 
     report, _ = at_work(fleet, say, name=ORGANISATION)
@@ -176,8 +235,11 @@ def test_a_healing_that_is_asked_answered_and_exported(fleet, tmp_path):
     path.write_text(out)
     assert check_journal(path).ok
     status, _, said = fleet_command("stop", "mbx1", **server)
-    assert (status, "already completed" in said) == (2, True)
-    assert "not found" in fleet_command("stop", "mbx9", **server)[2]
+    assert (status, "The healing has ended, so there is nothing" in said) == (2, True)
+    said = fleet_command("stop", "mbx9", **server)[2]
+    assert "not found" in said
+    assert said.endswith("See what there is: popheal fleet healings")
+    assert "None" not in fleet_command("show", "mbx1", **server)[1]
     cleared = fleet_command(
         "clear", f"popheal/custodian/{ORGANISATION}/server/mbx1", "--why", "looked", **server
     )

@@ -40,4 +40,6 @@ def test_one_of_two_members_waits_for_another_time(fleet, tmp_path):
     held, healed = sorted(fleet.run(heal_both()), key=lambda one: one.verdict.value)
     assert (held.verdict, healed.verdict) == (Verdict.HELD, Verdict.RECOVERED)
     assert "another healing is at work on a member of" in held.summary
+    at_work = healed.alert.server.partition(".")[0]
+    assert f"Let it, or stop it: popheal fleet stop {at_work}" in held.handover.next_steps[0]
     assert not violations(witness.evidence().case(healed))

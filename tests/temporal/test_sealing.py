@@ -307,6 +307,36 @@ def test_where_others_encrypt_nothing_is_asked_for_in_the_clear(fleet, secretive
     assert ("only the key 'new' decrypts" in said and VARIABLE in said) is refused
 
 
+def test_a_key_that_no_worker_has_keeps_nobody_from_asking(fleet):
+    """One shell with a key that is set by mistake: the fleet goes on in the clear."""
+    from temporalio.client import Client
+
+    from popheal.backends.simulated import load_scenario
+    from popheal.temporal.listing import HEALING
+    from popheal.temporal.sealing import require_key
+    from tests.support.healing import alert_of
+
+    alert = alert_of(load_scenario("mailbox-healed-by-restart"))
+    site = uuid4().hex
+
+    async def ask():
+        taken_up = await fleet.begin(alert, f"{site}-clear", site)
+        stray = copy(fleet)
+        stray.client = await Client.connect(fleet.address, data_converter=converter(f"new:{NEW}"))
+        by_key = await stray.begin(alert, f"{site}-stray", site)
+        known = f"WorkflowType = '{HEALING}' AND WorkflowId = '{by_key.id}'"
+        while (await fleet.client.count_workflows(known)).count == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        lacking = await Client.connect(fleet.address, data_converter=converter_of(()))
+        try:
+            await require_key(lacking)
+        finally:
+            for one in (taken_up, by_key):
+                await one.terminate()
+
+    fleet.run(ask())
+
+
 @workflow.defn(sandboxed=False)
 class Once:
     """Has one effect commanded at a site; what that ends with."""

@@ -66,6 +66,34 @@ def at_work(backend, journal, service, **options):
     return run(serve(), backend.clock)
 
 
+def test_alerts_at_once_are_told_of_the_healing_that_they_have_begun(monkeypatch):
+    """Looks that come back before it has a name answer nobody."""
+    simulation = organisation(faults=[fault("MBX1")])
+    journal = Journal()
+
+    async def service(watch):
+        carrier = watch._watching.carrier
+        heal = type(carrier).heal
+
+        async def begin_late(_carrier, alert, work, session):
+            await asyncio.sleep(5)
+            return await heal(carrier, alert, work, session)
+
+        async def raise_later(seconds, server):
+            await asyncio.sleep(seconds)
+            return await watch.raise_alert(Alert(server=server))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(carrier), "heal", begin_late)
+            spellings = (FIRST, "MBX1", FIRST.upper(), "mbx1")
+            raised = map(raise_later, (0, 0, 1, 2), spellings)
+            return await asyncio.gather(*raised)
+
+    answers = at_work(Hindered(simulation), journal, service)
+    (healing,) = journal.healings()
+    assert {(one.what, one.healing) for one in answers} == {("heals", healing.id)}
+
+
 def test_an_alert_that_waits_outlives_a_look_that_fails():
     """Its server is looked at until it is well, not until a look does not get through."""
     simulation = organisation(faults=[fault("MBX1"), fault("MBX2")])

@@ -27,12 +27,13 @@ _SHOWN: Final = 20
 @click.option(
     "--noted",
     metavar="SEQ:HASH",
-    default="",
     help="The last hash as it was noted elsewhere: it must still be in the chain.",
 )
 @journal_options
 @json_option
-def check_journal(noted: str, journal: Path | None, config: Path | None, as_json: bool) -> int:
+def check_journal(
+    noted: str | None, journal: Path | None, config: Path | None, as_json: bool
+) -> int:
     """Check on a journal that what must always hold has held.
 
     \b
@@ -48,7 +49,9 @@ def check_journal(noted: str, journal: Path | None, config: Path | None, as_json
     """
     from popheal import audit
 
-    judgement = audit.check_journal(journal_path(journal, config), noted=noted)
+    if noted is not None and not noted.strip():
+        raise click.UsageError("--noted is empty, so nothing would be compared. Give SEQ:HASH.")
+    judgement = audit.check_journal(journal_path(journal, config), noted=noted or "")
     if as_json:
         answer_json(judgement.to_json())
     else:

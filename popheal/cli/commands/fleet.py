@@ -23,6 +23,7 @@ from popheal.cli.exit_codes import HELD, status_of
 from popheal.cli.options import json_option, server_name, server_options, yes_option
 from popheal.cli.render.console import answer_json, answer_text, say
 from popheal.cli.session import decided, show_report
+from popheal.cli.temporal_log import say_what_temporal_logs
 from popheal.reports.report import Report
 from popheal.util.account import account
 from popheal.util.text import moment, one_line
@@ -50,6 +51,7 @@ def fleet() -> None:
 
     A fleet and a journal's file do not know of each other: use one of the two for an organisation.
     """
+    say_what_temporal_logs()
 
 
 fleet.add_command(serve)

@@ -26,7 +26,9 @@ _SILENT: Final = (
     "one was told to take new healings (popheal fleet worker --engine --current), and has the same "
     "POPHEAL_FLEET_KEYS as here."
 )
-
+#: What Temporal says to whoever tells something to a workflow that has ended.
+_ENDED: Final = "already completed"
+_SEE: Final = "See what there is: popheal fleet healings"
 
 site_option: Final = click.option(
     "--site", default="", metavar="NAME", help="The site whose workers look and act."
@@ -123,10 +125,12 @@ def in_words(client: Client) -> Iterator[None]:
     )
     from temporalio.service import RPCError
 
+    from popheal.temporal.connection import said_by
+
     try:
         yield
     except WorkflowUpdateFailedError as error:
-        raise click.ClickException(f"It was not taken: {error.cause}.") from None
+        raise click.ClickException(f"It was not taken: {said_by(error.cause)}.") from None
     except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowQueryFailedError):
         raise click.ClickException(_SILENT) from None
     except RPCError as error:
@@ -144,7 +148,9 @@ def _refusal(error: RPCError, namespace: str) -> str:
                 f"The Temporal server has no namespace {namespace}. Set TEMPORAL_NAMESPACE, or "
                 f"make it: temporal operator namespace create {namespace}"
             )
-        return f"The fleet does not know it: {error.message.rstrip('.')}."
+        if _ENDED in error.message:
+            return f"The healing has ended, so there is nothing to be taken. {_SEE}"
+        return f"The fleet does not know it: {error.message.rstrip('.')}. {_SEE}"
     if error.status in NO_WORKER:
         return _SILENT
     return (
