@@ -65,7 +65,7 @@ class Backend(Protocol):
         ...
 
     def all_servers(self, server: str) -> Sequence[ServerInfo]:
-        """``Get-ExchangeServer``: every server of the organisation.
+        """``Get-ExchangeServer``: every server of the organisation, so never empty.
 
         One whose row can't be read is listed as such, by
         :attr:`~popheal.exchange.models.ServerInfo.unreadable`: it must not keep others from being
@@ -116,7 +116,7 @@ class Backend(Protocol):
         ...
 
     def component_states(self, server: str) -> Sequence[ComponentState]:
-        """``Get-ServerComponentState -Identity``."""
+        """``Get-ServerComponentState -Identity``: every server has some, so never empty."""
         ...
 
     def pop_settings(self, server: str) -> PopSettings:

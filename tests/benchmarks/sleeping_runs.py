@@ -25,6 +25,7 @@ from popheal.api import aresume
 from popheal.engine.control import Control
 from popheal.errors import Detached
 from popheal.exchange.models import (
+    ComponentState,
     HostStatus,
     MonitorHealth,
     ServerInfo,
@@ -73,7 +74,7 @@ class Servers:
         ]
 
     async def component_states(self, server):
-        return []
+        return [ComponentState(component="PopProxy", state="Active")]
 
     async def host_status(self, server):
         return HostStatus(server=server, boot_time=LONG_AGO, local_time=datetime.now(UTC))

@@ -97,7 +97,8 @@ class Ward:
     async def _until(self, so: Callable[[], bool]) -> None:
         while not so():
             self._wait.clear()
-            await self._wait.wait()
+            # Seconds by the wall's clock, so that whoever waits in vain is told of it.
+            await asyncio.wait_for(self._wait.wait(), 120)
         await settled()
 
     def _note(self, event: events.Event) -> None:
