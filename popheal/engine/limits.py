@@ -15,6 +15,7 @@ from typing import Final
 from attrs import frozen
 
 from popheal.engine.context import RunContext
+from popheal.engine.looks.feasibility import NO_REBOOT
 from popheal.engine.looks.managed_availability import (
     NOT_HEEDED,
     described,
@@ -234,8 +235,7 @@ async def _restarts(work: RunContext, _: Action) -> Refusal | None:
 async def _reboots(work: RunContext, _: Action, *, boot: datetime | None = None) -> Refusal | None:
     limit = work.session.policy.reboots_per_server
     if not limit:
-        said = "the policy allows no restart of a server (reboots_per_server = 0)"
-        return Refusal(FindingKind.POLICY, said)
+        return Refusal(FindingKind.POLICY, NO_REBOOT)
     since = work.session.clock.now() - _DAY
     # A boot of this day may have come of a command before it.
     before = since - _until_booted(work)

@@ -241,8 +241,10 @@ def stays_in_site(server: MailboxServer) -> bool:
 
 #: A node that takes part and takes databases; empty where there is no cluster, or it wasn't told.
 _IN_THE_CLUSTER: Final = {"", "up"}
+#: The component, in lower case, that overrides all others that matter here.
+WHOLE_SERVER: Final = "serverwideoffline"
 #: Microsoft's own maintenance sets the first, whoever maintains a server the second.
-_KEEPS_A_MEMBER_OUT: Final = {"highavailability", "serverwideoffline"}
+_KEEPS_A_MEMBER_OUT: Final = {"highavailability", WHOLE_SERVER}
 
 
 def why_out_of_service(components: Iterable[ComponentState], host: HostStatus) -> str:

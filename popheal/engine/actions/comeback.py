@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from popheal.engine.context import ActionResult, RunContext
 from popheal.engine.looks.boot import only_its_clock_was_set
-from popheal.engine.looks.component import WHOLE_SERVER
 from popheal.engine.looks.retry import poll
 from popheal.engine.requests import Look, call, try_call
 from popheal.errors import BackendError, NotAuthorised
 from popheal.exchange.backend import Backend
 from popheal.exchange.interpret import (
+    WHOLE_SERVER,
     booted_since,
     evaluated_after,
     find_service,

@@ -85,10 +85,7 @@ def why_not_ours(mailbox: MailboxServer) -> Refusal | None:
             "somebody else has disabled database activation on the server meanwhile",
         )
     if is_blocked(mailbox):
-        return Refusal(
-            FindingKind.MAINTENANCE,
-            KEPT_OUT,
-        )
+        return Refusal(FindingKind.MAINTENANCE, KEPT_OUT)
     return None
 
 

@@ -8,7 +8,7 @@ from popheal.engine.context import HealingContext
 from popheal.engine.looks.managed_availability import described, recent_actions, under_way
 from popheal.engine.looks.retry import retry_call
 from popheal.exchange.backend import Backend
-from popheal.exchange.interpret import find_service
+from popheal.exchange.interpret import WHOLE_SERVER, find_service
 from popheal.exchange.models import ComponentState, ServiceStatus
 from popheal.healthsets.pop.catalog import (
     HEALTH_API,
@@ -18,8 +18,6 @@ from popheal.healthsets.pop.catalog import (
 )
 
 _ACTIVE = "active"
-#: Overrides all others that matter here.
-WHOLE_SERVER = "serverwideoffline"
 #: Where POP3 has to listen, so that a probe on the server itself gets an answer.
 _LOOPBACK = frozenset({"0.0.0.0", "[::]", "127.0.0.1", "[::1]"})  # noqa: S104 - only compared
 

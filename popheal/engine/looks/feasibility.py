@@ -50,6 +50,8 @@ class Obstacle:
 KEPT_OUT: Final = (
     "its DatabaseCopyAutoActivationPolicy is Blocked: somebody keeps it out of service"
 )
+#: Why none is restarted, by the policy, whatever was done lately.
+NO_REBOOT: Final = "the policy allows no restart of a server (reboots_per_server = 0)"
 
 
 def why_node_forbids(host: HostStatus) -> Obstacle | None:

@@ -11,6 +11,7 @@ from popheal.engine.context import HealingContext
 from popheal.engine.looks.copies import Layout, read_layout
 from popheal.engine.looks.feasibility import (
     KEPT_OUT,
+    NO_REBOOT,
     moves_of,
     note_on_the_manager,
     notes_on,
@@ -112,7 +113,7 @@ def _why_host_holds(host: HostStatus, policy: Policy) -> Iterator[str]:
         yield "Windows has a restart pending (policy: heed_pending_restart)"
     limit = policy.reboots_per_server
     if not limit:
-        yield "the policy allows no restart of a server (reboots_per_server = 0)"
+        yield NO_REBOOT
     elif limit == 1 and _is_up_for_less(host, 24):
         yield (
             f"it was restarted within the day, at {moment(host.boot_time)}, whoever did so "

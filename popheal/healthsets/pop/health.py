@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from popheal.exchange.interpret import is_unhealthy, rows_of, value_since
+from popheal.exchange.interpret import WHOLE_SERVER, is_unhealthy, rows_of, value_since
 from popheal.exchange.models import (
     ComponentState,
     MonitorHealth,
@@ -66,8 +66,8 @@ def is_maintenance(component: ComponentState, requesters: list[str]) -> bool:
     Only of those that :func:`holds` is true of; of all others, inactivity means nothing for POP.
     """
     name = component.component.casefold()
-    if name in _HANDS_OFF or name == _WHOLE_SERVER:
-        return True
+    if name in _HANDS_OFF or name == WHOLE_SERVER:
+        return True  # the whole server takes PopProxy along, whoever's name was given
     if name not in _HOLDING:
         return False
     if not requesters:  # Nobody can be named: somebody's work, except where POP itself is off.
@@ -85,12 +85,10 @@ def holds(component: ComponentState) -> bool:
 
 #: Inactive here: the owner has told Managed Availability not to act, and means us too.
 _HANDS_OFF: Final = {"monitoring", "recoveryactionsenabled"}
-#: Takes PopProxy along, so nothing cures POP meanwhile, whoever's name was given.
-_WHOLE_SERVER: Final = "serverwideoffline"
 #: The whole server, POP itself, the taking over of databases, and the two above.
 _HOLDING: Final = {
     *_HANDS_OFF,
-    _WHOLE_SERVER,
+    WHOLE_SERVER,
     "highavailability",
     POP_PROXY_COMPONENT.casefold(),
 }
